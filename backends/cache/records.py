@@ -23,6 +23,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 Root = TypeVar("Root")
@@ -124,7 +125,7 @@ class _Reader:
         """The value of the last row."""
         values: list[Any] = []
         for number, *written in rows:
-            parts = [self._earlier(values, *p) if type(p) is list else p for p in written]
+            parts = [self._part(values, p) for p in written]
             if number >= 0:
                 values.append(self._known[number].make(parts))
             elif number == _TUPLE:
@@ -140,7 +141,12 @@ class _Reader:
                 raise ValueError(f"there is no row of kind {number}")
         return values[-1]
 
-    def _earlier(self, values: list[Any], row: int) -> Any:
+    def _part(self, values: list[Any], written: Any) -> Any:
+        if type(written) is str:
+            return intern(written)  # names stand in hundreds of rows, of many records
+        if type(written) is not list:
+            return written
+        (row,) = written
         if row < 0:
             raise IndexError("a row before the first")
         return values[row]

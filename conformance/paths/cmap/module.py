@@ -18,7 +18,9 @@ from torch import Tensor, nn, randn
 from uol import ops
 from uol.conformance.paths.cmap.sizes import Sizes
 from uol.ir.errors import ShapeError
-from uol.pytorch.layers.modules import Conv3d, LayerNorm, Linear
+from uol.pytorch.layers.convolution_layers import Conv3d
+from uol.pytorch.layers.parameter_layers import Linear
+from uol.pytorch.layers.row_norm_layers import LayerNorm
 
 SEED_STD = 0.02
 """So small that what the seed has read decides the result, as tokens that are learned are in vision transformers."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from uol.conformance.paths.moe.layer import MixtureOfExperts, Operator
 from uol.conformance.paths.moe.sizes import BYTES, ModelSizes
 from uol.pytorch.bridge import operator
-from uol.pytorch.layers.modules import Linear, RMSNorm
+from uol.pytorch.layers.parameter_layers import Linear
+from uol.pytorch.layers.row_norm_layers import RMSNorm
 
 _add: Operator = operator("add")
 _addcmul: Operator = operator("addcmul")

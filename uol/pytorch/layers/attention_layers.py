@@ -1,5 +1,5 @@
-"""What takes the place of PyTorch's attention and of the encoder around it. As in `modules`, each class differs from its
-parent in what it computes alone."""
+"""What takes the place of PyTorch's attention and of the encoder around it. Each class differs from its parent in what it
+computes alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from uol.pytorch.bridge import operator
 from uol.pytorch.layers.layer_support import of_one_float
-from uol.pytorch.layers.modules import LayerNorm
+from uol.pytorch.layers.row_norm_layers import LayerNorm
 
 _linear = operator("linear")
 _functions: dict[Any, Callable[..., Any]] = {functional.relu: operator("relu"), functional.gelu: operator("gelu")}

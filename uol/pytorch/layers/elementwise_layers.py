@@ -1,5 +1,5 @@
-"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `modules`, each differs
-from its parent in `forward` alone, and leaves to it what the operator does not take.
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. Each differs from
+its parent in `forward` alone, and leaves to it what the operator does not take.
 
 An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
 a pre-activation block, reads the activation. The kernel writes there in one pass; while gradients are recorded, where the
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from uol.pytorch.bridge import defined, operator
 from uol.pytorch.layers import image_layers as pictures
 from uol.pytorch.layers.layer_support import are_pairs, of_one_float
-from uol.pytorch.layers.modules import AXES
+from uol.pytorch.layers.window_options import AXES
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ReLU": ("relu", {}),

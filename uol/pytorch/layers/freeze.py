@@ -26,6 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from uol.binding.argument_checks import shown
 from uol.ir.errors import TypeCheckError, UolError
 from uol.pytorch.bridge import operator
+from uol.pytorch.heap import give_back_free_memory
 from uol.pytorch.layers.replace import Replacement, replace, restore
 
 RELU: tuple[Any, ...] = (functional.relu, torch.relu, "relu", "relu_")
@@ -295,7 +296,8 @@ def freeze(module: nn.Module) -> Frozen:
 
     Once a parameter is written to, by training the given module on or by loading into it, the frozen one refuses to run:
     freeze again, or freeze `copy.deepcopy(module)` for one that stays. What PyTorch does not count (writes to `.data`, steps of
-    its fused optimisers) goes unnoticed. Raises TypeCheckError for what is no module.
+    its fused optimisers) goes unnoticed. Memory that loading and converting left free goes back to the system. Raises
+    TypeCheckError for what is no module.
     """
     if not isinstance(module, nn.Module):
         raise TypeCheckError(f"uol.freeze takes a torch.nn.Module, not {shown(module)}")
@@ -313,4 +315,6 @@ def freeze(module: nn.Module) -> Frozen:
     else:
         fusion.run()
         body, count = fusion.graph, fusion.count
-    return Frozen(body, count, replace(body), unfused)
+    replacement = replace(body)
+    give_back_free_memory()
+    return Frozen(body, count, replacement, unfused)

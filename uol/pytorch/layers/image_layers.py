@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from uol.pytorch.bridge import operator
-from uol.pytorch.layers.modules import AXES, EDGES
+from uol.pytorch.layers.window_options import AXES, EDGES
 
 Forward = Callable[..., Any]
 
@@ -48,7 +48,7 @@ def why_not_upsampled(layer: Any) -> str | None:
 
 def _padded(op: str, has_value: bool) -> Forward:
     function: Forward = operator(op)
-    names = [edge for low_high in EDGES[::-1] for edge in low_high]
+    names = [edge for axis in reversed(AXES) for edge in EDGES[axis]]
 
     def forward(self: Any, x: Tensor) -> Any:
         value = {"value": float(self.value)} if has_value else {}

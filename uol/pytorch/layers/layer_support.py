@@ -19,6 +19,16 @@ def of_one_float(x: Tensor, *others: Tensor | None) -> bool:
     return all(t in FLOATS for t in types) and (len(types) == 1 or torch.is_autocast_enabled(x.device.type))
 
 
+def scale_of(weight: Tensor | None, like: Tensor, count: int) -> Tensor:
+    """A layer's weights as they are in kernels, ones where it has none."""
+    return like.new_ones(count) if weight is None else weight.reshape(count)
+
+
+def shift_of(bias: Tensor | None, like: Tensor, count: int) -> Tensor:
+    """A layer's offsets, zeros where it has none."""
+    return like.new_zeros(count) if bias is None else bias.reshape(count)
+
+
 def ends_in(x: Tensor, shape: Sequence[int]) -> bool:
     """Are the last dims of x these?"""
     return bool(shape) and tuple(x.shape[-len(shape) :]) == tuple(shape)

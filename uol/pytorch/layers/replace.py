@@ -7,16 +7,15 @@ stays PyTorch's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from uol.binding.argument_checks import shown
 from uol.ir.errors import TypeCheckError
-from uol.pytorch.layers import attention_layers as attention
-from uol.pytorch.layers import modules
 from uol.pytorch.layers.elementwise_layers import LOSSES, MADE, layer_for
 from uol.pytorch.layers.image_layers import why_not_upsampled
 
@@ -58,9 +57,10 @@ def replace(module: nn.Module) -> Replacement:
 
 def restore(module: nn.Module) -> None:
     """The layers that `replace` swapped as they were."""
-    parents = {own: parent for parent, own in (*MADE.items(), *LAYERS.items(), *ENCODERS.items())}
+    parents = {own: parent for parent, own in MADE.items()}
     for layer in module.modules():
-        layer.__class__ = parents.get(type(layer), type(layer))
+        own = type(layer)
+        layer.__class__ = parents.get(own) or (getattr(nn, own.__name__) if _is_of_a_home(own) else own)
 
 
 def _descend(module: nn.Module, path: str, done: Replacement) -> None:
@@ -69,7 +69,7 @@ def _descend(module: nn.Module, path: str, done: Replacement) -> None:
     found = _layer_of(type(module))
     if found is None:
         if type(module) in ENCODERS:
-            module.__class__ = ENCODERS[type(module)]
+            module.__class__ = _at_home(type(module), ENCODERS)
         for name, child in module.named_children():
             _descend(child, f"{path}.{name}" if path else name, done)
         if not list(module.children()) and not isinstance(module, HARMLESS):
@@ -89,7 +89,7 @@ HARMLESS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList,
 
 def _unknown(module: nn.Module) -> str:
     own = type(module)
-    if own in _made():
+    if own in MADE.values() or _is_of_a_home(own):
         return "computes with uol already"
     parent = next((t for t in own.__mro__[1:] if _layer_of(t) is not None), None)
     if parent is not None:
@@ -99,29 +99,37 @@ def _unknown(module: nn.Module) -> str:
     return f"uol has no layer in the place of {own.__name__}"
 
 
-def _made() -> set[type[nn.Module]]:
-    return {*MADE.values(), *LAYERS.values()}
+def _is_of_a_home(own: type[nn.Module]) -> bool:
+    """Is this a class that takes the place of PyTorch's of the same name?"""
+    return own.__module__ in {_home(name) for name in (*LAYERS.values(), *ENCODERS.values())} and hasattr(nn, own.__name__)
 
 
 def _layer_of(parent: type[nn.Module]) -> type[nn.Module] | None:
-    return LAYERS.get(parent) or layer_for(parent)
+    return _at_home(parent, LAYERS) if parent in LAYERS else layer_for(parent)
 
 
-LAYERS: dict[type[nn.Module], type[nn.Module]] = {
-    getattr(nn, name): getattr(modules, name)
-    for name in (
-        *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
-        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm"),
-        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU"),
-        *CLASS_LOSSES,
-    )
-} | {nn.MultiheadAttention: attention.MultiheadAttention}
+def _at_home(parent: type[nn.Module], homes: Mapping[type[nn.Module], str]) -> type[nn.Module]:
+    own: type[nn.Module] = getattr(import_module(_home(homes[parent])), parent.__name__)
+    return own
 
 
-ENCODERS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.TransformerEncoder: attention.TransformerEncoder,
-    nn.TransformerEncoderLayer: attention.TransformerEncoderLayer,
+def _home(name: str) -> str:
+    return f"uol.pytorch.layers.{name}"
+
+
+HOMES = {
+    "parameter_layers": ("Linear", "Embedding", "PReLU"),
+    "convolution_layers": tuple(f"Conv{kind}{n}d" for kind in ("", "Transpose") for n in (1, 2, 3)),
+    "channel_norm_layers": ("GroupNorm", *(f"{kind}Norm{n}d" for kind in ("Batch", "Instance") for n in (1, 2, 3))),
+    "row_norm_layers": ("LayerNorm", "RMSNorm"),
+    "class_losses": CLASS_LOSSES,
+    "attention_layers": ("MultiheadAttention",),
 }
+LAYERS: dict[type[nn.Module], str] = {getattr(nn, name): home for home, names in HOMES.items() for name in names}
+"""By PyTorch's layer, the module with the class that takes its place. It defines operators, which take memory and time, and so
+is imported for the layers that are replaced alone."""
+
+ENCODERS = dict.fromkeys((nn.TransformerEncoder, nn.TransformerEncoderLayer), "attention_layers")
 """What is made of layers, and would go past them: PyTorch's fused inference is left out."""
 
 
