@@ -31,6 +31,9 @@ STRIP_BYTES = 512 * 1024
 STRIP_ROWS, PITCH_STEP = 56, 16
 """Rows of a strip in a workspace, at the most, and what the pitch of its rows is a multiple of: one more than the cols need, so
 that rows do not all fall into one set of a cache."""
+PARTS_A_CORE = 2
+"""Of the strips in a workspace, so that a core that is done has a part of the other's to take: 8 heads of 128 rows and cols on
+two cores without a common cache took 0.134 ms in one part each, 0.106 in two (AVX-512); in four no less."""
 
 
 def takes_strips(spec: Attention) -> bool:
@@ -65,12 +68,13 @@ def row_bytes(spec: Attention, pitch: int) -> int:
 
 
 def with_strips(spec: KernelSpec) -> KernelSpec:
-    """An attention with a workspace for the strips of all cores, where a number of rows or cols is an argument; any other
+    """An attention with a workspace for the strips of all parts, where a number of rows or cols is an argument; any other
     kernel as it is."""
     if not isinstance(spec, Attention) or size((*spec.rows, *spec.cols)) is not None:
         return spec
     cols = ceil_div(product([a.extent for a in spec.cols]), PITCH_STEP)
-    shape = (Const(core_count()), Const(STRIP_ROWS), mul(add(cols, Const(1)), Const(PITCH_STEP)))
+    cores = core_count()
+    shape = (Const(cores * PARTS_A_CORE if cores > 1 else 1), Const(STRIP_ROWS), mul(add(cols, Const(1)), Const(PITCH_STEP)))
     types = {name: "f32" if is_float(dtype) and dtype != "f64" else dtype for name, dtype in strip_types(spec).items()}
     strips = (Arg(strip_name(spec, n), dtype, shape, dense_strides(shape), "workspace") for n, dtype in types.items())
     return replace(spec, args=(*spec.args, *strips))

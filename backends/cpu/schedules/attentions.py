@@ -255,7 +255,7 @@ class _Strip:
         return self._line(self._row)
 
     def _line(self, row: Expr) -> Expr:
-        """Where a row of the strip begins: in a workspace, of the part that is the core's."""
+        """Where a row of the strip begins: in a workspace, of the slot's part."""
         if not self.schedule.slots:
             return mul(row, Const(self.schedule.pitch))
         return mul(add(mul(Var(PART), Const(STRIP_ROWS)), row), Var(PITCH))
@@ -282,7 +282,7 @@ class _Strip:
         return held(replace(scope, facts=Facts(known)), arrays, mul(Const(self.schedule.slots * STRIP_ROWS), Var(PITCH)))
 
     def _facts_of_workspace(self) -> tuple[Expr, ...]:
-        """Each core has a part, in whose rows all cols have room; nothing where there is no workspace."""
+        """In the rows of each part all cols have room; nothing where there is no workspace."""
         if not self.schedule.slots:
             return ()
         room = (compare("<=", extent, Var(PITCH)) for extent in (Const(0), self.spec.cols[-1].extent))
