@@ -4,12 +4,12 @@ in the twins, counted, at a workload and with one dim after another four times a
     python -m uol.conformance.growth [--target TARGETS] [--dtype f32] [--op cumsum,sort] [--forward] [--all]
 
 Of each: by how much the sectors that are moved grow, and the statements that are executed; beside them, by how much the bytes
-that the operator must move grow, and its work, operations and elements that are moved. The closed forms are those of a machine
-that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements that grow at most 1.15
-times as much as the work, grow as the operator does; where the work shrinks, what does not grow. Where they do not, another
-kernel may have been taken for the longer dim, or a part that is paid once has grown: then the dim grows by as much again, and
-once more, and one of these has to be as the operator's. What grows more is printed (all with --all); exit status 1 where
-growth.toml has no reason for it, 2 for bad input.
+that the operator must move grow, and its work, operations (of an order n log n) and elements that are moved. The closed forms
+are those of a machine that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements
+that grow at most 1.15 times as much as the work, grow as the operator does; where the work shrinks, what does not grow. Where
+they do not, another kernel may have been taken for the longer dim, or a part that is paid once has grown: then the dim grows
+by as much again, and once more, and one of these has to be as the operator's. What grows more is printed (all with --all);
+exit status 1 where growth.toml has no reason for it, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import log2, prod
 from multiprocessing import get_context
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, TwinRun, execute_many, kind_of
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import KernelSpec, Select
 from uol.codegen.work import Issued, compulsory
 from uol.compilation.request import Strides
 from uol.conformance.cases.case_matrix import types_of
@@ -36,7 +39,7 @@ from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.counts import is_counted
 from uol.ir.errors import UolError
-from uol.ir.program.nodes import Program
+from uol.ir.program.nodes import Axis, Program
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
 
@@ -116,17 +119,34 @@ def _ratio(longer: float, before: float) -> float:
     return longer / max(before, 1)
 
 
-def must_of(program: Program, layouts: Mapping[str, Strides]) -> list[Issued]:
-    """What an operator must move and compute, by its kernels on a machine that has every kind of them."""
-    return [compulsory(spec) for spec in lower(program, registry.get("cpu"), layouts).specs]
+def specs_of(program: Program, layouts: Mapping[str, Strides]) -> tuple[KernelSpec, ...]:
+    """The kernels of an operator on a machine that has every kind of them."""
+    return lower(program, registry.get("cpu"), layouts).specs
+
+
+def must_of(specs: Iterable[KernelSpec]) -> list[Issued]:
+    """What an operator must move and compute, by such kernels."""
+    return [compulsory(spec) for spec in specs]
+
+
+def comparisons_of(specs: Iterable[KernelSpec]) -> float:
+    """What the first k places of n elements take besides, by comparisons: n log2 k (Knuth, The Art of Computer Programming 3,
+    section 5.3.1), of which `compulsory` counts one for each element."""
+    orders = [spec for spec in specs if isinstance(spec, Select)]
+    return sum(_elements((*s.rows, s.col)) * max(log2(max(_elements((s.place,)), 1)) - 1, 0) for s in orders)
+
+
+def _elements(axes: Iterable[Axis]) -> int:
+    return prod(value_at(axis.extent, {}) for axis in axes)
 
 
 def _counted(prepared: Prepared, run: TwinRun) -> tuple[float, float, float, float]:
     """Sectors, bytes that must be moved, statements, operations and elements."""
     observed = kind_of(prepared.compiled.module.backend).observed(run.counts)
-    must = must_of(prepared.program, prepared.compiled.request.layouts)
+    specs = specs_of(prepared.program, prepared.compiled.request.layouts)
+    must = must_of(specs)
     moved = sum(each.memory_bytes for each in must)
-    operations = sum(count.low or 0 for each in must for count in each.operations.values())
+    operations = sum(count.low or 0 for each in must for count in each.operations.values()) + comparisons_of(specs)
     sectors = observed["read bytes"] + observed["written bytes"]
     return sectors, moved, sum(n for name, n in observed.items() if name.startswith("statements")), operations + moved / 4
 

@@ -24,7 +24,7 @@ from uol.conformance.cases.counted import issued_of
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.growth import must_of
+from uol.conformance.growth import must_of, specs_of
 from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
@@ -81,7 +81,7 @@ def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     """What the kernels of a row move on a target."""
     compiled, program = compiled_of(Case(row.workload.op, target, dtype, row.workload))
     issued = issued_of(compiled.module)
-    by_text = sum(each.memory_bytes for each in must_of(program, compiled.request.layouts))
+    by_text = sum(each.memory_bytes for each in must_of(specs_of(program, compiled.request.layouts)))
     must = min(by_text, sum(each.memory_bytes for each in issued))
     return Traffic(row, target, dtype, len(issued), must, sum(map(moved_bytes, issued)), _whole(issued))
 

@@ -36,8 +36,8 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn.startswith("block_scan"):
         _block_scan(call, active, reader)
         return EVERYTHING
-    if call.fn == "block_sort":
-        _block_sort(call, active, reader)
+    if call.fn == "order_pair":
+        _order_pair(call, active, reader)
         return EVERYTHING
     if call.fn == "block_merge":
         _block_merge(call, args, active, reader)
@@ -95,19 +95,11 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
     _barriers(2, active, reader)
 
 
-def _block_sort(call: Operation, active: Active, reader: Reader) -> None:
-    """In each of its steps every key and place is read, and what stands the wrong way round is written: all or nothing, as
-    data says."""
-    count = int(call.parameters[1])
-    dtype, place = (type_of(array, reader.types) for array in call.args[:2])
-    bits = count.bit_length() - 1
-    steps = bits * (bits + 1) // 2
-    moved = steps * count * (bytes_of(dtype) + bytes_of(place))
-    least, most = active.blocks
-    reader.counts.add("scratch", "load", (moved * least, moved * most))
-    reader.counts.add("scratch", "store", (0 * least, moved * most))
-    reader.counts.add("operation", class_of(dtype), times(steps * count, active.blocks))
-    _barriers(steps + 1, active, reader)
+def _order_pair(call: Operation, active: Active, reader: Reader) -> None:
+    """Two keys and places are read, and written where they stand the wrong way round, as data says."""
+    size = 2 * sum(bytes_of(type_of(array, reader.types)) for array in call.args[:2])
+    reader.counts.add("scratch", "load", times(size, active.lanes))
+    reader.counts.add("scratch", "store", (0 * active.lanes[0], size * active.lanes[1]))
 
 
 def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> None:

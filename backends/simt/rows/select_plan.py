@@ -31,6 +31,7 @@ ROW, KEY = "$row", "$key"
 TILE = 2048
 """The longest row that is sorted in shared memory: 16 KB with keys of 4 bytes. A power of two."""
 PLACE_BYTES = 4
+NETWORK = ("run", "step", "pair")
 MOST_MERGES = 20
 """Of rows whose indices fit 32 bits."""
 
@@ -49,8 +50,8 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class SelectPlan:
-    """What `select.j2` reads. `load` are statements for a slot of the tile, of the column `position`; `order` such for one of
-    the `wanted` places, which are a turn of the block's threads, or more."""
+    """What `select.j2` reads. `load` are statements for a slot of the tile, of the column `position`; `sort` such that put
+    the tile in order; `order` such for one of the `wanted` places, which are a turn of the block's threads, or more."""
 
     title: str
     signature: Signature
@@ -63,7 +64,7 @@ class SelectPlan:
     extent: str
     position: str
     load: tuple[str, ...]
-    sort: str
+    sort: tuple[str, ...]
     runs: Runs | None
     place: str
     wanted: str
@@ -107,7 +108,8 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     kept = mul(mul(rows, _half(spec)), Const(2)) if _is_long(spec) else rows
     index = index_type(known, [rows, add(extent, Const(TILE)), kept], data_apart=True)
-    names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "merge", "runs", "length", "longer"])
+    own = ("row", "slot", "tile", "first", "keys", "places", *NETWORK, "from", "merge", "runs", "length", "longer")
+    names = legalise(spec, own)
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
     printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
@@ -124,9 +126,7 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     if spec.at in used_variables(steps):
         order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
     order.write(steps)
-    network = f"{schedule.threads}, {tile_of(spec)}, {descending_text(spec)}"
-    end = "" if extent == Const(tile_of(spec)) else f", {printer.value(extent)}"
-    sort = f"uol::block_sort<{network}>(keys, places{end});"
+    end = "" if extent == Const(tile_of(spec)) else f", {printer.argument(extent)}"
     number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
         title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
@@ -140,7 +140,7 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         extent=printer.value(extent),
         position=position,
         load=tuple(_load(spec, key, position, extent, scope.inner())),
-        sort=sort,
+        sort=tuple(_sort(spec, schedule.threads, end)),
         runs=runs,
         place=place,
         wanted=printer.value(wanted),
@@ -197,6 +197,24 @@ def _load(spec: Select, key: Expr, position: str, extent: Expr, scope: Scope) ->
     inside = [f"if ({position} < {scope.printer.value(extent)}) {{", *(f"  {line}" for line in inner.lines), "}"]
     end = scope.printer.argument(extent)
     return [f"keys[slot] = {none};", *inside, f"places[slot] = uol::min({position}, {end});"]
+
+
+def _sort(spec: Select, threads: int, end: str) -> list[str]:
+    """A bitonic network over a tile. `end`: behind a comma the place of a slot of no element, if there are such."""
+    pairs = tile_of(spec) // 2
+    own = "pair" if pairs > threads else "threadIdx.x"
+    order = f"uol::order_pair<{descending_text(spec)}>(keys, places, {own}, run, step{end});"
+    turns = [f"for (int pair = threadIdx.x; pair < {pairs}; pair += {threads}) {order}"]
+    turn = [order if pairs == threads else f"if (threadIdx.x < {pairs}) {order}"]
+    return [
+        f"for (int run = 1; run < {tile_of(spec).bit_length()}; ++run) {{  // runs of 2, 4, 8, ... keys are in order",
+        "  for (int step = 0; step < run; ++step) {",
+        "    __syncthreads();",
+        *(f"    {line}" for line in (turns if pairs > threads else turn)),
+        "  }",
+        "}",
+        "__syncthreads();",
+    ]
 
 
 def _runs(spec: Select, threads: int, printer: Printer) -> Runs:

@@ -21,7 +21,13 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     keys[slot] = x_at0 < 12301 ? x[s * 12301 + x_at0] : uol::nan<float>();  // line 2
     places[slot] = c;
   }
-  uol::block_sort<512, 2048, false>(keys, places);
+  for (int run = 1; run < 12; ++run) {  // runs of 2, 4, 8, ... keys are in order
+    for (int step = 0; step < run; ++step) {
+      __syncthreads();
+      for (int pair = threadIdx.x; pair < 1024; pair += 512) uol::order_pair<false>(keys, places, pair, run, step);
+    }
+  }
+  __syncthreads();
   for (int i = threadIdx.x; i < 2048; i += 512) {
     const int y_value = places[i];
     argsort_keys1[s * 16384 + part * 2048 + i] = keys[i];  // line 2

@@ -35,7 +35,13 @@ extern "C" __global__ void __launch_bounds__(256) scatter_add_y_from_kernel(
     }
     places[slot] = uol::min(y_element, 389);
   }
-  uol::block_sort<256, 512, false>(keys, places, 389);
+  for (int run = 1; run < 10; ++run) {  // runs of 2, 4, 8, ... keys are in order
+    for (int step = 0; step < run; ++step) {
+      __syncthreads();
+      uol::order_pair<false>(keys, places, threadIdx.x, run, step, 389);
+    }
+  }
+  __syncthreads();
   for (int y_term = threadIdx.x; y_term < 389; y_term += 256) {
     const int y_from_value = places[y_term];
     y_from[y_term] = y_from_value;  // line 5
