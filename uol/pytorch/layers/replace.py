@@ -57,10 +57,8 @@ def replace(module: nn.Module) -> Replacement:
 
 def restore(module: nn.Module) -> None:
     """The layers that `replace` swapped as they were."""
-    parents = {own: parent for parent, own in MADE.items()}
     for layer in module.modules():
-        own = type(layer)
-        layer.__class__ = parents.get(own) or (getattr(nn, own.__name__) if _is_of_a_home(own) else own)
+        layer.__class__ = _parent_of(type(layer)) or type(layer)
 
 
 def _descend(module: nn.Module, path: str, done: Replacement) -> None:
@@ -89,7 +87,7 @@ HARMLESS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList,
 
 def _unknown(module: nn.Module) -> str:
     own = type(module)
-    if own in MADE.values() or _is_of_a_home(own):
+    if _parent_of(own) is not None:
         return "computes with uol already"
     parent = next((t for t in own.__mro__[1:] if _layer_of(t) is not None), None)
     if parent is not None:
@@ -99,9 +97,10 @@ def _unknown(module: nn.Module) -> str:
     return f"uol has no layer in the place of {own.__name__}"
 
 
-def _is_of_a_home(own: type[nn.Module]) -> bool:
-    """Is this a class that takes the place of PyTorch's of the same name?"""
-    return own.__module__ in {_home(name) for name in (*LAYERS.values(), *ENCODERS.values())} and hasattr(nn, own.__name__)
+def _parent_of(own: type[nn.Module]) -> type[nn.Module] | None:
+    """PyTorch's layer whose place a class takes, which has the same name; None for any other class."""
+    homes = {_home(name) for name in (*LAYERS.values(), *ENCODERS.values())}
+    return getattr(nn, own.__name__, None) if own in MADE.values() or own.__module__ in homes else None
 
 
 def _layer_of(parent: type[nn.Module]) -> type[nn.Module] | None:
