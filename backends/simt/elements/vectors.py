@@ -18,11 +18,11 @@ from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.ends import until_end
-from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Step, Store
+from uol.codegen.specs.nodes import Fold, Holds, KernelSpec, Read, Reduce, Step, Store
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, reads, step_expressions
 from uol.ir.integers.intervals import Interval
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import DTYPES
 
@@ -173,6 +173,7 @@ class Vectors:
 
     def taken(self, step: Step) -> Step:
         """The step of one element, with vectors in place of what lies side by side in memory."""
+        step = replace(step, value=self._where_needed(step.value))
         match step:
             case Store() if is_side_by_side(step, self.axis, self.width, self.multiples):
                 name = _name_of(step, self.stores)
@@ -181,6 +182,29 @@ class Vectors:
             case Fold(where=where):
                 return replace(step, value=self._value(step.value), where=tuple(map(self._value, where)))
         return replace(step, value=self._value(step.value))
+
+    def _where_needed(self, expr: Expr) -> Expr:
+        """The expression, in which an arm of a choice that is one for all elements of a vector is read where it is chosen."""
+        expr = expr.map_children(self._where_needed)
+        if not isinstance(expr, Call) or expr.fn != "select":
+            return expr
+        chosen, first, second = expr.args
+        if not _is_alike(chosen, self.axis, self.width, self.multiples):
+            return expr
+        other = Call("not", (chosen,), "bool")
+        return replace(expr, args=(chosen, self._read_where(first, chosen), self._read_where(second, other)))
+
+    def _read_where(self, expr: Expr, holds: Expr) -> Expr:
+        """The expression with what is read side by side read where a condition holds, that is asked of the same place."""
+
+        def rule(node: Expr) -> Expr | None:
+            if not isinstance(node, Read) or node.guard or stride_along(node, self.axis) != Const(1):
+                return None
+            if not variables(holds) <= variables(node.offset):
+                return None
+            return replace(node, guard=(Holds(holds),), fill=zero_of(node.dtype))
+
+        return rewrite(expr, rule)
 
     def _value(self, expr: Expr) -> Expr:
         return rewrite(expr, self._rule)
@@ -232,6 +256,9 @@ class Vectors:
         """`const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, i, aligned);`, or the fill where a guard does not hold.
         `into`: a variable that there is."""
         scope.declare_looked_up(read)
+        for mask in (scope.positioned(guard.condition) for guard in read.guard if isinstance(guard, Holds)):
+            for asked in _reads_in_any_case(mask):
+                scope.read_once(asked)
         condition = scope.condition(c for guard in read.guard for c in guard.conditions)
         printer = scope.printer
         offset = printer.where(read.guard).value(scope.positioned(read.offset))
