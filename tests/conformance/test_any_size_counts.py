@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from uol.conformance import any_size_counts
-from uol.conformance.any_size_counts import Cost, costs_of
+from uol.conformance.any_size_counts import Cost, cost_of, costs_of
 from uol.conformance.cases.reasons import reasons_of
 from uol.ops.workloads import Workload
 
@@ -21,6 +21,13 @@ def test_one_kernel_is_about_as_good_as_ten() -> None:
 def test_a_sum_of_any_length_goes_over_as_many_blocks() -> None:
     (found,) = costs_of(Workload("mse_loss", {"S": (1 << 24,)}), "hip", "f32")
     assert found.is_small
+
+
+def test_pictures_of_any_height_are_not_cut_across_their_lines() -> None:
+    """Parts of 8 columns of 2 bytes would use half of each sector."""
+    found = cost_of(Workload("batch_norm_stats", {"N": 32, "C": 64, "S": (56, 56)}), "cuda", "f16", "S_0")
+    assert found is not None
+    assert found.is_small, str(found)
 
 
 def test_what_has_no_reason_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,12 +64,13 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
 
 
 def _longest(spec: Reduce, parts: int) -> Axis:
-    """The axis that is cut: one of known extent, where that is enough, for then every part has its share; the first, where
-    places are asked for."""
+    """The axis that is cut: one of known extent, where that is enough, for then every part has its share; of these not the last,
+    where parts of it would be shorter than what is read at once; the first, where places are asked for."""
     if any(fold.op in PICKS for fold in folds_of(spec)):
         return spec.cols[0]
     known = [axis for axis in spec.cols if (static(axis.extent) or 0) >= parts]
-    return max(known or spec.cols, key=lambda axis: typical(axis.extent))
+    whole = [axis for axis in known if axis != spec.cols[-1] or (static(axis.extent) or 0) >= parts * LONG]
+    return max(whole or known or spec.cols, key=lambda axis: typical(axis.extent))
 
 
 def _even_parts(wanted: int, extent: int) -> int | None:
