@@ -64,7 +64,7 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
 
 
 def _longest(spec: Reduce, parts: int) -> Axis:
-    """The axis that is cut: one of known extent, where that is enough, for then every part has its share; of these not the last,
+    """The axis that is cut: one of known extent, where that is enough, for then every part has its share; not the last of them,
     where parts of it would be shorter than what is read at once; the first, where places are asked for."""
     if any(fold.op in PICKS for fold in folds_of(spec)):
         return spec.cols[0]
