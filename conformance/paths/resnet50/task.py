@@ -55,4 +55,10 @@ def _in_batches(images: Tensor, labels: Tensor) -> zip[tuple[Tensor, Tensor]]:
     return zip(images.split(90), labels.split(90), strict=True)
 
 
-TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", 1800, of_optimiser("sgd"), "interval")
+STEPS, WARM_UP = 3840, 30
+"""87 epochs: the rate rises in 30 steps of the optimiser, and falls in cycles of 30, 60, 120, 240 and 480. PyTorch's network
+reached 99.3 % so (six seeds, standard deviation 0.4 points), and 98.8 % (0.6) in half as many without the rise: what is held
+against the spread of seeds wants it small."""
+
+RECIPE = of_optimiser("sgd", warm_up=WARM_UP)
+TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", STEPS, RECIPE, "interval")

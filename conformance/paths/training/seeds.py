@@ -1,6 +1,6 @@
 """A path trained from several seeds: do uol's operators reach what PyTorch's reach?
 
-    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--most 30] [--first 0] [--steps 1800] [--dtype f32]
+    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--most 30] [--first 0] [--steps 3840] [--dtype f32]
                                                             [-o DIR]
 
 Both sides start from one seed's parameters and see the same batches; what differs is the order of sums. A path's task names its
