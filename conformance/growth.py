@@ -20,13 +20,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import log2, prod
+from math import log2
 from multiprocessing import get_context
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, TwinRun, execute_many, kind_of
-from uol.codegen.indexing.arithmetic import value_at
+from uol.codegen.indexing.arithmetic import size, value_at
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import KernelSpec, Select
 from uol.codegen.work import Issued, compulsory
@@ -39,7 +39,7 @@ from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.counts import is_counted
 from uol.ir.errors import UolError
-from uol.ir.program.nodes import Axis, Program
+from uol.ir.program.nodes import Program
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
 
@@ -133,11 +133,7 @@ def comparisons_of(specs: Iterable[KernelSpec]) -> float:
     """What the first k places of n elements take besides, by comparisons: n log2 k (Knuth, The Art of Computer Programming 3,
     section 5.3.1), of which `compulsory` counts one for each element."""
     orders = [spec for spec in specs if isinstance(spec, Select)]
-    return sum(_elements((*s.rows, s.col)) * max(log2(max(_elements((s.place,)), 1)) - 1, 0) for s in orders)
-
-
-def _elements(axes: Iterable[Axis]) -> int:
-    return prod(value_at(axis.extent, {}) for axis in axes)
+    return sum(value_at(size((*s.rows, s.col)), {}) * max(log2(max(value_at(s.place.extent, {}), 1)) - 1, 0) for s in orders)
 
 
 def _counted(prepared: Prepared, run: TwinRun) -> tuple[float, float, float, float]:

@@ -22,6 +22,7 @@ from uol.codegen.specs.nodes import Fold, Holds, KernelSpec, Read, Reduce, Step,
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, reads, step_expressions
 from uol.ir.integers.intervals import Interval
+from uol.ir.integers.terms import negate
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import DTYPES
@@ -191,8 +192,7 @@ class Vectors:
         chosen, first, second = expr.args
         if not _is_alike(chosen, self.axis, self.width, self.multiples):
             return expr
-        other = Call("not", (chosen,), "bool")
-        return replace(expr, args=(chosen, self._read_where(first, chosen), self._read_where(second, other)))
+        return replace(expr, args=(chosen, self._read_where(first, chosen), self._read_where(second, negate(chosen))))
 
     def _read_where(self, expr: Expr, holds: Expr) -> Expr:
         """The expression with what is read side by side read where a condition holds, that is asked of the same place."""
