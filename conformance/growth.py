@@ -8,8 +8,9 @@ that the operator must move grow, and its work, operations (of an order n log n)
 are those of a machine that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements
 that grow at most 1.15 times as much as the work, grow as the operator does; where the work shrinks, what does not grow. Where
 they do not, another kernel may have been taken for the longer dim, or a part that is paid once has grown: then the dim grows
-by as much again, and once more, and one of these has to be as the operator's. What grows more is printed (all with --all);
-exit status 1 where growth.toml has no reason for it, 2 for bad input.
+by as much again, and once more, and one of these has to be as the operator's, or all up to then together: two kernels that are
+taken by turns grow from the first to the third as one. What grows more is printed (all with --all); exit status 1 where
+growth.toml has no reason for it, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ TARGETS = [t for t in registry.names() if is_counted(t) and any(n.startswith("st
 @dataclass(frozen=True, slots=True)
 class Growth:
     """From one workload to another, by how much each grew: `sectors` beside `moved`, `statements` beside `computed`. `before`:
-    how many times as long the dim was already."""
+    how many times as long the dim was already; `times`: how many times as long it got."""
 
     op: str
     target: str
     dim: str
     before: int
+    times: int
     sectors: float
     moved: float
     statements: float
@@ -81,7 +83,7 @@ class Growth:
 
     def __str__(self) -> str:
         moved = f"sectors x {self.sectors:.2f} for bytes x {self.moved:.2f}"
-        by = f"{self.dim} x {LONGER}" + (f" behind x {self.before}" if self.before > 1 else "")
+        by = f"{self.dim} x {self.times}" + (f" behind x {self.before}" if self.before > 1 else "")
         case = f"{self.op} on {self.target}, {by}"
         return f"{case}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
 
@@ -97,10 +99,15 @@ def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Gr
         times = before * LONGER
         counts |= _counts({(*each, times): _longer(cases[each[:2]], each[2], times) for each in asked}, dtype)
         for op, target, dim in asked:
-            shorter = counts.get((op, target, dim, before) if before > 1 else (op, target, "", 1))
             longer = counts.get((op, target, dim, times))
-            if longer and shorter:
-                found[op, target, dim] = Growth(op, target, dim, before, *map(_ratio, longer, shorter))
+            shorter = {n: counts.get((op, target, dim, n) if n > 1 else (op, target, "", 1)) for n in dict.fromkeys((before, 1))}
+            grown = [
+                Growth(op, target, dim, n, times // n, *map(_ratio, longer, each))
+                for n, each in shorter.items()
+                if longer and each
+            ]
+            if grown:
+                found[op, target, dim] = next((each for each in grown if each.is_linear), grown[0])
     return list(found.values())
 
 

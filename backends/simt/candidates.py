@@ -17,6 +17,7 @@ from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
 from uol.backends.simt.rows.staging import staged_bytes
+from uol.backends.simt.rows.tile_sort import EACH, MOST_EACH, each_of
 from uol.backends.simt.schedules import (
     LANES_A_ROW,
     THREADS,
@@ -78,7 +79,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
         case Select(runs=(_, _)):
             return (Elements(THREADS),)
         case Select():
-            return (BlockPerRow(min(2 * THREADS, max(tile_of(spec) // 2, lanes))),)
+            return (BlockPerRow(max(tile_of(spec) // EACH, lanes)),)
         case Contract():
             return sorted(TILES, key=lambda tile: _cost(contract_counts(spec, tile, device), device))
         case Attention():
@@ -140,8 +141,10 @@ def _bins(spec: Scatter, schedule: Bins, target: Target) -> Footprint | Refusal:
 
 def _order(spec: Select, schedule: Elements | BlockPerRow, target: Target) -> Footprint | Refusal:
     """Runs are merged, a thread an element; other rows are sorted by a block each."""
-    threads = schedule.threads
+    threads, each = schedule.threads, each_of(tile_of(spec), schedule.threads)
     match schedule:
+        case BlockPerRow() if each > MOST_EACH or threads & (threads - 1):
+            return Refusal(f"{threads} threads do not sort a tile of {tile_of(spec)}", f"{tile_of(spec) // EACH} threads")
         case Elements(each=1) if spec.runs:
             return _fitting(target, threads, _parts(size((*spec.rows, spec.col)), threads), 0)
         case BlockPerRow(rows=1, each=1) if not spec.runs:

@@ -38,7 +38,7 @@ Where = tuple[Expr, ...]
 FEW = (16, 32, 64)
 """Rows or columns of a product: as many as the smaller tiles have."""
 ORDERS = (256, 512, 1024, 2048)
-"""Elements of a row that are put in order in shared memory: a network of twice as many has more than twice as many steps."""
+"""Elements of a row that are put in order in shared memory, and in as many threads as a quarter of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,19 +332,6 @@ template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T
   if (place == end || other_place == end) return place < other_place;
   return precedes<descending>(key, place, other, other_place);
 }
-// A pair of a bitonic network that sorts keys and their places in shared memory, in the step `step` of those that join runs of
-// 2^(run - 1) keys to runs of 2^run.
-template <bool descending, class T>
-UOL_DEVICE void order_pair(T* keys, int* places, int pair, int run, int step, int end = -1) {
-  const int apart = 1 << (run - step - 1);
-  const int low = 2 * pair - (pair & (apart - 1)), high = low + apart;
-  const T key = keys[low], other = keys[high];
-  const int place = places[low], other_place = places[high];
-  const bool is_upward = (low >> run & 1) == 0;
-  if (precedes<descending>(other, other_place, key, place, end) != is_upward) return;
-  keys[low] = other, keys[high] = key;
-  places[low] = other_place, places[high] = place;
-}
 // Merges `runs` sorted runs of `length` from `first` on, two by two, and keeps the first `kept` of each two, from `to` on. An
 // element goes as far behind its own offset as elements of the other run precede it.
 template <int threads, bool descending, class T, class Index>

@@ -36,9 +36,6 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn.startswith("block_scan"):
         _block_scan(call, active, reader)
         return EVERYTHING
-    if call.fn == "order_pair":
-        _order_pair(call, active, reader)
-        return EVERYTHING
     if call.fn == "block_merge":
         _block_merge(call, args, active, reader)
         return EVERYTHING
@@ -93,13 +90,6 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
     reader.counts.add("scratch", "store", times(size, active_warps))
     reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     _barriers(2, active, reader)
-
-
-def _order_pair(call: Operation, active: Active, reader: Reader) -> None:
-    """Two keys and places are read, and written where they stand the wrong way round, as data says."""
-    size = 2 * sum(bytes_of(type_of(array, reader.types)) for array in call.args[:2])
-    reader.counts.add("scratch", "load", times(size, active.lanes))
-    reader.counts.add("scratch", "store", (0 * active.lanes[0], size * active.lanes[1]))
 
 
 def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> None:

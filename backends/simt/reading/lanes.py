@@ -157,6 +157,9 @@ ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "-_": np.negative,
     "!_": np.logical_not,
     "abs": np.abs,
+    "&": np.bitwise_and,
+    "<<": np.left_shift,
+    ">>": np.right_shift,
 }
 """What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name.
 One by zero is zero."""

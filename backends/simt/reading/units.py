@@ -21,8 +21,8 @@ STATEMENT_UNITS = (*UNITS, "memory", "move")
 TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
 ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", "~_", "++"}
 FUNCTIONS = frozenset(
-    ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "precedes", "order_pair",
-     "random_bits", "random_words"]
+    ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "precedes",
+     "sorts_before", "random_bits", "random_words"]
 )
 """Of `uol_device.h`, one operation each."""
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")

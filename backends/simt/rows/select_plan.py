@@ -15,15 +15,17 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
+from uol.backends.simt.rows.tile_sort import NAMES, TileSort, each_of
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.names import unused
+from uol.codegen.specs.long_rows.split_select import last_key
 from uol.codegen.specs.nodes import Arg, Select, Step
 from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, names_of, without_strides
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
 
@@ -31,7 +33,6 @@ ROW, KEY = "$row", "$key"
 TILE = 2048
 """The longest row that is sorted in shared memory: 16 KB with keys of 4 bytes. A power of two."""
 PLACE_BYTES = 4
-NETWORK = ("run", "step", "pair")
 MOST_MERGES = 20
 """Of rows whose indices fit 32 bits."""
 
@@ -108,7 +109,7 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     kept = mul(mul(rows, _half(spec)), Const(2)) if _is_long(spec) else rows
     index = index_type(known, [rows, add(extent, Const(TILE)), kept], data_apart=True)
-    own = ("row", "slot", "tile", "first", "keys", "places", *NETWORK, "from", "merge", "runs", "length", "longer")
+    own = ("row", "slot", "tile", "first", "keys", "places", *NAMES, "from", "merge", "runs", "length", "longer")
     names = legalise(spec, own)
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
@@ -126,7 +127,6 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     if spec.at in used_variables(steps):
         order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
     order.write(steps)
-    end = "" if extent == Const(tile_of(spec)) else f", {printer.argument(extent)}"
     number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
         title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
@@ -139,8 +139,8 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         tile=tile_of(spec),
         extent=printer.value(extent),
         position=position,
-        load=tuple(_load(spec, key, position, extent, scope.inner())),
-        sort=tuple(_sort(spec, schedule.threads, end)),
+        load=tuple(_load(spec, key, position, scope.inner())),
+        sort=tuple(_sort(spec, schedule.threads).lines()),
         runs=runs,
         place=place,
         wanted=printer.value(wanted),
@@ -187,34 +187,23 @@ def descending_text(spec: Select) -> str:
     return "true" if spec.descending else "false"
 
 
-def _load(spec: Select, key: Expr, position: str, extent: Expr, scope: Scope) -> list[str]:
-    """The key and the place of a slot; a slot of no element has the place behind the last."""
-    inner = scope.inner()
+def _load(spec: Select, key: Expr, position: str, scope: Scope) -> list[str]:
+    """The key and the place of a slot. What is no element stands last: its key is one that no other stands behind, and among
+    keys that are alike it comes behind the elements. Of a run it has the place behind the last, by which merges know it."""
+    inner, extent = scope.inner(), spec.col.extent
     inner.add(f"keys[slot] = {inner.expression(key)};", spec.line)
     if extent != ZERO and is_multiple(extent, tile_of(spec)):
         return [*inner.lines, f"places[slot] = {position};"]
-    none = literal(zero_of(spec.key.type))
     inside = [f"if ({position} < {scope.printer.value(extent)}) {{", *(f"  {line}" for line in inner.lines), "}"]
-    end = scope.printer.argument(extent)
-    return [f"keys[slot] = {none};", *inside, f"places[slot] = uol::min({position}, {end});"]
+    place = f"uol::min({position}, {scope.printer.argument(extent)})" if _is_long(spec) else position
+    return [f"keys[slot] = {literal(last_key(spec))};", *inside, f"places[slot] = {place};"]
 
 
-def _sort(spec: Select, threads: int, end: str) -> list[str]:
-    """A bitonic network over a tile. `end`: behind a comma the place of a slot of no element, if there are such."""
-    pairs = tile_of(spec) // 2
-    own = "pair" if pairs > threads else "threadIdx.x"
-    order = f"uol::order_pair<{descending_text(spec)}>(keys, places, {own}, run, step{end});"
-    turns = [f"for (int pair = threadIdx.x; pair < {pairs}; pair += {threads}) {order}"]
-    turn = [order if pairs == threads else f"if (threadIdx.x < {pairs}) {order}"]
-    return [
-        f"for (int run = 1; run < {tile_of(spec).bit_length()}; ++run) {{  // runs of 2, 4, 8, ... keys are in order",
-        "  for (int step = 0; step < run; ++step) {",
-        "    __syncthreads();",
-        *(f"    {line}" for line in (turns if pairs > threads else turn)),
-        "  }",
-        "}",
-        "__syncthreads();",
-    ]
+def _sort(spec: Select, threads: int) -> TileSort:
+    """How a tile is put in order: as much of it as may be wanted."""
+    tile, wanted = tile_of(spec), static(spec.place.extent)
+    kept = tile if wanted is None else min(tile, 1 << (max(wanted, each_of(tile, threads)) - 1).bit_length())
+    return TileSort(tile, kept, threads, COMPUTE[spec.key.type], descending_text(spec))
 
 
 def _runs(spec: Select, threads: int, printer: Printer) -> Runs:

@@ -124,7 +124,7 @@ class _Left:
         cut = AxisParts.of_length(replace(spec, col=self.col), self.col, by.length)
         rows, kept = (*spec.rows, cut.part), Axis(spec.place.name, Const(by.run))
         axes = (*rows, cut.within, kept)
-        key = _key_of_part(self.key, cut, _last(spec))
+        key = _key_of_part(self.key, cut, last_key(spec))
         held = {self._array("keys", spec.key.type, number): key}
         if self.place is not None:
             held[self._array("places", PLACE, number)] = _cast(cut.value(self.place), PLACE)
@@ -191,8 +191,8 @@ def _key_of_part(key: Expr, cut: AxisParts, last: Const) -> Expr:
     return Call("select", (compare("<", cut.place, cut.axis.extent), value, last), key.type)
 
 
-def _last(spec: Select) -> Const:
-    """The key that no other one stands behind."""
+def last_key(spec: Select) -> Const:
+    """A key that no other one stands behind. `f8e4m3` has none for descending orders, but for where it is held as a float."""
     dtype = spec.key.type
     if is_float(dtype):
         return Const(-math.inf if spec.descending else math.nan, dtype)

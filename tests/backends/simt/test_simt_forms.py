@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -76,17 +76,17 @@ def orders() -> list[Form]:
     """Rows that a block sorts at once, and rows of several tiles, an even and an odd number of them; a few first places of
     them; ties, NaN, infinities and zeros of both signs; several axes of rows, columns that are not the innermost axis."""
     order = "op f(x: {t}[R, C]) -> (y: i64[R, C]) {{ y[r, i] = argsort[c]({key}) }}"
-    first = "op f(x: {t}[R, C]) -> (y: {t}[R, 40]) where C >= 40 {{ (y[r, k], at[r, k]) = topk[c](x[r, c], 40) }}"
+    first = "op f(x: {t}[R, C]) -> (y: {t}[R, {k}]) where C >= {k} {{ (y[r, i], at[r, i]) = topk[c](x[r, c], {k}) }}"
     inner = "op f(x: f32[A, C, B]) -> (y: f32[A, C, B]) { y[a, i, b] = sort[c](x[a, c, b]) }"
-    blocks = (BlockPerRow(64), BlockPerRow(512))
+    blocks = (BlockPerRow(256), BlockPerRow(512))
 
     def sorted_by(key: Expected) -> Callable[[Arrays], np.ndarray]:
         return lambda i: np.argsort(key(i["x"]), axis=1, kind="stable")
 
-    def largest(i: Arrays) -> np.ndarray:
+    def largest(i: Arrays, k: int) -> np.ndarray:
         ranked = np.where(np.isnan(i["x"]), np.inf, i["x"].astype(np.float64)), ~np.isnan(i["x"])
         at = np.lexsort((np.broadcast_to(np.arange(ranked[0].shape[1]), ranked[0].shape), -ranked[0], ranked[1]), axis=1)
-        return np.take_along_axis(i["x"], at[:, :40], 1)
+        return np.take_along_axis(i["x"], at[:, :k], 1)
 
     forms: list[Form] = []
     for rows, cols in ((5, 7), (3, 300), (2, 5000), (2, 6144)):
@@ -100,10 +100,11 @@ def orders() -> list[Form]:
             finite = np.clip(np.nan_to_num(reals), -40, 40)
             texts["squares"] = (order.format(t="f32", key=squares), finite, sorted_by(lambda x: x * x))
             texts["i64"] = (order.format(t="i64", key="x[r, c]"), wide, sorted_by(lambda x: x))
-        if cols > 40:
-            texts["top"] = (first.format(t="f16"), reals.astype(np.float16), largest)
+        for k in (3, 40):
+            if cols > k:
+                texts[f"top{k}"] = (first.format(t="f16", k=k), reals.astype(np.float16), partial(largest, k=k))
         merges = (Elements(64), Elements(256)) if cols > TILE else blocks
-        schedules = {name: blocks if name == "top" else merges for name in texts}
+        schedules = {name: blocks if name.startswith("top") else merges for name in texts}
         forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, schedules[n], dims) for n, (t, x, want) in texts.items()]
     x = RNG.standard_normal((3, 50, 4)).astype(np.float32)
     return [*forms, Form("order-inner", inner, {"x": x}, lambda i: np.sort(i["x"], 1), blocks, {"A": 3, "C": 50, "B": 4})]

@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   uol::atomic_add(i, t, 1);
   uol::atomic_add(l, t, 1);
   uol::atomic_add(more, t, v);
-  uol::order_pair<false>(sums, i, t % 128, 8, 7, 200);
+  if (uol::sorts_before<false>(sums[t % 128], sums[0])) i[t % 128] = t;
   uol::block_merge<256, true>(d, i, 0LL, 256LL, 2, 128, 256, 200);
   s[t] = uol::cast<short>(v);
   c[t] = uol::cast<signed char>(b[t]);

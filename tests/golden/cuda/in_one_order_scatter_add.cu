@@ -18,8 +18,8 @@ extern "C" __global__ void __launch_bounds__(256) scatter_add_y_key_kernel(
   y_key[y_element] = at[y_element] >= 0 ? (at[y_element] < 97 ? at[y_element] : 97) : 97;  // line 5
 }
 
-// 1 rows of 389, 389 places, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) scatter_add_y_from_kernel(
+// 1 rows of 389, 389 places, one row a block of 128 threads
+extern "C" __global__ void __launch_bounds__(128) scatter_add_y_from_kernel(
     const int* __restrict__ y_key,
     int* __restrict__ y_from,
     int* __restrict__ y_run)
@@ -27,22 +27,74 @@ extern "C" __global__ void __launch_bounds__(256) scatter_add_y_from_kernel(
   __shared__ int keys[512];
   __shared__ int places[512];
   const int row = blockIdx.x;
-  for (int slot = threadIdx.x; slot < 512; slot += 256) {
+  for (int slot = threadIdx.x; slot < 512; slot += 128) {
     const int y_element = slot;
-    keys[slot] = 0;
+    keys[slot] = 2147483647;
     if (y_element < 389) {
       keys[slot] = y_key[y_element];  // line 5
     }
-    places[slot] = uol::min(y_element, 389);
+    places[slot] = y_element;
   }
-  for (int run = 1; run < 10; ++run) {  // runs of 2, 4, 8, ... keys are in order
-    for (int step = 0; step < run; ++step) {
-      __syncthreads();
-      uol::order_pair<false>(keys, places, threadIdx.x, run, step, 389);
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  int own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    own_keys[k] = keys[begin + k];
+    own_places[k] = places[begin + k];
+  }
+  #pragma unroll
+  for (int turn = 0; turn < 4; ++turn) {
+  #pragma unroll
+    for (int k = turn % 2; k + 1 < 4; k += 2) {
+      const bool swaps = uol::sorts_before<false>(own_keys[k + 1], own_keys[k]);
+      const int lower_key = own_keys[k];
+      const int lower_place = own_places[k];
+      own_keys[k] = swaps ? own_keys[k + 1] : lower_key;
+      own_places[k] = swaps ? own_places[k + 1] : lower_place;
+      own_keys[k + 1] = swaps ? lower_key : own_keys[k + 1];
+      own_places[k + 1] = swaps ? lower_place : own_places[k + 1];
+    }
+  }
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    keys[begin + k] = own_keys[k];
+    places[begin + k] = own_places[k];
+  }
+  for (int round = 0; round < 7; ++round) {  // of two runs in order one
+    const int run = 4 << round, both = 8 << round;
+    const int diagonal = begin & (both - 1);
+    const int pair = begin - diagonal;
+    __syncthreads();
+    const int most = uol::min(diagonal, run);
+    int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
+    for (int turn = 0; turn < round + 3; ++turn) {
+      const int further = before + (run >> turn);
+      if (further <= most &&
+          !uol::sorts_before<false>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+    }
+    int left = pair + before, right = pair + run + diagonal - before;
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const bool is_right =
+          left == pair + run ||
+          (right < pair + 2 * run && uol::sorts_before<false>(keys[right], keys[left]));
+      const int taken = is_right ? right : left;
+      own_keys[k] = keys[taken];
+      own_places[k] = places[taken];
+      left += is_right ? 0 : 1;
+      right += is_right ? 1 : 0;
+    }
+    __syncthreads();
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      keys[begin + k] = own_keys[k];
+      places[begin + k] = own_places[k];
     }
   }
   __syncthreads();
-  for (int y_term = threadIdx.x; y_term < 389; y_term += 256) {
+  for (int y_term = threadIdx.x; y_term < 389; y_term += 128) {
     const int y_from_value = places[y_term];
     y_from[y_term] = y_from_value;  // line 5
     y_run[y_term] = keys[y_term];  // line 5

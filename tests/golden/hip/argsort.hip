@@ -21,10 +21,62 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     keys[slot] = x_at0 < 12301 ? x[s * 12301 + x_at0] : uol::nan<float>();  // line 2
     places[slot] = c;
   }
-  for (int run = 1; run < 12; ++run) {  // runs of 2, 4, 8, ... keys are in order
-    for (int step = 0; step < run; ++step) {
-      __syncthreads();
-      for (int pair = threadIdx.x; pair < 1024; pair += 512) uol::order_pair<false>(keys, places, pair, run, step);
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    own_keys[k] = keys[begin + k];
+    own_places[k] = places[begin + k];
+  }
+  #pragma unroll
+  for (int turn = 0; turn < 4; ++turn) {
+  #pragma unroll
+    for (int k = turn % 2; k + 1 < 4; k += 2) {
+      const bool swaps = uol::sorts_before<false>(own_keys[k + 1], own_keys[k]);
+      const float lower_key = own_keys[k];
+      const int lower_place = own_places[k];
+      own_keys[k] = swaps ? own_keys[k + 1] : lower_key;
+      own_places[k] = swaps ? own_places[k + 1] : lower_place;
+      own_keys[k + 1] = swaps ? lower_key : own_keys[k + 1];
+      own_places[k + 1] = swaps ? lower_place : own_places[k + 1];
+    }
+  }
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    keys[begin + k] = own_keys[k];
+    places[begin + k] = own_places[k];
+  }
+  for (int round = 0; round < 9; ++round) {  // of two runs in order one
+    const int run = 4 << round, both = 8 << round;
+    const int diagonal = begin & (both - 1);
+    const int pair = begin - diagonal;
+    __syncthreads();
+    const int most = uol::min(diagonal, run);
+    int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
+    for (int turn = 0; turn < round + 3; ++turn) {
+      const int further = before + (run >> turn);
+      if (further <= most &&
+          !uol::sorts_before<false>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+    }
+    int left = pair + before, right = pair + run + diagonal - before;
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const bool is_right =
+          left == pair + run ||
+          (right < pair + 2 * run && uol::sorts_before<false>(keys[right], keys[left]));
+      const int taken = is_right ? right : left;
+      own_keys[k] = keys[taken];
+      own_places[k] = places[taken];
+      left += is_right ? 0 : 1;
+      right += is_right ? 1 : 0;
+    }
+    __syncthreads();
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      keys[begin + k] = own_keys[k];
+      places[begin + k] = own_places[k];
     }
   }
   __syncthreads();

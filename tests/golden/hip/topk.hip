@@ -7,8 +7,8 @@
 //   6  }
 #include "uol_device.h"
 
-// 5 rows of 261, 5 places, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) topk_kernel(
+// 5 rows of 261, 5 places, one row a block of 128 threads
+extern "C" __global__ void __launch_bounds__(128) topk_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ y,
     long long* __restrict__ at)
@@ -16,25 +16,84 @@ extern "C" __global__ void __launch_bounds__(256) topk_kernel(
   __shared__ float keys[512];
   __shared__ int places[512];
   const int s = blockIdx.x;
-  for (int slot = threadIdx.x; slot < 512; slot += 256) {
+  for (int slot = threadIdx.x; slot < 512; slot += 128) {
     const int c = slot;
-    keys[slot] = 0.0f;
+    keys[slot] = -uol::infinity<float>();
     if (c < 261) {
       keys[slot] = float(x[s * 261 + c]);  // line 5
     }
-    places[slot] = uol::min(c, 261);
+    places[slot] = c;
   }
-  for (int run = 1; run < 10; ++run) {  // runs of 2, 4, 8, ... keys are in order
-    for (int step = 0; step < run; ++step) {
-      __syncthreads();
-      uol::order_pair<true>(keys, places, threadIdx.x, run, step, 261);
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  if (begin < 512) {
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      own_keys[k] = keys[begin + k];
+      own_places[k] = places[begin + k];
+    }
+    #pragma unroll
+    for (int turn = 0; turn < 4; ++turn) {
+    #pragma unroll
+      for (int k = turn % 2; k + 1 < 4; k += 2) {
+        const bool swaps = uol::sorts_before<true>(own_keys[k + 1], own_keys[k]);
+        const float lower_key = own_keys[k];
+        const int lower_place = own_places[k];
+        own_keys[k] = swaps ? own_keys[k + 1] : lower_key;
+        own_places[k] = swaps ? own_places[k + 1] : lower_place;
+        own_keys[k + 1] = swaps ? lower_key : own_keys[k + 1];
+        own_places[k + 1] = swaps ? lower_place : own_places[k + 1];
+      }
+    }
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      keys[begin + k] = own_keys[k];
+      places[begin + k] = own_places[k];
+    }
+  }
+  for (int round = 0; round < 7; ++round) {  // of two runs in order one
+    const int run = uol::min(4 << round, 8), both = uol::min(8 << round, 8);
+    const int outputs = (64 >> round) * both;
+    const int diagonal = begin & (both - 1);
+    const int pair = (begin - diagonal) * (run < both ? 1 : 2);
+    __syncthreads();
+    if (begin < outputs) {
+      const int most = uol::min(diagonal, run);
+      int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
+      for (int turn = 0; turn < uol::min(round + 3, 4); ++turn) {
+        const int further = before + (run >> turn);
+        if (further <= most &&
+            !uol::sorts_before<true>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+      }
+      int left = pair + before, right = pair + run + diagonal - before;
+      #pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const bool is_right =
+            left == pair + run ||
+            (right < pair + 2 * run && uol::sorts_before<true>(keys[right], keys[left]));
+        const int taken = is_right ? right : left;
+        own_keys[k] = keys[taken];
+        own_places[k] = places[taken];
+        left += is_right ? 0 : 1;
+        right += is_right ? 1 : 0;
+      }
+    }
+    __syncthreads();
+    if (begin < outputs) {
+      #pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        keys[begin + k] = own_keys[k];
+        places[begin + k] = own_places[k];
+      }
     }
   }
   __syncthreads();
-  const int k = threadIdx.x;
-  if (k < 5) {
-    const long long at_value = places[k];
-    at[s * 5 + k] = at_value;  // line 5
-    y[s * 5 + k] = uol::f16(keys[k]);  // line 5
+  const int k_ = threadIdx.x;
+  if (k_ < 5) {
+    const long long at_value = places[k_];
+    at[s * 5 + k_] = at_value;  // line 5
+    y[s * 5 + k_] = uol::f16(keys[k_]);  // line 5
   }
 }
