@@ -100,7 +100,7 @@ def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Gr
         counts |= _counts({(*each, times): _longer(cases[each[:2]], each[2], times) for each in asked}, dtype)
         for op, target, dim in asked:
             longer = counts.get((op, target, dim, times))
-            shorter = {n: counts.get((op, target, dim, n) if n > 1 else (op, target, "", 1)) for n in dict.fromkeys((before, 1))}
+            shorter = {n: counts.get((op, target, dim, n) if n > 1 else (op, target, "", 1)) for n in (before, 1)}
             grown = [
                 Growth(op, target, dim, n, times // n, *map(_ratio, longer, each))
                 for n, each in shorter.items()

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 EACH, MOST_EACH = 4, 8
 """Elements that a thread writes of a merge, and at most: a bisection for each of them would take longer than the merge."""
 NAMES = (
-    *("begin", "own_keys", "own_places", "k", "turn", "swaps", "lower_key", "lower_place"),
-    *("round", "run", "both", "outputs", "diagonal", "pair", "most", "before", "further", "left", "right", "is_right", "taken"),
+    *("begin", "own_keys", "own_places", "k", "rank", "other", "round", "run", "both", "outputs", "diagonal", "pair"),
+    *("turn", "most", "before", "further", "left", "right", "is_right", "taken"),
 )
 """What the text declares."""
 
@@ -60,28 +60,18 @@ class TileSort:
         yield "__syncthreads();"
 
     def _neighbours(self) -> Iterator[str]:
-        """Elements of a thread in order, by exchanges of neighbours: as many turns as there are elements."""
-        each, key, place = self.each, "own_keys", "own_places"
-        yield from _over(each, f"{key}[k] = keys[begin + k];", f"{place}[k] = places[begin + k];")
-        yield "#pragma unroll"
-        yield f"for (int turn = 0; turn < {each}; ++turn) {{"
-        yield "#pragma unroll"
-        yield f"  for (int k = turn % 2; k + 1 < {each}; k += 2) {{"
-        yield from _indented(
-            (
-                f"const bool swaps = uol::sorts_before<{self.descending}>({key}[k + 1], {key}[k]);",
-                f"const {self.key_type} lower_key = {key}[k];",
-                f"const int lower_place = {place}[k];",
-                f"{key}[k] = swaps ? {key}[k + 1] : lower_key;",
-                f"{place}[k] = swaps ? {place}[k + 1] : lower_place;",
-                f"{key}[k + 1] = swaps ? lower_key : {key}[k + 1];",
-                f"{place}[k + 1] = swaps ? lower_place : {place}[k + 1];",
-            ),
-            4,
+        """Elements of a thread in order: each goes behind those that precede it."""
+        yield from _over(self.each, "own_keys[k] = keys[begin + k];", "own_places[k] = places[begin + k];")
+        yield from _over(
+            self.each,
+            "int rank = 0;",
+            "#pragma unroll",
+            f"for (int other = 0; other < {self.each}; ++other) {{",
+            f"  rank += uol::precedes<{self.descending}>(own_keys[other], other, own_keys[k], k) ? 1 : 0;",
+            "}",
+            "keys[begin + rank] = own_keys[k];",
+            "places[begin + rank] = own_places[k];",
         )
-        yield "  }"
-        yield "}"
-        yield from self._written()
 
     def _round(self) -> Iterator[str]:
         each = self.each
@@ -91,7 +81,7 @@ class TileSort:
         yield f"const int run = {run}, both = {both};"
         if self.is_cut:
             yield f"const int outputs = ({self.tile // each // 2} >> round) * both;"
-        yield "const int diagonal = begin & (both - 1);"
+        yield f"const int diagonal = begin & (both - {each});"
         yield f"const int pair = {'(begin - diagonal) * (run < both ? 1 : 2)' if self.is_cut else 'begin - diagonal'};"
         yield "__syncthreads();"
         outputs = "outputs" if self.is_cut else f"{self.tile}"

@@ -45,26 +45,18 @@ extern "C" __global__ void __launch_bounds__(128) scatter_add_y_from_kernel(
     own_places[k] = places[begin + k];
   }
   #pragma unroll
-  for (int turn = 0; turn < 4; ++turn) {
-  #pragma unroll
-    for (int k = turn % 2; k + 1 < 4; k += 2) {
-      const bool swaps = uol::sorts_before<false>(own_keys[k + 1], own_keys[k]);
-      const int lower_key = own_keys[k];
-      const int lower_place = own_places[k];
-      own_keys[k] = swaps ? own_keys[k + 1] : lower_key;
-      own_places[k] = swaps ? own_places[k + 1] : lower_place;
-      own_keys[k + 1] = swaps ? lower_key : own_keys[k + 1];
-      own_places[k + 1] = swaps ? lower_place : own_places[k + 1];
-    }
-  }
-  #pragma unroll
   for (int k = 0; k < 4; ++k) {
-    keys[begin + k] = own_keys[k];
-    places[begin + k] = own_places[k];
+    int rank = 0;
+    #pragma unroll
+    for (int other = 0; other < 4; ++other) {
+      rank += uol::precedes<false>(own_keys[other], other, own_keys[k], k) ? 1 : 0;
+    }
+    keys[begin + rank] = own_keys[k];
+    places[begin + rank] = own_places[k];
   }
   for (int round = 0; round < 7; ++round) {  // of two runs in order one
     const int run = 4 << round, both = 8 << round;
-    const int diagonal = begin & (both - 1);
+    const int diagonal = begin & (both - 4);
     const int pair = begin - diagonal;
     __syncthreads();
     const int most = uol::min(diagonal, run);
