@@ -14,8 +14,8 @@ from dataclasses import dataclass
 EACH, MOST_EACH = 4, 8
 """Elements that a thread writes of a merge, and at most: a bisection for each of them would take longer than the merge."""
 NAMES = (
-    *("begin", "own_keys", "own_places", "k", "rank", "other", "round", "run", "both", "outputs", "diagonal", "pair"),
-    *("turn", "most", "before", "further", "left", "right", "is_right", "taken"),
+    *("begin", "own_keys", "own_places", "k", "rank", "other", "round", "run", "active", "diagonal", "pair"),
+    *("turn", "before", "further", "left", "right", "is_right", "taken"),
 )
 """What the text declares."""
 
@@ -23,6 +23,18 @@ NAMES = (
 def each_of(tile: int, threads: int) -> int:
     """Elements that each of the threads has of a tile, both powers of two; 1 where there are more threads."""
     return max(1, tile // threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """For how many elements of the first run come before a thread's: `most` and `least`, found in so many `turns`, the first of
+    which asks for `widest`. `taken`: when the next one is of the second run, around the comparison."""
+
+    most: str
+    least: str
+    turns: str
+    widest: str
+    taken: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,6 @@ class TileSort:
         """Elements a thread."""
         return each_of(self.tile, self.threads)
 
-    @property
-    def is_cut(self) -> bool:
-        """Do runs end before the tile does?"""
-        return self.kept < self.tile
-
     def lines(self) -> Iterator[str]:
         """Statements, behind which the threads of a block see the tile in order."""
         each = self.each
@@ -53,11 +60,22 @@ class TileSort:
         yield f"int own_places[{each}];"
         yield "__syncthreads();"
         if each > 1:
-            yield from self._where(f"{self.tile}", self._neighbours())
-        yield f"for (int round = 0; round < {(self.tile // each).bit_length() - 1}; ++round) {{  // of two runs in order one"
-        yield from _indented(self._round())
-        yield "}"
+            yield from self._where(self._has_elements, self._neighbours())
+        if self.kept > each:
+            rounds = _log2(self.kept // each)
+            yield f"for (int round = 0; round < {rounds}; ++round) {{  // of two runs one of twice the length"
+            yield from _indented(self._doubled())
+            yield "}"
+        if self.tile > self.kept:
+            rounds = _log2(self.tile // self.kept)
+            yield f"for (int round = 0; round < {rounds}; ++round) {{  // of two runs one of their length"
+            yield from _indented(self._halved())
+            yield "}"
         yield "__syncthreads();"
+
+    @property
+    def _has_elements(self) -> str:
+        return "" if self.threads * self.each == self.tile else f"begin < {self.tile}"
 
     def _neighbours(self) -> Iterator[str]:
         """Elements of a thread in order: each goes behind those that precede it."""
@@ -73,41 +91,43 @@ class TileSort:
             "places[begin + rank] = own_places[k];",
         )
 
-    def _round(self) -> Iterator[str]:
+    def _doubled(self) -> Iterator[str]:
+        """A round in which all is kept of two runs: one of them may end within a thread's elements."""
         each = self.each
-        run, both = f"{each} << round", f"{2 * each} << round"
-        if self.is_cut:
-            run, both = (f"uol::min({count}, {self.kept})" for count in (run, both))
-        yield f"const int run = {run}, both = {both};"
-        if self.is_cut:
-            yield f"const int outputs = ({self.tile // each // 2} >> round) * both;"
-        yield f"const int diagonal = begin & (both - {each});"
-        yield f"const int pair = {'(begin - diagonal) * (run < both ? 1 : 2)' if self.is_cut else 'begin - diagonal'};"
-        yield "__syncthreads();"
-        outputs = "outputs" if self.is_cut else f"{self.tile}"
-        yield from self._where(outputs, self._merged())
-        yield "__syncthreads();"
-        yield from self._where(outputs, self._written())
+        yield f"const int run = {each} << round;"
+        yield f"const int diagonal = begin & (2 * run - {each}), pair = begin - diagonal;"
+        most, before = "uol::min(diagonal, run)", "uol::max(diagonal - run, 0)"
+        ended = "left == pair + run || (right < pair + 2 * run && {})"
+        yield from self._merge(self._has_elements, "run", _Search(most, before, f"round + {each.bit_length()}", "run", ended))
 
-    def _merged(self) -> Iterator[str]:
-        """This thread's elements of two runs: of alike ones those of the first come first."""
-        sorts_before = f"uol::sorts_before<{self.descending}>"
-        turns = f"round + {self.each.bit_length()}"
-        if self.is_cut:
-            turns = f"uol::min({turns}, {self.kept.bit_length()})"
-        yield "const int most = uol::min(diagonal, run);"
-        yield "int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these"
-        yield f"for (int turn = 0; turn < {turns}; ++turn) {{"
-        yield "  const int further = before + (run >> turn);"
-        yield "  if (further <= most &&"
-        yield f"      !{sorts_before}(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;"
+    def _halved(self) -> Iterator[str]:
+        """A round in which as much is kept of two runs as each has: they end where what is kept does, or later."""
+        each, kept = self.each, self.kept
+        yield f"const int active = {self.tile // each // 2} >> round;  // threads"
+        yield f"const int diagonal = begin % {kept}, pair = 2 * (begin - diagonal);"
+        search = _Search("diagonal", "0", f"{_log2(kept)}", f"{kept // 2}", "{}")
+        yield from self._merge("threadIdx.x < active", f"{kept}", search)
+
+    def _merge(self, where: str, run: str, search: _Search) -> Iterator[str]:
+        """Of two runs from `pair` on, each of `run` elements, those behind the first `diagonal`."""
+        yield "__syncthreads();"
+        yield from self._where(where, self._merged(run, search))
+        yield "__syncthreads();"
+        yield from self._where(where, self._written())
+
+    def _merged(self, run: str, search: _Search) -> Iterator[str]:
+        """This thread's elements: of alike ones those of the first run come first."""
+        precedes = f"uol::sorts_before<{self.descending}>"
+        yield f"int before = {search.least};  // elements of the first run that come before these"
+        yield f"for (int turn = 0; turn < {search.turns}; ++turn) {{"
+        yield f"  const int further = before + ({search.widest} >> turn);"
+        yield f"  if (further <= {search.most} &&"
+        yield f"      !{precedes}(keys[pair + {run} + diagonal - further], keys[pair + further - 1])) before = further;"
         yield "}"
-        yield "int left = pair + before, right = pair + run + diagonal - before;"
+        yield f"int left = pair + before, right = pair + {run} + diagonal - before;"
         yield from _over(
             self.each,
-            "const bool is_right =",
-            "    left == pair + run ||",
-            f"    (right < pair + 2 * run && {sorts_before}(keys[right], keys[left]));",
+            f"const bool is_right = {search.taken.format(f'{precedes}(keys[right], keys[left])')};",
             "const int taken = is_right ? right : left;",
             "own_keys[k] = keys[taken];",
             "own_places[k] = places[taken];",
@@ -118,14 +138,18 @@ class TileSort:
     def _written(self) -> Iterator[str]:
         return _over(self.each, "keys[begin + k] = own_keys[k];", "places[begin + k] = own_places[k];")
 
-    def _where(self, outputs: str, lines: Iterator[str]) -> Iterator[str]:
-        """For the threads that have elements."""
-        if not self.is_cut and self.threads * self.each == self.tile:
+    def _where(self, condition: str, lines: Iterator[str]) -> Iterator[str]:
+        """For the threads of which something holds; no text is all of them."""
+        if not condition:
             yield from lines
             return
-        yield f"if (begin < {outputs}) {{"
+        yield f"if ({condition}) {{"
         yield from _indented(lines)
         yield "}"
+
+
+def _log2(power: int) -> int:
+    return power.bit_length() - 1
 
 
 def _over(each: int, *body: str) -> Iterator[str]:

@@ -54,24 +54,20 @@ extern "C" __global__ void __launch_bounds__(128) scatter_add_y_from_kernel(
     keys[begin + rank] = own_keys[k];
     places[begin + rank] = own_places[k];
   }
-  for (int round = 0; round < 7; ++round) {  // of two runs in order one
-    const int run = 4 << round, both = 8 << round;
-    const int diagonal = begin & (both - 4);
-    const int pair = begin - diagonal;
+  for (int round = 0; round < 7; ++round) {  // of two runs one of twice the length
+    const int run = 4 << round;
+    const int diagonal = begin & (2 * run - 4), pair = begin - diagonal;
     __syncthreads();
-    const int most = uol::min(diagonal, run);
     int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
     for (int turn = 0; turn < round + 3; ++turn) {
       const int further = before + (run >> turn);
-      if (further <= most &&
+      if (further <= uol::min(diagonal, run) &&
           !uol::sorts_before<false>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
     }
     int left = pair + before, right = pair + run + diagonal - before;
     #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      const bool is_right =
-          left == pair + run ||
-          (right < pair + 2 * run && uol::sorts_before<false>(keys[right], keys[left]));
+      const bool is_right = left == pair + run || (right < pair + 2 * run && uol::sorts_before<false>(keys[right], keys[left]));
       const int taken = is_right ? right : left;
       own_keys[k] = keys[taken];
       own_places[k] = places[taken];

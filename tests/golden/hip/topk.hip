@@ -28,43 +28,63 @@ extern "C" __global__ void __launch_bounds__(128) topk_kernel(
   float own_keys[4];
   int own_places[4];
   __syncthreads();
-  if (begin < 512) {
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    own_keys[k] = keys[begin + k];
+    own_places[k] = places[begin + k];
+  }
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    int rank = 0;
     #pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      own_keys[k] = keys[begin + k];
-      own_places[k] = places[begin + k];
+    for (int other = 0; other < 4; ++other) {
+      rank += uol::precedes<true>(own_keys[other], other, own_keys[k], k) ? 1 : 0;
     }
+    keys[begin + rank] = own_keys[k];
+    places[begin + rank] = own_places[k];
+  }
+  for (int round = 0; round < 1; ++round) {  // of two runs one of twice the length
+    const int run = 4 << round;
+    const int diagonal = begin & (2 * run - 4), pair = begin - diagonal;
+    __syncthreads();
+    int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
+    for (int turn = 0; turn < round + 3; ++turn) {
+      const int further = before + (run >> turn);
+      if (further <= uol::min(diagonal, run) &&
+          !uol::sorts_before<true>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+    }
+    int left = pair + before, right = pair + run + diagonal - before;
     #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      int rank = 0;
-      #pragma unroll
-      for (int other = 0; other < 4; ++other) {
-        rank += uol::precedes<true>(own_keys[other], other, own_keys[k], k) ? 1 : 0;
-      }
-      keys[begin + rank] = own_keys[k];
-      places[begin + rank] = own_places[k];
+      const bool is_right = left == pair + run || (right < pair + 2 * run && uol::sorts_before<true>(keys[right], keys[left]));
+      const int taken = is_right ? right : left;
+      own_keys[k] = keys[taken];
+      own_places[k] = places[taken];
+      left += is_right ? 0 : 1;
+      right += is_right ? 1 : 0;
+    }
+    __syncthreads();
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      keys[begin + k] = own_keys[k];
+      places[begin + k] = own_places[k];
     }
   }
-  for (int round = 0; round < 7; ++round) {  // of two runs in order one
-    const int run = uol::min(4 << round, 8), both = uol::min(8 << round, 8);
-    const int outputs = (64 >> round) * both;
-    const int diagonal = begin & (both - 4);
-    const int pair = (begin - diagonal) * (run < both ? 1 : 2);
+  for (int round = 0; round < 6; ++round) {  // of two runs one of their length
+    const int active = 64 >> round;  // threads
+    const int diagonal = begin % 8, pair = 2 * (begin - diagonal);
     __syncthreads();
-    if (begin < outputs) {
-      const int most = uol::min(diagonal, run);
-      int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
-      for (int turn = 0; turn < uol::min(round + 3, 4); ++turn) {
-        const int further = before + (run >> turn);
-        if (further <= most &&
-            !uol::sorts_before<true>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+    if (threadIdx.x < active) {
+      int before = 0;  // elements of the first run that come before these
+      for (int turn = 0; turn < 3; ++turn) {
+        const int further = before + (4 >> turn);
+        if (further <= diagonal &&
+            !uol::sorts_before<true>(keys[pair + 8 + diagonal - further], keys[pair + further - 1])) before = further;
       }
-      int left = pair + before, right = pair + run + diagonal - before;
+      int left = pair + before, right = pair + 8 + diagonal - before;
       #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        const bool is_right =
-            left == pair + run ||
-            (right < pair + 2 * run && uol::sorts_before<true>(keys[right], keys[left]));
+        const bool is_right = uol::sorts_before<true>(keys[right], keys[left]);
         const int taken = is_right ? right : left;
         own_keys[k] = keys[taken];
         own_places[k] = places[taken];
@@ -73,7 +93,7 @@ extern "C" __global__ void __launch_bounds__(128) topk_kernel(
       }
     }
     __syncthreads();
-    if (begin < outputs) {
+    if (threadIdx.x < active) {
       #pragma unroll
       for (int k = 0; k < 4; ++k) {
         keys[begin + k] = own_keys[k];
