@@ -3,8 +3,9 @@
     python -m uol.conformance.traffic [--target TARGETS] [--dtype f32,f16] [--op softmax,relu] [--families rows,maps]
 
 For every row of traffic.toml, an operator at a size at which memory decides: the bytes that the operator must move, by its
-text, or by its kernels where these ask for fewer (of an order by its kernels, pass by pass); the bytes that its kernels move by sectors, read from their texts (what the
-caches are asked for: what they hold is not taken off); and how much of what threads ask for they ask for by 16 bytes at once.
+text, or by its kernels where these ask for fewer (of an order by its kernels, pass by pass); the bytes that its kernels move by
+sectors, read from their texts (what the caches are asked for: what they hold is not taken off); and how much of what threads
+ask for they ask for by 16 bytes at once.
 Exit status 1 where more than 1.15 times as much is moved, or less than 95 % by 16 bytes, and traffic.toml has no reason for it;
 2 for bad input. *modelled*: nothing runs.
 """

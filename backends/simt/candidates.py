@@ -14,6 +14,7 @@ from uol.backends.simt.elements.map_plan import grid_of
 from uol.backends.simt.elements.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
+from uol.backends.simt.rows.select_plan import blocks_of as blocks_of_order
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
 from uol.backends.simt.rows.staging import staged_bytes
@@ -76,8 +77,6 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return (bins(spec, device), Elements(THREADS)) if places_of(spec) else (Elements(THREADS),)
         case Reduce() | Scan():
             return row_schedules(spec, device, lanes)
-        case Select(runs=(_, _)):
-            return (Elements(THREADS),)
         case Select():
             return (BlockPerRow(max(tile_of(spec) // EACH, lanes)),)
         case Contract():
@@ -123,7 +122,7 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _shared_rows(spec, schedule, target)
         case (Scan(), BlockPerRow(rows=1, staged=False)):
             return _shared_scan(spec, schedule, target)
-        case (Select(), Elements() | BlockPerRow()):
+        case (Select(), BlockPerRow(rows=1, each=1, staged=False)):
             return _order(spec, schedule, target)
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
@@ -139,17 +138,12 @@ def _bins(spec: Scatter, schedule: Bins, target: Target) -> Footprint | Refusal:
     return _fitting(target, schedule.threads, blocks, bins_bytes(spec))
 
 
-def _order(spec: Select, schedule: Elements | BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Runs are merged, a thread an element; other rows are sorted by a block each."""
-    threads, each = schedule.threads, each_of(tile_of(spec), schedule.threads)
-    match schedule:
-        case BlockPerRow() if each > MOST_EACH or threads & (threads - 1):
-            return Refusal(f"{threads} threads do not sort a tile of {tile_of(spec)}", f"{tile_of(spec) // EACH} threads")
-        case Elements(each=1) if spec.runs:
-            return _fitting(target, threads, _parts(size((*spec.rows, spec.col)), threads), 0)
-        case BlockPerRow(rows=1, each=1) if not spec.runs:
-            return _fitting(target, threads, size(spec.rows), sort_bytes(spec))
-    return Refusal(f"{schedule.describe()}: not for this order", "one element a thread" if spec.runs else "one row a block")
+def _order(spec: Select, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
+    """A block for each row, or for each tile of two runs that are merged."""
+    threads, tile = schedule.threads, tile_of(spec)
+    if each_of(tile, threads) > MOST_EACH or threads & (threads - 1):
+        return Refusal(f"{threads} threads do not sort a tile of {tile}", f"{tile // EACH} threads")
+    return _fitting(target, threads, blocks_of_order(spec), sort_bytes(spec))
 
 
 def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footprint | Refusal:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from math import prod
 from pathlib import Path
 
 import jinja2
@@ -87,11 +86,11 @@ def _limits(plan: Plan, spec: KernelSpec, target: Target) -> Iterator[Expr]:
     """What must hold of dims that are arguments, where the kernel is launched: indices fit, runs hold a row, the grid fits."""
     where, blocks = plan.signature.where, plan.launch.grid[0]
     ranges = [negate(each) for each in spec.where if isinstance(each, Call) and each.fn in ("<=", ">")]
-    runs, row = (spec.runs, spec.col.extent) if isinstance(spec, Select) else (None, ZERO)
+    run, row = (spec.run, spec.col.extent) if isinstance(spec, Select) else (None, ZERO)
     if where is not None:  # a part that is merged may be longer than short rows, for which it is not launched
-        yield _or(ranges if runs and static(row) else (), where)
-    if runs and static(row) is None and known_bound(spec.where, row) is None:
-        yield _or(ranges, compare("<=", row, Const(prod(runs))))
+        yield _or(ranges if run and static(row) else (), where)
+    if run and static(row) is None and known_bound(spec.where, row) is None:
+        yield _or(ranges, compare("<=", row, Const(2 * run)))
     most = target.max_blocks(plan.launch.block[0])
     is_flat = isinstance(plan, MapPlan) and where is not None  # then a thread for each element is counted
     if not isinstance(blocks, int) and most * (plan.launch.block[0] if is_flat else 1) < LARGEST:
@@ -119,7 +118,7 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):
             return "scan.j2", plan_scan(spec, schedule, target)
-        case (Select(runs=(_, _)), Elements()):
+        case (Select(run=int()), BlockPerRow()):
             return "merge.j2", plan_merge(spec, schedule)
         case (Select(), BlockPerRow()):
             return "select.j2", plan_select(spec, schedule)

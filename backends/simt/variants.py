@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 
+from uol.backends.simt.c_text.counters import smallest
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
@@ -69,10 +70,11 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
                 yield from _by_width(part, spec)
         case Reduce() | Scan() if isinstance(spec, Scan) or (spec.rows and spec.cols):
             yield from _by_width(Part("", ()), spec)
-        case Select() if static(spec.col.extent) is None and not spec.runs:
-            parts = _up_to(spec.col.extent, {f"up_to_{most}": most for most in ORDERS})
+        case Select() if static(spec.col.extent) is None and not spec.run:
+            orders = ORDERS[bisect_left(ORDERS, smallest(spec.col.extent, spec.where)) :]
             most = known_bound(spec.where, spec.col.extent)
-            yield from islice(parts, None if most is None else bisect_left(ORDERS, most) + 1)
+            parts = _up_to(spec.col.extent, {f"up_to_{each}": each for each in orders})
+            yield from islice(parts, None if most is None else bisect_left(orders, most) + 1)
         case Contract():
             beyond: Where = ()
             for name, axes in (("rows", spec.m), ("columns", spec.n)):

@@ -382,7 +382,7 @@ class Select(KernelSpec):
     """For each of `rows`, the elements along `col` in the order of `key` (a value over rows and col): `at`, of type
     `at_dtype`, is the index along `col` of the element that stands at `place`. Equal keys keep their order, NaN is greater
     than every number. `place` runs over as many elements as are asked for. `steps` (Let, Store) are over rows and place and
-    use `at`, in offsets too. `runs`, how many of how many elements: such a row is in order already; the last are short."""
+    use `at`, in offsets too. `run`: a row is two runs that are in order already, the first of so many elements."""
 
     rows: tuple[Axis, ...]
     col: Axis
@@ -393,7 +393,7 @@ class Select(KernelSpec):
     at_dtype: str
     line: int
     steps: tuple[Step, ...]
-    runs: tuple[int, int] | None = None
+    run: int | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -81,7 +81,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = [*_step_lines(spec.steps, ()), f"  {head}"]
         case Select(line=line, at=at, key=key, col=col, place=place):
             order = "largest" if spec.descending else "smallest"
-            known = ", of {} runs of {} in order".format(*spec.runs) if spec.runs else ""
+            known = f", of two runs in order, the first of {spec.run}" if spec.run else ""
             head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}{known}"
             steps = [f"  {head}", *_step_lines(spec.steps, ())]
         case _:

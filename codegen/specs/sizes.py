@@ -40,3 +40,15 @@ def known_bound(where: Iterable[Expr], size: Expr) -> int | None:
     parts = [part for condition in where for part in conjuncts(condition)]
     bounds = [part.args[1] for part in parts if isinstance(part, Call) and part.fn == "<=" and part.args[0] == size]
     return min((int(bound.value) for bound in bounds if isinstance(bound, Const)), default=None)
+
+
+def known_least(where: Iterable[Expr], size: Expr) -> int:
+    """The least that a size is, where these conditions hold.
+
+    >>> from uol.ir.program.nodes import Var
+    >>> known_least([compare(">", Var("C"), Const(512))], Var("C")), known_least([], Var("C"))
+    (513, 0)
+    """
+    parts = [part for condition in where for part in conjuncts(condition)]
+    bounds = [part.args[1] for part in parts if isinstance(part, Call) and part.fn == ">" and part.args[0] == size]
+    return max((int(bound.value) + 1 for bound in bounds if isinstance(bound, Const)), default=0)

@@ -11,7 +11,7 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.backend import Count
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, dense_strides, folded, mul, size, static, substituted, value_at
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
-from uol.codegen.specs.sizes import known_bound
+from uol.codegen.specs.sizes import known_bound, known_least
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -33,6 +33,13 @@ def typical(count: Expr, where: Iterable[Expr] = ()) -> int:
     bounds = {each: most for each in walk(count) if (most := known_bound(where, each)) is not None}
     count = rewrite(count, lambda node: Const(bounds[node]) if node in bounds else None)
     return value_at(count, dict.fromkeys(variables(count), TYPICAL_SIZE))
+
+
+def smallest(count: Expr, where: Iterable[Expr]) -> int:
+    """A count, which grows with the sizes, at the smallest of them for which the conditions hold."""
+    bounds = {each: least for each in walk(count) if (least := known_least(where, each))}
+    count = rewrite(count, lambda node: Const(bounds[node]) if node in bounds else None)
+    return value_at(count, dict.fromkeys(variables(count), 0))
 
 
 def is_multiple(count: Expr, of: int) -> bool:

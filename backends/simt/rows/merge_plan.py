@@ -1,97 +1,145 @@
-"""Select of rows that are a few runs in order: a thread an element, which looks for its place in each of the other runs."""
+"""Select of rows that are two runs in order: a block for each tile of what they make together.
+
+How many elements of the first run come before a tile, and before the next one, two threads find by bisection of both runs; the
+elements between lie side by side in either, and the block merges them in shared memory as it does the runs of a tile.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.printer import RELATION, Printer
+from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import MULTIPLICATIVE, Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.rows.select_plan import KEY, descending_text, steps_with_keys
-from uol.backends.simt.schedules import Elements
+from uol.backends.simt.rows.select_plan import KEY, ROW, blocks_of, descending_text, sort_of, steps_with_keys, tile_of
+from uol.backends.simt.rows.tile_sort import NAMES
+from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ceil_div, mul, size, static
-from uol.codegen.specs.nodes import Select
+from uol.codegen.indexing.arithmetic import ONE, mul, size, sub
+from uol.codegen.specs.long_rows.split_folds import values_of
+from uol.codegen.specs.long_rows.split_select import PLACE as PLACE_TYPE
+from uol.codegen.specs.long_rows.split_select import last_key
+from uol.codegen.specs.nodes import Select, Step
 from uol.codegen.specs.steps import used_variables
-from uol.ir.program.nodes import Axis, Const, Var
-from uol.ir.program.walk import substitute, variables
+from uol.codegen.specs.traverse import mapped, reads
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, substitute, variables
+from uol.ir.types import INDEX
 
-CANDIDATE = "$candidate"
+LEFT, RIGHT, PLACE = "$left", "$right", "$place"
 
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """What `merge.j2` reads. `turns` of a search for a place in each of `others` runs, of `run` elements, the first of which
-    asks for `widest` at once; a row has `runs` of them, no text where it is known to have all; `end` is how long it is, no text
-    where that is all of its runs. `key` and `candidate` are statements for the key of the element and of a candidate; `order`
-    such for one of the `wanted` places, which is no text where all are."""
+    """What `merge.j2` reads. A row has so many `tiles`, no text where it is one; `first` and `second` are how many elements its
+    runs have, and `wanted` how many of both; a search has `turns`, the first of which asks for `widest` at once. `candidates`
+    are statements for the keys of an element of either run; `load` such for a slot of the tile, of the column `position`;
+    `merge` such that put the tile in order; `order` such for the element at `place`."""
 
     title: str
     signature: Signature
     launch: Launch
     index_type: str
-    counter: str
-    guard: str | None
+    row: str
     before: tuple[str, ...]
-    key: tuple[str, ...]
-    position: str
-    run: int
-    others: int
+    key_type: str
+    tile: int
+    tiles: str
+    first: str
+    second: str
+    wanted: str
     turns: int
     widest: int
-    runs: str | None
-    end: str | None
     descending: str
-    candidate: tuple[str, ...]
+    candidates: tuple[str, ...]
+    position: str
+    load: tuple[str, ...]
+    merge: tuple[str, ...]
     place: str
-    wanted: str | None
+    is_whole: bool
     order: tuple[str, ...]
 
 
-def plan_merge(spec: Select, schedule: Elements) -> MergePlan:
-    """The kernel of a Select of rows of runs in order."""
-    assert spec.runs is not None, "rows of no runs are sorted"
-    axes, threads, (runs, run) = (*spec.rows, spec.col), schedule.threads, spec.runs
-    count, length = size(axes), spec.col.extent
+def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
+    """The kernel of a Select of rows of two runs in order."""
+    assert spec.run is not None, "rows of no runs are sorted"
+    tile, wanted = tile_of(spec), spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    index = index_type(known, [mul(parts_of(count, threads), Const(threads))], data_apart=True)
-    names = legalise(spec, ["element", "key", "found", "candidate", "run", "other", "first", "before", "further", "turn"])
-    counter = Counter.over(axes, "$element")
-    position, place = (names.variable(axis.name) for axis in (spec.col, spec.place))
-    printer = counter.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
-    needed = used_variables(spec.steps) | variables(spec.key) | {spec.col.name}
-    own, other = Scope(printer), Scope(printer.bound(**{CANDIDATE: "candidate"}))
-    own.add(f"const {printer.ctype(spec.key.type)} key = {own.expression(counter.shorter(spec.key))};", spec.line)
-    candidate = substitute(spec.key, {spec.col.name: Var(CANDIDATE)})
-    other.add(f"const {printer.ctype(spec.key.type)} found = {other.expression(candidate)};", spec.line)
-    order = Scope(own.printer.bound(**{KEY: "key"}))
-    steps = steps_with_keys(spec, spec.key)
+    index = index_type(known, [mul(blocks_of(spec), Const(tile))], data_apart=True)
+    own = ("row", "slot", "keys", "places", "tiles", "start", "splits", "split", "from_first", "filled")
+    names = legalise(spec, (*own, "left_key", "right_key", *NAMES))
+    row = Counter.over(spec.rows, ROW)
+    key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
+    printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
+    scope = Scope(printer)
+    for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
+        scope.add(line)
+    first = at_most(spec.col.extent, spec.run)
+    order = scope.inner()
+    order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
+    steps, place = _with_places(spec, steps_with_keys(spec, key))
     if spec.at in used_variables(steps):
-        order.add(f"const {printer.ctype(spec.at_dtype)} {names.variable(spec.at)} = {position};")
+        order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = places[slot];")
     order.write(steps)
-    wanted, shape = printer.value(spec.place.extent), f"{printer.value(size(spec.rows))} rows of {runs} runs of {run} in order"
+    tiles, rows = parts_of(wanted, tile), size(spec.rows)
+    position = printer.names.variable(spec.col.name)
     return MergePlan(
-        title=f"{shape}, {wanted} places, one element a thread",
-        signature=signature(spec, kernel_symbol(spec), names, threads, index),
-        launch=Launch((as_count(parts_of(count, threads)), 1, 1), (threads, 1, 1)),
+        title=f"{printer.value(rows)} rows of two runs in order, the first of {spec.run}, {printer.value(wanted)} places, "
+        f"{tile} of them a block of {schedule.threads} threads",
+        signature=signature(spec, kernel_symbol(spec), names, schedule.threads, index),
+        launch=Launch((as_count(blocks_of(spec)), 1, 1), (schedule.threads, 1, 1)),
         index_type=index.ctype,
-        counter=printer.names.variable(counter.name),
-        guard=None if is_multiple(count, threads) else printer.value(count, RELATION),
-        before=tuple(counter.declarations(printer, needed)),
-        key=tuple(own.lines),
-        position=position,
-        run=run,
-        others=runs - 1,
-        turns=run.bit_length(),
-        widest=1 << (run.bit_length() - 1),
-        runs=None if static(length) is not None else printer.value(ceil_div(length, run), RELATION),
-        end=None if length == Const(runs * run) else printer.value(length, RELATION),
+        row=printer.names.variable(row.name),
+        before=tuple(scope.lines),
+        key_type=printer.ctype(spec.key.type),
+        tile=tile,
+        tiles="" if tiles == ONE else printer.value(tiles),
+        first=printer.argument(first),
+        second=printer.value(sub(spec.col.extent, first), MULTIPLICATIVE),
+        wanted=printer.argument(wanted),
+        turns=spec.run.bit_length(),
+        widest=1 << (spec.run.bit_length() - 1),
         descending=descending_text(spec),
-        candidate=tuple(other.lines),
-        place=place,
-        wanted=None if spec.place.extent == length else wanted,
+        candidates=tuple(_candidates(spec, key, scope.inner())),
+        position=position,
+        load=tuple(_load(spec, key, place, scope.inner())),
+        merge=tuple(sort_of(spec, schedule.threads).merge("from_first")),
+        place=printer.names.variable(spec.place.name),
+        is_whole=is_multiple(wanted, tile),
         order=tuple(order.lines),
     )
+
+
+def _candidates(spec: Select, key: Expr, scope: Scope) -> list[str]:
+    """The keys at two columns."""
+    scope.printer = scope.printer.bound(**{LEFT: "left", RIGHT: "right"})
+    for column, name in ((LEFT, "left_key"), (RIGHT, "right_key")):
+        value = scope.expression(substitute(key, {spec.col.name: Var(column)}))
+        scope.add(f"const {scope.printer.ctype(key.type)} {name} = {value};", spec.line)
+    return scope.lines
+
+
+def _with_places(spec: Select, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Expr]:
+    """The steps, and what goes with a key, over the columns: what is looked up at an element, if that is one number, or where
+    the element stands. The numbers of neighbours lie side by side in a run; behind a merge they lie anywhere."""
+    col, at = Var(spec.col.name), Call("cast", (Var(spec.at, spec.at_dtype),), INDEX)
+    found = {r for step in steps for value in values_of([step]) for r in reads(value) if spec.at in variables(r.offset)}
+    if len(found) != 1 or {read.dtype for read in found} != {PLACE_TYPE}:
+        return steps, col
+    (looked_up,) = found
+    held = Var(PLACE, PLACE_TYPE)
+    taken = mapped(replace(spec, steps=steps), expr=lambda value: rewrite(value, lambda n: held if n == looked_up else None))
+    return tuple(taken.steps), rewrite(looked_up, lambda node: col if node == at else None)
+
+
+def _load(spec: Select, key: Expr, place: Expr, scope: Scope) -> list[str]:
+    """The key and the place of a slot; one of no element stands last."""
+    scope.add(f"keys[slot] = {scope.expression(key)};", spec.line)
+    scope.add(f"places[slot] = {scope.expression(place)};", spec.line)
+    if is_multiple(spec.place.extent, tile_of(spec)):
+        return scope.lines
+    inside = ["if (slot < filled) {", *(f"  {line}" for line in scope.lines), "}"]
+    return [f"keys[slot] = {literal(last_key(spec))};", "places[slot] = 0;", *inside]

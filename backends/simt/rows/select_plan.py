@@ -18,7 +18,7 @@ from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
 from uol.backends.simt.rows.tile_sort import NAMES, TileSort, each_of
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.names import unused
 from uol.codegen.specs.long_rows.split_select import last_key
 from uol.codegen.specs.nodes import Arg, Select, Step
@@ -75,7 +75,7 @@ class SelectPlan:
 
 def with_workspace(spec: Select) -> Select:
     """A Select of rows that are longer than a tile with what its runs take, of every row."""
-    if spec.runs or not _is_long(spec):
+    if spec.run or not _is_long(spec):
         return spec
     taken = {*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
     shape = (size(spec.rows), mul(_half(spec), Const(2)))
@@ -140,13 +140,18 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         extent=printer.value(extent),
         position=position,
         load=tuple(_load(spec, key, position, scope.inner())),
-        sort=tuple(_sort(spec, schedule.threads).lines()),
+        sort=tuple(sort_of(spec, schedule.threads).lines()),
         runs=runs,
         place=place,
         wanted=printer.value(wanted),
         is_turn=number is not None and number <= schedule.threads,
         order=tuple(order.lines),
     )
+
+
+def blocks_of(spec: Select) -> Expr:
+    """A block for each row; of rows of two runs for each tile of what is wanted of them."""
+    return mul(size(spec.rows), parts_of(spec.place.extent, tile_of(spec)) if spec.run else ONE)
 
 
 def workspaces(spec: Select) -> frozenset[str]:
@@ -199,7 +204,7 @@ def _load(spec: Select, key: Expr, position: str, scope: Scope) -> list[str]:
     return [f"keys[slot] = {literal(last_key(spec))};", *inside, f"places[slot] = {place};"]
 
 
-def _sort(spec: Select, threads: int) -> TileSort:
+def sort_of(spec: Select, threads: int) -> TileSort:
     """How a tile is put in order: as much of it as may be wanted."""
     tile, wanted = tile_of(spec), static(spec.place.extent)
     kept = tile if wanted is None else min(tile, 1 << (max(wanted, each_of(tile, threads)) - 1).bit_length())

@@ -27,9 +27,13 @@ def each_of(tile: int, threads: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """For how many elements of the first run come before a thread's: `most` and `least`, found in so many `turns`, the first of
-    which asks for `widest`. `taken`: when the next one is of the second run, around the comparison."""
+    """For how many elements of the first run, of `run`, come before a thread's, which are those behind the first `diagonal` of
+    both: `most` and `least`, found in so many `turns`, the first of which asks for `widest`. `pair`, in front of an offset:
+    where the runs begin. `taken`: when the next one is of the second run, around the comparison."""
 
+    pair: str
+    run: str
+    diagonal: str
     most: str
     least: str
     turns: str
@@ -55,9 +59,7 @@ class TileSort:
     def lines(self) -> Iterator[str]:
         """Statements, behind which the threads of a block see the tile in order."""
         each = self.each
-        yield f"const int begin = {'threadIdx.x' if each == 1 else f'threadIdx.x * {each}'};  // this thread's elements"
-        yield f"{self.key_type} own_keys[{each}];"
-        yield f"int own_places[{each}];"
+        yield from self._own()
         yield "__syncthreads();"
         if each > 1:
             yield from self._where(self._has_elements, self._neighbours())
@@ -72,6 +74,22 @@ class TileSort:
             yield from _indented(self._halved())
             yield "}"
         yield "__syncthreads();"
+
+    def merge(self, first: str) -> Iterator[str]:
+        """The same where the tile is two runs in order, the first of so many elements."""
+        tile = self.tile
+        yield from self._own()
+        most, least = f"uol::min(begin, {first})", f"uol::max(begin - ({tile} - {first}), 0)"
+        ended = f"left == {first} || (right < {tile} && {{}})"
+        search = _Search("", first, "begin", most, least, f"{_log2(tile)}", f"{tile // 2}", ended)
+        yield from self._merge(self._has_elements, search)
+        yield "__syncthreads();"
+
+    def _own(self) -> Iterator[str]:
+        each = self.each
+        yield f"const int begin = {'threadIdx.x' if each == 1 else f'threadIdx.x * {each}'};  // this thread's elements"
+        yield f"{self.key_type} own_keys[{each}];"
+        yield f"int own_places[{each}];"
 
     @property
     def _has_elements(self) -> str:
@@ -98,33 +116,34 @@ class TileSort:
         yield f"const int diagonal = begin & (2 * run - {each}), pair = begin - diagonal;"
         most, before = "uol::min(diagonal, run)", "uol::max(diagonal - run, 0)"
         ended = "left == pair + run || (right < pair + 2 * run && {})"
-        yield from self._merge(self._has_elements, "run", _Search(most, before, f"round + {each.bit_length()}", "run", ended))
+        search = _Search("pair + ", "run", "diagonal", most, before, f"round + {each.bit_length()}", "run", ended)
+        yield from self._merge(self._has_elements, search)
 
     def _halved(self) -> Iterator[str]:
         """A round in which as much is kept of two runs as each has: they end where what is kept does, or later."""
         each, kept = self.each, self.kept
         yield f"const int active = {self.tile // each // 2} >> round;  // threads"
         yield f"const int diagonal = begin % {kept}, pair = 2 * (begin - diagonal);"
-        search = _Search("diagonal", "0", f"{_log2(kept)}", f"{kept // 2}", "{}")
-        yield from self._merge("threadIdx.x < active", f"{kept}", search)
+        search = _Search("pair + ", f"{kept}", "diagonal", "diagonal", "0", f"{_log2(kept)}", f"{kept // 2}", "{}")
+        yield from self._merge("threadIdx.x < active", search)
 
-    def _merge(self, where: str, run: str, search: _Search) -> Iterator[str]:
-        """Of two runs from `pair` on, each of `run` elements, those behind the first `diagonal`."""
+    def _merge(self, where: str, search: _Search) -> Iterator[str]:
         yield "__syncthreads();"
-        yield from self._where(where, self._merged(run, search))
+        yield from self._where(where, self._merged(search))
         yield "__syncthreads();"
         yield from self._where(where, self._written())
 
-    def _merged(self, run: str, search: _Search) -> Iterator[str]:
+    def _merged(self, search: _Search) -> Iterator[str]:
         """This thread's elements: of alike ones those of the first run come first."""
-        precedes = f"uol::sorts_before<{self.descending}>"
+        precedes, pair = f"uol::sorts_before<{self.descending}>", search.pair
+        second = f"{pair}{search.run} + {search.diagonal}"
         yield f"int before = {search.least};  // elements of the first run that come before these"
         yield f"for (int turn = 0; turn < {search.turns}; ++turn) {{"
         yield f"  const int further = before + ({search.widest} >> turn);"
         yield f"  if (further <= {search.most} &&"
-        yield f"      !{precedes}(keys[pair + {run} + diagonal - further], keys[pair + further - 1])) before = further;"
+        yield f"      !{precedes}(keys[{second} - further], keys[{pair}further - 1])) before = further;"
         yield "}"
-        yield f"int left = pair + before, right = pair + {run} + diagonal - before;"
+        yield f"int left = {pair}before, right = {second} - before;"
         yield from _over(
             self.each,
             f"const bool is_right = {search.taken.format(f'{precedes}(keys[right], keys[left])')};",

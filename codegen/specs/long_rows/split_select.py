@@ -5,7 +5,7 @@
         at[r, k] = P at the (t, k) of the k-th smallest K[r, t, k]
 
 As long as few places of a tile are wanted, what they hold is a row that is cut in the same way. Else it is runs that are in
-order already, and these are merged, a few at once. Where a dim says how long rows are, there are kernels for all lengths up to
+order already, and these are merged two by two. Where a dim says how long rows are, there are kernels for all lengths up to
 one: the launch takes those that a row needs.
 """
 
@@ -32,9 +32,6 @@ from uol.ir.types import INDEX, integer_range, is_float
 PLACE = "i32"
 """The type of places in a workspace: they are below 2^31."""
 WITHOUT_INFINITY = frozenset({"f8e4m3"})
-MERGED = 4
-"""Runs that are merged at once: an element is read and written half as often as where these are two, for one more search, and
-its searches wait for memory together."""
 LONGEST = 1 << 23
 """Of rows whose length is open, for which there are kernels of several blocks."""
 
@@ -42,12 +39,12 @@ LONGEST = 1 << 23
 def may_be_cut(spec: Select) -> bool:
     """Is any place wanted, of rows that are not cut, and has the type of keys one that stands last?"""
     is_known = static(spec.place.extent) != 0 and (static(spec.col.extent) or 0) < 1 << 31
-    return is_known and not spec.runs and spec.key.type not in WITHOUT_INFINITY
+    return is_known and not spec.run and spec.key.type not in WITHOUT_INFINITY
 
 
 @verified
 def split_select(spec: Select, tile: int) -> tuple[Select, ...]:
-    """The kernels of a Select that may be cut: their rows are at most a tile long, or a few runs in order. Where a dim says how
+    """The kernels of a Select that may be cut: their rows are at most a tile long, or two runs in order. Where a dim says how
     long rows are, runs hold `LONGEST` elements at most, and tiles may leave more than one behind."""
     cuts, is_open = _cuts(spec, tile), static(spec.col.extent) is None
     place = Var(spec.col.name) if spec.at in used_variables(_with_key(spec, ZERO)) else None
@@ -66,26 +63,25 @@ def split_select(spec: Select, tile: int) -> tuple[Select, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A row in parts of a length, each of runs in order, or not; of each the first `run` elements may be wanted. Rows that are
-    not longer than `beyond` are put in order without it."""
+    """A row in parts of a length, each of two runs in order, the first of `merged` elements, or not; of each part the first
+    `run` elements may be wanted. Rows that are not longer than `beyond` are put in order without it."""
 
     parts: Expr
     length: int
-    runs: tuple[int, int] | None
+    merged: int | None
     run: int
     beyond: int
 
 
 def _cuts(spec: Select, tile: int) -> list[_Cut]:
-    """Until what is left is at most a tile long, or a few runs."""
+    """Until what is left is at most a tile long, or two runs."""
     found: list[_Cut] = []
     run, wanted = 0, static(spec.place.extent)
     left, most = spec.col.extent, static(spec.col.extent) or LONGEST
     while most > _at_once(run, tile):
-        runs = (MERGED, run) if MERGED * run > tile else None
-        length = MERGED * run if runs else tile
+        length, merged = (2 * run, run) if 2 * run > tile else (tile, None)
         kept = length if wanted is None else min(wanted, length)
-        found.append(_Cut(ceil_div(left, length), length, runs, kept, _at_once(run, tile)))
+        found.append(_Cut(ceil_div(left, length), length, merged, kept, _at_once(run, tile)))
         if kept < length:
             left, most = mul(found[-1].parts, Const(kept)), -(-most // length) * kept
         run = kept
@@ -94,7 +90,7 @@ def _cuts(spec: Select, tile: int) -> list[_Cut]:
 
 def _at_once(run: int, tile: int) -> int:
     """How long a row of runs may be that one kernel puts in order."""
-    return max(tile, MERGED * run)
+    return max(tile, 2 * run)
 
 
 def _room(cuts: Sequence[_Cut]) -> Expr:
@@ -103,7 +99,7 @@ def _room(cuts: Sequence[_Cut]) -> Expr:
     known = [static(each) for each in room]
     if not room or None not in known:
         return Const(max((each or 0 for each in known), default=0))
-    return mul(room[0], Const(2)) if any(cut.runs and cut.run == cut.length for cut in cuts) else room[0]
+    return mul(room[0], Const(2)) if any(cut.merged and cut.run == cut.length for cut in cuts) else room[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +129,8 @@ class _Left:
             over_axes(_stored(array, _at(value, cut.within, spec.at, PLACE), (*rows, kept), spec.line), axes)
             for array, value in held.items()
         )
-        name = f"{spec.name}_{'merge' if by.runs else 'tiles'}{number}"
-        head = replace(spec, name=name, rows=rows, col=cut.within, place=kept, key=key, runs=by.runs)
+        name = f"{spec.name}_{'merge' if by.merged else 'tiles'}{number}"
+        head = replace(spec, name=name, rows=rows, col=cut.within, place=kept, key=key, run=by.merged)
         made = _select(head, (*self.arrays, *arrays), spec.at, steps)
         col = self.col if by.run == by.length else Axis(self.col.name, mul(by.parts, Const(by.run)))
         read, *place = (_read(array, (*spec.rows, col), (*spec.rows, col, spec.place)) for array in arrays)
@@ -149,9 +145,8 @@ class _Left:
         """The order of what is left, of runs of a length, and all that was done with that of the first row."""
         if not self.arrays:
             return self.spec
-        spec, known, runs = self.spec, static(self.col.extent), None
-        if MERGED * run > tile and (known is None or known > tile):
-            runs = (MERGED if known is None else -(-known // run), run)
+        spec, known = self.spec, static(self.col.extent)
+        merged = run if 2 * run > tile and (known is None or known > tile) else None
         taken = (*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars))
         here = unused(f"{spec.at}_here", taken)
         steps = _with_key(spec, _at(self.key, self.col, here, PLACE))
@@ -160,7 +155,7 @@ class _Left:
             over = tuple(axis.name for axis in spec.axes if axis is not spec.col)
             steps = [Let(spec.at, place, spec.at_dtype, over, spec.line), *steps]
         axes = (*spec.rows, self.col, spec.place)
-        head = replace(spec, col=self.col, key=self.key, runs=runs)
+        head = replace(spec, col=self.col, key=self.key, run=merged)
         return _select(head, self.arrays, here, tuple(over_axes(s, axes) for s in steps))
 
 

@@ -103,9 +103,7 @@ def orders() -> list[Form]:
         for k in (1, 3, 40):
             if cols > k:
                 texts[f"top{k}"] = (first.format(t="f16", k=k), reals.astype(np.float16), partial(largest, k=k))
-        merges = (Elements(64), Elements(256)) if cols > TILE else blocks
-        schedules = {name: blocks if name.startswith("top") else merges for name in texts}
-        forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, schedules[n], dims) for n, (t, x, want) in texts.items()]
+        forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, blocks, dims) for n, (t, x, want) in texts.items()]
     x = RNG.standard_normal((3, 50, 4)).astype(np.float32)
     return [*forms, Form("order-inner", inner, {"x": x}, lambda i: np.sort(i["x"], 1), blocks, {"A": 3, "C": 50, "B": 4})]
 

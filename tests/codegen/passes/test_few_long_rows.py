@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 import pytest
@@ -327,7 +326,7 @@ def test_an_order_in_tiles_and_a_merge() -> None:
         whole,
         """
         Select f: r < 2, c < 7, i < 7
-          line 2   a_value_here = the c of the i-th smallest f_keys1[r * 8 + c], of 2 runs of 4 in order
+          line 2   a_value_here = the c of the i-th smallest f_keys1[r * 8 + c], of two runs in order, the first of 4
           line 2   a_value = f_places1[r * 8 + idx(a_value_here)]
           line 2   a[r * 7 + i] = a_value
           line 2   y_value = f_keys1[r * 8 + idx(a_value_here)]
@@ -337,19 +336,18 @@ def test_an_order_in_tiles_and_a_merge() -> None:
 
 
 def test_as_few_kernels_as_the_places_that_are_wanted_allow() -> None:
-    """Runs are merged where more than a quarter of a tile is wanted; else what tiles keep is cut again. A merge has what is
-    left in as few runs as that is."""
+    """Runs are merged where more than half of a tile is wanted; else what tiles keep is cut again."""
     kernels = {
-        "order": [None, (4, 4), (2, 16)],
-        "one merge": [None, (3, 4)],
+        "order": [None, 4, 8, 16],
+        "one merge": [None, 4],
         "first": [None, None, None, None],
-        "pairs": [None, (4, 3), (2, 3)],
+        "pairs": [None, 3, 3, 3],
     }
-    texts = {"order": (SORT, 17, 4), "one merge": (SORT, 12, 4), "first": (FIRST, 500, 16), "pairs": (FIRST, 24, 4)}
+    texts = {"order": (SORT, 17, 4), "one merge": (SORT, 8, 4), "first": (FIRST, 500, 16), "pairs": (FIRST, 24, 4)}
     for name, (text, columns, tile) in texts.items():
         found = split_select(select_of(text, R=2, C=columns), tile)
-        assert [spec.runs for spec in found] == kernels[name], name
-        assert all((static(spec.col.extent) or 0) <= (prod(spec.runs) if spec.runs else tile) for spec in found)
+        assert [spec.run for spec in found] == kernels[name], name
+        assert all((static(spec.col.extent) or 0) <= (2 * spec.run if spec.run else tile) for spec in found)
 
 
 @pytest.mark.parametrize("tile", [2, 4, 6])
@@ -362,7 +360,7 @@ def test_the_orders_mean_what_the_text_means(text: str, columns: int, tile: int)
 def test_two_arrays_are_enough_for_any_number_of_merges() -> None:
     found = split_select(select_of(SORT, R=2, C=100), 4)
     workspaces = {arg.name: arg for spec in found for arg in spec.args if arg.role == "workspace"}
-    assert [spec.runs for spec in found] == [None, (4, 4), (4, 16), (2, 64)]
+    assert [spec.run for spec in found] == [None, 4, 8, 16, 32, 64]
     assert set(workspaces) == {"f_keys1", "f_keys2", "f_places1", "f_places2"}
     for before, after in itertools.pairwise(found):
         written = {step.tensor for step in steps_of(after) if isinstance(step, Store)}
@@ -387,7 +385,7 @@ def test_which_orders_may_be_cut() -> None:
     spec = select_of(SORT, R=2, C=7)
     assert may_be_cut(spec)
     assert may_be_cut(replace(spec, col=Axis("c", Var("C"))))
-    assert not any(may_be_cut(each) for each in (replace(spec, runs=(2, 4)), replace(spec, place=Axis("i", Const(0)))))
+    assert not any(may_be_cut(each) for each in (replace(spec, run=4), replace(spec, place=Axis("i", Const(0)))))
 
 
 @pytest.mark.parametrize("text", [SORT, FIRST])
@@ -400,5 +398,5 @@ def test_of_rows_of_any_length_those_kernels_are_launched_that_a_length_needs(
     spec = select_of(text, R=2)
     found = [each for each in split_select(spec, 4) if all(value_at(condition, {"C": length}) for condition in each.where)]
     fixed = split_select(select_of(text, R=2, C=length), 4)
-    assert [each.runs and each.runs[1] for each in found] == [each.runs and each.runs[1] for each in fixed]
+    assert [each.run for each in found] == [each.run for each in fixed]
     assert [arg.name for arg in found[-1].args if arg.role == "out"] == [a.name for a in fixed[-1].args if a.role == "out"]

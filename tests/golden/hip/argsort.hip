@@ -75,77 +75,229 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   }
 }
 
-// 4 rows of 4 runs of 2048 in order, 8192 places, one element a thread
-extern "C" __global__ void __launch_bounds__(256) argsort_merge2_kernel(
+// 8 rows of two runs in order, the first of 2048, 4096 places, 2048 of them a block of 512 threads
+extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
     const float* __restrict__ argsort_keys1,
     const int* __restrict__ argsort_places1,
     float* __restrict__ argsort_keys2,
     int* __restrict__ argsort_places2)
 {
-  const int element = blockIdx.x * 256 + threadIdx.x;
-  const int s = element / 16384;
-  const int part = element / 8192 % 2;
-  const int c = element % 8192;
-  const int argsort_keys1_at0 = part * 8192 + c;
-  const float key = argsort_keys1_at0 < 12301  // line 2
-      ? argsort_keys1[s * 16384 + argsort_keys1_at0]
-      : uol::nan<float>();
-  const int run = c / 2048;
-  int before[3] = {};  // elements of each other run that precede this one
-  for (int turn = 0; turn < 12; ++turn) {
-#pragma unroll
-    for (int other = 0; other < 3; ++other) {
-      const int first = (other < run ? other : other + 1) * 2048;
-      const int further = before[other] + (2048 >> turn);
-      if (further <= 2048) {
-        const int candidate = first + further - 1;
-        const int argsort_keys1_at0 = part * 8192 + candidate;
-        const float found = argsort_keys1_at0 < 12301  // line 2
-            ? argsort_keys1[s * 16384 + argsort_keys1_at0]
-            : uol::nan<float>();
-        if (uol::precedes<false>(found, candidate, key, c)) before[other] = further;
-      }
+  __shared__ float keys[2048];
+  __shared__ int places[2048];
+  __shared__ int splits[2];  // elements of the first run that come before this tile, and before the next
+  const int tiles = 2;
+  const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
+  const int s = row / 4;
+  const int part = row % 4;
+  if (threadIdx.x < 2) {
+    const int diagonal = start + threadIdx.x * 2048;
+    int split = uol::max<int>(diagonal - 2048, 0);
+    for (int turn = 0; turn < 12; ++turn) {
+      const int further = split + (2048 >> turn);
+      if (further > uol::min<int>(diagonal, 2048)) continue;
+      const int left = further - 1, right = 2048 + diagonal - further;
+      const int argsort_keys1_at0 = part * 4096 + left;
+      const float left_key = argsort_keys1_at0 < 12301  // line 2
+          ? argsort_keys1[s * 16384 + argsort_keys1_at0]
+          : uol::nan<float>();
+      const int argsort_keys1_at1 = part * 4096 + right;
+      const float right_key = argsort_keys1_at1 < 12301  // line 2
+          ? argsort_keys1[s * 16384 + argsort_keys1_at1]
+          : uol::nan<float>();
+      if (!uol::sorts_before<false>(right_key, left_key)) split = further;
     }
+    splits[threadIdx.x] = split;
   }
-  int i = c % 2048;
-#pragma unroll
-  for (int other = 0; other < 3; ++other) i += before[other];
-  const int y_value = c;
-  argsort_keys2[s * 16384 + part * 8192 + i] = key;  // line 2
-  const int argsort_places1_at0 = part * 8192 + y_value;
-  argsort_places2[s * 16384 + part * 8192 + i] = argsort_places1_at0 < 12301  // line 2
-      ? argsort_places1[s * 16384 + argsort_places1_at0]
-      : 0;
+  __syncthreads();
+  const int split = splits[0];
+  const int from_first = splits[1] - split;
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int c = slot < from_first ? split + slot : 2048 + start - split + slot - from_first;
+    const int argsort_keys1_at0 = part * 4096 + c;
+    keys[slot] = argsort_keys1_at0 < 12301  // line 2
+        ? argsort_keys1[s * 16384 + argsort_keys1_at0]
+        : uol::nan<float>();
+    places[slot] = argsort_keys1_at0 < 12301 ? argsort_places1[s * 16384 + argsort_keys1_at0] : 0;  // line 2
+  }
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
+  for (int turn = 0; turn < 11; ++turn) {
+    const int further = before + (1024 >> turn);
+    if (further <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+  }
+  int left = before, right = from_first + begin - before;
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const bool is_right = left == from_first || (right < 2048 && uol::sorts_before<false>(keys[right], keys[left]));
+    const int taken = is_right ? right : left;
+    own_keys[k] = keys[taken];
+    own_places[k] = places[taken];
+    left += is_right ? 0 : 1;
+    right += is_right ? 1 : 0;
+  }
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    keys[begin + k] = own_keys[k];
+    places[begin + k] = own_places[k];
+  }
+  __syncthreads();
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int i = start + slot;
+    argsort_keys2[i + row * 4096] = keys[slot];  // line 2
+    argsort_places2[i + row * 4096] = places[slot];  // line 2
+  }
 }
 
-// 2 rows of 2 runs of 8192 in order, 12301 places, one element a thread
-extern "C" __global__ void __launch_bounds__(256) argsort_kernel(
-    long long* __restrict__ y,
+// 4 rows of two runs in order, the first of 4096, 8192 places, 2048 of them a block of 512 threads
+extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
     const float* __restrict__ argsort_keys2,
-    const int* __restrict__ argsort_places2)
+    const int* __restrict__ argsort_places2,
+    float* __restrict__ argsort_keys1,
+    int* __restrict__ argsort_places1)
 {
-  const int element = blockIdx.x * 256 + threadIdx.x;
-  if (element >= 24602) return;
-  const int s = element / 12301;
-  const int c = element % 12301;
-  const float key = argsort_keys2[s * 16384 + c];  // line 2
-  const int run = c / 8192;
-  int before[1] = {};  // elements of each other run that precede this one
-  for (int turn = 0; turn < 14; ++turn) {
-#pragma unroll
-    for (int other = 0; other < 1; ++other) {
-      const int first = (other < run ? other : other + 1) * 8192;
-      const int further = before[other] + (8192 >> turn);
-      if (further <= 8192 && first + further <= 12301) {
-        const int candidate = first + further - 1;
-        const float found = argsort_keys2[s * 16384 + candidate];  // line 2
-        if (uol::precedes<false>(found, candidate, key, c)) before[other] = further;
-      }
+  __shared__ float keys[2048];
+  __shared__ int places[2048];
+  __shared__ int splits[2];  // elements of the first run that come before this tile, and before the next
+  const int tiles = 4;
+  const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
+  const int s = row / 2;
+  const int part = row % 2;
+  if (threadIdx.x < 2) {
+    const int diagonal = start + threadIdx.x * 2048;
+    int split = uol::max<int>(diagonal - 4096, 0);
+    for (int turn = 0; turn < 13; ++turn) {
+      const int further = split + (4096 >> turn);
+      if (further > uol::min<int>(diagonal, 4096)) continue;
+      const int left = further - 1, right = 4096 + diagonal - further;
+      const int argsort_keys2_at0 = part * 8192 + left;
+      const float left_key = argsort_keys2_at0 < 12301  // line 2
+          ? argsort_keys2[s * 16384 + argsort_keys2_at0]
+          : uol::nan<float>();
+      const int argsort_keys2_at1 = part * 8192 + right;
+      const float right_key = argsort_keys2_at1 < 12301  // line 2
+          ? argsort_keys2[s * 16384 + argsort_keys2_at1]
+          : uol::nan<float>();
+      if (!uol::sorts_before<false>(right_key, left_key)) split = further;
+    }
+    splits[threadIdx.x] = split;
+  }
+  __syncthreads();
+  const int split = splits[0];
+  const int from_first = splits[1] - split;
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int c = slot < from_first ? split + slot : 4096 + start - split + slot - from_first;
+    const int argsort_keys2_at0 = part * 8192 + c;
+    keys[slot] = argsort_keys2_at0 < 12301  // line 2
+        ? argsort_keys2[s * 16384 + argsort_keys2_at0]
+        : uol::nan<float>();
+    places[slot] = argsort_keys2_at0 < 12301 ? argsort_places2[s * 16384 + argsort_keys2_at0] : 0;  // line 2
+  }
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
+  for (int turn = 0; turn < 11; ++turn) {
+    const int further = before + (1024 >> turn);
+    if (further <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+  }
+  int left = before, right = from_first + begin - before;
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const bool is_right = left == from_first || (right < 2048 && uol::sorts_before<false>(keys[right], keys[left]));
+    const int taken = is_right ? right : left;
+    own_keys[k] = keys[taken];
+    own_places[k] = places[taken];
+    left += is_right ? 0 : 1;
+    right += is_right ? 1 : 0;
+  }
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    keys[begin + k] = own_keys[k];
+    places[begin + k] = own_places[k];
+  }
+  __syncthreads();
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int i = start + slot;
+    argsort_keys1[i + row * 8192] = keys[slot];  // line 2
+    argsort_places1[i + row * 8192] = places[slot];  // line 2
+  }
+}
+
+// 2 rows of two runs in order, the first of 8192, 12301 places, 2048 of them a block of 512 threads
+extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
+    long long* __restrict__ y,
+    const float* __restrict__ argsort_keys1,
+    const int* __restrict__ argsort_places1)
+{
+  __shared__ float keys[2048];
+  __shared__ int places[2048];
+  __shared__ int splits[2];  // elements of the first run that come before this tile, and before the next
+  const int tiles = 7;
+  const int s = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
+  if (threadIdx.x < 2) {
+    const int diagonal = uol::min<int>(start + threadIdx.x * 2048, 12301);
+    int split = uol::max<int>(diagonal - 4109, 0);
+    for (int turn = 0; turn < 14; ++turn) {
+      const int further = split + (8192 >> turn);
+      if (further > uol::min<int>(diagonal, 8192)) continue;
+      const int left = further - 1, right = 8192 + diagonal - further;
+      const float left_key = argsort_keys1[s * 16384 + left];  // line 2
+      const float right_key = argsort_keys1[s * 16384 + right];  // line 2
+      if (!uol::sorts_before<false>(right_key, left_key)) split = further;
+    }
+    splits[threadIdx.x] = split;
+  }
+  __syncthreads();
+  const int split = splits[0];
+  const int from_first = splits[1] - split;
+  const int filled = uol::min<int>(12301 - start, 2048);
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int c = slot < from_first ? split + slot : 8192 + start - split + slot - from_first;
+    keys[slot] = uol::nan<float>();
+    places[slot] = 0;
+    if (slot < filled) {
+      keys[slot] = argsort_keys1[s * 16384 + c];  // line 2
+      places[slot] = argsort_places1[s * 16384 + c];  // line 2
     }
   }
-  int i = c % 8192;
-#pragma unroll
-  for (int other = 0; other < 1; ++other) i += before[other];
-  const int y_value_here = c;
-  y[s * 12301 + i] = (long long)argsort_places2[s * 16384 + y_value_here];  // line 2
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
+  for (int turn = 0; turn < 11; ++turn) {
+    const int further = before + (1024 >> turn);
+    if (further <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+  }
+  int left = before, right = from_first + begin - before;
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    const bool is_right = left == from_first || (right < 2048 && uol::sorts_before<false>(keys[right], keys[left]));
+    const int taken = is_right ? right : left;
+    own_keys[k] = keys[taken];
+    own_places[k] = places[taken];
+    left += is_right ? 0 : 1;
+    right += is_right ? 1 : 0;
+  }
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    keys[begin + k] = own_keys[k];
+    places[begin + k] = own_places[k];
+  }
+  __syncthreads();
+  for (int slot = threadIdx.x; slot < 2048; slot += 512) {
+    const int i = start + slot;
+    if (i >= 12301) continue;
+    y[s * 12301 + i] = (long long)places[slot];  // line 2
+  }
 }
