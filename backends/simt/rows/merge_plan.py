@@ -66,7 +66,7 @@ class MergePlan:
 def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     """The kernel of a Select of rows of two runs in order."""
     assert spec.run is not None, "rows of no runs are sorted"
-    tile, wanted = tile_of(spec), spec.place.extent
+    tile, run, wanted = tile_of(spec), spec.run, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     index = index_type(known, [mul(blocks_of(spec), Const(tile))], data_apart=True)
     own = ("row", "slot", "keys", "places", "tiles", "start", "splits", "split", "from_first", "filled")
@@ -77,7 +77,7 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     scope = Scope(printer)
     for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
         scope.add(line)
-    first = at_most(spec.col.extent, spec.run)
+    first = at_most(spec.col.extent, run)
     order = scope.inner()
     order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
     steps, place = _with_places(spec, steps_with_keys(spec, key))
@@ -87,7 +87,7 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     tiles, rows = parts_of(wanted, tile), size(spec.rows)
     position = printer.names.variable(spec.col.name)
     return MergePlan(
-        title=f"{printer.value(rows)} rows of two runs in order, the first of {spec.run}, {printer.value(wanted)} places, "
+        title=f"{printer.value(rows)} rows of two runs in order, the first of {run}, {printer.value(wanted)} places, "
         f"{tile} of them a block of {schedule.threads} threads",
         signature=signature(spec, kernel_symbol(spec), names, schedule.threads, index),
         launch=Launch((as_count(blocks_of(spec)), 1, 1), (schedule.threads, 1, 1)),
@@ -100,8 +100,8 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
         first=printer.argument(first),
         second=printer.value(sub(spec.col.extent, first), MULTIPLICATIVE),
         wanted=printer.argument(wanted),
-        turns=spec.run.bit_length(),
-        widest=1 << (spec.run.bit_length() - 1),
+        turns=run.bit_length(),
+        widest=1 << (run.bit_length() - 1),
         descending=descending_text(spec),
         candidates=tuple(_candidates(spec, key, scope.inner())),
         position=position,
