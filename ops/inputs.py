@@ -10,8 +10,8 @@
               results that they are terms of, and no other
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
-and those that are made row by row: constant, faint, offset, negative, large, ties, infinite, paired, unseen
-(`row_inputs`).
+and those that are made row by row: constant, faint, offset, negative, large, ties, infinite, ordered, paired,
+unseen (`row_inputs`).
 
 All arrays are float64 (or int64, or bool) and hold values that the tensor's type represents.
 """

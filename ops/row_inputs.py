@@ -18,6 +18,7 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
+    ordered   rows that ascend, that descend, and that do in two halves: what a merge takes from one of its runs alone
     paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
               peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
     unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
@@ -36,7 +37,7 @@ from numpy.typing import NDArray
 
 from uol.ir.types import DTYPES
 
-RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "paired", "unseen"]
+RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "ordered", "paired", "unseen"]
 Floats = NDArray[np.float64]
 
 EVERYWHERE = frozenset(("large", "ties"))
@@ -146,6 +147,13 @@ def _infinite(rows: Rows) -> Floats:
     return table
 
 
+def _ordered(rows: Rows) -> Floats:
+    ascending = np.sort(rows.normal(), axis=1)
+    half = rows.columns // 2
+    ways = (ascending, ascending[:, ::-1], np.roll(ascending, half, axis=1), np.roll(ascending[:, ::-1], half, axis=1))
+    return np.asarray(np.choose((rows.turns % len(ways))[:, None], ways))
+
+
 def _paired(rows: Rows) -> Floats:
     if rows.number > 1:
         return rows.normal()
@@ -191,6 +199,7 @@ _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "large": _large,
     "ties": _ties,
     "infinite": _infinite,
+    "ordered": _ordered,
     "paired": _paired,
     "unseen": _unseen,
 }

@@ -101,7 +101,7 @@ GOLDEN = (
         # As many rows that the last of them has its largest element last, among the inputs with infinities.
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
-    # Seven tiles of a row, of the last not all; merges of four and of three of them, and of two runs.
+    # Seven tiles of a row, of the last not all: merges of two of them, of one alone, and of runs of which one is short.
     Golden(Workload("argsort", {"S": (2,), "C": 12301}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),

@@ -6,11 +6,13 @@ elements between lie side by side in either, and the block merges them in shared
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
-from uol.backends.simt.c_text.printer import MULTIPLICATIVE, Printer, literal
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
@@ -18,13 +20,14 @@ from uol.backends.simt.rows.select_plan import KEY, ROW, blocks_of, descending_t
 from uol.backends.simt.rows.tile_sort import NAMES
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ONE, mul, size, sub
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
 from uol.codegen.specs.long_rows.split_folds import values_of
 from uol.codegen.specs.long_rows.split_select import PLACE as PLACE_TYPE
 from uol.codegen.specs.long_rows.split_select import last_key
-from uol.codegen.specs.nodes import Select, Step
+from uol.codegen.specs.nodes import Read, Select, Step, Within
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, reads
+from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
@@ -34,10 +37,10 @@ LEFT, RIGHT, PLACE = "$left", "$right", "$place"
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """What `merge.j2` reads. A row has so many `tiles`, no text where it is one; `first` and `second` are how many elements its
-    runs have, and `wanted` how many of both; a search has `turns`, the first of which asks for `widest` at once. `candidates`
-    are statements for the keys of an element of either run; `load` such for a slot of the tile, of the column `position`;
-    `merge` such that put the tile in order; `order` such for the element at `place`."""
+    """What `merge.j2` reads. A row has so many `tiles`, no text where it is one; it ends at `end`, its first run at `run` or
+    there, and `wanted` is how many of its elements are, no text where all are; a search has `turns`, the first of which asks
+    for `widest` at once. `candidates` are statements for the keys of an element of either run; `load` such for a slot of the
+    tile, of the column `position`; `merge` such that put the tile in order; `order` such for the element at `place`."""
 
     title: str
     signature: Signature
@@ -48,9 +51,9 @@ class MergePlan:
     key_type: str
     tile: int
     tiles: str
-    first: str
-    second: str
-    wanted: str
+    end: str
+    run: int
+    wanted: str | None
     turns: int
     widest: int
     descending: str
@@ -69,15 +72,16 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     tile, run, wanted = tile_of(spec), spec.run, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     index = index_type(known, [mul(blocks_of(spec), Const(tile))], data_apart=True)
-    own = ("row", "slot", "keys", "places", "tiles", "start", "splits", "split", "from_first", "filled")
-    names = legalise(spec, (*own, "left_key", "right_key", *NAMES))
+    own = ("row", "slot", "keys", "places", "tiles", "start", "end", "first", "second", "wanted", "splits", "split")
+    names = legalise(spec, (*own, "from_first", "left_key", "right_key", *NAMES))
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
     printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
     scope = Scope(printer)
     for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
         scope.add(line)
-    first = at_most(spec.col.extent, run)
+    spec, key, end = _until_end(spec, key)
+    is_whole, is_all = is_multiple(_smaller(end, wanted), tile), wanted == spec.col.extent
     order = scope.inner()
     order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
     steps, place = _with_places(spec, steps_with_keys(spec, key))
@@ -97,20 +101,48 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
         key_type=printer.ctype(spec.key.type),
         tile=tile,
         tiles="" if tiles == ONE else printer.value(tiles),
-        first=printer.argument(first),
-        second=printer.value(sub(spec.col.extent, first), MULTIPLICATIVE),
-        wanted=printer.argument(wanted),
+        end=printer.value(end),
+        run=run,
+        wanted=None if is_all else printer.argument(wanted),
         turns=run.bit_length(),
         widest=1 << (run.bit_length() - 1),
         descending=descending_text(spec),
         candidates=tuple(_candidates(spec, key, scope.inner())),
         position=position,
-        load=tuple(_load(spec, key, place, scope.inner())),
+        load=tuple(_load(spec, key, place, "" if is_whole else "end" if is_all else "wanted", scope.inner())),
         merge=tuple(sort_of(spec, schedule.threads).merge("from_first")),
         place=printer.names.variable(spec.place.name),
-        is_whole=is_multiple(wanted, tile),
+        is_whole=is_whole,
         order=tuple(order.lines),
     )
+
+
+def _until_end(spec: Select, key: Expr) -> tuple[Select, Expr, Expr]:
+    """The spec and its key without the guard by which a part ends where its row does, and how many elements there are."""
+    col, extent = Var(spec.col.name), spec.col.extent
+    for guard in key.guard if isinstance(key, Read) else ():
+        if isinstance(guard, Within) and guard.low is None and guard.high is not None:
+            begin, strip = substituted(guard.value, {col.name: ZERO}), partial(_rewritten, partial(_without, guard))
+            if guard.value == add(begin, col):
+                return mapped(spec, expr=strip), strip(key), _smaller(extent, sub(guard.high, begin))
+    return spec, key, extent
+
+
+def _rewritten(rule: Callable[[Expr], Expr | None], expr: Expr) -> Expr:
+    return rewrite(expr, rule)
+
+
+def _without(guard: Within, node: Expr) -> Expr | None:
+    """A read without a guard that holds for all columns of a row, whichever it asks for."""
+    if not isinstance(node, Read):
+        return None
+    kept = tuple(each for each in node.guard if not (isinstance(each, Within) and each.high == guard.high))
+    return replace(node, guard=kept, fill=node.fill if kept else None)
+
+
+def _smaller(a: Expr, b: Expr) -> Expr:
+    known, other = static(a), static(b)
+    return Const(min(known, other)) if known is not None and other is not None else a if a == b else idx("min", a, b)
 
 
 def _candidates(spec: Select, key: Expr, scope: Scope) -> list[str]:
@@ -135,11 +167,11 @@ def _with_places(spec: Select, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...
     return tuple(taken.steps), rewrite(looked_up, lambda node: col if node == at else None)
 
 
-def _load(spec: Select, key: Expr, place: Expr, scope: Scope) -> list[str]:
+def _load(spec: Select, key: Expr, place: Expr, wanted: str, scope: Scope) -> list[str]:
     """The key and the place of a slot; one of no element stands last."""
     scope.add(f"keys[slot] = {scope.expression(key)};", spec.line)
     scope.add(f"places[slot] = {scope.expression(place)};", spec.line)
-    if is_multiple(spec.place.extent, tile_of(spec)):
+    if not wanted:
         return scope.lines
-    inside = ["if (slot < filled) {", *(f"  {line}" for line in scope.lines), "}"]
-    return [f"keys[slot] = {literal(last_key(spec))};", "places[slot] = 0;", *inside]
+    inside = [f"if (start + slot < {wanted}) {{", *(f"  {line}" for line in scope.lines), "}"]
+    return [f"keys[slot] = {literal(last_key(spec))};", "places[slot] = slot;", *inside]

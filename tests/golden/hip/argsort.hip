@@ -89,21 +89,17 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 4;
   const int part = row % 4;
+  const int end = uol::min(4096, 12301 - part * 4096), first = uol::min<int>(end, 2048), second = end - first;
+  if (start >= end) return;
   if (threadIdx.x < 2) {
-    const int diagonal = start + threadIdx.x * 2048;
-    int split = uol::max<int>(diagonal - 2048, 0);
+    const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
+    int split = uol::max<int>(diagonal - second, 0);
     for (int turn = 0; turn < 12; ++turn) {
       const int further = split + (2048 >> turn);
-      if (further > uol::min<int>(diagonal, 2048)) continue;
-      const int left = further - 1, right = 2048 + diagonal - further;
-      const int argsort_keys1_at0 = part * 4096 + left;
-      const float left_key = argsort_keys1_at0 < 12301  // line 2
-          ? argsort_keys1[s * 16384 + argsort_keys1_at0]
-          : uol::nan<float>();
-      const int argsort_keys1_at1 = part * 4096 + right;
-      const float right_key = argsort_keys1_at1 < 12301  // line 2
-          ? argsort_keys1[s * 16384 + argsort_keys1_at1]
-          : uol::nan<float>();
+      if (further > uol::min<int>(diagonal, first)) continue;
+      const int left = further - 1, right = first + diagonal - further;
+      const float left_key = argsort_keys1[s * 16384 + part * 4096 + left];  // line 2
+      const float right_key = argsort_keys1[s * 16384 + part * 4096 + right];  // line 2
       if (!uol::sorts_before<false>(right_key, left_key)) split = further;
     }
     splits[threadIdx.x] = split;
@@ -112,12 +108,13 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   const int split = splits[0];
   const int from_first = splits[1] - split;
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
-    const int c = slot < from_first ? split + slot : 2048 + start - split + slot - from_first;
-    const int argsort_keys1_at0 = part * 4096 + c;
-    keys[slot] = argsort_keys1_at0 < 12301  // line 2
-        ? argsort_keys1[s * 16384 + argsort_keys1_at0]
-        : uol::nan<float>();
-    places[slot] = argsort_keys1_at0 < 12301 ? argsort_places1[s * 16384 + argsort_keys1_at0] : 0;  // line 2
+    const int c = slot < from_first ? split + slot : first + start - split + slot - from_first;
+    keys[slot] = uol::nan<float>();
+    places[slot] = slot;
+    if (start + slot < end) {
+      keys[slot] = argsort_keys1[s * 16384 + part * 4096 + c];  // line 2
+      places[slot] = argsort_places1[s * 16384 + part * 4096 + c];  // line 2
+    }
   }
   const int begin = threadIdx.x * 4;  // this thread's elements
   float own_keys[4];
@@ -148,6 +145,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   __syncthreads();
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int i = start + slot;
+    if (i >= end) continue;
     argsort_keys2[i + row * 4096] = keys[slot];  // line 2
     argsort_places2[i + row * 4096] = places[slot];  // line 2
   }
@@ -167,21 +165,17 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 2;
   const int part = row % 2;
+  const int end = uol::min(8192, 12301 - part * 8192), first = uol::min<int>(end, 4096), second = end - first;
+  if (start >= end) return;
   if (threadIdx.x < 2) {
-    const int diagonal = start + threadIdx.x * 2048;
-    int split = uol::max<int>(diagonal - 4096, 0);
+    const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
+    int split = uol::max<int>(diagonal - second, 0);
     for (int turn = 0; turn < 13; ++turn) {
       const int further = split + (4096 >> turn);
-      if (further > uol::min<int>(diagonal, 4096)) continue;
-      const int left = further - 1, right = 4096 + diagonal - further;
-      const int argsort_keys2_at0 = part * 8192 + left;
-      const float left_key = argsort_keys2_at0 < 12301  // line 2
-          ? argsort_keys2[s * 16384 + argsort_keys2_at0]
-          : uol::nan<float>();
-      const int argsort_keys2_at1 = part * 8192 + right;
-      const float right_key = argsort_keys2_at1 < 12301  // line 2
-          ? argsort_keys2[s * 16384 + argsort_keys2_at1]
-          : uol::nan<float>();
+      if (further > uol::min<int>(diagonal, first)) continue;
+      const int left = further - 1, right = first + diagonal - further;
+      const float left_key = argsort_keys2[s * 16384 + part * 8192 + left];  // line 2
+      const float right_key = argsort_keys2[s * 16384 + part * 8192 + right];  // line 2
       if (!uol::sorts_before<false>(right_key, left_key)) split = further;
     }
     splits[threadIdx.x] = split;
@@ -190,12 +184,13 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   const int split = splits[0];
   const int from_first = splits[1] - split;
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
-    const int c = slot < from_first ? split + slot : 4096 + start - split + slot - from_first;
-    const int argsort_keys2_at0 = part * 8192 + c;
-    keys[slot] = argsort_keys2_at0 < 12301  // line 2
-        ? argsort_keys2[s * 16384 + argsort_keys2_at0]
-        : uol::nan<float>();
-    places[slot] = argsort_keys2_at0 < 12301 ? argsort_places2[s * 16384 + argsort_keys2_at0] : 0;  // line 2
+    const int c = slot < from_first ? split + slot : first + start - split + slot - from_first;
+    keys[slot] = uol::nan<float>();
+    places[slot] = slot;
+    if (start + slot < end) {
+      keys[slot] = argsort_keys2[s * 16384 + part * 8192 + c];  // line 2
+      places[slot] = argsort_places2[s * 16384 + part * 8192 + c];  // line 2
+    }
   }
   const int begin = threadIdx.x * 4;  // this thread's elements
   float own_keys[4];
@@ -226,6 +221,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   __syncthreads();
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int i = start + slot;
+    if (i >= end) continue;
     argsort_keys1[i + row * 8192] = keys[slot];  // line 2
     argsort_places1[i + row * 8192] = places[slot];  // line 2
   }
@@ -242,13 +238,15 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   __shared__ int splits[2];  // elements of the first run that come before this tile, and before the next
   const int tiles = 7;
   const int s = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
+  const int end = 12301, first = uol::min<int>(end, 8192), second = end - first;
+  if (start >= end) return;
   if (threadIdx.x < 2) {
-    const int diagonal = uol::min<int>(start + threadIdx.x * 2048, 12301);
-    int split = uol::max<int>(diagonal - 4109, 0);
+    const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
+    int split = uol::max<int>(diagonal - second, 0);
     for (int turn = 0; turn < 14; ++turn) {
       const int further = split + (8192 >> turn);
-      if (further > uol::min<int>(diagonal, 8192)) continue;
-      const int left = further - 1, right = 8192 + diagonal - further;
+      if (further > uol::min<int>(diagonal, first)) continue;
+      const int left = further - 1, right = first + diagonal - further;
       const float left_key = argsort_keys1[s * 16384 + left];  // line 2
       const float right_key = argsort_keys1[s * 16384 + right];  // line 2
       if (!uol::sorts_before<false>(right_key, left_key)) split = further;
@@ -258,12 +256,11 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   __syncthreads();
   const int split = splits[0];
   const int from_first = splits[1] - split;
-  const int filled = uol::min<int>(12301 - start, 2048);
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
-    const int c = slot < from_first ? split + slot : 8192 + start - split + slot - from_first;
+    const int c = slot < from_first ? split + slot : first + start - split + slot - from_first;
     keys[slot] = uol::nan<float>();
-    places[slot] = 0;
-    if (slot < filled) {
+    places[slot] = slot;
+    if (start + slot < end) {
       keys[slot] = argsort_keys1[s * 16384 + c];  // line 2
       places[slot] = argsort_places1[s * 16384 + c];  // line 2
     }
@@ -297,7 +294,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   __syncthreads();
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int i = start + slot;
-    if (i >= 12301) continue;
+    if (i >= end) continue;
     y[s * 12301 + i] = (long long)places[slot];  // line 2
   }
 }
