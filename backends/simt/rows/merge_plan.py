@@ -6,29 +6,27 @@ elements between lie side by side in either, and the block merges them in shared
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import partial
 
-from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.printer import Printer, literal
-from uol.backends.simt.c_text.proofs import Proofs, index_type
+from uol.backends.c_text.names import kernel_symbol
+from uol.backends.simt.c_text.counters import as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.rows.select_plan import KEY, ROW, blocks_of, descending_text, sort_of, steps_with_keys, tile_of
-from uol.backends.simt.rows.tile_sort import NAMES
+from uol.backends.simt.rows.select_plan import KEY, RowScope, blocks_of, descending_text, sort_of, steps_with_keys, tile_of
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
 from uol.codegen.specs.long_rows.split_folds import values_of
 from uol.codegen.specs.long_rows.split_select import PLACE as PLACE_TYPE
 from uol.codegen.specs.long_rows.split_select import last_key
-from uol.codegen.specs.nodes import Read, Select, Step, Within
+from uol.codegen.specs.nodes import Guard, Read, Select, Step, Within
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, reads
 from uol.ir.integers.terms import idx
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
 
@@ -70,17 +68,10 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     """The kernel of a Select of rows of two runs in order."""
     assert spec.run is not None, "rows of no runs are sorted"
     tile, run, wanted = tile_of(spec), spec.run, spec.place.extent
-    known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    index = index_type(known, [mul(blocks_of(spec), Const(tile))], data_apart=True)
     own = ("row", "slot", "keys", "places", "tiles", "start", "end", "first", "second", "wanted", "splits", "split")
-    names = legalise(spec, (*own, "from_first", "left_key", "right_key", *NAMES))
-    row = Counter.over(spec.rows, ROW)
-    key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
-    printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
-    scope = Scope(printer)
-    for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
-        scope.add(line)
-    spec, key, end = _until_end(spec, key)
+    made = RowScope.of(spec, [mul(blocks_of(spec), Const(tile))], (*own, "from_first", "left_key", "right_key"))
+    scope, printer = made.scope, made.scope.printer
+    spec, key, end = _until_end(made.spec, made.key)
     is_whole, is_all = is_multiple(_smaller(end, wanted), tile), wanted == spec.col.extent
     order = scope.inner()
     order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
@@ -93,10 +84,10 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     return MergePlan(
         title=f"{printer.value(rows)} rows of two runs in order, the first of {run}, {printer.value(wanted)} places, "
         f"{tile} of them a block of {schedule.threads} threads",
-        signature=signature(spec, kernel_symbol(spec), names, schedule.threads, index),
+        signature=signature(spec, kernel_symbol(spec), printer.names, schedule.threads, made.index),
         launch=Launch((as_count(blocks_of(spec)), 1, 1), (schedule.threads, 1, 1)),
-        index_type=index.ctype,
-        row=printer.names.variable(row.name),
+        index_type=made.index.ctype,
+        row=printer.names.variable(made.row.name),
         before=tuple(scope.lines),
         key_type=printer.ctype(spec.key.type),
         tile=tile,
@@ -122,22 +113,29 @@ def _until_end(spec: Select, key: Expr) -> tuple[Select, Expr, Expr]:
     col, extent = Var(spec.col.name), spec.col.extent
     for guard in key.guard if isinstance(key, Read) else ():
         if isinstance(guard, Within) and guard.low is None and guard.high is not None:
-            begin, strip = substituted(guard.value, {col.name: ZERO}), partial(_rewritten, partial(_without, guard))
+            begin = substituted(guard.value, {col.name: ZERO})
             if guard.value == add(begin, col):
+                at_element = replace(guard, value=substitute(guard.value, {col.name: _element(spec)}))
+                strip = partial(_without, {guard, at_element})
                 return mapped(spec, expr=strip), strip(key), _smaller(extent, sub(guard.high, begin))
     return spec, key, extent
 
 
-def _rewritten(rule: Callable[[Expr], Expr | None], expr: Expr) -> Expr:
+def _element(spec: Select) -> Expr:
+    """Where an order has found an element, as a column."""
+    return Call("cast", (Var(spec.at, spec.at_dtype),), INDEX)
+
+
+def _without(guards: Set[Guard], expr: Expr) -> Expr:
+    """An expression whose reads do not ask for what holds."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read) or guards.isdisjoint(node.guard):
+            return None
+        kept = tuple(each for each in node.guard if each not in guards)
+        return replace(node, guard=kept, fill=node.fill if kept else None)
+
     return rewrite(expr, rule)
-
-
-def _without(guard: Within, node: Expr) -> Expr | None:
-    """A read without a guard that holds for all columns of a row, whichever it asks for."""
-    if not isinstance(node, Read):
-        return None
-    kept = tuple(each for each in node.guard if not (isinstance(each, Within) and each.high == guard.high))
-    return replace(node, guard=kept, fill=node.fill if kept else None)
 
 
 def _smaller(a: Expr, b: Expr) -> Expr:
@@ -157,7 +155,7 @@ def _candidates(spec: Select, key: Expr, scope: Scope) -> list[str]:
 def _with_places(spec: Select, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Expr]:
     """The steps, and what goes with a key, over the columns: what is looked up at an element, if that is one number, or where
     the element stands. The numbers of neighbours lie side by side in a run; behind a merge they lie anywhere."""
-    col, at = Var(spec.col.name), Call("cast", (Var(spec.at, spec.at_dtype),), INDEX)
+    col, at = Var(spec.col.name), _element(spec)
     found = {r for step in steps for value in values_of([step]) for r in reads(value) if spec.at in variables(r.offset)}
     if len(found) != 1 or {read.dtype for read in found} != {PLACE_TYPE}:
         return steps, col

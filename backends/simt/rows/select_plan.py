@@ -6,12 +6,13 @@ places go to a workspace, as a run, and runs are merged two by two until there i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import ADDITIVE, MULTIPLICATIVE, Printer, literal
-from uol.backends.simt.c_text.proofs import Proofs, index_type
+from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
@@ -103,20 +104,37 @@ def _longest(spec: Select) -> int | None:
     return known if known is not None else known_bound(spec.where, spec.col.extent)
 
 
+@dataclass(frozen=True, slots=True)
+class RowScope:
+    """Where a block has declared which row it has: the spec and its key by the row's number `row`, and how indices are held."""
+
+    spec: Select
+    key: Expr
+    row: Counter
+    index: Index
+    scope: Scope
+
+    @staticmethod
+    def of(spec: Select, counts: Sequence[Expr], declared: Sequence[str]) -> RowScope:
+        """`counts` must fit an index, too; the template declares the names `declared` besides."""
+        known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
+        index, names = index_type(known, counts, data_apart=True), legalise(spec, (*declared, *NAMES))
+        row = Counter.over(spec.rows, ROW)
+        key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
+        printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
+        scope = Scope(printer)
+        for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
+            scope.add(line)
+        return RowScope(spec, key, row, index, scope)
+
+
 def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     """The kernel of a Select."""
     rows, extent, wanted = size(spec.rows), spec.col.extent, spec.place.extent
-    known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     kept = mul(mul(rows, _half(spec)), Const(2)) if _is_long(spec) else rows
-    index = index_type(known, [rows, add(extent, Const(TILE)), kept], data_apart=True)
-    own = ("row", "slot", "tile", "first", "keys", "places", *NAMES, "from", "merge", "runs", "length", "longer")
-    names = legalise(spec, own)
-    row = Counter.over(spec.rows, ROW)
-    key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
-    printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
-    scope = Scope(printer)
-    for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
-        scope.add(line)
+    own = ("row", "slot", "tile", "first", "keys", "places", "from", "merge", "runs", "length", "longer")
+    made = RowScope.of(spec, [rows, add(extent, Const(TILE)), kept], own)
+    spec, key, scope, printer = made.spec, made.key, made.scope, made.scope.printer
     position, place = (printer.names.variable(axis.name) for axis in (spec.col, spec.place))
     runs = _runs(spec, schedule.threads, printer) if _is_long(spec) else None
     keys, places, begin = ("keys", "places", "") if runs is None else (runs.keys, runs.places, "first + from + ")
@@ -130,10 +148,10 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
         title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
-        signature=signature(spec, kernel_symbol(spec), names, schedule.threads, index, workspaces(spec)),
+        signature=signature(spec, kernel_symbol(spec), printer.names, schedule.threads, made.index, workspaces(spec)),
         launch=Launch((as_count(rows), 1, 1), (schedule.threads, 1, 1)),
-        index_type=index.ctype,
-        row=printer.names.variable(row.name),
+        index_type=made.index.ctype,
+        row=printer.names.variable(made.row.name),
         before=tuple(scope.lines),
         key_type=printer.ctype(spec.key.type),
         tile=tile_of(spec),
