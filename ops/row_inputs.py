@@ -18,7 +18,8 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
-    ordered   rows that ascend, that descend, and that do in two halves: what a merge takes from one of its runs alone
+    ordered   rows that ascend, that descend, and that ascend in pieces of 1024 of which every second waits for the next: what a
+              merge takes from one of its runs alone
     paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
               peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
     unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
@@ -148,9 +149,9 @@ def _infinite(rows: Rows) -> Floats:
 
 
 def _ordered(rows: Rows) -> Floats:
-    ascending = np.sort(rows.normal(), axis=1)
-    half = rows.columns // 2
-    ways = (ascending, ascending[:, ::-1], np.roll(ascending, half, axis=1), np.roll(ascending[:, ::-1], half, axis=1))
+    ascending, places = np.sort(rows.normal(), axis=1), np.arange(rows.columns)
+    dealt = np.lexsort((places, places // 1024 % 2, places // 4096))
+    ways = (ascending, ascending[:, ::-1], ascending[:, dealt])
     return np.asarray(np.choose((rows.turns % len(ways))[:, None], ways))
 
 

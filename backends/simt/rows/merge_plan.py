@@ -72,6 +72,7 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     made = RowScope.of(spec, [mul(blocks_of(spec), Const(tile))], (*own, "from_first", "left_key", "right_key"))
     scope, printer = made.scope, made.scope.printer
     spec, key, end = _until_end(made.spec, made.key)
+    most = min(run, max((static(end) or 2 * run) - run, 1))  # elements that the search has to choose among
     is_whole, is_all = is_multiple(_smaller(end, wanted), tile), wanted == spec.col.extent
     order = scope.inner()
     order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
@@ -95,8 +96,8 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
         end=printer.value(end),
         run=run,
         wanted=None if is_all else printer.argument(wanted),
-        turns=run.bit_length(),
-        widest=1 << (run.bit_length() - 1),
+        turns=most.bit_length(),
+        widest=1 << (most.bit_length() - 1),
         descending=descending_text(spec),
         candidates=tuple(_candidates(spec, key, scope.inner())),
         position=position,

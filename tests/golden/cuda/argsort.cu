@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 14 rows of 2048, 2048 places, one row a block of 512 threads
+// 21 rows of 2048, 2048 places, one row a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     const float* __restrict__ x,
     float* __restrict__ argsort_keys1,
@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int c = slot;
     const int x_at0 = part * 2048 + c;
-    keys[slot] = x_at0 < 12301 ? x[s * 12301 + x_at0] : uol::nan<float>();  // line 2
+    keys[slot] = x_at0 < 14335 ? x[s * 14335 + x_at0] : uol::nan<float>();  // line 2
     places[slot] = c;
   }
   const int begin = threadIdx.x * 4;  // this thread's elements
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   }
 }
 
-// 8 rows of two runs in order, the first of 2048, 4096 places, 2048 of them a block of 512 threads
+// 12 rows of two runs in order, the first of 2048, 4096 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
     const float* __restrict__ argsort_keys1,
     const int* __restrict__ argsort_places1,
@@ -89,8 +89,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 4;
   const int part = row % 4;
-  const int end = uol::min(4096, 12301 - part * 4096), first = uol::min<int>(end, 2048), second = end - first;
-  if (start >= end) return;
+  const int end = uol::min(4096, 14335 - part * 4096), first = uol::min<int>(end, 2048), second = end - first;
   if (threadIdx.x < 2) {
     const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
     int split = uol::max<int>(diagonal - second, 0);
@@ -151,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   }
 }
 
-// 4 rows of two runs in order, the first of 4096, 8192 places, 2048 of them a block of 512 threads
+// 6 rows of two runs in order, the first of 4096, 8192 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
     const float* __restrict__ argsort_keys2,
     const int* __restrict__ argsort_places2,
@@ -165,8 +164,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 2;
   const int part = row % 2;
-  const int end = uol::min(8192, 12301 - part * 8192), first = uol::min<int>(end, 4096), second = end - first;
-  if (start >= end) return;
+  const int end = uol::min(8192, 14335 - part * 8192), first = uol::min<int>(end, 4096), second = end - first;
   if (threadIdx.x < 2) {
     const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
     int split = uol::max<int>(diagonal - second, 0);
@@ -227,7 +225,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   }
 }
 
-// 2 rows of two runs in order, the first of 8192, 12301 places, 2048 of them a block of 512 threads
+// 3 rows of two runs in order, the first of 8192, 14335 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
     long long* __restrict__ y,
     const float* __restrict__ argsort_keys1,
@@ -238,13 +236,12 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   __shared__ int splits[2];  // elements of the first run that come before this tile, and before the next
   const int tiles = 7;
   const int s = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
-  const int end = 12301, first = uol::min<int>(end, 8192), second = end - first;
-  if (start >= end) return;
+  const int end = 14335, first = uol::min<int>(end, 8192), second = end - first;
   if (threadIdx.x < 2) {
     const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
     int split = uol::max<int>(diagonal - second, 0);
-    for (int turn = 0; turn < 14; ++turn) {
-      const int further = split + (8192 >> turn);
+    for (int turn = 0; turn < 13; ++turn) {
+      const int further = split + (4096 >> turn);
       if (further > uol::min<int>(diagonal, first)) continue;
       const int left = further - 1, right = first + diagonal - further;
       const float left_key = argsort_keys1[s * 16384 + left];  // line 2
@@ -295,6 +292,6 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int i = start + slot;
     if (i >= end) continue;
-    y[s * 12301 + i] = (long long)places[slot];  // line 2
+    y[s * 14335 + i] = (long long)places[slot];  // line 2
   }
 }
