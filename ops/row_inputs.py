@@ -18,8 +18,8 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
-    ordered   rows that ascend, that descend, and that ascend in pieces of 1024 of which every second waits for the next: what a
-              merge takes from one of its runs alone
+    ordered   rows that ascend, that descend, and whose pieces of 1024 ascend but lie in bit-reversed order: of any two runs
+              that are merged a piece comes from the one, and the next from the other
     paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
               peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
     unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
@@ -150,8 +150,8 @@ def _infinite(rows: Rows) -> Floats:
 
 def _ordered(rows: Rows) -> Floats:
     ascending, places = np.sort(rows.normal(), axis=1), np.arange(rows.columns)
-    dealt = np.lexsort((places, places // 1024 % 2, places // 4096))
-    ways = (ascending, ascending[:, ::-1], ascending[:, dealt])
+    reversed_bits = sum((places // 1024 >> bit & 1) << (15 - bit) for bit in range(16))
+    ways = (ascending, ascending[:, ::-1], ascending[:, np.lexsort((places, reversed_bits))])
     return np.asarray(np.choose((rows.turns % len(ways))[:, None], ways))
 
 

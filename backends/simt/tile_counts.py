@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from uol.backends.simt.attention.tiles import row_blocks, thread_width
-from uol.backends.simt.c_text.counters import typical
+from uol.backends.simt.c_text.counters import typical, windows
 from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile, Tile
 from uol.codegen.attention.parts import weights_of
@@ -43,8 +43,9 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
-    product = Product(typical(size(spec.k), spec.where), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
-    return _issued([product], typical(grid_of(spec, tile).blocks, spec.where), tile.threads, device)
+    sizes = windows(spec.axes)
+    product = Product(typical(size(spec.k), spec.where, sizes), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
+    return _issued([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
 
 
 def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:

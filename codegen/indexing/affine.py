@@ -98,10 +98,10 @@ def stride(expr: Expr, axis: str, facts: Facts) -> Expr | None:
 
 def magnitude(stride: Expr | None) -> tuple[int, int]:
     """What orders strides whose dims are arguments: how many dims are multiplied, then by how much. Of the strides of a dense
-    tensor, the larger has all dims of the smaller."""
+    tensor, the larger has all dims of the smaller, and of a picture that is shorter by a window's dim, both dims."""
     poly = {} if stride is None else to_poly(stride, {})
     degree = max(map(len, poly), default=0)
-    return degree, sum(c for monomial, c in poly.items() if len(monomial) == degree)
+    return degree, sum(abs(c) for monomial, c in poly.items() if len(monomial) == degree)
 
 
 def _is_cast(node: Expr) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -28,11 +28,25 @@ TYPICAL_SIZE = 2048
 """What dims that are arguments are taken to be where a kernel is chosen by sizes. What is written is right for all of them."""
 
 
-def typical(count: Expr, where: Iterable[Expr] = ()) -> int:
-    """A count: the number that it is, or what it is at typical sizes, the largest for which the conditions hold."""
+TYPICAL_WINDOW = 5
+"""The same of a dim by which another extent is the shorter, the longer it is: of a filter, or a window."""
+
+
+def windows(axes: Iterable[Axis]) -> dict[str, int]:
+    """The dims by which an axis is the shorter, and what they are taken to be."""
+    extents = [axis.extent for axis in axes]
+    large = dict.fromkeys(set().union(*map(variables, extents)), TYPICAL_SIZE)
+    small = {name: large | {name: TYPICAL_WINDOW} for name in large}
+    shorter = (name for name, sizes in small.items() if any(value_at(e, large) < value_at(e, sizes) for e in extents))
+    return dict.fromkeys(shorter, TYPICAL_WINDOW)
+
+
+def typical(count: Expr, where: Iterable[Expr] = (), sizes: Mapping[str, int] | None = None) -> int:
+    """A count: the number that it is, or what it is at typical sizes, the largest for which the conditions hold; dims that
+    `sizes` has are of these."""
     bounds = {each: most for each in walk(count) if (most := known_bound(where, each)) is not None}
     count = rewrite(count, lambda node: Const(bounds[node]) if node in bounds else None)
-    return value_at(count, dict.fromkeys(variables(count), TYPICAL_SIZE))
+    return value_at(count, dict.fromkeys(variables(count), TYPICAL_SIZE) | dict(sizes or {}))
 
 
 def smallest(count: Expr, where: Iterable[Expr]) -> int:

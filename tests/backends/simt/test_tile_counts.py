@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from uol.backends.simt import candidates
+from uol.backends.simt.c_text.counters import TYPICAL_WINDOW, windows
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
-from uol.binding.named_binding import bind_names
+from uol.binding.named_binding import bind_open_names
 from uol.codegen.cost import middle
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec
@@ -24,8 +25,8 @@ PRODUCTS = {
 HEADS = {"B": 1, "H": 2, "G": 2, "L": 128, "M": 128, "D": 16, "E": 32}
 
 
-def specs_of(op: str, dtype: str, dims: Mapping[str, int], target: Target) -> tuple[KernelSpec, ...]:
-    request = Request(bind_names(find_operator(op), dtype, dims, {}), target)
+def specs_of(op: str, dtype: str, dims: Mapping[str, int | None], target: Target) -> tuple[KernelSpec, ...]:
+    request = Request(bind_open_names(find_operator(op), dtype, dims, {}), target)
     return lower(program_of(request), target.backend, request.layouts).specs
 
 
@@ -58,6 +59,19 @@ def test_tiles_of_rows_that_divide_them(op: str) -> None:
     for spec in fused:
         counted = attention_counts(spec, candidates.ROW_TILES[2], target.device)
         require_alike(counted, target.backend.issued(spec, candidates.ROW_TILES[2], target.device))
+
+
+def test_a_dim_that_shortens_another_is_a_window() -> None:
+    """A filter as wide as the picture, 2048, would leave nothing of it: neither tiles nor the order of axes are by that."""
+    target, fixed = resolve_target("cuda"), PRODUCTS["conv2d"]
+    opened: dict[str, int | None] = {**fixed, "S": None}
+    (spec,) = (s for s in specs_of("conv2d", "f32", opened, target) if isinstance(s, Contract))
+    assert windows(spec.axes) == {"S": TYPICAL_WINDOW}
+    assert next(iter(candidates.candidates(spec, target.device, 32))) == candidates.TILES[-1]
+    (made,) = (s for s in specs_of("conv2d", "f32", fixed, target) if isinstance(s, Contract))
+    assert windows(made.axes) == {}
+    for of_any, of_one in zip(*(specs_of("conv2d_grad", "f32", dims, target) for dims in (opened, fixed)), strict=True):
+        assert [axis.name for axis in of_any.axes] == [axis.name for axis in of_one.axes]
 
 
 def test_the_tile_that_fills_the_device_is_taken() -> None:
