@@ -21,7 +21,7 @@ from uol.backends.simt.c_text.counters import smallest
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, columns_kept
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
 from uol.codegen.indexing.arithmetic import ONE, size, static
@@ -99,6 +99,8 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
             width = _width(replace(spec, where=(multiple_of(size(spec.cols), WHOLE_BYTES),)))
             bounds["shortest"] = lanes // 2 * width
         bounds["short"] = lanes * MOST_COLUMNS
+    if are_kept:
+        longer = sorted({*longer, *(most for of_block in threads for most in columns_kept(spec, of_block))})
     bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
     return _up_to(size(spec.cols), bounds)
 

@@ -7,11 +7,12 @@ normalisation are groups, and channels within one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from uol.codegen.indexing.arithmetic import add, mul, static
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Stage, Var
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Stage, Var
 from uol.ir.program.walk import rewrite, stage_expressions, substitute, walk
 
 
@@ -40,9 +41,12 @@ class Division:
         return rewrite(substitute(index, self.split), lambda node: part if node == quotient else None)
 
 
-def division_of(stages: Iterable[Stage], rows: tuple[Axis, ...], cols: tuple[Axis, ...], stage: Stage) -> Division | None:
+def division_of(
+    stages: Iterable[Stage], rows: tuple[Axis, ...], cols: tuple[Axis, ...], stage: Stage, facts: Container[Expr]
+) -> Division | None:
     """The axis of a stage that is a row and a column of a group of `stages`; None where there is none, or not one alone. The
-    part within has the place among the stage's further axes that its column has among the columns."""
+    part within has the place among the stage's further axes that its column has among the columns. `facts`: what is known of
+    sizes."""
     made = {s.name: s.axes for s in stages}
     found = set(_quotients(stage, made))
     if len(found) != 1:
@@ -53,18 +57,24 @@ def division_of(stages: Iterable[Stage], rows: tuple[Axis, ...], cols: tuple[Axi
     if axis is None or part not in rows or axis not in further or len(further) != len(cols):
         return None
     column = cols[further.index(axis)]
-    extent = static(part.extent)
-    if static(column.extent) != width or extent is None or static(axis.extent) != extent * width:
+    if column.extent != width or not _are_whole(axis.extent, part.extent, width, facts):
         return None
     is_new = column.name not in {a.name for a in stage.axes} and axis.name not in {a.name for a in (*rows, *cols)}
     return Division(axis, part, column) if is_new else None
 
 
-def _quotients(stage: Stage, made: Mapping[str, tuple[Axis, ...]]) -> Iterator[tuple[str, Axis, int]]:
+def _are_whole(extent: Expr, parts: Expr, width: Expr, facts: Container[Expr]) -> bool:
+    """Is an extent so many parts of a width?"""
+    if static(extent) is None:
+        return width == idx("/", extent, parts) and compare("==", idx("%", extent, parts), ZERO) in facts
+    return mul(parts, width) == extent
+
+
+def _quotients(stage: Stage, made: Mapping[str, tuple[Axis, ...]]) -> Iterator[tuple[str, Axis, Expr]]:
     """The axes of a stage by whose quotients it reads what the group makes: their names, along what, and the divisors."""
     loads = (n for part in stage_expressions(stage) for n in walk(part) if isinstance(n, Load) and n.tensor in made)
     for load in loads:
         for index, along in zip(load.index, made[load.tensor], strict=True):
             match index:
-                case Call(fn="/", args=(Var(name=name), Const(value=int(width)))) if width > 0:
+                case Call(fn="/", args=(Var(name=name), width)) if width != ZERO:
                     yield name, along, width

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from uol.codegen.attention.pattern import Pattern
@@ -75,7 +75,9 @@ def start_attention(pattern: Pattern) -> Group:
     return Group(specs.Attention, pattern.made, tuple(a for a in first.axes if a not in widths), (), None, pattern)
 
 
-def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool) -> Group | None:
+def join(
+    group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool, facts: Container[Expr]
+) -> Group | None:
     """The group with one more stage, or None where they do not fit.
 
     A reduction joins where rows and cols are the same sets of axes; one that gives the place of an extremum counts places
@@ -99,7 +101,7 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
         in_order = stage.value.op not in ("argmax", "argmin") or stage.value.axes == group.cols
         fits = axis_set(stage.axes) == axis_set(group.rows) and axis_set(stage.value.axes) == axis_set(group.cols) and in_order
     else:
-        group = _divided(group, stage) or _aligned(group, stage)
+        group = _divided(group, stage, facts) or _aligned(group, stage)
         fits = _space(group, stage) in _full_spaces(group)
     space = axis_set(group.rows + group.cols) if group.kind is specs.Reduce else axis_set(group.rows)
     if group.kind is specs.Attention:
@@ -169,11 +171,11 @@ def _with_cols(stage: Stage, cols: tuple[Axis, ...]) -> Stage:
     return rename_axes(stage, {a.name: c.name for a, c in zip(own, cols, strict=True)})
 
 
-def _divided(group: Group, stage: Stage) -> Group | None:
+def _divided(group: Group, stage: Stage, facts: Container[Expr]) -> Group | None:
     """The group with its cols named after an element stage's further axes, one of which is a row and a col of it."""
     if group.kind is not specs.Reduce or group.division is not None:
         return None
-    division = division_of(group.stages, group.rows, group.cols, stage)
+    division = division_of(group.stages, group.rows, group.cols, stage, facts)
     if division is None:
         return None
     extra = tuple(division.within if a == division.axis else a for a in stage.axes if a not in group.rows)

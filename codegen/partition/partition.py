@@ -83,7 +83,7 @@ class Partition:
             return False
         is_contraction = self.contraction(stage) is not None
         for number in range(max(first, 0), len(self.groups)):
-            joined = grouping.join(self.groups[number], stage, adopted, is_contraction)
+            joined = grouping.join(self.groups[number], stage, adopted, is_contraction, self.program.facts)
             if joined is not None and self.accepts(joined):
                 self.groups[number] = joined
                 return True
@@ -145,7 +145,7 @@ class Partition:
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
         for number in range(max(first, 0), len(self.groups)):
             if self.groups[number].kind is Map:
-                joined = grouping.join(self.groups[number], stage, adopted, False)
+                joined = grouping.join(self.groups[number], stage, adopted, False, self.program.facts)
                 if joined is not None and self.accepts(joined):
                     self.groups[number] = joined
                     return

@@ -75,6 +75,17 @@ def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     return Kept(turns, kept, first) if kept or turns == 1 else NOTHING
 
 
+def columns_kept(spec: Reduce, threads: int) -> Iterator[int]:
+    """The longest rows of which so many threads keep the first read, the first two, and so on, where that is less than they
+    have: of rows that half of them do not hold."""
+    held = 0
+    for read in read_again(spec):
+        held += COMPUTE_BYTES[COMPUTE[read.dtype]]
+        each = BLOCK_BYTES // threads // held // 2 * 2  # by pairs of columns, too
+        if MOST_COLUMNS // 2 < each < MOST_COLUMNS:
+            yield each * threads
+
+
 def read_again(spec: Reduce, vectors: Collection[str] | None = None) -> dict[Read, int]:
     """What several passes read of a row, in vectors of these names or column by column; and which is the first."""
     along = {axis.name for axis in spec.cols}
