@@ -22,7 +22,14 @@ from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, columns_kept
-from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
+from uol.backends.simt.rows.row_schedules import (
+    MOST_THREADS,
+    ROWS_STAGED,
+    columns_side_by_side,
+    lanes_want_rows,
+    rows_side_by_side,
+)
+from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
@@ -40,6 +47,11 @@ FEW = (16, 32, 64)
 """Rows or columns of a product: as many as the smaller tiles have."""
 ORDERS = (256, 512, 1024, 2048)
 """Elements of a row that are put in order in shared memory, and in as many threads as a quarter of them."""
+
+
+STAGED = (32, 64, 256)
+"""Columns of rows that may come to shared memory first: a block has more of them, the shorter they are. The shortest come there
+rather than by pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +107,12 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     longer = [of_block * MOST_COLUMNS for of_block in threads]
     bounds: dict[str, int] = {}
     if are_many:  # of which a block has several, of the shortest twice as many
+        if _may_be_staged(spec):
+            bounds |= {f"up_to_{most}": most for most in STAGED}
         if isinstance(size(spec.cols), Var):
             width = _width(replace(spec, where=(multiple_of(size(spec.cols), WHOLE_BYTES),)))
-            bounds["shortest"] = lanes // 2 * width
+            if lanes // 2 * width > max(bounds.values(), default=0):
+                bounds["shortest"] = lanes // 2 * width
         bounds["short"] = lanes * MOST_COLUMNS
     if are_kept:
         longer = sorted({*longer, *(most for of_block in threads for most in columns_kept(spec, of_block))})
@@ -123,7 +138,7 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
         yield part
         return
     beyond = part.where
-    for each in (width, *_narrower(spec, width)):
+    for each in (width, *_narrower(spec, width, part)):
         multiples = tuple(multiple_of(extent, each) for extent in extents if not is_multiple_of(extent, each, NONE))
         yield Part("_".join(filter(None, (part.name, f"by_{each}"))), (*beyond, *multiples))
         if not multiples:
@@ -133,11 +148,20 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
     yield replace(part, where=beyond)
 
 
-def _narrower(spec: Map | Pack | Reduce | Scan, width: int) -> Iterator[int]:
-    """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one."""
+def _narrower(spec: Map | Pack | Reduce | Scan, width: int, part: Part) -> Iterator[int]:
+    """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one; but for short
+    ones that come to shared memory first."""
     has_rows = isinstance(spec, Reduce) or (isinstance(spec, Map | Pack) and len(with_last_axes_joined(spec).axes) > 1)
-    while has_rows and (width := width // 2) > 1:
+    most = known_bound(part.where, size(spec.cols)) if isinstance(spec, Reduce) and _may_be_staged(spec) else None
+    least = 2 if most is None or most > STAGED[1] else 4
+    while has_rows and (width := width // 2) >= least:
         yield width
+
+
+def _may_be_staged(spec: Reduce) -> bool:
+    """May rows come to shared memory first, if they are short?"""
+    is_short = compare("<=", size(spec.cols), Const(STAGED[0]))
+    return staged_bytes(replace(spec, where=(*spec.where, is_short)), ROWS_STAGED) is not None
 
 
 def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
+from uol.codegen.indexing.arithmetic import ZERO, add, mul
 from uol.ir.integers.terms import compare, idx
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Stage, Var
 from uol.ir.program.walk import rewrite, stage_expressions, substitute, walk
@@ -64,9 +64,11 @@ def division_of(
 
 
 def _are_whole(extent: Expr, parts: Expr, width: Expr, facts: Container[Expr]) -> bool:
-    """Is an extent so many parts of a width?"""
-    if static(extent) is None:
-        return width == idx("/", extent, parts) and compare("==", idx("%", extent, parts), ZERO) in facts
+    """Is an extent so many parts of a width? Where neither is a number, one is what the other leaves of it, and nothing is left
+    over."""
+    for divisor, quotient in ((parts, width), (width, parts)):
+        if quotient == idx("/", extent, divisor) and compare("==", idx("%", extent, divisor), ZERO) in facts:
+            return True
     return mul(parts, width) == extent
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from middle import lowered, run
+from middle import Anything, lowered, program_of, run
 from middle_texts import NORM
 
 from uol.backends import registry
@@ -26,6 +28,14 @@ CENTRED = (
   z[n, c, s] = max(y[n, c, s], 0)
 }"""
 )
+GROUPS = """op group_mean(x: T[N, C, S]; groups: int) -> (y: T[N, groups]) for T in (f32, f64)
+    where groups > 0, C % groups == 0, C*S > 0 {
+  y[n, g] = sum[d < C/groups, s](x[n, g*(C/groups) + d, s]) / (C/groups*S)
+}
+op centred(x: T[N, C, S]) -> (y: T[N, C, S]) for T in (f32, f64) where C % 2 == 0, C*S > 0 {
+  mu[n, g]   = group_mean(x; groups=2)[n, g]
+  y[n, c, s] = x[n, c, s] - mu[n, c / (C/2)]
+}"""
 OTHER_PARTS = (
     MEAN
     + """op other(x: T[N, C, S]) -> (y: T[N, C, S]) for T in (f32, f64) where C % 4 == 0, C*S > 0 {
@@ -52,6 +62,15 @@ def test_a_statement_over_channels_is_in_the_kernel_of_their_groups() -> None:
     n, g, d, s = (axis.name for axis in spec.axes)
     assert dict(stores["y"].strides) == {n: Const(40), g: Const(20), d: Const(5), s: Const(1)}
     run(CENTRED, dims=DIMS)
+
+
+@pytest.mark.parametrize("text", [CENTRED, GROUPS])
+def test_so_it_is_where_channels_are_any_number_that_the_groups_divide(text: str) -> None:
+    """Which has to be known: by the quotient alone some channels would be of no group."""
+    program, machine = program_of(text, dims={"N": 3, "S": 5}), Anything(lambda spec: True)
+    known, unknown = (lower(each, machine, {}).specs for each in (program, replace(program, facts=())))  # type: ignore[arg-type]
+    assert [type(spec).__name__ for spec in known] == ["Reduce"]
+    assert [type(spec).__name__ for spec in unknown] == ["Reduce", "Map"]
 
 
 @pytest.mark.parametrize("text", [OTHER_PARTS, TWO_WAYS])

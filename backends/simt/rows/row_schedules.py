@@ -154,9 +154,13 @@ LEAST_STAGED_BYTES, MOST_STAGED_BYTES = THREADS * WHOLE_BYTES, 1 << 14
 """Of such rows in a block: each thread loads some, and several blocks fit a core."""
 
 
+ROWS_STAGED = 64
+"""The most of them in a block."""
+
+
 def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerRow | None:
     """Many rows that lie one behind the other, and none of them where accesses of 16 bytes may begin: pieces of them."""
-    rows = 64
+    rows = ROWS_STAGED
     while rows >= THREADS // lanes and columns >= LEAST_STAGED:
         staged = staged_bytes(spec, rows)
         is_fit = staged is not None and LEAST_STAGED_BYTES <= staged <= MOST_STAGED_BYTES

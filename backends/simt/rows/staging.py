@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.pieces import ELEMENT
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import RELATION, UNARY, Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.elements.transposed import Array
@@ -17,7 +17,7 @@ from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Read, Reduce, Store
-from uol.codegen.specs.sizes import known_multiples
+from uol.codegen.specs.sizes import known_bound, known_multiples
 from uol.codegen.specs.traverse import accesses, mapped, steps_of
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Const, Expr, Var
@@ -44,13 +44,21 @@ def _is_dense(read: Read, whole: Counter) -> bool:
     return not read.guard and whole.step(read) == ONE and at_first == ZERO
 
 
+def most_columns(spec: Reduce) -> int | None:
+    """Of a row, at most; None where there is no bound."""
+    columns = size(spec.cols)
+    known = static(columns)
+    return known if known is not None else known_bound(spec.where, columns)
+
+
 def staged_bytes(spec: Reduce, rows: int) -> int | None:
     """Shared memory for the rows of a block; None where they are no piece that accesses of 16 bytes make up."""
-    found, columns = staged_reads(without_unit_axes(spec)), static(size(spec.cols))
-    if not found or columns is None or not is_multiple_of(size(spec.rows), rows, known_multiples(spec.where)):
+    found, most = staged_reads(without_unit_axes(spec)), most_columns(spec)
+    if not found or most is None or not is_multiple_of(size(spec.rows), rows, known_multiples(spec.where)):
         return None
-    pieces = [rows * columns * DTYPES[read.dtype].bytes for read in found]
-    return None if any(piece % WHOLE_BYTES for piece in pieces) else sum(pieces)
+    each = static(size(spec.cols)) or 1  # whatever it is, if it is not known
+    pieces = [rows * DTYPES[read.dtype].bytes for read in found]
+    return None if any(piece * each % WHOLE_BYTES for piece in pieces) else sum(pieces) * most
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +78,8 @@ class Staging:
         return Staging(spec, schedule, {f"${read.tensor}_rows{n or ''}": read for n, read in found})
 
     @property
-    def elements(self) -> int:
-        """Of a tensor, in a block."""
-        return self.schedule.rows * count_of(self.spec.cols)
+    def columns(self) -> Expr:
+        return size(self.spec.cols)
 
     def taken(self) -> Reduce:
         """The spec with arrays in place of what they hold."""
@@ -81,7 +88,7 @@ class Staging:
         names = {read: name for name, read in self.reads.items()}
         shape = tuple(axis.extent for axis in self.spec.cols)
         inner = flat_offset([Var(axis.name) for axis in self.spec.cols], shape, dense_strides(shape))
-        offset = add(mul(Var(PLACE), Const(count_of(self.spec.cols))), inner)
+        offset = add(mul(Var(PLACE), self.columns), inner)
         strides = tuple(zip((axis.name for axis in self.spec.cols), dense_strides(shape), strict=True))
 
         def rule(node: Expr) -> Expr | None:
@@ -105,7 +112,8 @@ class Staging:
 
     def arrays(self, printer: Printer) -> tuple[Array, ...]:
         """The shared memory of a block."""
-        return tuple(Array(STORAGE[r.dtype], printer.names.tensor(name), self.elements) for name, r in self.reads.items())
+        elements = self.schedule.rows * (most_columns(self.spec) or 0)
+        return tuple(Array(STORAGE[r.dtype], printer.names.tensor(name), elements) for name, r in self.reads.items())
 
     def write(self, scope: Scope) -> None:
         """The statements that fill the arrays, and the thread's row in them."""
@@ -127,12 +135,14 @@ class Staging:
         width, threads = WHOLE_BYTES // DTYPES[read.dtype].bytes, self.schedule.threads
         vector, element = names.variables[f"{name}_vec"], names.variables[ELEMENT]
         wide = "" if index == "int" else f"({index})"
-        place = f"{wide}blockIdx.x * {self.elements} + {VECTOR} * {width}"
+        elements, rows = mul(Const(self.schedule.rows), self.columns), self.schedule.rows
+        vectors = Const(count // width) if (count := static(elements)) is not None else mul(Const(rows // width), self.columns)
+        place = f"{wide}blockIdx.x * {scope.printer.value(elements, UNARY)} + {VECTOR} * {width}"
         value = f"uol::load_vector<{width}>({names.tensor(read.tensor)}, {place}, {names.variables[ALIGNED]})"
         inner = scope.inner()
         inner.add(f"const uol::Vector<{STORAGE[read.dtype]}, {width}> {vector} = {value};")
         inner.lines.append("#pragma unroll")
         move = f"{names.tensor(name)}[{VECTOR} * {width} + {element}] = {vector}.at[{element}];"
         inner.block(f"for ({index} {element} = 0; {element} < {width}; ++{element})", [move])
-        last = self.elements // width
+        last = scope.printer.value(vectors, RELATION)
         scope.block(f"for ({index} {VECTOR} = threadIdx.x; {VECTOR} < {last}; {VECTOR} += {threads})", inner.lines)

@@ -54,6 +54,21 @@ def test_one_text_is_right_at_every_length_of_a_row(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_short_rows_of_any_length_come_to_shared_memory_first(target: str) -> None:
+    """Wherever a picture begins: each block has a whole number of them."""
+    kernel = uol.compile("global_avg_pool2d", target, "f32", {"N": 4, "C": 2048, "H": 3, "W": None})
+    staged = [k for k in kernel.module.kernels if "__shared__ float x_rows[" in k.text]
+    used = set()
+    for width in (1, 7, 17, 31):
+        sizes = {"W": width}
+        x = seeded(4, 2048, 3, width)
+        np.testing.assert_allclose(in_twin(kernel, sizes, x), x.astype(np.float64).mean((2, 3)), rtol=1e-5, atol=1e-6)
+        used |= {k.name for k in staged if holds(k.launch.where, sizes)}
+    assert len(used) == 3
+    assert used == {k.name for k in staged if "_short" not in k.name}
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_sequence_that_grows_has_one_kernel(target: str) -> None:
     """The queries of a decoding step, and more keys each time."""
     kernel = uol.compile("attention", target, "f32", {"B": 1, "H": 2, "G": 2, "L": 1, "M": None, "D": 16, "E": 16})
