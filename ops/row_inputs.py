@@ -150,7 +150,8 @@ def _infinite(rows: Rows) -> Floats:
 
 def _ordered(rows: Rows) -> Floats:
     ascending, places = np.sort(rows.normal(), axis=1), np.arange(rows.columns)
-    reversed_bits = sum((places // 1024 >> bit & 1) << (15 - bit) for bit in range(16))
+    bits = np.arange(16)
+    reversed_bits = ((places[:, None] // 1024 >> bits & 1) << bits[::-1]).sum(axis=1)
     ways = (ascending, ascending[:, ::-1], ascending[:, np.lexsort((places, reversed_bits))])
     return np.asarray(np.choose((rows.turns % len(ways))[:, None], ways))
 

@@ -15,7 +15,7 @@ EACH, MOST_EACH = 4, 8
 """Elements that a thread writes of a merge, and at most: a bisection for each of them would take longer than the merge."""
 NAMES = (
     *("begin", "own_keys", "own_places", "k", "rank", "other", "round", "run", "active", "diagonal", "pair"),
-    *("turn", "before", "further", "left", "right", "is_right", "taken"),
+    *("turn", "before", "left", "right", "is_right", "taken"),
 )
 """What the text declares."""
 
@@ -138,10 +138,11 @@ class TileSort:
         precedes, pair = f"uol::sorts_before<{self.descending}>", search.pair
         second = f"{pair}{search.run} + {search.diagonal}"
         yield f"int before = {search.least};  // elements of the first run that come before these"
+        more = f"({search.widest} >> turn)"
         yield f"for (int turn = 0; turn < {search.turns}; ++turn) {{"
-        yield f"  const int further = before + ({search.widest} >> turn);"
-        yield f"  if (further <= {search.most} &&"
-        yield f"      !{precedes}(keys[{second} - further], keys[{pair}further - 1])) before = further;"
+        yield f"  if (before + {more} <= {search.most} &&"
+        yield f"      !{precedes}(keys[{second} - before - {more}], keys[{pair}before + {more} - 1]))"
+        yield f"    before += {more};"
         yield "}"
         yield f"int left = {pair}before, right = {second} - before;"
         yield from _over(

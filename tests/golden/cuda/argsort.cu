@@ -46,9 +46,9 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     __syncthreads();
     int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
     for (int turn = 0; turn < round + 3; ++turn) {
-      const int further = before + (run >> turn);
-      if (further <= uol::min(diagonal, run) &&
-          !uol::sorts_before<false>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+      if (before + (run >> turn) <= uol::min(diagonal, run) &&
+          !uol::sorts_before<false>(keys[pair + run + diagonal - before - (run >> turn)], keys[pair + before + (run >> turn) - 1]))
+        before += (run >> turn);
     }
     int left = pair + before, right = pair + run + diagonal - before;
     #pragma unroll
@@ -121,9 +121,9 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   __syncthreads();
   int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
   for (int turn = 0; turn < 11; ++turn) {
-    const int further = before + (1024 >> turn);
-    if (further <= uol::min(begin, from_first) &&
-        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+    if (before + (1024 >> turn) <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - before - (1024 >> turn)], keys[before + (1024 >> turn) - 1]))
+      before += (1024 >> turn);
   }
   int left = before, right = from_first + begin - before;
   #pragma unroll
@@ -196,9 +196,9 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   __syncthreads();
   int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
   for (int turn = 0; turn < 11; ++turn) {
-    const int further = before + (1024 >> turn);
-    if (further <= uol::min(begin, from_first) &&
-        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+    if (before + (1024 >> turn) <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - before - (1024 >> turn)], keys[before + (1024 >> turn) - 1]))
+      before += (1024 >> turn);
   }
   int left = before, right = from_first + begin - before;
   #pragma unroll
@@ -268,9 +268,9 @@ extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
   __syncthreads();
   int before = uol::max(begin - (2048 - from_first), 0);  // elements of the first run that come before these
   for (int turn = 0; turn < 11; ++turn) {
-    const int further = before + (1024 >> turn);
-    if (further <= uol::min(begin, from_first) &&
-        !uol::sorts_before<false>(keys[from_first + begin - further], keys[further - 1])) before = further;
+    if (before + (1024 >> turn) <= uol::min(begin, from_first) &&
+        !uol::sorts_before<false>(keys[from_first + begin - before - (1024 >> turn)], keys[before + (1024 >> turn) - 1]))
+      before += (1024 >> turn);
   }
   int left = before, right = from_first + begin - before;
   #pragma unroll

@@ -49,9 +49,9 @@ extern "C" __global__ void __launch_bounds__(128) topk_kernel(
     __syncthreads();
     int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
     for (int turn = 0; turn < round + 3; ++turn) {
-      const int further = before + (run >> turn);
-      if (further <= uol::min(diagonal, run) &&
-          !uol::sorts_before<true>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+      if (before + (run >> turn) <= uol::min(diagonal, run) &&
+          !uol::sorts_before<true>(keys[pair + run + diagonal - before - (run >> turn)], keys[pair + before + (run >> turn) - 1]))
+        before += (run >> turn);
     }
     int left = pair + before, right = pair + run + diagonal - before;
     #pragma unroll
@@ -77,9 +77,9 @@ extern "C" __global__ void __launch_bounds__(128) topk_kernel(
     if (threadIdx.x < active) {
       int before = 0;  // elements of the first run that come before these
       for (int turn = 0; turn < 3; ++turn) {
-        const int further = before + (4 >> turn);
-        if (further <= diagonal &&
-            !uol::sorts_before<true>(keys[pair + 8 + diagonal - further], keys[pair + further - 1])) before = further;
+        if (before + (4 >> turn) <= diagonal &&
+            !uol::sorts_before<true>(keys[pair + 8 + diagonal - before - (4 >> turn)], keys[pair + before + (4 >> turn) - 1]))
+          before += (4 >> turn);
       }
       int left = pair + before, right = pair + 8 + diagonal - before;
       #pragma unroll

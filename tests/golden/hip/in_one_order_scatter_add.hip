@@ -60,9 +60,9 @@ extern "C" __global__ void __launch_bounds__(128) scatter_add_y_from_kernel(
     __syncthreads();
     int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
     for (int turn = 0; turn < round + 3; ++turn) {
-      const int further = before + (run >> turn);
-      if (further <= uol::min(diagonal, run) &&
-          !uol::sorts_before<false>(keys[pair + run + diagonal - further], keys[pair + further - 1])) before = further;
+      if (before + (run >> turn) <= uol::min(diagonal, run) &&
+          !uol::sorts_before<false>(keys[pair + run + diagonal - before - (run >> turn)], keys[pair + before + (run >> turn) - 1]))
+        before += (run >> turn);
     }
     int left = pair + before, right = pair + run + diagonal - before;
     #pragma unroll
