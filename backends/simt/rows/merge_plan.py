@@ -154,8 +154,9 @@ def _candidates(spec: Select, key: Expr, scope: Scope) -> list[str]:
 
 
 def _with_places(spec: Select, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Expr]:
-    """The steps, and what goes with a key, over the columns: what is looked up at an element, if that is one number, or where
-    the element stands. The numbers of neighbours lie side by side in a run; behind a merge they lie anywhere."""
+    """The steps, and what goes with a key, over the columns: what is looked up at an element, if that is one number and all
+    that is asked of it, or where the element stands. The numbers of neighbours lie side by side in a run; behind a merge they
+    lie anywhere."""
     col, at = Var(spec.col.name), _element(spec)
     found = {r for step in steps for value in values_of([step]) for r in reads(value) if spec.at in variables(r.offset)}
     if len(found) != 1 or {read.dtype for read in found} != {PLACE_TYPE}:
@@ -163,6 +164,8 @@ def _with_places(spec: Select, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...
     (looked_up,) = found
     held = Var(PLACE, PLACE_TYPE)
     taken = mapped(replace(spec, steps=steps), expr=lambda value: rewrite(value, lambda n: held if n == looked_up else None))
+    if spec.at in used_variables(taken.steps):
+        return steps, col
     return tuple(taken.steps), rewrite(looked_up, lambda node: col if node == at else None)
 
 
