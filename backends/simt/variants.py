@@ -2,8 +2,8 @@
 has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
-    rows      what shared memory takes of several, what lanes of a warp hold, what threads of a block hold, and any; each side by
-              side, fewer so, and one by one
+    rows      what shared memory takes of several, what lanes of a warp hold, what threads of a block hold, and any; each side
+              by side, fewer so, and one by one
     columns   rows of them side by side, where they are a multiple of them, and one by one
     scans     rows that half a block holds, and any; each side by side, and one by one
     orders    rows of tiles of one size after another, and any
