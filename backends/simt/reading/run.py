@@ -121,7 +121,15 @@ class Reading:
                     if any(isinstance(s, Leave) for s in inner):
                         active = active.where(holds, holds=False)
                     else:
-                        self.body(inner, active.where(holds))
+                        self.branch(inner, active, holds)
+
+    def branch(self, body: Iterable[Statement], active: Active, holds: Value) -> None:
+        """What is carried out where a condition holds: elsewhere names keep their values."""
+        before = dict(self.values)
+        self.body(body, active.where(holds))
+        for name, value in before.items():
+            if self.values[name] is not value:
+                self.values[name] = chosen(holds, self.values[name], value)
 
     def simple(self, step: Simple, active: Active) -> None:
         if step.shared:

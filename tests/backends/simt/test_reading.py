@@ -151,3 +151,13 @@ def test_a_fold_over_the_block_has_the_header_s_barriers_and_shuffles() -> None:
     assert found["primitive", "shuffle"] == Interval(2 * 5, 2 * 5)  # two warps
     assert found["scratch", "store"] == Interval(2 * 4, 2 * 4)
     assert found["scratch", "load"] == Interval(64 * 2 * 4, 64 * 2 * 4)
+
+
+def test_what_a_branch_sets_is_so_for_the_lanes_that_take_it() -> None:
+    """Lanes 0 to 15 write to the fifth sector, all others to the first; or data says which of the two it is."""
+    known = counts("int at = 0;\nif (threadIdx.x < 16) at = 32;\ny[at] = 1.0f;")
+    assert known["store", "y"] == Interval(3 * 32, 3 * 32)
+    unknown = counts("int at = 0;\nif (float(x[threadIdx.x]) > 0.0f) at = 32;\ny[at] = 1.0f;")
+    assert unknown["store", "y"] == Interval(2 * 32, 64 * 32)
+    turns = counts("int at = 1;\nif (float(x[threadIdx.x]) > 0.0f) at = 3;\nfor (int i = 0; i < at; ++i) {\n  y[0] = 1.0f;\n}")
+    assert turns["statement", "memory"] == Interval(64, 3 * 64)
