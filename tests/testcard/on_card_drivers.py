@@ -83,8 +83,9 @@ def test_a_workspace_of_any_size_comes_from_pytorch(stub: Stub, vendor: Vendor) 
         uol.ops.sort(torch.ones(2, length, device=NAME))
     found = stub.records(vendor.launch)
     assert {each["status"] for each in found} == {0}
-    of_5000, of_6000 = ["tiles1_kernel", "kernel"], ["tiles1_kernel", "rest1_kernel"]
-    of_9000 = ["tiles1_kernel", "merge2_kernel", "rest2_kernel"]
+    of_5000 = ["tiles1_kernel", "merge2_kernel", "kernel"]
+    of_6000 = ["tiles1_kernel", "merge2_kernel", "rest2_kernel"]
+    of_9000 = ["tiles1_kernel", "merge2_kernel", "merge3_kernel", "rest3_kernel"]
     assert [each["name"].removeprefix("sort_") for each in found] == [*of_5000, *of_6000, *of_9000, *of_6000]
     assert not stub.records(CALLS_THAT_WAIT[vendor.target][1]), "the driver is asked for no memory"
 
