@@ -18,7 +18,7 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
-    ordered   rows that ascend, that descend, and whose pieces of 1024 ascend but lie in bit-reversed order: of any two runs
+    ordered   rows that ascend, that descend, and such rows with their pieces of 1024 in bit-reversed order: of any two runs
               that are merged a piece comes from the one, and the next from the other
     paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
               peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
@@ -152,7 +152,8 @@ def _ordered(rows: Rows) -> Floats:
     ascending, places = np.sort(rows.normal(), axis=1), np.arange(rows.columns)
     bits = np.arange(16)
     reversed_bits = ((places[:, None] // 1024 >> bits & 1) << bits[::-1]).sum(axis=1)
-    ways = (ascending, ascending[:, ::-1], ascending[:, np.lexsort((places, reversed_bits))])
+    dealt = np.lexsort((places, reversed_bits))
+    ways = (ascending, ascending[:, ::-1], ascending[:, dealt], ascending[:, ::-1][:, dealt])
     return np.asarray(np.choose((rows.turns % len(ways))[:, None], ways))
 
 

@@ -102,7 +102,7 @@ GOLDEN = (
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
     # Seven tiles of a row, of the last not all: merges of two of them, of one alone, and of runs of which one is short.
-    Golden(Workload("argsort", {"S": (3,), "C": 14335}), ("f32",), threads_only=True),
+    Golden(Workload("argsort", {"S": (4,), "C": 14335}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
     # A running fold of any length: short, and long; four positions a thread, and one; of a last turn not all.

@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 21 rows of 2048, 2048 places, one row a block of 512 threads
+// 28 rows of 2048, 2048 places, one row a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     const float* __restrict__ x,
     float* __restrict__ argsort_keys1,
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   }
 }
 
-// 12 rows of two runs in order, the first of 2048, 4096 places, 2048 of them a block of 512 threads
+// 16 rows of two runs in order, the first of 2048, 4096 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
     const float* __restrict__ argsort_keys1,
     const int* __restrict__ argsort_places1,
@@ -150,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   }
 }
 
-// 6 rows of two runs in order, the first of 4096, 8192 places, 2048 of them a block of 512 threads
+// 8 rows of two runs in order, the first of 4096, 8192 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
     const float* __restrict__ argsort_keys2,
     const int* __restrict__ argsort_places2,
@@ -225,7 +225,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   }
 }
 
-// 3 rows of two runs in order, the first of 8192, 14335 places, 2048 of them a block of 512 threads
+// 4 rows of two runs in order, the first of 8192, 14335 places, 2048 of them a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_kernel(
     long long* __restrict__ y,
     const float* __restrict__ argsort_keys1,
