@@ -44,6 +44,7 @@ def join(rank: int, folder: Path, ranks: int, timeout: float = PATIENCE) -> None
     torch.set_num_threads(1)
     store = f"file://{folder}/store"
     distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=ranks, timeout=timedelta(seconds=timeout))
+    distributed.barrier()  # a rank that has left is one that others cannot connect to
 
 
 def inputs() -> tuple[Tensor, Tensor]:
