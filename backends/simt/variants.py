@@ -153,8 +153,8 @@ def _narrower(spec: Map | Pack | Reduce | Scan, width: int, part: Part) -> Itera
     """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one; but for short
     ones that come to shared memory first."""
     has_rows = isinstance(spec, Reduce) or (isinstance(spec, Map | Pack) and len(with_last_axes_joined(spec).axes) > 1)
-    most = known_bound(part.where, size(spec.cols)) if isinstance(spec, Reduce) and _may_be_staged(spec) else None
-    least = 2 if most is None or most > STAGED[1] else 4
+    most = known_bound(part.where, size(spec.cols)) if isinstance(spec, Reduce) else None
+    least = 4 if isinstance(spec, Reduce) and most is not None and most <= STAGED[1] and _may_be_staged(spec) else 2
     while has_rows and (width := width // 2) >= least:
         yield width
 

@@ -43,7 +43,16 @@ def lowered(
     kinds: frozenset[type[KernelSpec]] = frozenset(),
     **given: Any,
 ) -> KernelGraph:
-    return lower(program_of(text, **given), Anything(accepts, kinds), layouts or {})  # type: ignore[arg-type]
+    return lowered_program(program_of(text, **given), layouts, accepts, kinds)
+
+
+def lowered_program(
+    program: Program,
+    layouts: dict[str, tuple[int, ...]] | None = None,
+    accepts: Callable[[KernelSpec], bool] = lambda spec: True,
+    kinds: frozenset[type[KernelSpec]] = frozenset(),
+) -> KernelGraph:
+    return lower(program, Anything(accepts, kinds), layouts or {})  # type: ignore[arg-type]
 
 
 def run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from middle import Anything, lowered, program_of, run
+from middle import lowered, lowered_program, program_of, run
 from middle_texts import NORM
 
 from uol.backends import registry
@@ -67,8 +67,8 @@ def test_a_statement_over_channels_is_in_the_kernel_of_their_groups() -> None:
 @pytest.mark.parametrize("text", [CENTRED, GROUPS])
 def test_so_it_is_where_channels_are_any_number_that_the_groups_divide(text: str) -> None:
     """Which has to be known: by the quotient alone some channels would be of no group."""
-    program, machine = program_of(text, dims={"N": 3, "S": 5}), Anything(lambda spec: True)
-    known, unknown = (lower(each, machine, {}).specs for each in (program, replace(program, facts=())))  # type: ignore[arg-type]
+    program = program_of(text, dims={"N": 3, "S": 5})
+    known, unknown = (lowered_program(each).specs for each in (program, replace(program, facts=())))
     assert [type(spec).__name__ for spec in known] == ["Reduce"]
     assert [type(spec).__name__ for spec in unknown] == ["Reduce", "Map"]
 

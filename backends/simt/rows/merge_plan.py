@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from uol.backends.c_text.names import kernel_symbol
-from uol.backends.simt.c_text.counters import as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.counters import as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
@@ -25,7 +25,6 @@ from uol.codegen.specs.long_rows.split_select import last_key
 from uol.codegen.specs.nodes import Guard, Read, Select, Step, Within
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, reads
-from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
@@ -73,7 +72,7 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
     scope, printer = made.scope, made.scope.printer
     spec, key, end = _until_end(made.spec, made.key)
     most = min(run, max((static(end) or 2 * run) - run, 1))  # elements that the search has to choose among
-    is_whole, is_all = is_multiple(_smaller(end, wanted), tile), wanted == spec.col.extent
+    is_whole, is_all = is_multiple(end, tile) and is_multiple(wanted, tile), wanted == spec.col.extent
     order = scope.inner()
     order.printer = printer.bound(**{KEY: "keys[slot]", PLACE: "places[slot]"})
     steps, place = _with_places(spec, steps_with_keys(spec, key))
@@ -111,15 +110,17 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
 
 def _until_end(spec: Select, key: Expr) -> tuple[Select, Expr, Expr]:
     """The spec and its key without the guard by which a part ends where its row does, and how many elements there are."""
-    col, extent = Var(spec.col.name), spec.col.extent
-    for guard in key.guard if isinstance(key, Read) else ():
+    col, length = Var(spec.col.name), static(spec.col.extent)
+    if length is None or not isinstance(key, Read):
+        return spec, key, spec.col.extent
+    for guard in key.guard:
         if isinstance(guard, Within) and guard.low is None and guard.high is not None:
             begin = substituted(guard.value, {col.name: ZERO})
             if guard.value == add(begin, col):
                 at_element = replace(guard, value=substitute(guard.value, {col.name: _element(spec)}))
                 strip = partial(_without, {guard, at_element})
-                return mapped(spec, expr=strip), strip(key), _smaller(extent, sub(guard.high, begin))
-    return spec, key, extent
+                return mapped(spec, expr=strip), strip(key), at_most(sub(guard.high, begin), length)
+    return spec, key, spec.col.extent
 
 
 def _element(spec: Select) -> Expr:
@@ -137,11 +138,6 @@ def _without(guards: Set[Guard], expr: Expr) -> Expr:
         return replace(node, guard=kept, fill=node.fill if kept else None)
 
     return rewrite(expr, rule)
-
-
-def _smaller(a: Expr, b: Expr) -> Expr:
-    known, other = static(a), static(b)
-    return Const(min(known, other)) if known is not None and other is not None else a if a == b else idx("min", a, b)
 
 
 def _candidates(spec: Select, key: Expr, scope: Scope) -> list[str]:

@@ -89,7 +89,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge2_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 4;
   const int part = row % 4;
-  const int end = uol::min(4096, 14335 - part * 4096), first = uol::min<int>(end, 2048), second = end - first;
+  const int end = uol::min(14335 - part * 4096, 4096), first = uol::min<int>(end, 2048), second = end - first;
   if (threadIdx.x < 2) {
     const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
     int split = uol::max<int>(diagonal - second, 0);
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(512) argsort_merge3_kernel(
   const int row = blockIdx.x / tiles, start = blockIdx.x % tiles * 2048;
   const int s = row / 2;
   const int part = row % 2;
-  const int end = uol::min(8192, 14335 - part * 8192), first = uol::min<int>(end, 4096), second = end - first;
+  const int end = uol::min(14335 - part * 8192, 8192), first = uol::min<int>(end, 4096), second = end - first;
   if (threadIdx.x < 2) {
     const int diagonal = uol::min<int>(start + threadIdx.x * 2048, end);
     int split = uol::max<int>(diagonal - second, 0);
