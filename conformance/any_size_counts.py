@@ -5,8 +5,7 @@
 One dim after another of the operators of traffic.toml, and of `any_size`, is left open; its one kernel, at ten sizes of the
 dim, is held against the kernels that are made for each of them, by the counts that are read from their texts: sectors that are
 moved, and statements that are executed. Prints what moves or executes more than 1.2 times as much (all with --all), and how
-often was compiled; exit status 1 where anything does for which any_size_counts.toml has no reason, 2 for bad input. *modelled*:
-nothing runs.
+often was compiled; exit status 1 where anything does, 2 for bad input. *modelled*: nothing runs.
 """
 
 from __future__ import annotations
@@ -141,9 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(found: Iterable[Cost], *, show_all: bool = False) -> int:
     """Prints what costs more, or all, and how much there is of both; the exit status."""
-    tally = printed("any_size_counts", found, lambda each: each.is_small, show_all=show_all)
-    beyond = tally.explained + tally.wrong
-    print(f"{tally.held + beyond} dims, {beyond} beyond {MOST}, of {tally.explained} it is known why; modelled from the texts")
+    tally = printed({}, found, lambda each: each.is_small, show_all=show_all)
+    print(f"{tally.held + tally.wrong} dims, {tally.wrong} beyond {MOST}; modelled from the texts")
     return tally.status
 
 

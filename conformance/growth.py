@@ -33,7 +33,7 @@ from uol.codegen.specs.nodes import KernelSpec, Select
 from uol.codegen.work import Issued, compulsory
 from uol.compilation.request import Strides
 from uol.conformance.cases.case_matrix import types_of
-from uol.conformance.cases.reasons import printed
+from uol.conformance.cases.reasons import printed, reasons_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
     """Prints what grows more than its operator does, or all, and how much there is of both; the exit status."""
-    tally = printed("growth", found, lambda each: each.is_linear, show_all=show_all)
+    tally = printed(reasons_of("growth"), found, lambda each: each.is_linear, show_all=show_all)
     whole = tally.held + tally.explained + tally.wrong
     print(f"{tally.held} of {whole} grow as their operators do; of {tally.explained} it is known why not")
     return tally.status

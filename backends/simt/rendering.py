@@ -16,6 +16,7 @@ from uol.backends.abi.interface import abi_header, c_text, call_checks, op_heade
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
+from uol.backends.simt.attention.tiles import open_widths
 from uol.backends.simt.c_text.index_reach import LARGEST
 from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
@@ -91,6 +92,8 @@ def _limits(plan: Plan, spec: KernelSpec, target: Target) -> Iterator[Expr]:
         yield _or(ranges if run and static(row) else (), where)
     if run and static(row) is None and known_bound(spec.where, row) is None:
         yield _or(ranges, compare("<=", row, Const(2 * run)))
+    if isinstance(spec, Attention):  # of a width of nothing there is no last one to read again
+        yield from (compare(">", width, ZERO) for width in open_widths(spec))
     most = target.max_blocks(plan.launch.block[0])
     is_flat = isinstance(plan, MapPlan) and where is not None  # then a thread for each element is counted
     if not isinstance(blocks, int) and most * (plan.launch.block[0] if is_flat else 1) < LARGEST:

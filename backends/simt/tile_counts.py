@@ -63,7 +63,7 @@ def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
     for weight in weights_of(spec):
         yield Product(tiles, tile.rows * tile.cols, 0, 0, 0, weight.dtype)
     for total in spec.sums:
-        width = thread_width(total)
+        width = thread_width(spec, total)
         staged = width * LANES_A_ROW
         yield Product(cols, staged, staged * len(total.width), rows + width, rows * width, total.dtype)
 

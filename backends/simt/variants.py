@@ -8,16 +8,18 @@ has one kernel.
     scans     rows that half a block holds, and any; each side by side, and one by one
     orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
+    attention widths up to what a thread sums of them, and any
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 
+from uol.backends.simt.attention.tiles import WIDTHS, open_widths
 from uol.backends.simt.c_text.counters import smallest
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
@@ -35,7 +37,7 @@ from uol.backends.simt.schedules import THREADS
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
-from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
 from uol.codegen.specs.sizes import known_bound, multiple_of
 from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
@@ -79,23 +81,25 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
                 yield from _by_width(part, spec)
         case Scan(along=along) if isinstance(along.extent, Var) and not lanes_want_rows(spec, spec.rows, (along,)):
             width = _width(replace(spec, where=(multiple_of(along.extent, WHOLE_BYTES),)))
-            for part in _up_to(along.extent, {"short": THREADS // 2 * width}):
+            for part in _up_to({"short": THREADS // 2 * width}, along.extent):
                 yield from _by_width(part, spec)
         case Reduce() | Scan() if isinstance(spec, Scan) or (spec.rows and spec.cols):
             yield from _by_width(Part("", ()), spec)
         case Select() if static(spec.col.extent) is None and not spec.run:
             orders = ORDERS[bisect_left(ORDERS, smallest(spec.col.extent, spec.where)) :]
             most = known_bound(spec.where, spec.col.extent)
-            parts = _up_to(spec.col.extent, {f"up_to_{each}": each for each in orders})
+            parts = _up_to({f"up_to_{each}": each for each in orders}, spec.col.extent)
             yield from islice(parts, None if most is None else bisect_left(orders, most) + 1)
         case Contract():
             beyond: Where = ()
             for name, axes in (("rows", spec.m), ("columns", spec.n)):
                 if _is_open(axes):
-                    *few, rest = _up_to(size(axes), {f"{most}_{name}": most for most in FEW})
+                    *few, rest = _up_to({f"{most}_{name}": most for most in FEW}, size(axes))
                     yield from (replace(part, where=(*part.where, *beyond)) for part in few)
                     beyond = (*beyond, *rest.where)
             yield Part("", beyond)
+        case Attention() if widths := open_widths(spec):
+            yield from _up_to({f"width_{most}": most for most in WIDTHS}, *widths)
 
 
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
@@ -118,17 +122,23 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     if are_kept:
         longer = sorted({*longer, *(most for of_block in threads for most in columns_kept(spec, of_block))})
     bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
-    return _up_to(size(spec.cols), bounds)
+    return _up_to(bounds, size(spec.cols))
 
 
-def _up_to(count: Expr, bounds: Mapping[str, int]) -> Iterator[Part]:
-    """Up to one bound after another, and beyond the last."""
+def _up_to(bounds: Mapping[str, int], *counts: Expr) -> Iterator[Part]:
+    """All counts up to one bound after another, and beyond the last."""
     beyond: Where = ()
     for name, most in bounds.items():
-        within = compare("<=", count, Const(most))
-        yield Part(name, (within, *beyond))
-        beyond = (negate(within),)
+        within = tuple(compare("<=", count, Const(most)) for count in counts)
+        yield Part(name, (*within, *beyond))
+        beyond = (_not_all(within),)
     yield Part("", beyond)
+
+
+def _not_all(conditions: Sequence[Expr]) -> Expr:
+    """Does one of these not hold?"""
+    first, *others = map(negate, conditions)
+    return reduce(lambda found, each: Call("or", (found, each), "bool"), others, first)
 
 
 def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
@@ -144,8 +154,7 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
         yield Part("_".join(filter(None, (part.name, f"by_{each}"))), (*beyond, *multiples))
         if not multiples:
             return
-        first, *others = map(negate, multiples)
-        beyond = (*beyond, reduce(lambda found, each: Call("or", (found, each), "bool"), others, first))
+        beyond = (*beyond, _not_all(multiples))
     yield replace(part, where=beyond)
 
 

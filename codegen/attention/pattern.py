@@ -115,7 +115,7 @@ class _Builder:
         names = {a.name: Var(b.name) for a, b in zip(found.cols, self.first.cols, strict=True)}
         weight, value = substitute(found.weight, names), substitute(found.value, names)
         assert isinstance(weight, Load)
-        if not all(static(a.extent) and self._is_apart(a) for a in found.width):
+        if not all(static(a.extent) != 0 and self._is_apart(a) for a in found.width):
             return False
         if not self.take(weight) or not isinstance(self.steps.get(weight.tensor), Let) or weight.tensor not in self.scores:
             return False
@@ -165,7 +165,7 @@ class _Builder:
         total = stage.value
         assert isinstance(total, Reduce)
         product = factors(total.body) if total.op == "sum" and not total.where else None
-        if product is None or not all(static(a.extent) for a in total.axes):
+        if product is None or any(static(a.extent) == 0 for a in total.axes):
             return True
         depth = self._depth(total.axes)
         renamed: dict[str, Expr] = {a.name: Var(b.name) for a, b in zip(total.axes, depth, strict=True)}

@@ -42,9 +42,9 @@ def reasons_of(command: str) -> Mapping[tuple[str, str], str]:
     return {(op, dim): known["why"] for op, entries in table.items() for known in entries for dim in known["dims"]}
 
 
-def printed(command: str, found: Iterable[F], holds: Callable[[F], bool], *, show_all: bool) -> Tally:
-    """Prints what does not hold with its reason, or all of it, as it comes."""
-    known, tally = reasons_of(command), Tally()
+def printed(known: Mapping[tuple[str, str], str], found: Iterable[F], holds: Callable[[F], bool], *, show_all: bool) -> Tally:
+    """Prints what does not hold with its reason, if one is known, or all of it, as it comes."""
+    tally = Tally()
     for each in found:
         if holds(each):
             tally.held += 1

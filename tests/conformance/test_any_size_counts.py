@@ -8,7 +8,6 @@ import pytest
 
 from uol.conformance import any_size_counts
 from uol.conformance.any_size_counts import Cost, cost_of, costs_of
-from uol.conformance.cases.reasons import reasons_of
 from uol.ops.workloads import Workload
 
 
@@ -30,13 +29,20 @@ def test_pictures_of_any_height_are_not_cut_across_their_lines() -> None:
     assert found.is_small, str(found)
 
 
-def test_what_has_no_reason_fails(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("dim", ["D", "E"])
+def test_heads_of_any_width_are_one_kernel(dim: str) -> None:
+    """Scores that passed through memory were six times the sectors."""
+    sizes = {"B": 1, "H": 2, "G": 2, "L": 64, "M": 64, "D": 64, "E": 64}
+    found = cost_of(Workload("attention_grad", sizes), "cuda", "f16", dim)
+    assert found is not None
+    assert found.is_small, str(found)
+
+
+def test_what_costs_more_fails(capsys: pytest.CaptureFixture[str]) -> None:
     small = Cost("softmax", "C", "softmax f32 on a machine, any C", 10, 1, 1.1, 1.0, 7)
     large = replace(small, sectors=1.3)
-    op, dim = next(iter(reasons_of("any_size_counts")))
     assert any_size_counts.report([small]) == 0
-    assert any_size_counts.report([small, replace(large, op=op, dim=dim)]) == 0
-    assert "NO REASON" not in capsys.readouterr().out
-    for found in ([large], [replace(small, compiled=2)], []):
+    assert "1 dims, 0 beyond" in capsys.readouterr().out
+    for found in ([large], [small, large], [replace(small, compiled=2)], []):
         assert any_size_counts.report(found) == 1
-    assert "NO REASON" in capsys.readouterr().out
+    assert "x 1.30" in capsys.readouterr().out

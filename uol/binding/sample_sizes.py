@@ -22,6 +22,8 @@ SIZES = (7, 12, 33, 4, 64, 2, 1)
 """Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
 
 SMALLEST = (1, 2, 3, 4)
+FEW = (2, 1)
+"""Of the dims that the conditions of a kernel do not name, where more of them are too many points."""
 
 ATTEMPTS = 2000
 DRAWS = 4000
@@ -51,12 +53,15 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
         seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
         if any(_all_hold(kernel.launch.where, dims) for dims in seen):
             continue
-        checks = over_dims(compiled.module.graph.checks, compiled.module.graph.dims)
-        holding = (at for at in _launching(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks))
-        found = min(islice(holding, CHOICE), key=_points, default=None)
-        if found is not None and _points(found) <= MOST_POINTS:
-            samples.append(found)
-            yield found
+        graph = compiled.module.graph
+        checks = over_dims(graph.checks, graph.dims)
+        for base in (seen[0], *(dict(seen[0]) | dict.fromkeys(graph.dims, few) for few in FEW)):
+            holding = (at for at in _launching(made_for, base, kernel.launch.where) if _holds(made_for, at, checks))
+            found = min(islice(holding, CHOICE), key=_points, default=None)
+            if found is not None and _points(found) <= MOST_POINTS:
+                samples.append(found)
+                yield found
+                break
 
 
 def _points(at: Instance) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.elements import Level, lost_name, lost_names
-from uol.backends.simt.attention.tiles import thread_width
+from uol.backends.simt.attention.tiles import parts_of_widths, thread_width
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
+from uol.codegen.indexing.arithmetic import ONE
 from uol.codegen.specs.nodes import Attention, Fold
 from uol.codegen.specs.steps import used_variables
 
@@ -47,13 +48,14 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
     row = Scope(printer.bound(**bound))
     for line in rows.declarations(row.printer, used_variables(spec.epilogue)):
         row.add(line)
-    row.write(row_steps(spec), "if (thread_col == 0) ")
+    is_whole = parts_of_widths(spec) == ONE
+    row.write(row_steps(spec), "if (thread_col == 0) " if is_whole else "if (thread_col == 0 && width0 == 0) ")
     unseen: str | None = None
     lost: list[tuple[str, int | None, str]] = []
     if spec.hi is not None and lost_names(spec):
         unseen = f"{names.variable(spec.hi.name)}[ri] == {identity('max', spec.hi.dtype, printer)}"
         lost += [(names.variable(f.name), None, names.variable(lost_name(spec, f))) for f in sums]
-        lost += [(names.variable(s.name), thread_width(s), names.variable(lost_name(spec, s))) for s in spec.sums]
+        lost += [(names.variable(s.name), thread_width(spec, s), names.variable(lost_name(spec, s))) for s in spec.sums]
     position = f"row0 + thread_row + ri * {tile.threads_rows}"
     beyond = None if is_multiple(rows.count, tile.rows) else printer.value(rows.count)
     return EndPlan(
@@ -61,11 +63,11 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
         unseen=unseen,
         lost=tuple(lost),
         row=Level(names.variable(rows.name), position, beyond, tuple(row.lines)),
-        widths=tuple(_width(part, row) for part in width_parts(spec)),
+        widths=tuple(_width(spec, part, row, "" if is_whole else "width0 + ") for part in width_parts(spec)),
     )
 
 
-def _width(part: WidthPart, row: Scope) -> WidthPlan:
+def _width(spec: Attention, part: WidthPart, row: Scope, origin: str) -> WidthPlan:
     width = Counter.over(part.width, "$at_width")
     scope = row.inner()
     scope.printer = width.known(scope.printer)
@@ -75,5 +77,5 @@ def _width(part: WidthPart, row: Scope) -> WidthPlan:
     scope.write(steps)
     beyond = None if is_multiple(width.count, LANES_A_ROW) else scope.printer.value(width.count)
     variable = scope.printer.names.variable(width.name)
-    level = Level(variable, f"thread_col + wi * {LANES_A_ROW}", beyond, tuple(scope.lines))
-    return WidthPlan(thread_width(part.sums[0]), level)
+    level = Level(variable, f"{origin}thread_col + wi * {LANES_A_ROW}", beyond, tuple(scope.lines))
+    return WidthPlan(thread_width(spec, part.sums[0]), level)

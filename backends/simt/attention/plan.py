@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention.end import EndPlan, plan_end
-from uol.backends.simt.attention.tiles import Operand, operands, row_blocks, thread_width, weight_pitch
+from uol.backends.simt.attention.tiles import (
+    WIDTHS,
+    Operand,
+    open_widths,
+    operands,
+    parts_of_widths,
+    row_blocks,
+    thread_width,
+    weight_pitch,
+)
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
@@ -18,14 +27,14 @@ from uol.backends.simt.operand import OperandPlan, Side, plan_operand
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ONE, add, size
+from uol.codegen.indexing.arithmetic import ONE, add, mul, size
 from uol.codegen.specs.nodes import Attention, Dot, Weighted
 from uol.codegen.specs.traverse import expressions, mapped
 from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 
 LOCALS = (
-    *("ri", "ci", "wi", "slot", "row0", "col0", "col_end", "k0", "step", "steps", "thread_row", "thread_col"),
+    *("ri", "ci", "wi", "slot", "row0", "col0", "width0", "col_end", "k0", "step", "steps", "thread_row", "thread_col"),
     *("highest", "scale", "unseen", "left"),
 )
 
@@ -59,7 +68,7 @@ class ProductPlan:
 
 @dataclass(frozen=True, slots=True)
 class AttentionPlan:
-    """What `attention.j2` reads."""
+    """What `attention.j2` reads. `width0`: where a block's part of the widths begins, if it has not all of them."""
 
     title: str
     signature: Signature
@@ -68,6 +77,7 @@ class AttentionPlan:
     tile: RowTile
     lanes: int
     row0: str
+    width0: str | None
     batch: tuple[str, ...]
     shared: tuple[SharedArray, ...]
     col_count: str
@@ -79,11 +89,13 @@ class AttentionPlan:
 
 
 def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
-    """The kernel of an Attention. Blocks are numbered with the tiles of rows fastest, then the batches."""
+    """The kernel of an Attention. Blocks are numbered with the parts of widths fastest, then
+    the tiles of rows, then the batches."""
     rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
     staged = operands(spec, tile)
     blocks = row_blocks(spec, tile)
     ends = [(rows.count, tile.rows), (cols.count, tile.cols), *((size(o.product.k), tile.k) for o in staged)]
+    ends += [(width, WIDTHS[-1]) for width in open_widths(spec)]
     reach = [*(add(count, Const(beyond)) for count, beyond in ends), *(Const(o.outer) for o in staged)]
     index = index_type(spec, [blocks, *reach])
     spec, batch = _with_batch(spec)
@@ -91,20 +103,22 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     names = legalise(spec, LOCALS).with_locals(name for o in staged for name in o.names)
     names = names.with_locals([*(f"${w.name}_tile" for w in weights_of(spec)), *lost_names(spec)])
     printer = cols.known(rows.known(Printer(names, Proofs.of(spec), index.ctype)))
-    row_tiles = parts_of(rows.count, tile.rows)
+    row_tiles, parts = parts_of(rows.count, tile.rows), parts_of_widths(spec)
     scope = Scope(printer)
-    declare_batch(batch, row_tiles, frozenset().union(*(variables(e) for e in expressions(spec))), scope)
+    declare_batch(batch, mul(row_tiles, parts), frozenset().union(*(variables(e) for e in expressions(spec))), scope)
     printer = scope.printer
     products = _products(spec, tile, staged, printer)
     batches = f", {printer.value(batch.count)} times" if batch.axes else ""
+    share = "" if parts == ONE else f", {WIDTHS[-1]} of a width"
     return AttentionPlan(
-        title=f"{printer.value(rows.count)} rows x {printer.value(cols.count)} cols{batches}; {tile.describe()}",
+        title=f"{printer.value(rows.count)} rows x {printer.value(cols.count)} cols{batches}; {tile.describe()}{share}",
         signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, roomy=True),
         launch=Launch((as_count(blocks), 1, 1), (tile.threads, 1, 1)),
         index_type=index.ctype,
         tile=tile,
         lanes=LANES_A_ROW,
-        row0=block_part(printer, ONE, row_tiles if batch.count != ONE else None, tile.rows, row_tiles),
+        row0=block_part(printer, parts, row_tiles if batch.count != ONE else None, tile.rows, row_tiles),
+        width0=None if parts == ONE else block_part(printer, ONE, parts, WIDTHS[-1], parts),
         batch=tuple(scope.lines),
         shared=_shared(spec, tile, products, printer),
         col_count=printer.value(cols.count),
@@ -130,7 +144,7 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
         a = _operand(next(pending), "row0", tile, printer) if isinstance(part, Dot) else None
         operand = next(pending)
         is_sum = isinstance(part, Weighted)
-        b = _operand(operand, "" if is_sum else "col0", tile, printer)
+        b = _operand(operand, ("" if parts_of_widths(spec) == ONE else "width0") if is_sum else "col0", tile, printer)
         k_count = size(operand.product.k)
         found.append(
             ProductPlan(
@@ -138,7 +152,7 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
                 acc=printer.names.variable(part.name),
                 line=part.line,
                 inner="wi" if is_sum else "ci",
-                count=thread_width(part) if isinstance(part, Weighted) else tile.thread_cols,
+                count=thread_width(spec, part) if isinstance(part, Weighted) else tile.thread_cols,
                 a=a,
                 weights=printer.names.variable(f"${part.weight}_tile") if isinstance(part, Weighted) else "",
                 b=b,
@@ -151,7 +165,7 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
 
 def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> OperandPlan:
     outer = Counter.over(operand.axes, {"row0": "$at_row", "col0": "$at_col"}.get(origin, "$at_width"))
-    k = Counter.over(operand.product.k, "$at_k" if origin else "$at_col")
+    k = Counter.over(operand.product.k, "$at_k" if origin in ("row0", "col0") else "$at_col")
     known = k.known(outer.known(printer))
     return plan_operand(operand.product, Side(operand.factor, operand.names, outer, origin, operand.outer), k, tile.k, known)
 

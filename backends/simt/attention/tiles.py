@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
-from uol.backends.simt.c_text.counters import count_of, parts_of
+from uol.backends.simt.c_text.counters import parts_of
 from uol.backends.simt.operand import pitch, unit_stride_is_k
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
-from uol.codegen.indexing.arithmetic import mul, size
+from uol.codegen.indexing.arithmetic import ONE, mul, size, static
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Attention, Contract, Weighted
+from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.traverse import reads
+from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.types import DTYPES
 
 BANKS = 32
 """Of shared memory, a word wide, on every SIMT target (CUDA C++ Programming Guide; CDNA2 ISA, LDS)."""
+
+WIDTHS = (16, 32, 64, 96, 128, 192, 256)
+"""What a width that is an argument is at most, for kernels of their own: what a thread sums of it stays in registers, whose
+number is in the text. Of a wider one a block has a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +46,33 @@ class Operand:
 
 
 def row_blocks(spec: Attention, tile: RowTile) -> Expr:
-    """One a tile of rows, for every batch."""
-    return mul(size(spec.batch), parts_of(size(spec.rows), tile.rows))
+    """One a tile of rows and part of the widths, for every batch."""
+    return mul(size(spec.batch), mul(parts_of(size(spec.rows), tile.rows), parts_of_widths(spec)))
 
 
-def thread_width(total: Weighted) -> int:
-    """How much of a width a thread owns."""
-    return -(-count_of(total.width) // LANES_A_ROW)
+def open_widths(spec: Attention) -> tuple[Expr, ...]:
+    """The widths that are arguments."""
+    return tuple(dict.fromkeys(width for s in spec.sums if static(width := size(s.width)) is None))
+
+
+def parts_of_widths(spec: Attention) -> Expr:
+    """How many blocks have the same rows, each with a part of every width: one, but where a width has no bound. Each makes the
+    scores again."""
+    parts = [parts_of(width, WIDTHS[-1]) for width in open_widths(spec) if known_bound(spec.where, width) is None]
+    return reduce(lambda most, each: idx("max", most, each), parts) if parts else ONE
+
+
+def thread_width(spec: Attention, total: Weighted) -> int:
+    """How much of a width, or of a block's part of it, a thread owns."""
+    width = size(total.width)
+    known = static(width)
+    most = (known_bound(spec.where, width) or WIDTHS[-1]) if known is None else known
+    return -(-most // LANES_A_ROW)
 
 
 def accumulators(spec: Attention, tile: RowTile) -> int:
     """Of a thread: its part of every dot, and of every sum."""
-    return tile.thread_rows * (tile.thread_cols * len(spec.dots) + sum(thread_width(s) for s in spec.sums))
+    return tile.thread_rows * (tile.thread_cols * len(spec.dots) + sum(thread_width(spec, s) for s in spec.sums))
 
 
 def weight_pitch(cols: int) -> int:
@@ -76,7 +98,7 @@ def _factors(spec: Attention, tile: RowTile) -> Iterator[tuple[Contract, Expr, t
         yield product, product.b, spec.cols, tile.cols
     for total in spec.sums:
         product = weighted_product(spec, total)
-        yield product, product.b, total.width, thread_width(total) * LANES_A_ROW
+        yield product, product.b, total.width, thread_width(spec, total) * LANES_A_ROW
 
 
 def _named(factors: Iterable[tuple[Contract, Expr, tuple[Axis, ...], int]]) -> Iterator[Operand]:

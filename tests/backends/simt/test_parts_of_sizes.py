@@ -15,8 +15,9 @@ from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
 TARGETS = ("cuda", "hip")
-OPERATORS = ("relu", "softmax", "mse_loss", "transpose", "matmul", "topk")
-"""Kernels for parts of the sizes of every kind: elements side by side, rows, long rows, tiles across, products, orders."""
+OPERATORS = ("relu", "softmax", "mse_loss", "transpose", "matmul", "topk", "attention")
+"""Kernels for parts of the sizes of every kind: elements side by side, rows, long rows, tiles across, products, orders,
+attention."""
 
 
 def check(kernel: Compiled) -> None:

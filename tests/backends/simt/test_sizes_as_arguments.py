@@ -19,6 +19,7 @@ from uol.backends.stub_driver.stub import Stub
 from uol.backends.twin import Job, execute_many
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.long_rows import split_select
+from uol.codegen.specs.nodes import Attention
 from uol.compiler import Compiled
 from uol.ir.errors import ShapeError
 from uol.ir.program.nodes import Expr
@@ -33,13 +34,20 @@ def seeded(*size: int) -> np.ndarray:
 
 
 def in_twin(kernel: Compiled, sizes: Mapping[str, int], *arrays: np.ndarray, **attributes: float) -> np.ndarray:
-    """The result of the emitted text, run with all checks."""
+    """The one result of the emitted text."""
+    (result,) = results(kernel, sizes, *arrays, **attributes)
+    return result
+
+
+def results(
+    kernel: Compiled, sizes: Mapping[str, int], *arrays: np.ndarray, **attributes: float
+) -> Sequence[np.ndarray]:
+    """The results of the emitted text, run with all checks."""
     buffers = dict(zip((a.name for a in kernel.inputs), arrays, strict=True))
     capability = registry.get(kernel.module.backend).capability
     (run,) = execute_many([Job(kernel.module, buffers, {**sizes, **attributes}, capability=capability, shift=1)])
     assert not run.findings, run.findings
-    (result,) = run.outputs.values()
-    return result
+    return [*run.outputs.values()]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -95,6 +103,40 @@ def test_any_number_of_heads_and_of_those_that_share_keys_has_one_kernel(target:
         )
         sizes = {"B": batch, "H": heads, "G": groups, "L": length, "M": seen}
         np.testing.assert_allclose(in_twin(kernel, sizes, q, k, v), golden.numpy(), rtol=1e-5, atol=2e-6)
+
+
+WIDTHS = ((1, 1), (17, 16), (16, 97), (70, 257), (300, 520))
+"""Of keys and of values: within the first bound, at the ends of bounds, and so wide that blocks have parts."""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_heads_of_any_width_have_one_kernel_each(target: str) -> None:
+    kernel = uol.compile("attention", target, "f32", {"B": 2, "H": 2, "G": 1, "L": 18, "M": 21, "D": None, "E": None})
+    assert {type(k.spec) for k in kernel.module.kernels} == {Attention}
+    for depth, width in WIDTHS:
+        sizes = {"D": depth, "E": width}
+        q, k, v = seeded(2, 2, 18, depth), seeded(2, 1, 21, depth), seeded(2, 1, 21, width)
+        torches = (torch.from_numpy(each).double() for each in (q, k, v))
+        golden = F.scaled_dot_product_attention(*torches, enable_gqa=True)
+        np.testing.assert_allclose(in_twin(kernel, sizes, q, k, v), golden.numpy(), rtol=1e-5, atol=1e-5)
+        assert sum(holds(each.launch.where, sizes) for each in kernel.module.kernels) == 1
+    assert not holds(kernel.module.graph.checks, {"D": 1, "E": 0})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_gradients_of_heads_of_any_width(target: str) -> None:
+    fixed = {"B": 1, "H": 4, "G": 2, "L": 5, "M": 7}
+    kernel = uol.compile("attention_grad", target, "f32", {**fixed, "D": None, "E": None})
+    assert any(isinstance(k.spec, Attention) for k in kernel.module.kernels)
+    for depth, width in WIDTHS:
+        q, k, v, dy = seeded(1, 4, 5, depth), seeded(1, 2, 7, depth), seeded(1, 2, 7, width), seeded(1, 4, 5, width)
+        of = [torch.from_numpy(each).double().requires_grad_() for each in (q, k, v)]
+        y = F.scaled_dot_product_attention(*of, enable_gqa=True)
+        golden = torch.autograd.grad(y, of, torch.from_numpy(dy).double())
+        scores = of[0].detach() @ of[1].detach().repeat_interleave(2, 1).mT / depth**0.5
+        saved = (y.detach().float().numpy(), scores.logsumexp(-1).float().numpy())
+        for found, expected in zip(results(kernel, {"D": depth, "E": width}, q, k, v, *saved, dy), golden, strict=True):
+            np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("target", TARGETS)
