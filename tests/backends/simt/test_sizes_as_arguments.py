@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from attention_cases import text_of
 from stub_operators import VENDORS, Elsewhere, Vendor, launches_of, new_stream
 
 import uol
@@ -121,6 +122,19 @@ def test_heads_of_any_width_have_one_kernel_each(target: str) -> None:
         np.testing.assert_allclose(in_twin(kernel, sizes, q, k, v), golden.numpy(), rtol=1e-5, atol=1e-5)
         assert sum(holds(each.launch.where, sizes) for each in kernel.module.kernels) == 1
     assert not holds(kernel.module.graph.checks, {"D": 1, "E": 0})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_row_has_but_once_is_stored_by_one_of_the_blocks_that_share_it(target: str) -> None:
+    """The maximum of its scores and the sum of its weights, beside a width of which blocks have parts."""
+    (bare,) = parse(text_of("bare"))
+    kernel = uol.compile(bare, target, "f32", {"B": 1, "H": 2, "G": 2, "L": 5, "M": 7, "D": 3, "E": None})
+    q, k, v = seeded(1, 2, 5, 3), seeded(1, 2, 7, 3), seeded(1, 2, 7, 300)
+    scores = np.einsum("bhid,bhjd->bhij", q.astype(np.float64), k) / 3**0.5
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    golden = (weights @ v, scores.max(-1), 2 * weights.sum(-1))
+    for found, expected in zip(results(kernel, {"E": 300}, q, k, v), golden, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("target", TARGETS)
