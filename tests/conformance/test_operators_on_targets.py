@@ -65,6 +65,12 @@ def test_all_keep_theirs_by_kernels_of_any_size(target: str, family: str) -> Non
     assert not wrong(check(cases))
 
 
+@pytest.mark.parametrize(("op", "target"), by_turns(2, ["masked_attention", "attention_grad"], ["cuda", "hip"]))
+def test_attention_of_any_size_keeps_its_own_beside_plain_loops(op: str, target: str) -> None:
+    """Whose rows of dots are then as long as an argument says."""
+    assert not wrong(check([Case(op, target, "f32", workloads_of(op)[0], sizes="open")]))
+
+
 def wrong(verdicts: list[Verdict], *, may_refuse: bool = False) -> str:
     """What is not as it should be, line by line."""
     bad = [v for v in verdicts if not v.ok and not (may_refuse and v.status == "refused" and v.reason)]

@@ -1,8 +1,10 @@
-"""Attention as plain loops: what it means in TensorIR. For each row all dots, then what becomes of them, then the sums."""
+"""Attention as plain loops: what it means in TensorIR. For each row all dots, then what becomes of them, then the sums.
+Dots and weights of a row lie on the stack; in workspaces, where their number is an argument."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from tvm import tirx
 
@@ -12,28 +14,48 @@ from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.attention_buffers import held, read_of, row_of
 from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
-from uol.backends.cpu.schedules.nest import product
 from uol.backends.cpu.statements import enter, linear_index, run_steps
 from uol.codegen.attention.parts import row_steps, weights_of, width_parts
-from uol.codegen.specs.nodes import Attention
+from uol.codegen.indexing.arithmetic import ONE, size, static
+from uol.codegen.specs.nodes import Arg, Attention, KernelSpec
 from uol.ir.program.nodes import Var
+from uol.ir.types import is_float
 
 
 def write_attention(frame: Frame, spec: Attention) -> None:
     """The body of the kernel."""
     with ExitStack() as loops:
         scope = enter(frame, loops, spec.batch + spec.rows, frame.scope)
-        types = {d.name: d.dtype for d in spec.dots} | {w.name: w.dtype for w in weights_of(spec)}
-        scope = held(scope, {name: _array(frame, spec, name, dtype) for name, dtype in types.items()})
+        arrays = {name: _array(frame, spec, name, dtype) for name, dtype in _types(spec).items()}
+        scope = held(scope, arrays, size(spec.cols))
         _dots(frame, spec, scope)
         scope = reduce_row(frame, row_of(spec), scope)
         scope = run_steps(frame.code, row_steps(spec), scope)
         _sums(frame, spec, scope)
 
 
+def with_row_workspaces(spec: KernelSpec) -> KernelSpec:
+    """An attention with a workspace for each of a row's dots and weights, where its number of cols is an argument; any other
+    kernel as it is."""
+    if not isinstance(spec, Attention) or static(count := size(spec.cols)) is not None:
+        return spec
+    types = {name: "f32" if is_float(dtype) and dtype != "f64" else dtype for name, dtype in _types(spec).items()}
+    rows = (Arg(_row_name(spec, name), dtype, (count,), (ONE,), "workspace") for name, dtype in types.items())
+    return replace(spec, args=(*spec.args, *rows))
+
+
+def _row_name(spec: Attention, value: str) -> str:
+    return f"{spec.name}_{value}_row"
+
+
+def _types(spec: Attention) -> dict[str, str]:
+    return {d.name: d.dtype for d in spec.dots} | {w.name: w.dtype for w in weights_of(spec)}
+
+
 def _array(frame: Frame, spec: Attention, name: str, dtype: str) -> Term:
-    count = product([frame.extent(a.extent) for a in spec.cols])
-    assert isinstance(count, int), "an attention's cols are static"
+    count = static(size(spec.cols))
+    if count is None:
+        return frame.scope.buffers[_row_name(spec, name)]
     return frame.code.local(f"{name}_row", count, representation(dtype).compute)
 
 

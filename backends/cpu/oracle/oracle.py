@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -32,8 +33,12 @@ OPTIMISED_FROM = 2_000_000
 
 def run(graph: KernelGraph, buffers: Mapping[str, Array], scalars: Mapping[str, float | int] | None = None) -> dict[str, Array]:
     """The results of an operator by name. f16 arrays are numpy float16; bf16 and f8 arrays hold bit patterns."""
+    from uol.backends.cpu.oracle.attention_loops import with_row_workspaces
+
     dims = _dims(graph, buffers)
-    memory = {a.name: _memory(a, buffers, dims) for a in (*graph.args, *graph.workspaces)}
+    graph = replace(graph, specs=tuple(map(with_row_workspaces, graph.specs)))
+    workspaces = (a for spec in graph.specs for a in spec.args if a.role == "workspace")
+    memory = {a.name: _memory(a, buffers, dims) for a in (*graph.args, *workspaces)}
     library = _compiled(graph, optimised=_steps(graph, dims) >= OPTIMISED_FROM)
     given = scalars or {}
     for number, spec in enumerate(graph.specs):
