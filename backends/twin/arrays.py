@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 
 import numpy as np
 
@@ -37,6 +39,15 @@ class Placed:
         return 1 + sum((d - 1) * s for d, s in zip(self.shape, self.strides, strict=True))
 
     @property
+    def is_dense(self) -> bool:
+        """Row-major, without gaps."""
+        if not self.shape or 0 in self.shape:
+            return not self.shape
+        dense = accumulate(reversed(self.shape[1:]), mul, initial=1)
+        steps = zip(self.shape[::-1], self.strides[::-1], dense, strict=True)
+        return all(size == 1 or stride == step for size, stride, step in steps)
+
+    @property
     def bytes(self) -> int:
         return self.span * element_type(self.dtype).itemsize
 
@@ -59,6 +70,8 @@ def flatten(array: Array, placed: Placed) -> Array:
             f"the input {placed.name!r} is {array.dtype}{list(array.shape)}, "
             f"the module wants {element_type(placed.dtype)}{list(placed.shape)}"
         )
+    if array.flags.c_contiguous and placed.is_dense:
+        return array.reshape(-1)
     flat = np.full(placed.bytes, 0xFF, np.uint8).view(element_type(placed.dtype))
     if placed.span:
         view_of(flat, placed, writeable=True)[...] = array

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -24,6 +25,9 @@ BUFFER = struct.Struct("<4q32s")
 LAUNCH = struct.Struct("<10q")
 ARG = struct.Struct("<qdq")
 ALIGNMENT = 64
+PAGE = 4096
+LARGE = 1 << 20
+"""Bytes of an input that the process does not copy, and of which a part is a hole where all of it is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,8 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
     offsets = []
     end = HEADER.size + len(placed) * BUFFER.size + len(launches) * LAUNCH.size + len(args) * ARG.size
     for p in placed:
-        end = -(-end // ALIGNMENT) * ALIGNMENT
-        end += 0 if p.role == "workspace" else job.shift * element_type(p.dtype).itemsize
-        offsets.append(end)
-        end += 0 if p.role == "workspace" else p.bytes
+        offset, end = _room(p, end, job.shift)
+        offsets.append(offset)
     timeout_ms = max(1, int(job.timeout_s * 1000))
     sizes = len(placed), len(launches), len(args)
     header = HEADER.pack(b"UOLJOB1\n", slot, job.checked, job.counted, timeout_ms, poisoned, *sizes)
@@ -69,13 +71,41 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
         for p, offset in zip(placed, offsets, strict=True)
     ]
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(end, 1))  # a full folder is an error here, and not a crash of the process
         file.write(b"".join([header, *records, *launches, *args]))
+        os.ftruncate(file.fileno(), end)
         for p, offset in zip(placed, offsets, strict=True):
             if p.role == "in":
-                file.seek(offset)
-                file.write(flatten(input_of(job, p), p).data)
+                _write(file, offset, flatten(input_of(job, p), p))
+            elif p.role == "out" and p.bytes:  # a full folder is an error here, and not a crash of the process
+                os.posix_fallocate(file.fileno(), offset, p.bytes)
     return JobFile(path, tuple((p, offset) for p, offset in zip(placed, offsets, strict=True) if p.role == "out"))
+
+
+def _room(placed: Placed, first: int, shift: int) -> tuple[int, int]:
+    """Where a buffer lies in the file, at `first` or behind it, and where its room ends: that of a large input with a page, so
+    that the process can have the file's pages for its own."""
+    first = _multiple(first, ALIGNMENT)
+    if placed.role == "workspace":
+        return first, first
+    behind = shift * element_type(placed.dtype).itemsize
+    room = _multiple(behind + placed.bytes, ALIGNMENT)
+    if placed.role == "in" and placed.bytes >= LARGE:
+        first = _multiple(first + room, PAGE) - room
+    return first + behind, first + room
+
+
+def _multiple(size: int, of: int) -> int:
+    return -(-size // of) * of
+
+
+def _write(file: BinaryIO, offset: int, values: Array) -> None:
+    """The bytes of an input; long runs of zeros are holes."""
+    flat = values.reshape(-1).view(np.uint8)
+    for first in range(0, flat.size, LARGE):
+        part = flat[first : first + LARGE]
+        if part.size < LARGE or part.any():
+            file.seek(offset + first)
+            file.write(part.data)
 
 
 def grid_of(kernel: Kernel, job: Job) -> tuple[int, int, int]:

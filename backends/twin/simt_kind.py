@@ -11,6 +11,7 @@ from uol.backends.simt.reading.units import STATEMENT_UNITS
 from uol.backends.simt.rendering import INCLUDE as SHARED
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.backends.twin.arrays import Placed
+from uol.backends.twin.job_file import LARGE
 from uol.backends.twin.kind import TwinKind, Unit
 from uol.backends.twin.simt_marks import marks_of
 
@@ -72,14 +73,16 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
         held_bytes=held_bytes,
         marks=marks_of,
         observed=observed,
-        largest_buffer=2**32,  # a quarter of its slot of addresses, memory.cpp
+        largest_buffer=2**34,  # a quarter of its slot of addresses, memory.cpp
     )
 
 
 def held_bytes(buffer: Placed, checked: bool) -> int:
-    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written, and 8 for what is added to
-    it (memory.h)."""
-    return buffer.bytes + (24 * buffer.span if checked and buffer.role != "in" else 0)
+    """A copy of every buffer but a large input, whose pages are the file's; in checked runs a `Cell` of 16 bytes an element
+    that may be written, and 8 for what is added to it (memory.h)."""
+    if buffer.role == "in":
+        return buffer.bytes if buffer.bytes < LARGE else 0
+    return buffer.bytes + (24 * buffer.span if checked else 0)
 
 
 def observed(counts: Mapping[str, int]) -> dict[str, int]:

@@ -143,9 +143,9 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_run_that_is_too_large_for_the_twin() -> None:
-    result = uol("run", "relu", "--target", "cuda", "--dims", "S=2000000000", "--twin")
+    result = uol("run", "relu", "--target", "cuda", "--dims", "S=5000000000", "--twin")
     assert_refused(result.status, result.err)
-    assert "the input 'x' takes 7.5 GiB; the twin holds 4.0 GiB a buffer" in result.err
+    assert "the input 'x' takes 18.6 GiB; the twin holds 16.0 GiB a buffer" in result.err
     result = uol("run", "softmax", "--target", "ascendc", "--dims", "S=1000000,C=1000000", "--twin")
     assert_refused(result.status, result.err)
     assert "of memory in the twin and to judge its results, of which 3725.3 GiB are 'x'" in result.err

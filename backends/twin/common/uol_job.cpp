@@ -23,13 +23,13 @@ Job open_job(const char* path) {
     std::exit(2);
   }
   void* map = mmap(nullptr, status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  close(file);
   if (map == MAP_FAILED || std::memcmp(map, "UOLJOB1\n", 8) != 0) {
     std::fprintf(stderr, "%s: not a job file\n", path);
     std::exit(2);
   }
   Job job;
   job.bytes = static_cast<char*>(map);
+  job.file = file;
   job.header = reinterpret_cast<const JobHeader*>(job.bytes);
   uol_locals::poisoned = job.header->poisoned;
   job.buffers = reinterpret_cast<const JobBuffer*>(job.header + 1);

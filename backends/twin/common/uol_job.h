@@ -47,6 +47,7 @@ struct Job {
   const JobLaunch* launches;
   const JobArg* args;
   char* bytes;
+  int file;
 
   char* data(const JobBuffer& buffer) const { return bytes + buffer.offset; }
 };

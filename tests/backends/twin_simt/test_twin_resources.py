@@ -50,7 +50,7 @@ def test_a_run_that_is_too_large_is_refused_with_numbers(monkeypatch: pytest.Mon
 
 
 def test_a_buffer_that_the_twin_cannot_hold_is_refused() -> None:
-    with pytest.raises(ResourceError, match=r"the workspace 'w' takes 256\.0 GiB; the twin holds 4\.0 GiB a buffer") as error:
+    with pytest.raises(ResourceError, match=r"the workspace 'w' takes 256\.0 GiB; the twin holds 16\.0 GiB a buffer") as error:
         execute(copy(dense("w", "f32", (1 << 36,), "workspace")), {"x": X})
     assert error.value.hint == "give it smaller sizes"
 

@@ -36,8 +36,8 @@ struct Buffer {
 };
 
 // Every buffer has a slot of address space of its own, so that an address names its buffer even when it is far outside.
-// A buffer ends (but for less than 16 bytes) where an inaccessible page begins, so that unchecked runs fault there.
-constexpr unsigned slot_shift = 34;
+// A buffer ends (but for less than 16 bytes, of a large input 64) where an inaccessible page begins, so that unchecked runs fault there.
+constexpr unsigned slot_shift = 36;
 extern std::uintptr_t arena_begin;
 extern std::size_t arena_bytes;
 extern Buffer* buffers;
