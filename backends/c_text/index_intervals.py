@@ -74,7 +74,8 @@ class Ranges:
             case Call(fn="cast", args=(a,), dtype=dtype):
                 return _unwrapped(self.of(a), dtype)
             case Call(fn="/" | "%" as fn, args=(a, b), dtype=dtype) if dtype == INDEX:  # a divisor is proven positive
-                return RULES[fn](self.of(a), self.of(b).meet(POSITIVE))
+                divisor = self.of(b).meet(POSITIVE)
+                return RULES[fn](self.of(a), POSITIVE if divisor.empty else divisor)  # there are no elements by 0
             case Call(fn=fn, args=(a, b), dtype=dtype) if fn in RULES and is_integer(dtype):
                 return _unwrapped(RULES[fn](self.of(a), self.of(b)), dtype)
         return type_range(expr.type)

@@ -25,13 +25,14 @@ WORD_BYTES = 4
 @dataclass(frozen=True, slots=True)
 class Side:
     """One operand of a product: `outer` counts m or n, whose first element in the block is `origin` (empty: 0); `names` are
-    those of the shared array and of the registers."""
+    those of the shared array and of the registers. `beyond`: blocks may begin behind the last of them."""
 
     factor: Expr
     names: tuple[str, str]
     outer: Counter
     origin: str
     tile: int
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def plan_operand(
         tile=tile,
         pitch=pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k),
         outer=outer_name,
-        outer_value=f"uol::min({position}, {last})" if not is_multiple(outer.count, tile) else position,
+        outer_value=f"uol::min({position}, {last})" if side.beyond or not is_multiple(outer.count, tile) else position,
         k=k_name,
         k_value=f"k0 + {k_at}",
         k_bound=k_end or (None if is_multiple(k.count, tile_k) else printer.value(k.count)),

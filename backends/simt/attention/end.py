@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.elements import Level, lost_name, lost_names
-from uol.backends.simt.attention.tiles import parts_of_widths, thread_width
+from uol.backends.simt.attention.tiles import has_parts, thread_width
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
-from uol.codegen.indexing.arithmetic import ONE
 from uol.codegen.specs.nodes import Attention, Fold
 from uol.codegen.specs.steps import used_variables
 
@@ -48,8 +47,8 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
     row = Scope(printer.bound(**bound))
     for line in rows.declarations(row.printer, used_variables(spec.epilogue)):
         row.add(line)
-    is_whole = parts_of_widths(spec) == ONE
-    row.write(row_steps(spec), "if (thread_col == 0) " if is_whole else "if (thread_col == 0 && width0 == 0) ")
+    in_parts = has_parts(spec)
+    row.write(row_steps(spec), "if (thread_col == 0 && width0 == 0) " if in_parts else "if (thread_col == 0) ")
     unseen: str | None = None
     lost: list[tuple[str, int | None, str]] = []
     if spec.hi is not None and lost_names(spec):
@@ -63,11 +62,11 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
         unseen=unseen,
         lost=tuple(lost),
         row=Level(names.variable(rows.name), position, beyond, tuple(row.lines)),
-        widths=tuple(_width(spec, part, row, "" if is_whole else "width0 + ") for part in width_parts(spec)),
+        widths=tuple(_width(spec, part, row) for part in width_parts(spec)),
     )
 
 
-def _width(spec: Attention, part: WidthPart, row: Scope, origin: str) -> WidthPlan:
+def _width(spec: Attention, part: WidthPart, row: Scope) -> WidthPlan:
     width = Counter.over(part.width, "$at_width")
     scope = row.inner()
     scope.printer = width.known(scope.printer)
@@ -75,7 +74,8 @@ def _width(spec: Attention, part: WidthPart, row: Scope, origin: str) -> WidthPl
     for line in width.declarations(scope.printer, used_variables(steps)):
         scope.add(line)
     scope.write(steps)
-    beyond = None if is_multiple(width.count, LANES_A_ROW) else scope.printer.value(width.count)
+    in_parts = has_parts(spec)
+    beyond = None if is_multiple(width.count, LANES_A_ROW) and not in_parts else scope.printer.value(width.count)
     variable = scope.printer.names.variable(width.name)
-    level = Level(variable, f"{origin}thread_col + wi * {LANES_A_ROW}", beyond, tuple(scope.lines))
+    level = Level(variable, f"{'width0 + ' if in_parts else ''}thread_col + wi * {LANES_A_ROW}", beyond, tuple(scope.lines))
     return WidthPlan(thread_width(spec, part.sums[0]), level)

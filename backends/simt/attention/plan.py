@@ -10,6 +10,7 @@ from uol.backends.simt.attention.end import EndPlan, plan_end
 from uol.backends.simt.attention.tiles import (
     WIDTHS,
     Operand,
+    has_parts,
     open_widths,
     operands,
     parts_of_widths,
@@ -144,7 +145,7 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
         a = _operand(next(pending), "row0", tile, printer) if isinstance(part, Dot) else None
         operand = next(pending)
         is_sum = isinstance(part, Weighted)
-        b = _operand(operand, ("" if parts_of_widths(spec) == ONE else "width0") if is_sum else "col0", tile, printer)
+        b = _operand(operand, ("width0" if has_parts(spec) else "") if is_sum else "col0", tile, printer)
         k_count = size(operand.product.k)
         found.append(
             ProductPlan(
@@ -167,7 +168,8 @@ def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> 
     outer = Counter.over(operand.axes, {"row0": "$at_row", "col0": "$at_col"}.get(origin, "$at_width"))
     k = Counter.over(operand.product.k, "$at_k" if origin in ("row0", "col0") else "$at_col")
     known = k.known(outer.known(printer))
-    return plan_operand(operand.product, Side(operand.factor, operand.names, outer, origin, operand.outer), k, tile.k, known)
+    side = Side(operand.factor, operand.names, outer, origin, operand.outer, beyond=origin == "width0")
+    return plan_operand(operand.product, side, k, tile.k, known)
 
 
 def _col_end(cols: Counter, tile: RowTile, printer: Printer) -> str:

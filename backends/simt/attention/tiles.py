@@ -55,18 +55,25 @@ def open_widths(spec: Attention) -> tuple[Expr, ...]:
     return tuple(dict.fromkeys(width for s in spec.sums if static(width := size(s.width)) is None))
 
 
+def has_parts(spec: Attention) -> bool:
+    """Have blocks parts of the widths? Where one of these has no bound."""
+    return any(known_bound(spec.where, width) is None for width in open_widths(spec))
+
+
 def parts_of_widths(spec: Attention) -> Expr:
-    """How many blocks have the same rows, each with a part of every width: one, but where a width has no bound. Each makes the
-    scores again."""
-    parts = [parts_of(width, WIDTHS[-1]) for width in open_widths(spec) if known_bound(spec.where, width) is None]
-    return reduce(lambda most, each: idx("max", most, each), parts) if parts else ONE
+    """How many blocks have the same rows, each with a part of every width if one is left; each makes the scores again."""
+    if not has_parts(spec):
+        return ONE
+    parts = dict.fromkeys(parts_of(size(s.width), WIDTHS[-1]) for s in spec.sums)
+    return reduce(lambda most, each: idx("max", most, each), (each for each in parts if each != ONE))
 
 
 def thread_width(spec: Attention, total: Weighted) -> int:
     """How much of a width, or of a block's part of it, a thread owns."""
     width = size(total.width)
-    known = static(width)
-    most = (known_bound(spec.where, width) or WIDTHS[-1]) if known is None else known
+    most = known_bound(spec.where, width) or WIDTHS[-1]
+    if (known := static(width)) is not None:
+        most = min(known, WIDTHS[-1]) if has_parts(spec) else known
     return -(-most // LANES_A_ROW)
 
 

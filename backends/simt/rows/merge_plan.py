@@ -109,9 +109,10 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
 
 
 def _until_end(spec: Select, key: Expr) -> tuple[Select, Expr, Expr]:
-    """The spec and its key without the guard by which a part ends where its row does, and how many elements there are."""
+    """The spec and its key without the guard by which a part ends where its row does, and how many elements there are. Where
+    not all places of a part are wanted, each that is has an element: what reads them counts as many of every part."""
     col, length = Var(spec.col.name), static(spec.col.extent)
-    if length is None or not isinstance(key, Read):
+    if length is None or spec.place.extent != spec.col.extent or not isinstance(key, Read):
         return spec, key, spec.col.extent
     for guard in key.guard:
         if isinstance(guard, Within) and guard.low is None and guard.high is not None:

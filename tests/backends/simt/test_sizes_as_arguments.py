@@ -137,19 +137,31 @@ def test_what_a_row_has_but_once_is_stored_by_one_of_the_blocks_that_share_it(ta
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+FIXED: Sequence[tuple[dict[str, int | None], Sequence[tuple[int, int]]]] = [
+    ({"D": None, "E": None}, WIDTHS),
+    ({"D": None, "E": 16}, [(300, 16)]),
+    ({"D": 256, "E": None}, [(256, 513)]),
+    ({"D": 300, "E": None}, [(300, 17), (300, 600)]),
+]
+"""Which widths are numbers, and at what sizes: beside one of which blocks have parts, the other may be all in the first."""
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_gradients_of_heads_of_any_width(target: str) -> None:
-    fixed = {"B": 1, "H": 4, "G": 2, "L": 5, "M": 7}
-    kernel = uol.compile("attention_grad", target, "f32", {**fixed, "D": None, "E": None})
+@pytest.mark.parametrize(("dims", "widths"), FIXED)
+def test_gradients_of_heads_of_any_width(
+    target: str, dims: dict[str, int | None], widths: Sequence[tuple[int, int]]
+) -> None:
+    kernel = uol.compile("attention_grad", target, "f32", {"B": 1, "H": 4, "G": 2, "L": 5, "M": 7, **dims})
     assert any(isinstance(k.spec, Attention) for k in kernel.module.kernels)
-    for depth, width in WIDTHS:
+    for depth, width in widths:
         q, k, v, dy = seeded(1, 4, 5, depth), seeded(1, 2, 7, depth), seeded(1, 2, 7, width), seeded(1, 4, 5, width)
         of = [torch.from_numpy(each).double().requires_grad_() for each in (q, k, v)]
         y = F.scaled_dot_product_attention(*of, enable_gqa=True)
         golden = torch.autograd.grad(y, of, torch.from_numpy(dy).double())
         scores = of[0].detach() @ of[1].detach().repeat_interleave(2, 1).mT / depth**0.5
         saved = (y.detach().float().numpy(), scores.logsumexp(-1).float().numpy())
-        for found, expected in zip(results(kernel, {"D": depth, "E": width}, q, k, v, *saved, dy), golden, strict=True):
+        sizes = {name: size for name, size in (("D", depth), ("E", width)) if dims[name] is None}
+        for found, expected in zip(results(kernel, sizes, q, k, v, *saved, dy), golden, strict=True):
             np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -159,6 +171,20 @@ def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length
     kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
     x = seeded(2, length)
     np.testing.assert_array_equal(in_twin(kernel, {"C": length}, x), np.sort(x, -1))
+
+
+@pytest.mark.parametrize(
+    ("length", "top", "target"),
+    [(4097, 2048, "cuda"), (6000, 3000, "hip"), (7096, 3001, "cuda"), (10_000, 2100, "hip"), (8192, 4096, "cuda")],
+)
+def test_of_two_runs_of_which_the_second_is_shorter_than_what_is_wanted(length: int, top: int, target: str) -> None:
+    """In order already, so that all places of the last part are among the first."""
+    for x in (np.arange(length, dtype=np.float32)[None], seeded(1, length)):
+        expected = np.sort(x, -1)[:, ::-1][:, :top]
+        fixed = uol.compile("topk", target, "f32", {"S": (1,), "C": length}, {"top": top})
+        np.testing.assert_array_equal(results(fixed, {}, x)[0], expected)
+        any_length = uol.compile("topk", target, "f32", {"S": (1,), "C": None}, {"top": top})
+        np.testing.assert_array_equal(results(any_length, {"C": length}, x)[0], expected)
 
 
 SCANS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
