@@ -20,7 +20,7 @@ from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.marshal import Array, flat_buffer, strided
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Arg
+from uol.codegen.specs.nodes import Arg, KernelSpec
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE
 from uol.ir.program.nodes import Expr, Var
@@ -42,6 +42,8 @@ def run(graph: KernelGraph, buffers: Mapping[str, Array], scalars: Mapping[str, 
     library = _compiled(graph, optimised=_steps(graph, dims) >= OPTIMISED_FROM)
     given = scalars or {}
     for number, spec in enumerate(graph.specs):
+        if not _is_launched(spec, dims):
+            continue
         arguments: list[Any] = [ctypes.c_void_p(memory[a.name].ctypes.data) for a in spec.args]
         arguments += [C_TYPES[s.dtype](given[s.name]) for s in spec.scalars]
         arguments += [ctypes.c_int64(dims[d]) for d in spec.dims]
@@ -66,8 +68,14 @@ def _compiled(graph: KernelGraph, *, optimised: bool) -> ctypes.CDLL:
     return open_library(linked(assembly(functions, host(), optimised=optimised))[0])
 
 
+def _is_launched(spec: KernelSpec, dims: Mapping[str, int]) -> bool:
+    """Of kernels for parts of the sizes those are that hold at these: others would take rows for much longer ones."""
+    return all(value_at(condition, dims) for condition in spec.where)
+
+
 def _steps(graph: KernelGraph, dims: Mapping[str, int]) -> int:
-    return sum(prod(value_at(axis.extent, dims) for axis in spec.axes) for spec in graph.specs)
+    launched = (spec for spec in graph.specs if _is_launched(spec, dims))
+    return sum(prod(value_at(axis.extent, dims) for axis in spec.axes) for spec in launched)
 
 
 def _memory(arg: Arg, buffers: Mapping[str, Array], dims: Mapping[str, int]) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, program_of, require_close, weights_last
 
+import uol
 from uol.backends.cpu.oracle import oracle
 from uol.ir import interpret
 from uol.ir.errors import ShapeError
@@ -92,3 +93,11 @@ def test_wrong_arrays_are_refused() -> None:
         oracle.run(graph, {"x": np.zeros(5, np.float32)})
     with pytest.raises(ShapeError, match="must be float32"):
         oracle.run(graph, {"x": np.zeros(4)})
+
+
+def test_of_kernels_for_parts_of_the_sizes_those_run_that_are_launched() -> None:
+    """The merges of the longest rows that a sort of any length has would take hours as plain loops."""
+    graph = uol.compile("sort", "cuda", "f32", {"S": (2,), "C": None}).module.graph
+    for length in (7, 5000):
+        x = np.random.default_rng(length).standard_normal((2, length)).astype(np.float32)
+        np.testing.assert_array_equal(oracle.run(graph, {"x": x})["y"], np.sort(x, -1))
