@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from uol.backends.simt.c_text.pieces import ELEMENT, Pieces
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.c_text.types import STORAGE
+from uol.backends.simt.c_text.types import SHORT_INTEGERS, STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.ends import until_end
@@ -267,7 +267,8 @@ class Vectors:
             return self._pieces(read, name, printer).load(offset, scope)
         value = f"uol::load_vector<{self.width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
         if read.fill is not None:
-            value = f"{condition} ? {value} : uol::filled_vector<{self.width}>({printer.stored(read.fill)})"
+            held = f", {STORAGE[read.dtype]}" if read.dtype in SHORT_INTEGERS else ""  # whose numbers are ints
+            value = f"{condition} ? {value} : uol::filled_vector<{self.width}{held}>({printer.stored(read.fill)})"
         return scope.add(f"{into or f'const {self.type_of(read.dtype)} {printer.names.variables[name]}'} = {value};")
 
     def load_window(self, name: str, read: Read, scope: Scope) -> None:
