@@ -187,6 +187,24 @@ def test_of_two_runs_of_which_the_second_is_shorter_than_what_is_wanted(length: 
         np.testing.assert_array_equal(results(any_length, {"C": length}, x)[0], expected)
 
 
+FROM_ON = """op {op}_from(x: T[S, C]; k: int) -> (y: i64[S]) for T in (f32, i32) where k >= 0, C > k {{
+  y[s] = {op}[c >= k](x[s, c])
+}}"""
+
+
+@pytest.mark.parametrize(("op", "dtype", "worst"), [("argmax", "f32", -np.inf), ("argmin", "i32", 2**31 - 1)])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_part_of_a_long_row_in_which_nothing_counts_has_no_place(target: str, op: str, dtype: str, worst: float) -> None:
+    """Though its extremum, of nothing, is what others have, too."""
+    (text,) = parse(FROM_ON.format(op=op))
+    for length, dims in ((60_000, {"S": 2, "C": 60_000}), (50_000, {"S": 2, "C": None})):
+        kernel = uol.compile(text, target, dtype, dims, {"k": length // 2})
+        assert len(kernel.module.kernels) > 1
+        x = np.full((2, length), worst, {"f32": np.float32, "i32": np.int32}[dtype])
+        sizes = {"C": length} if dims["C"] is None else {}
+        np.testing.assert_array_equal(in_twin(kernel, sizes, x), [length // 2] * 2)
+
+
 SCANS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "op running_sum(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j <= i](x[s, j]) }": lambda x: x.cumsum(-1),
     "op rest_sum(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j >= i](x[s, j]) }": lambda x: x[:, ::-1].cumsum(-1)[:, ::-1],
