@@ -90,8 +90,8 @@ class AttentionPlan:
 
 
 def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
-    """The kernel of an Attention. Blocks are numbered with the parts of widths fastest, then
-    the tiles of rows, then the batches."""
+    """The kernel of an Attention. Blocks are numbered with the parts of widths fastest, then the tiles of rows, then the
+    batches."""
     rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
     staged = operands(spec, tile)
     blocks = row_blocks(spec, tile)
