@@ -52,6 +52,7 @@ def lowered_program(
     accepts: Callable[[KernelSpec], bool] = lambda spec: True,
     kinds: frozenset[type[KernelSpec]] = frozenset(),
 ) -> KernelGraph:
+    # as much of a backend as lowering asks: what it accepts, and which kinds it has
     return lower(program, Anything(accepts, kinds), layouts or {})  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, mul
 from uol.codegen.specs.nodes import Attention, Dot, Fold, Let, Read, Reduce, Step, Store
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import substitute
+from uol.ir.types import is_float
 
 
 def held(scope: Scope, arrays: Mapping[str, Term], workspace: Expr = ZERO) -> Scope:
@@ -21,6 +22,11 @@ def held(scope: Scope, arrays: Mapping[str, Term], workspace: Expr = ZERO) -> Sc
     lengths = {name: array.shape[0] for name, array in arrays.items()}
     spans = {name: Const(int(n)) if isinstance(n, tirx.IntImm) else workspace for name, n in lengths.items()}
     return replace(scope, buffers={**scope.buffers, **arrays}, spans={**scope.spans, **spans})
+
+
+def workspace_type(dtype: str) -> str:
+    """Of a dot or weight that lies in a workspace: narrow floats lie there as they are computed."""
+    return "f32" if is_float(dtype) and dtype != "f64" else dtype
 
 
 def place(axes: Sequence[Axis]) -> Expr:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from uol.backends.cpu.host import core_count
+from uol.backends.cpu.operands.attention_buffers import workspace_type
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
@@ -19,7 +20,7 @@ from uol.codegen.specs.nodes import Arg, Attention, Contract, Dot, KernelSpec, P
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Const, Expr
 from uol.ir.program.walk import rewrite
-from uol.ir.types import DTYPES, is_float
+from uol.ir.types import DTYPES
 
 FEW_ROWS = 8
 """Below, a transposed copy of the cols' operand does not pay, and dot products of a contraction's kernel are the better way."""
@@ -75,7 +76,7 @@ def with_strips(spec: KernelSpec) -> KernelSpec:
     cols = ceil_div(product([a.extent for a in spec.cols]), PITCH_STEP)
     cores = core_count()
     shape = (Const(cores * PARTS_A_CORE if cores > 1 else 1), Const(STRIP_ROWS), mul(add(cols, Const(1)), Const(PITCH_STEP)))
-    types = {name: "f32" if is_float(dtype) and dtype != "f64" else dtype for name, dtype in strip_types(spec).items()}
+    types = {name: workspace_type(dtype) for name, dtype in strip_types(spec).items()}
     strips = (Arg(strip_name(spec, n), dtype, shape, dense_strides(shape), "workspace") for n, dtype in types.items())
     return replace(spec, args=(*spec.args, *strips))
 

@@ -12,14 +12,13 @@ from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
-from uol.backends.cpu.operands.attention_buffers import held, read_of, row_of
+from uol.backends.cpu.operands.attention_buffers import held, read_of, row_of, workspace_type
 from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
 from uol.backends.cpu.statements import enter, linear_index, run_steps
 from uol.codegen.attention.parts import row_steps, weights_of, width_parts
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.nodes import Arg, Attention, KernelSpec
 from uol.ir.program.nodes import Var
-from uol.ir.types import is_float
 
 
 def write_attention(frame: Frame, spec: Attention) -> None:
@@ -39,7 +38,7 @@ def with_row_workspaces(spec: KernelSpec) -> KernelSpec:
     kernel as it is."""
     if not isinstance(spec, Attention) or static(count := size(spec.cols)) is not None:
         return spec
-    types = {name: "f32" if is_float(dtype) and dtype != "f64" else dtype for name, dtype in _types(spec).items()}
+    types = {name: workspace_type(dtype) for name, dtype in _types(spec).items()}
     rows = (Arg(_row_name(spec, name), dtype, (count,), (ONE,), "workspace") for name, dtype in types.items())
     return replace(spec, args=(*spec.args, *rows))
 
