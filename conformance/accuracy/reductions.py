@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point
+from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point, smallest_normal, ulp
 from uol.ir.errors import UolError
 from uol.ir.program.rounding import round_to
 from uol.ir.types import DTYPES, integer_range, is_float
@@ -33,7 +33,7 @@ def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, gr
             return terms.map(lambda a: (np.any if op == "any" else np.all)(a, axis=-1))
     if not is_float(dtype):
         return point(_wrapped((np.sum if op == "sum" else np.prod)(terms.value.astype(np.int64), axis=-1), dtype))
-    return _sum(terms, dtype, growth) if op == "sum" else _product(terms, growth)
+    return _sum(terms, dtype, growth) if op == "sum" else _product(terms, DTYPES[dtype].accumulator, growth)
 
 
 def flattened(array: Array, rank: int) -> Array:
@@ -87,13 +87,28 @@ def spread(growth: float, steps: int | Floats, magnitude: Floats, dtype: str) ->
     return np.where(np.isfinite(error), error, 0.0)
 
 
-def _product(terms: Enclosure, growth: float) -> Enclosure:
+def _product(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
     count = terms.value.shape[-1]
     result = terms.map(lambda a: np.ones(a.shape[:-1]))
     for number in range(count):
         result = multiply(result, terms.map(lambda a, n=number: a[..., n]))  # type: ignore[misc]  # n is bound now
     margin = growth * count
-    return hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
+    result = hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
+    lost = count * _lost_of_a_product(terms, dtype)
+    low, high = result.low - lost, result.high + lost  # but rounding turns no sign
+    low, high = np.where(result.low >= 0, np.maximum(low, 0.0), low), np.where(result.high <= 0, np.minimum(high, 0.0), high)
+    return Enclosure(result.value, low, high)
+
+
+def _lost_of_a_product(terms: Enclosure, dtype: str) -> Floats:
+    """What one partial product of a row, in the order that is worst for it, may lose by being subnormal: half the spacing of
+    such numbers, times all the factors above 1 that come after it. Nothing where no order has one, or a factor is 0."""
+    with np.errstate(all="ignore"):
+        sizes = np.maximum(np.abs(terms.low), np.abs(terms.high))
+        least = np.prod(np.minimum(sizes, 1.0), axis=-1)
+        lost = ulp(np.zeros(()), dtype) / 2 * np.prod(np.maximum(sizes, 1.0), axis=-1)
+    none = (least >= smallest_normal(dtype)) | (sizes == 0).any(-1) | ~np.isfinite(lost)
+    return np.where(none, 0.0, lost)
 
 
 def granule(values: Array) -> float | None:

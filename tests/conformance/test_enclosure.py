@@ -10,9 +10,10 @@ from turns import by_turns
 
 from uol.binding.named_binding import bind_names
 from uol.conformance.accuracy.comparison import compare
-from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.contracts import contract, unit_roundoff
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
-from uol.conformance.accuracy.interval import Array, Enclosure
+from uol.conformance.accuracy.interval import Array, Enclosure, point
+from uol.conformance.accuracy.reductions import fold
 from uol.ir import Library, Program, instantiate, interpret, parse
 from uol.ir.program.rounding import round_to
 from uol.ir.syntax.surface import Op
@@ -201,3 +202,20 @@ def test_a_sum_of_squares_that_rounding_may_make_0_admits_0() -> None:
     program = program_of(Workload("std", {"S": (), "C": 256}), "f64")
     found = enclose(program, {"x": np.full(256, 0.1)}, {}, contract("a target without overrides"))["y"]
     assert found.low <= 0.0 < found.value <= found.high < 1e-13
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_products_in_any_order_are_admitted_where_partial_ones_are_subnormal(order: int) -> None:
+    factors = np.random.default_rng(0).standard_normal(520).astype(np.float32)[::order]
+    assert 0 < abs(float(np.prod(factors.astype(np.float64)))) < 2.0**-126
+    for made in (np.multiply.reduce(factors), np.multiply.reduce(factors[::2]) * np.multiply.reduce(factors[1::2])):
+        assert compare(np.asarray(made), product_of(factors), "f32").ok
+    assert not compare(np.asarray(np.float32(1e-3)), product_of(factors), "f32").ok
+    for short in (factors[:40], np.append(factors, np.float32(0))):  # no product is subnormal, or a factor is 0
+        owed = product_of(short)
+        assert compare(np.asarray(np.multiply.reduce(short)), owed, "f32").ok
+        assert np.all(owed.high - owed.low <= 1e-5 * np.abs(owed.value))
+
+
+def product_of(factors: Array) -> Enclosure:
+    return fold("prod", point(factors.astype(np.float64)), None, 0, "f32", unit_roundoff("f32"))

@@ -32,6 +32,8 @@ CHOICE = 16
 """Of which the smallest are taken."""
 MOST_POINTS = 1 << 18
 """Of a product of the sizes: kernels for more alone take a twin minutes."""
+POWERS = tuple(1 << n for n in range(8, MOST_POINTS.bit_length()))
+"""For conditions whose numbers are no sizes, as of a window that is a share of a dim."""
 SIDE_BY_SIDE = 16
 """The most elements that go together."""
 
@@ -53,29 +55,39 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
         seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
         if any(_all_hold(kernel.launch.where, dims) for dims in seen):
             continue
-        graph = compiled.module.graph
-        checks = over_dims(graph.checks, graph.dims)
-        for base in (seen[0], *(dict(seen[0]) | dict.fromkeys(graph.dims, few) for few in FEW)):
-            holding = (at for at in _launching(made_for, base, kernel.launch.where) if _holds(made_for, at, checks))
-            found = min(islice(holding, CHOICE), key=_points, default=None)
-            if found is not None and _points(found) <= MOST_POINTS:
-                samples.append(found)
-                yield found
-                break
+        found = _smallest_launching(compiled, seen[0], kernel.launch.where)
+        if found is not None:
+            samples.append(found)
+            yield found
+
+
+def _smallest_launching(compiled: Compiled, seen: Mapping[str, int], where: Sequence[Expr]) -> Instance | None:
+    """Of the first sizes found at which these conditions hold, the smallest; None where none are, or it is too large."""
+    made_for, graph = compiled.request.instance, compiled.module.graph
+    checks = over_dims(graph.checks, graph.dims)
+    bases = (seen, *(dict(seen) | dict.fromkeys(graph.dims, few) for few in FEW))
+    for further, base in product(((), POWERS), bases):
+        holding = (at for at in _launching(made_for, base, where, further) if _holds(made_for, at, checks))
+        found = min(islice(holding, CHOICE), key=_points, default=None)
+        if found is not None and _points(found) <= MOST_POINTS:
+            return found
+    return None
 
 
 def _points(at: Instance) -> int:
     return prod(at.flat_dims.values())
 
 
-def _launching(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:
-    """Sizes for which conditions hold: the base, with the open dims that they name drawn from small sizes and those about the
-    numbers in the conditions, always the same ones. By turns all of them are; or all but one are the smallest, as a bound on a
-    product of them wants."""
+def _launching(
+    made_for: Instance, base: Mapping[str, int], where: Sequence[Expr], further: Sequence[int]
+) -> Iterator[Instance]:
+    """Sizes for which conditions hold: the base, with the open dims that they name drawn from small sizes, those about the
+    numbers in the conditions, and further ones, always the same ones. By turns all of them are; or all but one are the smallest,
+    as a bound on a product of them wants."""
     numbers = sorted({int(e.value) for condition in where for e in walk(condition) if isinstance(e, Const)})
     near = [size for n in numbers for step in (0, 1, *(m for m in numbers if 1 < m <= SIDE_BY_SIDE)) if (size := n + step) > 0]
     named = {name for condition in where for name in variables(condition)}
-    random, likely = Random(0), (*SIZES, *near)
+    random, likely = Random(0), (*SIZES, *near, *further)
     for number in range(DRAWS):
         large = named if number % 2 else {random.choice(sorted(named))}
         drawn = {name: random.choice(likely if name in large else SMALLEST) for name in sorted(named)}
