@@ -21,6 +21,7 @@ from uol.conformance.accuracy.functions import on_intervals
 from uol.conformance.accuracy.index_space import Frame, extent_of
 from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
 from uol.conformance.accuracy.reductions import argument_of_extremum, flattened, fold, scatter
+from uol.conformance.accuracy.running import WHOLE, Over, split_running
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
@@ -234,6 +235,10 @@ class _Evaluation:
             done = contract_factors(product, factors, expr.dtype, growth, flushed=flushed)
             if done is not None:
                 return rounded(done, expr.dtype, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
+        running = split_running(expr, frame)
+        if running is not None:
+            rows, place = frame.without(running.along), [r.name for r in frame.ranges].index(running.along)
+            return self._fold(running.of, rows, inner, running.prefixes).map(lambda a: np.moveaxis(a, -1, place))
         limit = max(1, _PIECE // max(1, inner.size))
         parts = [(place, self._fold(expr, piece, inner)) for place, piece in frame.pieces(limit)]
         place, first = parts[0]
@@ -243,14 +248,14 @@ class _Evaluation:
             *(np.concatenate([getattr(p, side) for _, p in parts], axis=place) for side in ("value", "low", "high"))
         )
 
-    def _fold(self, expr: Reduce, frame: Frame, inner: Frame) -> Enclosure:
+    def _fold(self, expr: Reduce, frame: Frame, inner: Frame, over: Over = WHOLE) -> Enclosure:
         whole = frame + inner
         body = _whole(self.value(expr.body, whole), whole)
         keep = self._all(expr.where, whole)
         if expr.op in ("argmax", "argmin"):
             return argument_of_extremum(expr.op, body, keep, len(frame.ranges))
         growth = self.owed.growth.get(expr.op, 0.0) * unit_roundoff(expr.dtype)
-        result = fold(expr.op, body, keep, len(frame.ranges), expr.dtype, growth)
+        result = fold(expr.op, body, keep, len(frame.ranges), expr.dtype, growth, over)
         if is_float(expr.dtype) and expr.op in ("sum", "prod"):
             return rounded(result, DTYPES[expr.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         return result

@@ -7,14 +7,18 @@ from math import prod
 import numpy as np
 
 from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point, smallest_normal, ulp
+from uol.conformance.accuracy.running import WHOLE, Over
 from uol.ir.errors import UolError
 from uol.ir.program.rounding import round_to
 from uol.ir.types import DTYPES, integer_range, is_float
 
 _SIGNIFICAND_BITS = {"f64": 53, "f32": 24}
+_SELECTING = {"max": np.maximum, "min": np.minimum, "any": np.logical_or, "all": np.logical_and}
 
 
-def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: float) -> Enclosure:
+def fold(
+    op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: float, over: Over = WHOLE
+) -> Enclosure:
     """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count.
 
     `growth` is the error of a sum as a share of (number of terms) * (sum of their magnitudes).
@@ -24,16 +28,14 @@ def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, gr
     identity = _identity(op, dtype)
     if kept is not None:
         terms = terms.map(lambda a: np.where(kept, a, identity))
-    match op:
-        case "max":
-            return terms.map(lambda a: np.max(a, axis=-1, initial=identity))
-        case "min":
-            return terms.map(lambda a: np.min(a, axis=-1, initial=identity))
-        case "any" | "all":
-            return terms.map(lambda a: (np.any if op == "any" else np.all)(a, axis=-1))
+    if op in _SELECTING:
+        return terms.map(lambda a: over.fold(_SELECTING[op], a, identity))
     if not is_float(dtype):
-        return point(_wrapped((np.sum if op == "sum" else np.prod)(terms.value.astype(np.int64), axis=-1), dtype))
-    return _sum(terms, dtype, growth) if op == "sum" else _product(terms, DTYPES[dtype].accumulator, growth)
+        exactly = np.add if op == "sum" else np.multiply
+        return point(_wrapped(over.fold(exactly, terms.value.astype(np.int64), identity), dtype))
+    if op == "sum":
+        return _sum(terms, dtype, growth, over)
+    return _product(terms, DTYPES[dtype].accumulator, growth, over)
 
 
 def flattened(array: Array, rank: int) -> Array:
@@ -52,16 +54,20 @@ def argument_of_extremum(op: str, body: Enclosure, keep: Array | None, rank: int
     return point((np.argmax if op == "argmax" else np.argmin)(scores, axis=-1).astype(np.int64))
 
 
-def _sum(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
+def _sum(terms: Enclosure, dtype: str, growth: float, over: Over) -> Enclosure:
+    def added(values: Array) -> Array:
+        return over.fold(np.add, values, 0.0)
+
     with np.errstate(all="ignore"):
-        value = np.sum(terms.value, axis=-1)
-        magnitude = np.sum(np.maximum(np.abs(terms.low), np.abs(terms.high)), axis=-1)
+        value = added(terms.value)
+        magnitude = added(np.maximum(np.abs(terms.low), np.abs(terms.high)))
         if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
             return point(value)
-        error = spread(growth, max(terms.value.shape[-1] - 1, 0), magnitude, dtype)
-        low = np.sum(terms.low, axis=-1) - error
-        low = np.where((terms.low >= 0).all(-1), np.maximum(low, 0.0), low)  # no order of such terms has a negative sum
-        return hull(value, low, np.sum(terms.high, axis=-1) + error)
+        error = spread(growth, np.maximum(over.count(terms.value) - 1, 0), magnitude, dtype)
+        low = added(terms.low) - error
+        no_order_is_negative = over.fold(np.logical_and, terms.low >= 0, True)
+        low = np.where(no_order_is_negative, np.maximum(low, 0.0), low)
+        return hull(value, low, added(terms.high) + error)
 
 
 def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: float) -> Enclosure:
@@ -81,33 +87,32 @@ def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dty
         return hull(value, low - error, high + error)
 
 
-def spread(growth: float, steps: int | Floats, magnitude: Floats, dtype: str) -> Floats:
+def spread(growth: float, steps: int | Array, magnitude: Floats, dtype: str) -> Floats:
     """The error of `steps` additions; in f64 twice, because the golden sum has rounded too. Infinite sums have none."""
     error = growth * steps * magnitude * (2.0 if dtype == "f64" else 1.0)
     return np.where(np.isfinite(error), error, 0.0)
 
 
-def _product(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
-    count = terms.value.shape[-1]
-    result = terms.map(lambda a: np.ones(a.shape[:-1]))
-    for number in range(count):
-        result = multiply(result, terms.map(lambda a, n=number: a[..., n]))  # type: ignore[misc]  # n is bound now
-    margin = growth * count
-    result = hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
-    lost = count * _lost_of_a_product(terms, dtype)
-    low, high = result.low - lost, result.high + lost  # but rounding turns no sign
+def _product(terms: Enclosure, dtype: str, growth: float, over: Over) -> Enclosure:
+    count = over.count(terms.value)
+    with np.errstate(all="ignore"):
+        exactly = point(over.fold(np.multiply, terms.value, 1.0)) if terms.exact else None
+        result = exactly or over.fold_enclosures(multiply, terms, 1.0)
+        margin = growth * count
+        result = hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
+        lost = count * _lost_of_a_product(terms, dtype, over)
+        low, high = result.low - lost, result.high + lost  # but rounding turns no sign
     low, high = np.where(result.low >= 0, np.maximum(low, 0.0), low), np.where(result.high <= 0, np.minimum(high, 0.0), high)
     return Enclosure(result.value, low, high)
 
 
-def _lost_of_a_product(terms: Enclosure, dtype: str) -> Floats:
+def _lost_of_a_product(terms: Enclosure, dtype: str, over: Over) -> Floats:
     """What one partial product of a row, in the order that is worst for it, may lose by being subnormal: half the spacing of
     such numbers, times all the factors above 1 that come after it. Nothing where no order has one, or a factor is 0."""
-    with np.errstate(all="ignore"):
-        sizes = np.maximum(np.abs(terms.low), np.abs(terms.high))
-        least = np.prod(np.minimum(sizes, 1.0), axis=-1)
-        lost = ulp(np.zeros(()), dtype) / 2 * np.prod(np.maximum(sizes, 1.0), axis=-1)
-    none = (least >= smallest_normal(dtype)) | (sizes == 0).any(-1) | ~np.isfinite(lost)
+    sizes = np.maximum(np.abs(terms.low), np.abs(terms.high))
+    least = over.fold(np.multiply, np.minimum(sizes, 1.0), 1.0)
+    lost = ulp(np.zeros(()), dtype) / 2 * over.fold(np.multiply, np.maximum(sizes, 1.0), 1.0)
+    none = (least >= smallest_normal(dtype)) | over.fold(np.logical_or, sizes == 0, False) | ~np.isfinite(lost)
     return np.where(none, 0.0, lost)
 
 

@@ -82,8 +82,8 @@ def _launching(
     made_for: Instance, base: Mapping[str, int], where: Sequence[Expr], further: Sequence[int]
 ) -> Iterator[Instance]:
     """Sizes for which conditions hold: the base, with the open dims that they name drawn from small sizes, those about the
-    numbers in the conditions, and further ones, always the same ones. By turns all of them are; or all but one are the smallest,
-    as a bound on a product of them wants."""
+    numbers in the conditions, and further ones, always the same ones. By turns all of them are; or all but one are the
+    smallest, as a bound on a product of them wants."""
     numbers = sorted({int(e.value) for condition in where for e in walk(condition) if isinstance(e, Const)})
     near = [size for n in numbers for step in (0, 1, *(m for m in numbers if 1 < m <= SIDE_BY_SIDE)) if (size := n + step) > 0]
     named = {name for condition in where for name in variables(condition)}
