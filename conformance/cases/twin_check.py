@@ -28,7 +28,7 @@ from uol.conformance.cases.open_sizes import opened
 from uol.conformance.cases.refusals import refused
 from uol.conformance.cases.truth import Truth, subject
 from uol.conformance.cases.verdict import Case, Status, Verdict
-from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs
+from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs, moved_by_storage
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program, Tensor
@@ -214,17 +214,23 @@ def _reference(
     prepared: Prepared, outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array] | None
 ) -> Comparison | None:
     """The result against PyTorch's in float64, within an interval of the same width around that; a gradient's against
-    autograd's, within a share of its largest value."""
+    autograd's, within a share of its largest value, and what the rounding of stored results moves."""
     case, program = prepared.case, prepared.program
     if independent is None:
         return None
     within = partial(_within, program.by_role("out"), outcome, admitted, independent)
-    if forward_of(case.op) is None:
+    forward = forward_of(case.op)
+    if forward is None:
         return within()
-    by_scale = compare_with_autograd(outcome.outputs, independent, program.by_role("out"), prepared.values.values())
-    if by_scale.ok or not (by_contract := within()).ok:
+    results, inputs = program.by_role("out"), prepared.values.values()
+    by_scale = compare_with_autograd(outcome.outputs, independent, results, inputs)
+    if by_scale.ok:
         return by_scale
-    return by_contract  # where all of a gradient cancels, its scale says nothing
+    if (by_contract := within()).ok:
+        return by_contract  # where all of a gradient cancels, its scale says nothing
+    moved = moved_by_storage(case, forward, program, prepared.values, prepared.scalars)
+    stored = {tensor.name: independent[tensor.name] + moved[tensor.name] for tensor in results}
+    return compare_with_autograd(outcome.outputs, stored, results, inputs)
 
 
 def _within(

@@ -14,6 +14,8 @@ import numpy as np
 from uol.binding.instance import Instance
 from uol.binding.named_binding import bind_names, free_dims
 from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import enclose
 from uol.conformance.accuracy.interval import Array, ulp
 from uol.conformance.cases.verdict import Case
 from uol.ir import instantiate, interpret
@@ -54,18 +56,37 @@ def _narrowed(op: Op, workload: Workload) -> Workload:
 
 def gradient_inputs(case: Case, forward: Op, program: Program) -> dict[str, Array]:
     """The inputs of a gradient, and those of its forward, by name; each rounded to its type."""
-    saving = catalogue().get(f"{forward.name}{SAVING}") or forward
-    saved = {r.name for r in saving.results} - {r.name for r in forward.results}
-    at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
-    whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
-    first = instantiate(saving, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
-    inputs = make_inputs(first, case.inputs, case.seed)
-    results = interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
+    first, inputs, results = _forward_run(case, forward)
+    saved = results.keys() - {r.name for r in forward.results}
     rounded = {t.name: round_to(results[t.name], t.dtype) for t in first.by_role("out")}
     # what is saved draws no numbers: the cotangents are those of a gradient that makes it again
     tensors = {n: replace(t, role="local") if n in saved else t for n, t in program.tensors.items()}
     own = make_inputs(replace(program, tensors=tensors), case.inputs, case.seed + 1)
     return {**own, **inputs, **rounded}
+
+
+def _forward_run(case: Case, forward: Op) -> tuple[Program, dict[str, Array], Mapping[str, Array]]:
+    """The forward with what it saves, its inputs, and its results, which nothing has rounded."""
+    saving = catalogue().get(f"{forward.name}{SAVING}") or forward
+    at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
+    whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
+    first = instantiate(saving, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
+    inputs = make_inputs(first, case.inputs, case.seed)
+    return first, inputs, interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
+
+
+def moved_by_storage(
+    case: Case, forward: Op, program: Program, values: Mapping[str, Array], scalars: Mapping[str, float | int]
+) -> dict[str, Array]:
+    """What the forward's results, by being rounded to their types, move each golden cotangent by. A gradient reads them so,
+    where autograd in float64 rounds none: 1 - y*y has few digits of a y near 1."""
+    _, _, exact = _forward_run(case, forward)
+    kept = {name: np.broadcast_to(exact[name], v.shape) if name in exact else v for name, v in values.items()}
+    owed = contract("any target")  # of which golden values are the same; and enclosing takes inputs as they are
+    stored, whole = (enclose(program, each, scalars, owed).results for each in (values, kept))
+    with np.errstate(invalid="ignore"):
+        moved = {name: stored[name].value - whole[name].value for name in stored}
+    return {name: np.where(np.isnan(by), 0.0, by) for name, by in moved.items()}
 
 
 def admitted_by_scale(scale: float, dtype: str, inputs: Iterable[Array]) -> float:

@@ -114,6 +114,13 @@ def _running(x: torch.Tensor, extremum: str) -> torch.Tensor:
     return x.gather(-1, places)
 
 
+def _first_extremum(x: torch.Tensor, argument: str, with_place: bool) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    """An extremum of a row as what is read at its first place, where PyTorch's own gradient splits it, or goes to another."""
+    places = getattr(x.detach(), argument)(-1, keepdim=True)
+    best, place = (found.squeeze(-1) for found in (x.gather(-1, places), places))
+    return (best, place) if with_place else best
+
+
 def _normalised(
     name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
 ) -> torch.Tensor:
@@ -131,6 +138,10 @@ def _normalised(
 
 
 _FORMULAS: Mapping[str, Formula] = {
+    "amax": partial(_first_extremum, argument="argmax", with_place=False),
+    "amin": partial(_first_extremum, argument="argmin", with_place=False),
+    "max_with_index": partial(_first_extremum, argument="argmax", with_place=True),
+    "min_with_index": partial(_first_extremum, argument="argmin", with_place=True),
     # clamp gives a tie with a bound to x alone; maximum and minimum share it, as the text does
     "clamp": lambda x, low, high: x.maximum(low).minimum(high),
     "cummax": partial(_running, extremum="cummax"),
