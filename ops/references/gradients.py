@@ -121,6 +121,13 @@ def _first_extremum(x: torch.Tensor, argument: str, with_place: bool) -> torch.T
     return (best, place) if with_place else best
 
 
+def _pixel_shuffle(x: torch.Tensor, factor: int) -> torch.Tensor:
+    """PyTorch's gradient fails of no pictures."""
+    n, c, h, w = x.shape
+    blocks = x.reshape(n, c // factor**2, factor, factor, h, w)
+    return blocks.permute(0, 1, 4, 2, 5, 3).reshape(n, c // factor**2, h * factor, w * factor)
+
+
 def _normalised(
     name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
 ) -> torch.Tensor:
@@ -146,6 +153,8 @@ _FORMULAS: Mapping[str, Formula] = {
     "clamp": lambda x, low, high: x.maximum(low).minimum(high),
     "cummax": partial(_running, extremum="cummax"),
     "cummin": partial(_running, extremum="cummin"),
+    "max_norm": lambda x: _first_extremum(x.abs(), argument="argmax", with_place=False),
+    "pixel_shuffle": _pixel_shuffle,
     # PyTorch's has a sixth that is rounded to f32, and no second gradient; as its, this one has 0 at both kinks
     "hardsigmoid": lambda x: (6 - (6 - (x + 3).relu()).relu()) / 6,
     "soft_margin_loss": lambda x, t: _soft_margin(x, t).mean(),
