@@ -5,11 +5,12 @@ distinct kernel of the training steps of model paths, with the path's channels.
     python -m uol.conformance.build_check --path moe,cmap,resnet50 --dtype f16,bf16
     python -m uol.conformance.build_check --launchers [--target cpu,cuda,hip] [--op ...]
     python -m uol.conformance.build_check --resources [--target cuda:a100,cuda:h100,hip:mi250x] [--op ...]
+    python -m uol.conformance.build_check --any-size [--resources] [--target cuda:a100,hip:mi250x] [--op ...]
 
-With --launchers the launcher of each goes to the system's C++ compiler, too, whose warnings count as errors. With --resources
-the binaries are asked what their kernels take of a thread: none may need memory for what registers do not hold, and none more
-than 256 registers. Prints what is refused by the pre-flight, what a compiler rejects, and such kernels; exit status 1 for the
-latter two, 2 where a compiler is missing.
+With --any-size operators have the kernels that take their dims as arguments. With --launchers the launcher of each goes to
+the system's C++ compiler, too, whose warnings count as errors. With --resources the binaries are asked what their kernels take
+of a thread: none may need memory for what registers do not hold, and none more than 256 registers. Prints what is refused by
+the pre-flight, what a compiler rejects, and such kernels; exit status 1 for the latter two, 2 where a compiler is missing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from uol.codegen.extensions import HostBackend, MeteredBackend
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.open_sizes import Sizes, opened
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
@@ -63,11 +65,11 @@ class Built:
     kernels: int = 0
 
 
-def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str]) -> Iterator[Subject]:
-    """The operators and their gradients, each in the types that it admits."""
+def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str], sizes: Sizes = "fixed") -> Iterator[Subject]:
+    """The operators and their gradients, each in the types that it admits, by kernels for their sizes or for any."""
     for name in (*ops, *differentiable(ops)):
         for types in types_of(name, dtypes):
-            case = Case(name, target, types, workloads_of(name)[0])
+            case = Case(name, target, types, workloads_of(name)[0], sizes=sizes)
             yield Subject(f"{name} {types}", partial(_request, case))
 
 
@@ -125,7 +127,8 @@ def build_launcher(module: Module, artifact: Artifact) -> None:
 
 
 def _request(case: Case) -> Request:
-    return Request(fitting(find_operator(case.op), case), resolve_target(case.target))
+    request = Request(fitting(find_operator(case.op), case), resolve_target(case.target))
+    return opened(request) if case.sizes == "open" else request
 
 
 def has_compiler(target: str) -> bool:
@@ -155,8 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="compilers that run at once")
     parser.add_argument("--launchers", action="store_true", help="the launchers of bundles, too")
     parser.add_argument("--resources", action="store_true", help="what kernels take of a thread, too")
+    parser.add_argument("--any-size", action="store_true", help="operators by kernels that take dims as arguments")
     options = parser.parse_args(arguments)
-    subjects, chosen = (of_paths, options.path) if options.path else (of_library, options.op)
+    if options.path and options.any_size:
+        parser.error("--any-size: the kernels of a path are made for its sizes")
+    by_operator = partial(of_library, sizes="open" if options.any_size else "fixed")
+    subjects, chosen = (of_paths, options.path) if options.path else (by_operator, options.op)
     outcomes: Counter[Outcome] = Counter()
     with ThreadPoolExecutor(options.processes) as pool:
         for target in options.target.split(","):
