@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from zlib import crc32
 
@@ -214,23 +213,30 @@ def _reference(
     prepared: Prepared, outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array] | None
 ) -> Comparison | None:
     """The result against PyTorch's in float64, within an interval of the same width around that; a gradient's against
-    autograd's, within a share of its largest value, and what the rounding of stored results moves."""
+    autograd's, and where that fails, against autograd's moved by what the rounding of stored results does."""
     case, program = prepared.case, prepared.program
     if independent is None:
         return None
-    within = partial(_within, program.by_role("out"), outcome, admitted, independent)
     forward = forward_of(case.op)
     if forward is None:
-        return within()
-    results, inputs = program.by_role("out"), prepared.values.values()
-    by_scale = compare_with_autograd(outcome.outputs, independent, results, inputs)
-    if by_scale.ok:
-        return by_scale
-    if (by_contract := within()).ok:
-        return by_contract  # where all of a gradient cancels, its scale says nothing
+        return _within(program.by_role("out"), outcome, admitted, independent)
+    by_autograd = _against_autograd(prepared, outcome, admitted, independent)
+    if by_autograd.ok:
+        return by_autograd
     moved = moved_by_storage(case, forward, program, prepared.values, prepared.scalars)
-    stored = {tensor.name: independent[tensor.name] + moved[tensor.name] for tensor in results}
-    return compare_with_autograd(outcome.outputs, stored, results, inputs)
+    stored = {name: cotangent + moved[name] for name, cotangent in independent.items()}
+    return _against_autograd(prepared, outcome, admitted, stored)
+
+
+def _against_autograd(
+    prepared: Prepared, outcome: Outcome, admitted: Enclosed, cotangents: Mapping[str, Array]
+) -> Comparison:
+    """A gradient within a share of the largest cotangent, or within its contract around them."""
+    results = prepared.program.by_role("out")
+    by_scale = compare_with_autograd(outcome.outputs, cotangents, results, prepared.values.values())
+    if by_scale.ok or not (by_contract := _within(results, outcome, admitted, cotangents)).ok:
+        return by_scale
+    return by_contract  # where all of a gradient cancels, its scale says nothing
 
 
 def _within(
