@@ -111,7 +111,7 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     times = f", {printer.value(grid.batch)} times" if spec.batch else ""
     return ContractPlan(
         title=f"{' x '.join(map(printer.value, (m_count, n_count, k_count)))}{times}; {tile.describe()}",
-        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, roomy=True),
+        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, least_threads=1),
         launch=Launch((as_count(grid.blocks), 1, 1), (tile.threads, 1, 1)),
         index_type=index.ctype,
         tile=tile,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from uol.backends import registry
 from uol.conformance.cases.case_matrix import cases_of, types_of
 from uol.conformance.cases.default_workloads import workloads_for
+from uol.conformance.cases.every_kernel import further_cases
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case
 from uol.ir.errors import TypeCheckError, UolError
@@ -31,7 +32,8 @@ class Selection:
 
     first       the representative workload on random inputs; else every workload, kind of inputs and memory order
     gradients   the gradients of the operators in their place
-    sizes       "open": by kernels that take dims as arguments, in row-major order
+    sizes       "open": by kernels that take dims as arguments, in row-major order; cases beside those that every operator
+                has launch each of its kernels
     deterministic   by kernels that add in one order from run to run
     """
 
@@ -56,7 +58,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`groups` are cases that differ in their target alone."""
+    """`groups` are cases that differ in their target alone; what launches one target's kernels is a group for itself."""
 
     groups: tuple[tuple[Case, ...], ...]
     left_out: tuple[LeftOut, ...]
@@ -133,7 +135,10 @@ def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, .
     each = [replace(c, seed=seed, sizes=sizes, deterministic=order) for c in _cases(op, dtype, selection.first)]
     if selection.sizes == "open":
         each = [case for case in each if case.arrangement == "row-major"]
-    return (tuple(replace(case, target=target) for target in selection.targets) for case in each)
+    yield from (tuple(replace(case, target=target) for target in selection.targets) for case in each)
+    if selection.sizes == "open" and not selection.first:
+        for target in selection.targets:
+            yield from ((case,) for case in further_cases([replace(case, target=target) for case in each]))
 
 
 def _cases(op: str, dtype: str, first: bool) -> Sequence[Case]:

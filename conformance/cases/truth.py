@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from uol.codegen.specs.graph import KernelGraph
 from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.verdict import Case
 from uol.ops.references import has_reference, reference
+
+ROUNDINGS = 4
+"""How much more than its own error in float32 says a float64 result may lose: two roundings may cancel in one and not in the
+other."""
 
 if TYPE_CHECKING:
     from uol.conformance.cases.twin_check import Prepared
@@ -48,6 +54,16 @@ class Truth:
             names = tuple(t.name for t in prepared.program.by_role("out"))
             self._reference.append(reference(case.op, prepared.values, case.workload.attrs, results=names))
         return self._reference[0]
+
+    def lost_by_reference(self, prepared: Prepared) -> float:
+        """What PyTorch's results lose in float64, where terms cancel: as many roundings as in float32, each 2^-29 as large."""
+        case, exact = prepared.case, self.reference(prepared)
+        if exact is None or self.independent is not None:
+            return 0.0
+        narrow = reference(case.op, prepared.values, case.workload.attrs, precision="f32", results=tuple(exact))
+        with np.errstate(invalid="ignore"):
+            lost = [np.nan_to_num(np.abs(narrow[name] - value), posinf=0.0) for name, value in exact.items()]
+        return ROUNDINGS * 2.0**-29 * max(float(np.max(each, initial=0.0)) for each in lost)
 
     def oracle(self, prepared: Prepared) -> Results:
         """The results of the kernel specs as unscheduled loops, through LLVM."""

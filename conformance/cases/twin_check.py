@@ -31,6 +31,7 @@ from uol.conformance.gradients.cases import compare_with_autograd, fitting, grad
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program, Tensor
+from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import forward_of
@@ -120,7 +121,7 @@ def judge(prepared: Prepared, outcome: Outcome, truth: Truth) -> Verdict:
     admitted = truth.admitted(prepared)
     golden = _all_results(program, outcome.outputs, admitted)
     oracle = _all_results(program, truth.oracle(prepared), admitted)
-    independent = _reference(prepared, outcome, admitted, truth.reference(prepared))
+    independent = _reference(prepared, outcome, admitted, truth)
     status, reason = _status(golden, independent, oracle, outcome.findings)
     kernels, counts = len(prepared.compiled.module.kernels), outcome.counts or {}
     return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts, outcome.seconds)
@@ -209,31 +210,40 @@ def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> 
     return compare(actual, owed, tensor.dtype)
 
 
-def _reference(
-    prepared: Prepared, outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array] | None
-) -> Comparison | None:
+def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed, truth: Truth) -> Comparison | None:
     """The result against PyTorch's in float64, within an interval of the same width around that; a gradient's against
-    autograd's, and where that fails, against autograd's moved by what the rounding of stored results does."""
-    case, program = prepared.case, prepared.program
+    autograd's."""
+    program, independent = prepared.program, truth.reference(prepared)
     if independent is None:
         return None
-    forward = forward_of(case.op)
+    forward = forward_of(prepared.case.op)
     if forward is None:
         return _within(program.by_role("out"), outcome, admitted, independent)
-    by_autograd = _against_autograd(prepared, outcome, admitted, independent)
-    if by_autograd.ok:
-        return by_autograd
-    moved = moved_by_storage(case, forward, program, prepared.values, prepared.scalars)
+    for cotangents, lost in _by_autograd(prepared, forward, independent, truth):
+        comparison = _against_autograd(prepared, outcome, admitted, cotangents, lost)
+        if comparison.ok:
+            break
+    return comparison
+
+
+def _by_autograd(
+    prepared: Prepared, forward: Op, independent: Mapping[str, Array], truth: Truth
+) -> Iterator[tuple[Mapping[str, Array], float]]:
+    """Autograd's cotangents, each with an error of autograd's own: as they are; where that does not fit, moved by what the
+    rounding of stored results does; and then with what autograd loses in float64."""
+    yield independent, 0.0
+    moved = moved_by_storage(prepared.case, forward, prepared.program, prepared.values, prepared.scalars)
     stored = {name: cotangent + moved[name] for name, cotangent in independent.items()}
-    return _against_autograd(prepared, outcome, admitted, stored)
+    yield stored, 0.0
+    yield stored, truth.lost_by_reference(prepared)
 
 
 def _against_autograd(
-    prepared: Prepared, outcome: Outcome, admitted: Enclosed, cotangents: Mapping[str, Array]
+    prepared: Prepared, outcome: Outcome, admitted: Enclosed, cotangents: Mapping[str, Array], lost: float
 ) -> Comparison:
     """A gradient within a share of the largest cotangent, or within its contract around them."""
     results = prepared.program.by_role("out")
-    by_scale = compare_with_autograd(outcome.outputs, cotangents, results, prepared.values.values())
+    by_scale = compare_with_autograd(outcome.outputs, cotangents, results, prepared.values.values(), lost)
     if by_scale.ok or not (by_contract := _within(results, outcome, admitted, cotangents)).ok:
         return by_scale
     return by_contract  # where all of a gradient cancels, its scale says nothing

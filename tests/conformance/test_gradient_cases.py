@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from uol.conformance.cases.case_matrix import cases_of
-from uol.conformance.cases.twin_check import check
+from uol.conformance.cases.truth import Truth
+from uol.conformance.cases.twin_check import check, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs, moved_by_storage
 from uol.ir import instantiate, parse
@@ -17,7 +18,7 @@ from uol.ir.program.nodes import Const, Tensor
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import catalogue
 from uol.ops.references.gradients import forward_of
-from uol.ops.workloads import workloads_of
+from uol.ops.workloads import Workload, workloads_of
 
 DX = Tensor("dx", "f32", (Const(3),), "out")
 OWED = np.array([1.0, -2.0, 0.5])
@@ -90,6 +91,24 @@ def test_what_the_rounding_of_a_stored_result_moves_is_admitted() -> None:
     assert compare_with_autograd({"dx": honest}, stored, dx).ok
     for share in (1 - 2e-6, 1 + 2e-6):
         assert not compare_with_autograd({"dx": honest * np.float32(share)}, stored, dx).ok
+
+
+def test_what_autograd_itself_loses_is_admitted() -> None:
+    """Of rows of one element a norm's gradient is 0; the terms that cancel are 1 / sqrt(eps) times the inputs."""
+    workload = Workload("layer_norm_grad", {"S": (129,), "C": 1})
+    case = Case("layer_norm_grad", "cuda", "f32", workload)
+    prepared, truth = prepare(case), Truth()
+    autograd = truth.reference(prepared)
+    assert autograd is not None and 0 < np.abs(autograd["dx"]).max() < 1e-10
+    results = prepared.program.by_role("out")
+    zeros = np.zeros((129, 1), np.float32)
+    exact = {name: cotangent.astype(np.float32) for name, cotangent in autograd.items()} | {"dx": zeros}
+    lost = truth.lost_by_reference(prepared)
+    assert 0 < lost < 1e-10
+    assert not compare_with_autograd(exact, autograd, results, prepared.values.values()).ok
+    assert compare_with_autograd(exact, autograd, results, prepared.values.values(), lost).ok
+    wrong = exact | {"dx": np.full((129, 1), 1e-7, np.float32)}
+    assert not compare_with_autograd(wrong, autograd, results, prepared.values.values(), lost).ok
 
 
 def first_case(name: str, target: str = "cpu") -> Case:

@@ -49,15 +49,22 @@ def samples_of(compiled: Compiled) -> Iterator[Instance]:
 def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instance]:
     """So many of `samples_of`, and for each kernel that is launched at none of them sizes near the bounds of its own, where
     such are found that are not too large."""
-    made_for, samples = compiled.request.instance, list(islice(samples_of(compiled), first))
+    samples = list(islice(samples_of(compiled), first))
     yield from samples
+    yield from further_sizes(compiled, samples)
+
+
+def further_sizes(compiled: Compiled, samples: Sequence[Instance]) -> Iterator[Instance]:
+    """For each kernel that is launched at none of `samples`, and none of these, sizes near the bounds of its own; not for one
+    for which only large sizes are found, or none."""
+    made_for = compiled.request.instance
+    seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
     for kernel in compiled.module.kernels:
-        seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
         if any(_all_hold(kernel.launch.where, dims) for dims in seen):
             continue
         found = _smallest_launching(compiled, seen[0], kernel.launch.where)
         if found is not None:
-            samples.append(found)
+            seen.append(made_for.seen_by_kernels(found).flat_dims)
             yield found
 
 

@@ -113,7 +113,7 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     share = "" if parts == ONE else f", {WIDTHS[-1]} of a width"
     return AttentionPlan(
         title=f"{printer.value(rows.count)} rows x {printer.value(cols.count)} cols{batches}; {tile.describe()}{share}",
-        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, roomy=True),
+        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, least_threads=1),
         launch=Launch((as_count(blocks), 1, 1), (tile.threads, 1, 1)),
         index_type=index.ctype,
         tile=tile,

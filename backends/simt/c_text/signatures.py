@@ -35,17 +35,19 @@ def signature(
     index: Index,
     further: frozenset[str] = frozenset(),
     *,
-    roomy: bool = False,
+    least_threads: int = 0,
 ) -> Signature:
     """Buffers in the spec's order, then run-time attributes, then symbolic dims. `further`: what is written beside stores.
-    `roomy`: a thread may have as many registers as a block alone on its core leaves it; compilers else save some for further
-    blocks, and put into memory what they then have no room for."""
+    `least_threads`: so many on a core at a time are enough (1: one block), and a thread may have as many registers as that
+    leaves it. 0 leaves it to the compilers, which save registers for further blocks, and put into memory what they then have
+    no room for."""
     written = stored_tensors(spec) | further
     params = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
     params += [Param(s.name, "scalar", s.dtype) for s in spec.scalars]
     params += [Param(d, "dim", "i64") for d in spec.dims]
     texts = [_declared(p, names, index.ctype) for p in params]
-    head = f'extern "C" __global__ void __launch_bounds__({threads}{", 1" if roomy else ""}) {symbol}('
+    blocks = f", {max(1, least_threads // threads)}" if least_threads else ""
+    head = f'extern "C" __global__ void __launch_bounds__({threads}{blocks}) {symbol}('
     launched = f"; for {' and '.join(map(expr_text, spec.where))}" if spec.where else ""
     one_line = f"{head}{', '.join(texts)})"
     if len(one_line) <= WIDTH:

@@ -9,17 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.c_text.names import legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.c_text.signatures import signature
 from uol.backends.simt.elements.vectors import Vectors
 from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over
 from uol.backends.simt.rows.folds import fold_text, take
-from uol.backends.simt.rows.reduce_plan import ROW, PassPlan, ReducePlan
+from uol.backends.simt.rows.reduce_plan import ROW, PassPlan, ReducePlan, row_signature
 from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.schedules import ThreadPerRow
 from uol.codegen.backend import Launch
@@ -43,7 +42,7 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     index = index_type(spec, [mul(blocks, Const(threads * each)), columns], data_apart=True)
     names = legalise(spec, ["row", END])
     row = Counter.over(spec.rows, ROW)
-    own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
+    own_signature = row_signature(spec, names, threads, index)
     spec, end = until_end(spec)
     vectors = Vectors(spec.rows[-1], each, known_multiples(spec.where), within=window_axis(spec))
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.c_text.names import Names, kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import PRIMARY, Printer
-from uol.backends.simt.c_text.proofs import Proofs, index_type
+from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.transposed import Array
@@ -34,6 +34,10 @@ from uol.ir.program.walk import rewrite, variables
 ROW, COLUMN, LANE = "$row", "$col", "lane"
 BEGIN = "begin"
 """Of the run of a row."""
+LEAST_THREADS = 512
+"""On a core, of a kernel of any size: a thread then has up to 128 registers of 65,536, with which none of the library's
+needs memory (`build_check --any-size --resources`). Left to themselves compilers keep some kernels to 32, and the rest of what
+those need in memory. Few take more than 64: those with several loads of 16 bytes in flight."""
 A = TypeVar("A", Read, Store)
 
 
@@ -78,7 +82,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, BEGIN, END, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
-    own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
+    own_signature = row_signature(spec, names, threads, index)
     staging = Staging.of(spec, schedule)
     taken, end = (staging.taken(), None) if staging.reads else until_end(spec)
     spec, vectors = _in_vectors(taken, each)
@@ -111,6 +115,11 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         passes=passes,
         staged=staging.arrays(printer),
     )
+
+
+def row_signature(spec: Reduce, names: Names, threads: int, index: Index) -> Signature:
+    """Where sizes are arguments a row's loops end anywhere: what that takes goes to registers, not to memory."""
+    return signature(spec, kernel_symbol(spec), names, threads, index, least_threads=LEAST_THREADS if spec.dims else 0)
 
 
 def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:

@@ -5,7 +5,7 @@
 #include "uol_device.h"
 
 // 1 rows of S, one row a block of 256 threads; for S <= 32768 and S % 4 == 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_by_4_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_whole_by_4_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ y,
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_by_4_kernel(
 }
 
 // 1 rows of S, one row a block of 256 threads; for S <= 32768 and S % 4 != 0 and S % 2 == 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_by_2_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_whole_by_2_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ y,
@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_by_2_kernel(
 }
 
 // 1 rows of S, one row a block of 256 threads; for S <= 32768 and S % 4 != 0 and S % 2 != 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_whole_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ y,
@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_whole_kernel(
 }
 
 // 440 rows of (S + 7039) / 7040 * 16, one row a block of 256 threads; for S > 32768 and S % 4 == 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_by_4_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_parts_by_4_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ mse_loss_y_sum_parts,
@@ -97,7 +97,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_by_4_kernel(
 }
 
 // 440 rows of (S + 7039) / 7040 * 16, one row a block of 256 threads; for S > 32768 and S % 4 != 0 and S % 2 == 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_by_2_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_parts_by_2_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ mse_loss_y_sum_parts,
@@ -124,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_by_2_kernel(
 }
 
 // 440 rows of (S + 7039) / 7040 * 16, one row a block of 256 threads; for S > 32768 and S % 4 != 0 and S % 2 != 0
-extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_kernel(
+extern "C" __global__ void __launch_bounds__(256, 2) mse_loss_parts_kernel(
     const float* __restrict__ x,
     const float* __restrict__ t,
     float* __restrict__ mse_loss_y_sum_parts,
@@ -142,7 +142,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_loss_parts_kernel(
 }
 
 // 1 rows of 440, one row a block of 128 threads; for S > 32768
-extern "C" __global__ void __launch_bounds__(128) mse_loss_kernel(
+extern "C" __global__ void __launch_bounds__(128, 4) mse_loss_kernel(
     float* __restrict__ y,
     const float* __restrict__ mse_loss_y_sum_parts,
     long long S)
