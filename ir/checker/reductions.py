@@ -64,6 +64,8 @@ def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
         extent = _bounded_extent(scope, extent, bounds, axes)
         if extent is None:
             extent = accesses.extent_of(scope, binder.name, standing)
+        if axes and node.op in ("argmax", "argmin"):
+            _check_one_length(scope, binder, [accesses.extent_of(scope, binder.name, standing), extent], bounds, axes)
         if extent is None:
             raise mismatch(
                 scope.op,
@@ -86,6 +88,23 @@ def _bounded_extent(scope: Scope, standing: Expr | None, bounds: list[Binder], i
             continue
         extent = limit
     return extent
+
+
+def _check_one_length(
+    scope: Scope, binder: Binder, known: list[Expr | None], bounds: list[Binder], inner: dict[str, Axis]
+) -> None:
+    """The place of an extremum over several indices is a number within all that they run over: an index behind the first may
+    not have two lengths, of which sizes would say at times which is the smaller one."""
+    limits = [_upper_limit(scope, b, inner) for b in bounds if b.relation in ("<", "<=")]
+    lengths = [length for length in (*known, *limits) if length is not None]
+    for length in lengths[1:]:
+        if length != lengths[0] and not scope.facts.prove(compare("==", length, lengths[0])):
+            raise mismatch(
+                scope.op,
+                binder,
+                f"`{binder.name}` runs up to {show(lengths[0])} or {show(length)}, and places are counted by one of them",
+                "give it one length, or nest an extremum in another",
+            )
 
 
 def _at_most(scope: Scope, limit: Expr, extent: Expr) -> bool:
