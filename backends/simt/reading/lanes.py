@@ -97,6 +97,14 @@ Touched = tuple[Value, Mask, Mask]
 """An access by lanes: the element, who surely makes it, and who may."""
 
 
+def is_one_place(place: Value, width: int) -> bool:
+    """Does each warp of so many lanes ask for one element, which it gets in one go?"""
+    if isinstance(place, Interval):
+        return place.low is not None and place.low == place.high
+    warps = place.reshape(len(place), -1, width) if place.shape[1] > 1 else place[..., None]
+    return bool((warps == warps[..., :1]).all())
+
+
 def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends:
     """How many sectors of a buffer the lanes of each warp touch together, summed over the warps of each block. Where data says
     the element it is one a warp at least, one a lane at most.

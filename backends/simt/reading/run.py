@@ -14,7 +14,7 @@ import numpy as np
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
-from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, joined, range_of, sectors
+from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, range_of, sectors
 from uol.backends.simt.reading.loops import set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
@@ -307,7 +307,8 @@ class Reading:
         if array in self.tensors:
             self.touched.setdefault((what, array), []).append((place, active.sure, active.maybe))
             size = bytes_of(self.types[array]) * elements
-            self.add("access", str(size), times(size, active.lanes))
+            if not is_one_place(place, min(self.widths)):
+                self.add("access", str(size), times(size, active.lanes))
         elif array in self.memory:
             self.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
 
