@@ -2,27 +2,29 @@
 
     python -m uol.conformance.traffic [--target TARGETS] [--dtype f32,f16] [--op softmax,relu] [--families rows,maps]
 
-For every row of traffic.toml, an operator at a size at which memory decides: the bytes that the operator must move, by its
-text, or by its kernels where these ask for fewer (of an order by its kernels, pass by pass); the bytes that its kernels move by
-sectors, read from their texts (what the caches are asked for: what they hold is not taken off); and how much of what threads
-ask for they ask for by 16 bytes at once.
-Exit status 1 where more than 1.15 times as much is moved, or less than 95 % by 16 bytes, and traffic.toml has no reason for it;
-2 for bad input. *modelled*: nothing runs.
+For every row of traffic.toml and traffic_library.toml, an operator at a size at which memory decides, or its gradient: the
+bytes that the operator must move, by its text, or by its kernels where these ask for fewer (of an order by its kernels, pass
+by pass); the bytes that its kernels move by sectors, read from their texts (what the caches are asked for: what they hold is
+not taken off); and how much of what threads ask for they ask for by 16 bytes at once, apart from single elements for a warp.
+Exit status 1 where more than 1.15 times as much is moved, or less than 95 % by 16 bytes, and there is no reason for it; 2 for
+bad input. *modelled*: nothing runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from uol.backends import registry
 from uol.codegen.specs.nodes import Select
 from uol.codegen.work import Issued
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import issued_of
+from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
@@ -30,7 +32,7 @@ from uol.conformance.growth import must_of, specs_of
 from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
-ROWS = Path(__file__).with_suffix(".toml")
+ROWS, LIBRARY = (Path(__file__).with_name(name) for name in ("traffic.toml", "traffic_library.toml"))
 TARGETS = [t for t in registry.names() if registry.get(t).capability.max_threads > 1]
 """Machines whose threads ask for memory."""
 MOST, LEAST = 1.15, 0.95
@@ -74,9 +76,24 @@ def rows() -> tuple[Row, ...]:
     found: list[Row] = []
     for family, entries in tomllib.loads(ROWS.read_text()).items():
         for entry in entries:
-            dims = {name: tuple(size) if isinstance(size, list) else size for name, size in entry["dims"].items()}
-            found.append(Row(family, Workload(entry["op"], dims, entry.get("attrs", {})), entry.get("reason", "")))
+            found.append(Row(family, _workload(entry["op"], entry), entry.get("reason", "")))
     return tuple(found)
+
+
+def library_rows() -> tuple[Row, ...]:
+    """What traffic_library.toml has: operators, and the gradients of those that have one and are no optimisers."""
+    given = tomllib.loads(LIBRARY.read_text())
+    found: list[Row] = []
+    for family, entries in given["library"].items():
+        for entry in entries:
+            ops = entry["ops"] if family == "optimisers" else [*entry["ops"], *differentiable(entry["ops"])]
+            found += [Row(family, _workload(op, entry), given["reasons"].get(op, "")) for op in ops]
+    return tuple(found)
+
+
+def _workload(op: str, entry: Mapping[str, Any]) -> Workload:
+    dims = {name: tuple(size) if isinstance(size, list) else size for name, size in entry["dims"].items()}
+    return Workload(op, dims, entry.get("attrs", {}))
 
 
 def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
@@ -114,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     targets = options.target.split(",")
     if strangers := [t for t in targets if t.partition(":")[0] not in TARGETS]:
         raise UolError(f"no sectors are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
-    chosen = [row for row in rows() if _is_named(row.workload.op, options.op) and _is_named(row.family, options.families)]
+    every = {str(row.workload): row for row in (*library_rows(), *rows())}.values()
+    chosen = [row for row in every if _is_named(row.workload.op, options.op) and _is_named(row.family, options.families)]
     print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {'k':>2} {'must MiB':>8} {'moved':>6} {'by 16':>5}")
     guilty = 0
     for row in chosen:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from uol.conformance import traffic
-from uol.conformance.traffic import Row, Traffic, rows, traffic_of
-from uol.ops.texts import names
+from uol.conformance.traffic import Row, Traffic, library_rows, rows, traffic_of
+from uol.ops.texts import family_of, names
 from uol.ops.workloads import Workload
 
 
@@ -60,6 +60,21 @@ def test_the_rows_are_operators_and_fit_no_cache() -> None:
     found = rows()
     assert len(found) > 30
     assert {r.workload.op.removesuffix("_grad") for r in found} <= set(names())
+    assert len({str(r.workload) for r in found}) == len(found)
+
+
+CONVOLUTIONS = ("conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d")
+ELSEWHERE = ("products", *CONVOLUTIONS, "attentions", "ordering", "mixture")
+"""Families that are not decided by memory, or whose operators are rows of traffic.toml."""
+
+
+def test_the_library_is_whole() -> None:
+    found = library_rows()
+    named = {r.workload.op for r in found}
+    left = {name for name in names() if name not in named and family_of(name) not in ELSEWHERE}
+    assert left <= {"window_count", "upsample_fraction", "upsample_corner_fraction"}, "a number for each place, of no tensor"
+    assert {f"{name}_grad" for name in ("relu", "softmax", "max_pool2d", "cumsum")} <= named
+    assert not {name for name in named if name.startswith("adamw_")}
     assert len({str(r.workload) for r in found}) == len(found)
 
 
