@@ -35,9 +35,9 @@ ROW, COLUMN, LANE = "$row", "$col", "lane"
 BEGIN = "begin"
 """Of the run of a row."""
 LEAST_THREADS = 512
-"""On a core, of a kernel of any size: a thread then has up to 128 registers of 65,536, with which none of the library's
-needs memory (`build_check --any-size --resources`). Left to themselves compilers keep some kernels to 32, and the rest of what
-those need in memory. Few take more than 64: those with several loads of 16 bytes in flight."""
+"""On a core, of a kernel of any size: a thread then has up to 128 registers of 65,536. Left to themselves compilers keep some
+kernels to 32, and the rest of what those need in memory (`build_check --any-size --resources`). Few take more than 64: those
+with several loads of 16 bytes in flight."""
 A = TypeVar("A", Read, Store)
 
 
