@@ -96,8 +96,7 @@ def spread(growth: float, steps: int | Array, magnitude: Floats, dtype: str) -> 
 def _product(terms: Enclosure, dtype: str, growth: float, over: Over) -> Enclosure:
     count = over.count(terms.value)
     with np.errstate(all="ignore"):
-        exactly = point(over.fold(np.multiply, terms.value, 1.0)) if terms.exact else None
-        result = exactly or over.fold_enclosures(multiply, terms, 1.0)
+        result = point(over.fold(np.multiply, terms.value, 1.0)) if terms.exact else over.fold_enclosures(multiply, terms, 1.0)
         margin = growth * count
         result = hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
         lost = count * _lost_of_a_product(terms, dtype, over)

@@ -1,6 +1,7 @@
 """What a fold of intervals goes over: all terms of a row, or those up to each place of it (from it on), as a scan does.
 
 The golden value of `y[i] = sum[j <= i](x[j])` by its definition is quadratic; of a long row it is made by one addition a place.
+That a text is a scan is found here anew, apart from `uol.codegen.program.scans`, which these values are there to judge.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import accumulate
+from operator import itemgetter
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uol.conformance.accuracy.index_space import Frame
-from uol.conformance.accuracy.interval import Array, Enclosure
+from uol.conformance.accuracy.interval import Array, Enclosure, point
 from uol.ir.program.nodes import Call, Reduce, Var
 from uol.ir.program.walk import variables
 
@@ -81,12 +83,11 @@ WHOLE = Whole()
 
 def _columns(terms: Enclosure) -> Iterator[Enclosure]:
     for number in range(terms.value.shape[-1]):
-        yield terms.map(lambda a, n=number: a[..., n])  # type: ignore[misc]  # n is bound now
+        yield terms.map(itemgetter((..., number)))
 
 
 def _constant(terms: Enclosure, value: float) -> Enclosure:
-    array = np.full(terms.value.shape[:-1], value)
-    return Enclosure(array, array, array)
+    return point(np.full(terms.value.shape[:-1], value))
 
 
 @dataclass(frozen=True, slots=True)

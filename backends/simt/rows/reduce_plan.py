@@ -36,8 +36,7 @@ BEGIN = "begin"
 """Of the run of a row."""
 LEAST_THREADS = 512
 """On a core, of a kernel of any size: a thread then has up to 128 registers of 65,536. Left to themselves compilers keep some
-kernels to 32, and the rest of what those need in memory (`build_check --any-size --resources`). Few take more than 64: those
-with several loads of 16 bytes in flight."""
+kernels to 32, and the rest of what those need in memory (`build_check --any-size --resources`)."""
 A = TypeVar("A", Read, Store)
 
 
