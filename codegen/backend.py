@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from uol.codegen.indexing.arithmetic import NO_DIMS, value_at
 from uol.codegen.loaded import Loaded
@@ -246,6 +246,15 @@ class GroupSummary:
     computes_indices: bool
     is_divided: bool
     spec: Callable[[], KernelSpec]
+
+
+@runtime_checkable
+class HasBlocks(Protocol):
+    """A machine whose threads are in blocks, each on one core, whose cache has what they read again."""
+
+    def bytes_by_block(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> int:
+        """Bytes of global memory that a kernel moves, each sector once for every block that touches it."""
+        ...
 
 
 class Backend(Protocol):

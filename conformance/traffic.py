@@ -1,25 +1,35 @@
-"""What the kernels of memory-bound operators move, beside what they must: `python -m uol.conformance.traffic`.
+"""What the kernels of memory-bound operators move and do, beside what they must: `python -m uol.conformance.traffic`.
 
     python -m uol.conformance.traffic [--target TARGETS] [--dtype f32,f16] [--op softmax,relu] [--families rows,maps]
 
-For every row of traffic.toml and traffic_library.toml, an operator at a size at which memory decides, or its gradient: the
-bytes that the operator must move, by its text, or by its kernels where these ask for fewer (of an order by its kernels, pass
-by pass); the bytes that its kernels move by sectors, read from their texts (what the caches are asked for: what they hold is
-not taken off); and how much of what threads ask for they ask for by 16 bytes at once, apart from single elements for a warp.
-Exit status 1 where more than 1.15 times as much is moved, or less than 95 % by 16 bytes, and there is no reason for it; 2 for
-bad input. *modelled*: nothing runs.
+For every row of traffic.toml and traffic_library.toml, an operator at a size at which memory decides, or its gradient:
+
+    must      bytes that the operator must move, by its text, or by its kernels where these ask for fewer (of an order by its
+              kernels, pass by pass)
+    moved     bytes that its kernels move by sectors, read from their texts, as a multiple of these: what a core's own cache is
+              asked for
+    block     of what is more than 1.15: likewise, with each sector once for every block that touches it: what leaves a core
+              whose cache holds that
+    by 16     how much of what threads ask for they ask for by 16 bytes at once, apart from single elements for a warp
+    work      executed statements for every 4 bytes that must be moved
+
+Exit status 1 where more than 1.15 times as much is moved, less than 95 % goes by 16 bytes, or more than 64 statements are
+executed for 4 bytes, and traffic_reasons.toml has no reason for it; a reason by which neighbours read the same holds where
+what leaves a block is at most 1.15. 2 for bad input. *modelled*: nothing runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from uol.backends import registry
+from uol.codegen.backend import HasBlocks, Module
 from uol.codegen.specs.nodes import Select
 from uol.codegen.work import Issued
 from uol.conformance.cases.case_matrix import types_of
@@ -32,26 +42,28 @@ from uol.conformance.growth import must_of, specs_of
 from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
-ROWS, LIBRARY = (Path(__file__).with_name(name) for name in ("traffic.toml", "traffic_library.toml"))
-TARGETS = [t for t in registry.names() if registry.get(t).capability.max_threads > 1]
+ROWS, LIBRARY, REASONS = (Path(__file__).with_name(f"traffic{name}.toml") for name in ("", "_library", "_reasons"))
+TARGETS = [t for t in registry.names() if isinstance(registry.get(t), HasBlocks)]
 """Machines whose threads ask for memory."""
-MOST, LEAST = 1.15, 0.95
+MOST, LEAST, MOST_STATEMENTS = 1.15, 0.95, 64
 WHOLE = 16
 """Bytes of the largest access of a thread."""
+WORD = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An operator at a size. `reason`: why it moves more than it must, or asks for less than 16 bytes at once."""
+    """An operator at a size. `reasons`: by what is beyond its bound, "moved", "cached", "accesses" or "work", why."""
 
     family: str
     workload: Workload
-    reason: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Of an operator on a target: kernels, bytes that must be moved and that are, the part that is asked for by 16 bytes."""
+    """Of an operator on a target: kernels, bytes that must be moved, that are, and that leave blocks, the part that is asked for
+    by 16 bytes, statements for every 4 bytes. `by_block` is None where no more is moved than may be."""
 
     row: Row
     target: str
@@ -59,36 +71,67 @@ class Traffic:
     kernels: int
     must: int
     moved: int
+    by_block: int | None
     whole: float
+    work: float
+
+    @property
+    def guilt(self) -> tuple[str, ...]:
+        """What is beyond its bound without a reason."""
+        return tuple(kind for kind, why in self._beyond() if not why)
 
     @property
     def is_lean(self) -> bool:
-        return self.moved <= MOST * self.must and self.whole >= LEAST
+        return not any(True for _ in self._beyond())
+
+    def _beyond(self) -> Iterator[tuple[str, str]]:
+        """What is beyond its bound, each with the reason."""
+        reasons = self.row.reasons
+        if self.moved > MOST * self.must:
+            by_block = self.moved if self.by_block is None else self.by_block
+            yield "moved", reasons.get("moved", "") or (reasons.get("cached", "") if by_block <= MOST * self.must else "")
+        if self.whole < LEAST:
+            yield "accesses", reasons.get("accesses", "")
+        if self.work > MOST_STATEMENTS:
+            yield "work", reasons.get("work", "")
 
     def __str__(self) -> str:
         what = f"{self.row.family:9} {self.row.workload!s:44} {self.target:10} {self.dtype:4} {self.kernels:2}"
-        verdict = "" if self.is_lean else f"  {self.row.reason or 'NO REASON'}"
-        return f"{what} {self.must / 2**20:8.1f} {self.moved / self.must:6.2f} {self.whole:5.0%}{verdict}"
+        block = "" if self.by_block is None else f"{self.by_block / self.must:.2f}"
+        counts = f"{self.must / 2**20:8.1f} {self.moved / self.must:6.2f} {block:>6} {self.whole:5.0%} {self.work:6.1f}"
+        verdict = "; ".join(dict.fromkeys(why or f"NO REASON ({kind})" for kind, why in self._beyond()))
+        return f"{what} {counts}  {verdict}".rstrip()
 
 
 def rows() -> tuple[Row, ...]:
     """What traffic.toml has."""
-    found: list[Row] = []
-    for family, entries in tomllib.loads(ROWS.read_text()).items():
-        for entry in entries:
-            found.append(Row(family, _workload(entry["op"], entry), entry.get("reason", "")))
-    return tuple(found)
+    given = tomllib.loads(ROWS.read_text())
+    return tuple(_row(family, entry["op"], entry) for family, entries in given.items() for entry in entries)
 
 
 def library_rows() -> tuple[Row, ...]:
     """What traffic_library.toml has: operators, and the gradients of those that have one and are no optimisers."""
-    given = tomllib.loads(LIBRARY.read_text())
     found: list[Row] = []
-    for family, entries in given["library"].items():
+    for family, entries in tomllib.loads(LIBRARY.read_text()).items():
         for entry in entries:
             ops = entry["ops"] if family == "optimisers" else [*entry["ops"], *differentiable(entry["ops"])]
-            found += [Row(family, _workload(op, entry), given["reasons"].get(op, "")) for op in ops]
+            found += [_row(family, op, entry) for op in ops]
     return tuple(found)
+
+
+@cache
+def reasons() -> Mapping[str, Mapping[str, str]]:
+    """What traffic_reasons.toml has, by operator and kind."""
+    found: dict[str, dict[str, str]] = {}
+    for kind, entries in tomllib.loads(REASONS.read_text()).items():
+        for entry in entries:
+            for op in entry["ops"]:
+                found.setdefault(op, {})[kind] = entry["why"]
+    return found
+
+
+def _row(family: str, op: str, entry: Mapping[str, Any]) -> Row:
+    return Row(family, _workload(op, entry), reasons().get(op, {}))
 
 
 def _workload(op: str, entry: Mapping[str, Any]) -> Workload:
@@ -104,7 +147,18 @@ def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     by_kernels = sum(each.memory_bytes for each in issued)
     is_order = any(isinstance(kernel.spec, Select) for kernel in compiled.module.kernels)
     must = by_kernels if is_order else min(by_text, by_kernels)
-    return Traffic(row, target, dtype, len(issued), must, sum(map(moved_bytes, issued)), _whole(issued))
+    moved = sum(map(moved_bytes, issued))
+    by_block = _by_block(compiled.module) if moved > MOST * must else None
+    done = sum(count.high or 0 for each in issued for count in each.statements.values())
+    work = done * WORD / must
+    return Traffic(row, target, dtype, len(issued), must, moved, by_block, _whole(issued), work)
+
+
+def _by_block(module: Module) -> int:
+    backend = registry.get(module.backend)
+    assert isinstance(backend, HasBlocks)
+    device = backend.devices[module.device_name]
+    return sum(backend.bytes_by_block(kernel.spec, kernel.schedule, device) for kernel in module.kernels)
 
 
 def moved_bytes(issued: Issued) -> int:
@@ -133,13 +187,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UolError(f"no sectors are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     every = {str(row.workload): row for row in (*library_rows(), *rows())}.values()
     chosen = [row for row in every if _is_named(row.workload.op, options.op) and _is_named(row.family, options.families)]
-    print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {'k':>2} {'must MiB':>8} {'moved':>6} {'by 16':>5}")
+    print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {'k':>2} {'must MiB':>8} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}")
     guilty = 0
     for row in chosen:
         for target in targets:
             for dtype in types_of(row.workload.op, options.dtype.split(",")):
                 traffic = traffic_of(row, target, dtype)
-                guilty += not traffic.is_lean and not row.reason
+                guilty += bool(traffic.guilt)
                 print(traffic, flush=True)
     print(f"{len(chosen)} operators, {guilty} without a reason; modelled from the texts of the kernels")
     return 1 if guilty or not chosen else 0

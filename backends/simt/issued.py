@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from uol.backends.simt.reading.by_block import BlockReading
 from uol.backends.simt.reading.counts import sample
 from uol.backends.simt.reading.lanes import Value
 from uol.backends.simt.reading.parse import read_kernels
@@ -22,6 +23,8 @@ FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
 FEW_TURNS, LEAST_TURNS, MOST_TURNS = 3, 12, 64
 """Of a loop whose turns differ: what shows what it costs to read them, and what is counted, at the least and at the most."""
+BLOCKS_KEPT = 8
+"""Of a launch, whose sectors are kept until each ends."""
 WIDTHS = (32, 64)
 """Lanes of a warp on the machines that there are: most texts are common to them, and are read for all at once."""
 KEPT_READINGS = 256
@@ -77,6 +80,26 @@ def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]
     chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // cost) // threads))
     found = reading(chosen, _turns_read(visits, cost)).run()
     return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
+
+
+def bytes_by_block(kernel: Kernel, device_lanes: int, dims: Mapping[str, int]) -> int:
+    """Bytes of global memory of a rendered kernel, each sector once for every block that touches it."""
+    grid, _, _ = kernel.launch.blocks(dims)
+    if not grid:
+        return 0
+    (text,) = read_kernels(kernel.text)
+    values: dict[str, Value] = {
+        text.parameters[place].name: np.array([[dims[p.name]]], np.int64)
+        for place, p in enumerate(kernel.params)
+        if p.kind == "dim"
+    }
+    chosen = sample(grid, BLOCKS_KEPT)
+    threads = kernel.launch.block[0]
+    reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [device_lanes], MOST_TURNS, values)
+    each = reading.run_blocks()
+    if len(chosen) == grid:
+        return int(each.sum())
+    return int(each[0] + each[-1] + (grid - 2) * each[1:-1].mean())
 
 
 def _turns_read(visits: Callable[[int], int], cost: int) -> int:

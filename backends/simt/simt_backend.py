@@ -132,6 +132,11 @@ class SimtBackend:
 
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims)
 
+    def bytes_by_block(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> int:
+        from uol.backends.simt.issued import bytes_by_block
+
+        return bytes_by_block(self.render(spec, schedule, device), self.capability.lanes, dims)
+
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         return self._rendered(spec, _own(schedule))
 

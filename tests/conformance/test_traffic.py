@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from uol.conformance import traffic
@@ -10,8 +12,11 @@ from uol.ops.texts import family_of, names
 from uol.ops.workloads import Workload
 
 
+NONE: Mapping[str, str] = {}
+
+
 def row(op: str, **dims: int | tuple[int, ...]) -> Row:
-    return Row("any", Workload(op, dims), "")
+    return Row("any", Workload(op, dims))
 
 
 @pytest.mark.parametrize("target", traffic.TARGETS)
@@ -29,15 +34,16 @@ def test_scans_and_pools_go_by_whole_accesses() -> None:
     averaged = traffic_of(row("global_avg_pool2d", N=16, C=512, H=7, W=7), "cuda", "f32")
     assert averaged.moved == 16 * 512 * (49 + 1) * 4
     pool = Workload("max_pool2d", {"N": 8, "C": 64, "H": 64, "W": 64}, {"kernel": 2, "stride": 2})
-    pooled = traffic_of(Row("any", pool, ""), "cuda", "f32")
+    pooled = traffic_of(Row("any", pool), "cuda", "f32")
     inputs, results = 8 * 64 * 64 * 64 * 4, 8 * 64 * 32 * 32 * 4
     assert (pooled.must, pooled.whole) == (inputs + results, 1.0)
     assert pooled.moved == 2 * inputs + results, "each half of a sector is asked for"
+    assert pooled.by_block == inputs + results, "and leaves no block twice"
 
 
 def test_what_must_be_moved_is_what_the_fewest_kernels_ask_for() -> None:
     groups = Workload("group_norm", {"N": 8, "C": 64, "S": (28, 28)}, {"groups": 32})
-    found = traffic_of(Row("any", groups, ""), "cuda", "f32")
+    found = traffic_of(Row("any", groups), "cuda", "f32")
     assert (found.kernels, found.must) == (1, (2 * 8 * 64 * 28 * 28 + 2 * 64) * 4)
 
 
@@ -46,7 +52,8 @@ def test_one_element_less_goes_one_by_one() -> None:
     assert found.moved == 2 * 65536 * 4
     assert found.whole == 0
     assert not found.is_lean
-    assert str(found).endswith("0%  NO REASON")
+    assert found.guilt == ("accesses",)
+    assert str(found).endswith("NO REASON (accesses)")
 
 
 def test_what_is_transposed_goes_through_shared_memory_unless_it_is_narrow() -> None:
@@ -86,9 +93,21 @@ def test_bad_input_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_lean_is_little_more_than_must() -> None:
-    def made(moved: int, whole: float) -> Traffic:
-        return Traffic(row("relu", S=(8,)), "cuda", "f32", 1, 1000, moved, whole)
+    def made(moved: int, by_block: int | None, whole: float, work: float = 1.0, why: Mapping[str, str] = NONE) -> Traffic:
+        of = Row("any", Workload("relu", {"S": (8,)}), why)
+        return Traffic(of, "cuda", "f32", 1, 1000, moved, by_block, whole, work)
 
-    assert made(1150, 0.95).is_lean
-    assert not made(1151, 1.0).is_lean
-    assert not made(1000, 0.94).is_lean
+    assert made(1150, None, 0.95).is_lean
+    assert made(1151, 1151, 1.0).guilt == ("moved",)
+    assert made(1000, None, 0.94).guilt == ("accesses",)
+    assert made(1000, None, 1.0, 64.1).guilt == ("work",)
+    assert made(2000, 2000, 0.5, 70.0).guilt == ("moved", "accesses", "work")
+    assert made(2000, 2000, 0.5, 1.0, {"moved": "both halves"}).guilt == ("accesses",), "a reason is of one measure"
+    assert made(2000, 1150, 1.0, 1.0, {"cached": "windows overlap"}).guilt == ()
+    assert made(2000, 1151, 1.0, 1.0, {"cached": "windows overlap"}).guilt == ("moved",), "that neighbours read the same is counted"
+
+
+def test_every_reason_is_of_a_row() -> None:
+    ops = {row.workload.op for row in (*rows(), *library_rows())}
+    assert set(traffic.reasons()) <= ops
+    assert {kind for kinds in traffic.reasons().values() for kind in kinds} <= {"moved", "cached", "accesses", "work"}

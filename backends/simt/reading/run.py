@@ -183,7 +183,7 @@ class Reading:
         found = trips(loop, lambda node: self.value(node, active), self.values)
         if isinstance(found, Interval):
             self.unknown_turns(loop, found, active)
-        elif self.loop_facts(loop).alike and (found == found.flat[0]).all():
+        elif self.is_read_once(loop, found):
             turns = int(found.flat[0])
             self.forget(loop, but=loop.variable)
             if turns:
@@ -191,6 +191,10 @@ class Reading:
         else:
             self.turns(loop, np.broadcast_to(found, active.sure.shape), active)
         self.forget(loop)
+
+    def is_read_once(self, loop: Loop, turns: Ints) -> bool:
+        """Does one turn stand for all, of which each lane has as many?"""
+        return self.loop_facts(loop).alike and bool((turns == turns.flat[0]).all())
 
     def loop_facts(self, loop: Loop) -> LoopFacts:
         if id(loop) not in self.loops:

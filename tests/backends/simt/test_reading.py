@@ -8,6 +8,7 @@ import pytest
 from uol.backends.simt import issued
 from uol.backends.simt.reading import run
 from uol.backends.simt.reading.alike_turns import has_like_turns
+from uol.backends.simt.reading.by_block import BlockReading
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
 from uol.backends.simt.reading.syntax import KernelText, Loop, Simple
@@ -161,3 +162,29 @@ def test_what_a_branch_sets_is_so_for_the_lanes_that_take_it() -> None:
     assert unknown["store", "y"] == Interval(2 * 32, 64 * 32)
     turns = counts("int at = 1;\nif (float(x[threadIdx.x]) > 0.0f) at = 3;\nfor (int i = 0; i < at; ++i) {\n  y[0] = 1.0f;\n}")
     assert turns["statement", "memory"] == Interval(64, 3 * 64)
+
+
+def of_blocks(body: str, chosen: tuple[int, ...] = (0,), turns: int = 64) -> list[int]:
+    """Bytes that leave each block: of 64 threads, x in 2 bytes an element, y in 4."""
+    reading = BlockReading(kernel(body), np.array(chosen), 8, 64, (32,), turns)
+    return reading.run_blocks().tolist()
+
+
+def test_a_sector_leaves_a_block_once() -> None:
+    one = "const int i = blockIdx.x * 64 + threadIdx.x;\n"
+    assert of_blocks(f"{one}y[i] = 1.0f;", (0, 3)) == [256, 256]
+    assert of_blocks(f"{one}y[i] = float(x[i]) + float(x[i]);") == [128 + 256]
+    assert of_blocks(f"{one}y[i] = float(x[i]) + float(x[i + 1]);", (0,)) == [128 + 32 + 256], "one more at the end"
+    assert of_blocks(f"{one}if (threadIdx.x < 8) y[i] = 1.0f;") == [32]
+    halves = f"{one}for (int h = 0; h < 2; ++h) {{\nconst uol::Vector<float, 4> a = uol::load_vector<4>(y, i * 8 + h * 4, true);\n}}"
+    assert of_blocks(halves) == [64 * 32], "each half of a sector is asked for, the sector moves once"
+
+
+def test_windows_that_overlap_leave_a_block_once_and_long_loops_each_turn() -> None:
+    window = "const int i = blockIdx.x * 64 + threadIdx.x;\nfloat s = 0.0f;\nfor (int k = 0; k < {0}; ++k) {{\ns += y[i + k * 8];\n}}"
+    assert of_blocks(window.format(3)) == [(64 + 16) * 4]
+    assert of_blocks(window.format(100)) == [100 * 64 * 4], "of a loop of more turns than are read, each counts for itself"
+
+
+def test_what_data_says_is_a_sector_a_lane() -> None:
+    assert of_blocks("const int i = int(x[threadIdx.x]);\ny[i] = 1.0f;") == [128 + 64 * 32]
