@@ -62,8 +62,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Of an operator on a target: kernels, bytes that must be moved, that are, and that leave blocks, the part that is asked for
-    by 16 bytes, statements for every 4 bytes. `by_block` is None where no more is moved than may be."""
+    """Of an operator on a target: kernels, bytes that must be moved, that are, and that leave blocks, the part asked for by
+    16 bytes, statements for every 4 bytes. `by_block` is None where no more is moved than may be."""
 
     row: Row
     target: str
@@ -187,7 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UolError(f"no sectors are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     every = {str(row.workload): row for row in (*library_rows(), *rows())}.values()
     chosen = [row for row in every if _is_named(row.workload.op, options.op) and _is_named(row.family, options.families)]
-    print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {'k':>2} {'must MiB':>8} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}")
+    counts = f"{'k':>2} {'must MiB':>8} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}"
+    print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {counts}")
     guilty = 0
     for row in chosen:
         for target in targets:

@@ -11,7 +11,6 @@ from uol.conformance.traffic import Row, Traffic, library_rows, rows, traffic_of
 from uol.ops.texts import family_of, names
 from uol.ops.workloads import Workload
 
-
 NONE: Mapping[str, str] = {}
 
 
@@ -104,7 +103,7 @@ def test_lean_is_little_more_than_must() -> None:
     assert made(2000, 2000, 0.5, 70.0).guilt == ("moved", "accesses", "work")
     assert made(2000, 2000, 0.5, 1.0, {"moved": "both halves"}).guilt == ("accesses",), "a reason is of one measure"
     assert made(2000, 1150, 1.0, 1.0, {"cached": "windows overlap"}).guilt == ()
-    assert made(2000, 1151, 1.0, 1.0, {"cached": "windows overlap"}).guilt == ("moved",), "that neighbours read the same is counted"
+    assert made(2000, 1151, 1.0, 1.0, {"cached": "windows overlap"}).guilt == ("moved",), "which is counted"
 
 
 def test_every_reason_is_of_a_row() -> None:

@@ -1,7 +1,7 @@
 """What leaves a block: every sector of global memory once for each block that touches it, however often its threads do.
 
-A core's own cache has what neighbours ask for again, as windows that overlap do: of what `Reading` counts, an access a warp, this
-is the part that the next cache, which all cores share, is asked for. What is read behind a loop of many turns again counts again.
+A core's own cache has what neighbours ask for again, as windows that overlap do: of what `Reading` counts, access by access,
+this is the part that the next cache, which all cores share, is asked for. What is read again behind a long loop counts again.
 """
 
 from __future__ import annotations

@@ -176,12 +176,14 @@ def test_a_sector_leaves_a_block_once() -> None:
     assert of_blocks(f"{one}y[i] = float(x[i]) + float(x[i]);") == [128 + 256]
     assert of_blocks(f"{one}y[i] = float(x[i]) + float(x[i + 1]);", (0,)) == [128 + 32 + 256], "one more at the end"
     assert of_blocks(f"{one}if (threadIdx.x < 8) y[i] = 1.0f;") == [32]
-    halves = f"{one}for (int h = 0; h < 2; ++h) {{\nconst uol::Vector<float, 4> a = uol::load_vector<4>(y, i * 8 + h * 4, true);\n}}"
+    half = "const uol::Vector<float, 4> a = uol::load_vector<4>(y, i * 8 + h * 4, true);"
+    halves = f"{one}for (int h = 0; h < 2; ++h) {{\n{half}\n}}"
     assert of_blocks(halves) == [64 * 32], "each half of a sector is asked for, the sector moves once"
 
 
 def test_windows_that_overlap_leave_a_block_once_and_long_loops_each_turn() -> None:
-    window = "const int i = blockIdx.x * 64 + threadIdx.x;\nfloat s = 0.0f;\nfor (int k = 0; k < {0}; ++k) {{\ns += y[i + k * 8];\n}}"
+    window = "const int i = blockIdx.x * 64 + threadIdx.x;\nfloat s = 0.0f;\n"
+    window += "for (int k = 0; k < {0}; ++k) {{\ns += y[i + k * 8];\n}}"
     assert of_blocks(window.format(3)) == [(64 + 16) * 4]
     assert of_blocks(window.format(100)) == [100 * 64 * 4], "of a loop of more turns than are read, each counts for itself"
 
