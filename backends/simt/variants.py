@@ -18,22 +18,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
+from typing import TypeVar
 
 from uol.backends.simt.attention.tiles import WIDTHS, open_widths
 from uol.backends.simt.c_text.counters import smallest
+from uol.backends.simt.elements.multiples import NONE, is_multiple_of
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
-from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, columns_kept
 from uol.backends.simt.rows.row_schedules import (
     MOST_THREADS,
     ROWS_STAGED,
+    are_short,
     columns_side_by_side,
     lanes_want_rows,
     rows_side_by_side,
 )
 from uol.backends.simt.rows.staging import staged_bytes
-from uol.backends.simt.schedules import THREADS
+from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
@@ -45,6 +47,8 @@ from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import variables
 
 Where = tuple[Expr, ...]
+Spread = Map | Pack | Reduce | Scan
+Wide = TypeVar("Wide", bound=Spread)
 
 FEW = (16, 32, 64)
 """Rows or columns of a product: as many as the smaller tiles have."""
@@ -75,16 +79,16 @@ def variants(spec: KernelSpec, lanes: int) -> tuple[KernelSpec, ...]:
 def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
     match spec:
         case Map() | Pack() if spec.axes:
-            yield from _by_width(Part("", ()), spec)
-        case Reduce() if spec.cols and not lanes_want_rows(spec, spec.rows, spec.cols):
+            yield from _by_width(Part("", ()), spec, lanes)
+        case Reduce() if spec.cols and not _are_one_thread_s(spec, lanes):
             for part in _by_length(spec, lanes):
-                yield from _by_width(part, spec)
+                yield from _by_width(part, spec, lanes)
         case Scan(along=along) if isinstance(along.extent, Var) and not lanes_want_rows(spec, spec.rows, (along,)):
-            width = _width(replace(spec, where=(multiple_of(along.extent, WHOLE_BYTES),)))
+            width = _width(_by_multiples(spec, (along.extent,)), lanes)
             for part in _up_to({"short": THREADS // 2 * width}, along.extent):
-                yield from _by_width(part, spec)
-        case Reduce() | Scan() if isinstance(spec, Scan) or (spec.rows and spec.cols):
-            yield from _by_width(Part("", ()), spec)
+                yield from _by_width(part, spec, lanes)
+        case Reduce() | Scan() if isinstance(spec, Scan) or spec.rows:
+            yield from _by_width(Part("", ()), spec, lanes)
         case Select() if static(spec.col.extent) is None and not spec.run:
             orders = ORDERS[bisect_left(ORDERS, smallest(spec.col.extent, spec.where)) :]
             most = known_bound(spec.where, spec.col.extent)
@@ -115,7 +119,7 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
         if _may_be_staged(spec):
             bounds |= {f"up_to_{most}": most for most in STAGED}
         if isinstance(size(spec.cols), Var):
-            width = _width(replace(spec, where=(multiple_of(size(spec.cols), WHOLE_BYTES),)))
+            width = _width(_by_multiples(spec, (size(spec.cols),)), lanes)
             if lanes // 2 * width > max(bounds.values(), default=0):
                 bounds["shortest"] = lanes // 2 * width
         bounds["short"] = lanes * MOST_COLUMNS
@@ -141,10 +145,14 @@ def _not_all(conditions: Sequence[Expr]) -> Expr:
     return reduce(lambda found, each: Call("or", (found, each), "bool"), others, first)
 
 
-def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
+def _by_width(part: Part, spec: Spread, lanes: int) -> Iterator[Part]:
     """A part as it is; or in several, where whole accesses may go along axes if their extents are multiples of them."""
-    extents = tuple(each for each in _lengths_of_accesses(spec) if static(each) is None)
-    width = _width(replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents)))
+    extents = tuple(each for each in _lengths_of_accesses(spec, lanes) if static(each) is None)
+    width = _width(_by_multiples(spec, extents), lanes)
+    lines = () if isinstance(spec, Scan) else (arg.shape[-1] for arg in spec.args if arg.shape)
+    further = tuple(dict.fromkeys((*extents, *(each for each in lines if static(each) is None))))
+    if (wider := _width(_by_multiples(spec, further), lanes)) > width:  # what lies near together begins within lines
+        extents, width = further, wider
     if all(is_multiple_of(extent, width, NONE) for extent in extents):
         yield part
         return
@@ -158,7 +166,12 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
     yield replace(part, where=beyond)
 
 
-def _narrower(spec: Map | Pack | Reduce | Scan, width: int, part: Part) -> Iterator[int]:
+def _by_multiples(spec: Wide, extents: Iterable[Expr]) -> Wide:
+    """The spec, of sizes that are multiples of what any access has."""
+    return replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents))
+
+
+def _narrower(spec: Spread, width: int, part: Part) -> Iterator[int]:
     """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one; but for short
     ones that come to shared memory first."""
     has_rows = isinstance(spec, Reduce) or (isinstance(spec, Map | Pack) and len(with_last_axes_joined(spec).axes) > 1)
@@ -174,7 +187,7 @@ def _may_be_staged(spec: Reduce) -> bool:
     return staged_bytes(replace(spec, where=(*spec.where, is_short)), ROWS_STAGED) is not None
 
 
-def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
+def _lengths_of_accesses(spec: Spread, lanes: int) -> tuple[Expr, ...]:
     """How much there is along what a thread has elements side by side of."""
     match spec:
         case Map() | Pack():
@@ -182,7 +195,7 @@ def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
             if crossing is not None:
                 return crossing.along.extent, crossing.across.extent
             return (with_last_axes_joined(spec).axes[-1].extent,)
-        case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
+        case Reduce(rows=rows) if _are_one_thread_s(spec, lanes):
             return (rows[-1].extent,)
         case Reduce(cols=cols):
             _, end = until_end(spec)
@@ -193,18 +206,27 @@ def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
             return (rows[-1].extent,) if lanes_want_rows(spec, rows, (along,)) else (along.extent,)
 
 
-def _width(spec: Map | Pack | Reduce | Scan) -> int:
+def _width(spec: Spread, lanes: int) -> int:
     """How many elements that may be."""
     match spec:
         case Map() | Pack():
             crossing = crossing_of(spec)
             return elements_side_by_side(spec) if crossing is None else tile_across(spec, crossing).each
-        case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
+        case Reduce(rows=rows) if _are_one_thread_s(spec, lanes):
             return rows_side_by_side(spec)
         case Reduce():
             return elements_side_by_side(spec)
         case Scan(rows=rows, along=along):
             return 1 if lanes_want_rows(spec, rows, (along,)) else columns_side_by_side(spec)
+
+
+def _are_one_thread_s(spec: Reduce, lanes: int) -> bool:
+    """Does each row go to one thread?"""
+    if not spec.rows:
+        return False
+    extent = spec.rows[-1].extent
+    whole = spec if static(extent) is not None else _by_multiples(spec, (extent,))
+    return lanes_want_rows(spec, spec.rows, spec.cols) or are_short(whole, lanes)
 
 
 def _is_open(axes: Iterable[Axis]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.scope import Scope
+from uol.ir.integers.intervals import Interval
 
 PART, PIECE, ELEMENT = "$part", "$piece", "$v"
 """Local variables: the number of a piece, itself, and which of its elements is moved."""
@@ -24,9 +26,15 @@ class Pieces:
 
     def load(self, offset: str, scope: Scope) -> None:
         """`array[k] = tensor[offset + k]`"""
-        part, piece, _ = self._named(scope)
+        part, _, _ = self._named(scope)
         value = f"uol::load_vector<{self.width}>({self.tensor}, {offset} + {part} * {self.width}, {self.aligned})"
+        self.fill(lambda _: value, scope)
+
+    def fill(self, loaded: Callable[[Scope], str], scope: Scope) -> None:
+        """`array[k] = piece.at[k % width]`, of pieces that are each loaded so, by the number of it."""
+        part, piece, _ = self._named(scope)
         inner = scope.inner()
+        value = loaded(inner)
         inner.add(f"const uol::Vector<{self.ctype}, {self.width}> {piece} = {value};")
         self._move(scope, inner, loads=True)
         self._loop(scope, part, self.count, inner, scope)
@@ -41,8 +49,10 @@ class Pieces:
         self._loop(scope, part, self.count, inner, scope)
 
     def _named(self, scope: Scope) -> tuple[str, str, str]:
-        names = scope.printer.names.with_locals([PART, PIECE, ELEMENT])
-        scope.printer = replace(scope.printer, names=names)
+        printer = scope.printer
+        names, ranges = printer.names.with_locals([PART, PIECE, ELEMENT]), printer.ranges
+        known = replace(ranges, variables={**ranges.variables, PART: Interval(0, self.count - 1)})
+        scope.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=known))
         return names.variable(PART), names.variable(PIECE), names.variable(ELEMENT)
 
     def _move(self, scope: Scope, inner: Scope, *, loads: bool) -> None:

@@ -11,6 +11,7 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.random_words import RandomWords
+from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
@@ -95,7 +96,8 @@ def one_element(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) 
 
 def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
     """The statements of `width` elements side by side: loads, a loop over the elements, stores."""
-    vectors = Vectors(spec.axes[-1], width, known_multiples(spec.where))
+    axis = spec.axes[-1]
+    vectors = Vectors(axis, width, known_multiples(spec.where), group=Group.of(spec, axis, width))
     words = RandomWords(vectors, counter, frozenset(step.name for step in spec.steps if isinstance(step, Let)))
     steps = [vectors.at_element(counter.shortened(words.taken(vectors.taken(s))), counter.name) for s in spec.steps]
     printer = words.known(vectors.known(printer))
@@ -103,13 +105,15 @@ def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, wid
     stores = {name: counter.offset(store) for name, store in vectors.stores.items()}
     scope = Scope(printer)
     scope.add(f"const {printer.index_type} {printer.names.variable(counter.name)} = {VECTOR} * {width};")
-    before = (*loads.values(), *stores.values(), *words.calls.values())
-    for line in counter.declarations(printer, used_variables(steps).union(*map(variables, before))):
+    before = (*loads.values(), *(s.vector for s in vectors.spans.values()), *stores.values(), *words.calls.values())
+    for line in counter.declarations(printer, vectors.needed(used_variables(steps).union(*map(variables, before)))):
         scope.add(line)
     workspaces = frozenset(a.name for a in spec.args if a.role == "workspace")
     scope.add(vectors.aligned(printer, workspaces))
     for name, read in loads.items():
         vectors.load(name, read, scope)
+    for name in vectors.spans:
+        vectors.load_span(name, scope)
     words.declare(scope)
     for name in stores:
         scope.add(vectors.declaration(name, printer))

@@ -7,15 +7,18 @@ same kernel.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+from uol.backends.c_text.index_intervals import NATURAL
 from uol.backends.simt.c_text.pieces import ELEMENT, Pieces
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import SHORT_INTEGERS, STORAGE
-from uol.backends.simt.schedules import SECTOR_BYTES
+from uol.backends.simt.elements.multiples import NONE, Multiples, is_multiple_of
+from uol.backends.simt.elements.spans import FIRST, Group, Span, may_be_picked, one_place, span_of
+from uol.backends.simt.schedules import SECTOR_BYTES, WHOLE_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Fold, Holds, KernelSpec, Read, Reduce, Step, Store
@@ -27,39 +30,42 @@ from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import DTYPES
 
-WHOLE_BYTES = 16
-"""The largest access of a thread (CUDA C++ Programming Guide, "Device Memory Accesses"; CDNA2 ISA, global_load_dwordx4)."""
 VECTOR = "vector"
 """The local variable of a kernel that counts its vectors."""
+Access = TypeVar("Access", Read, Store, Span)
 ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
 
 
-Multiples = Mapping[Expr, int]
-"""What sizes that are arguments are multiples of."""
-NONE: Multiples = {}
-
-
-def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along: Iterable[Axis] = ()) -> int:
+def width_along(
+    spec: KernelSpec, axis: Axis, within: Axis | None = None, along: Iterable[Axis] = (), *, near: bool = False
+) -> int:
     """How many elements along an axis a thread should have: so many that the widest is accessed by 16 bytes; 1 where the
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors.
     `within`: an axis along which windows may lie that touch. `along`: axes such that what does not lie along them counts for
-    little: where it is the widest, it is moved in pieces."""
+    little: where it is the widest, it is moved in pieces. `near`: what lies near together may be picked from vectors."""
     multiples = known_multiples(spec.where)
+    whole_spec = spec
     spec, end = until_end(spec) if isinstance(spec, Reduce) else (spec, None)
     lengths = (axis.extent,) if end is None or end.axis != axis else (axis.extent, end.first, end.extent)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
     whole = [a for a in moved if is_side_by_side(a, axis, 1, multiples) or is_window(a, axis, within, 1, multiples)]
     if axis.extent == ZERO or not whole:
         return 1
-    if not all(_is_apart(each, axis) for each in moved if each not in whole):
+    others = [each for each in moved if each not in whole and not _is_apart(each, axis)]
+    if others and not near:
         return 1
     names = {axis.name for axis in along}
     often = [a for a in whole if not names or (isinstance(a, Read) and (a.guard or names & variables(a.offset)))]
     width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in often or whole)
     while width > 1 and not (
         all(is_multiple_of(length, width, multiples) for length in lengths)
-        and all(is_side_by_side(a, axis, width, multiples) or is_window(a, axis, within, width, multiples) for a in whole)
+        and all(
+            is_side_by_side(a, axis, width, multiples)
+            or is_window(a, axis, within, width, multiples)
+            or (near and may_be_picked(a, Group.of(whole_spec, axis, width, within)))
+            for a in (*whole, *others)
+        )
     ):
         width //= 2
     return width
@@ -106,30 +112,6 @@ def is_side_by_side(access: Read | Store, axis: Axis, width: int, multiples: Mul
     return fixed and all(_is_alike(c, axis, width, multiples) for guard in access.guard for c in guard.conditions)
 
 
-def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
-    """Is an index a multiple of a number, whatever its variables are?"""
-    if expr in multiples:
-        return multiples[expr] % of == 0
-    match expr:
-        case Const(value=value):
-            return int(value) % of == 0
-        case Call(fn="+" | "-" | "min" | "max", args=args):
-            return all(is_multiple_of(a, of, multiples) for a in args)
-        case Call(fn="*", args=args):
-            known = (number for size, number in multiples.items() if not Counter(_factors(size)) - Counter(_factors(expr)))
-            return any(number % of == 0 for number in known) or any(is_multiple_of(a, of, multiples) for a in args)
-    return of == 1
-
-
-def _factors(expr: Expr) -> Iterator[Expr]:
-    match expr:
-        case Call(fn="*", args=args):
-            for each in args:
-                yield from _factors(each)
-        case _:
-            yield expr
-
-
 def _is_alike(condition: Expr, axis: Axis, width: int, multiples: Multiples) -> bool:
     """Has a condition one value in all of a group of `width`? Where it is none of the axis; or compares it with a bound
     between two groups."""
@@ -156,16 +138,27 @@ def _is_apart(access: Read | Store, axis: Axis) -> bool:
 @dataclass(slots=True)
 class Vectors:
     """What a thread has of `width` elements along an axis: reads and stores by the names of the vectors for them. `backwards`:
-    the last of them comes first. `within`: the axis of windows that touch, which are several vectors each."""
+    the last of them comes first. `within`: the axis of windows, all of whose steps a thread takes at once. `group`: of what is
+    picked from spans of vectors; none where nothing is."""
 
     axis: Axis
     width: int
     multiples: Multiples = field(default_factory=dict)
     backwards: bool = False
     within: Axis | None = None
+    group: Group | None = None
     loads: dict[str, Read] = field(default_factory=dict)
     windows: dict[str, Read] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
+
+    @property
+    def unrolled(self) -> Axis | None:
+        """The axis of windows, where there are any."""
+        within = self.within
+        if within is None or self.windows:
+            return within
+        return within if any(within.name in variables(span.place) for span in self.spans.values()) else None
 
     @property
     def element(self) -> Expr:
@@ -177,7 +170,7 @@ class Vectors:
         step = replace(step, value=self._where_needed(step.value))
         match step:
             case Store() if is_side_by_side(step, self.axis, self.width, self.multiples):
-                name = _name_of(step, self.stores)
+                name = _name_of(step, self.stores, step.tensor)
                 self.stores[name] = step
                 return replace(step, tensor=name, offset=self.element, strides=(), value=self._value(step.value))
             case Fold(where=where):
@@ -213,15 +206,31 @@ class Vectors:
         if not isinstance(node, Read):
             return None
         if self.within is not None and is_window(node, self.axis, self.within, self.width, self.multiples):
-            name = _name_of(node, self.windows, "window")
+            name = _name_of(node, self.windows, node.tensor, "window")
             self.windows[name] = node
             place = add(mul(self.element, self.within.extent), Var(self.within.name))
             return replace(node, tensor=name, offset=place, strides=())
-        return self.taken_read(node) if is_side_by_side(node, self.axis, self.width, self.multiples) else None
+        if is_side_by_side(node, self.axis, self.width, self.multiples):
+            return self.taken_read(node)
+        return None if self.group is None else self._picked(node, self.group)
+
+    def _picked(self, read: Read, group: Group) -> Expr | None:
+        """An element of a span; what is one element for the whole group is read there."""
+        if (one := one_place(read, group)) is not None:
+            return replace(read, offset=one, strides=())
+        span = span_of(read, group)
+        if span is None:
+            return None
+        for name, load in self.loads.items():
+            if span.count == 1 and (load.tensor, load.offset, load.guard) == (read.tensor, span.first.offset, span.first.guard):
+                return replace(read, tensor=name, offset=span.place, strides=(), guard=(), fill=None)
+        name = _name_of(span, self.spans, read.tensor, "span")
+        self.spans[name] = span
+        return replace(read, tensor=name, offset=span.place, strides=(), guard=(), fill=None)
 
     def taken_read(self, read: Read) -> Read:
         """The element of a vector that stands for a read."""
-        name = _name_of(read, self.loads)
+        name = _name_of(read, self.loads, read.tensor)
         self.loads[name] = read
         return replace(read, tensor=name, offset=self.element, strides=(), guard=(), fill=None)
 
@@ -235,19 +244,28 @@ class Vectors:
                 step = replace(step, where=tuple(substitute(each, values) for each in step.where))
         return replace(step, value=substitute(step.value, values))
 
+    def needed(self, names: frozenset[str]) -> frozenset[str]:
+        """Names of variables, with the axis where its first step is one."""
+        return names | {self.axis.name} if FIRST in names else names
+
     def known(self, printer: Printer) -> Printer:
         """A printer that knows the vectors and the element."""
-        names = printer.names.with_locals([ALIGNED, ELEMENT, *self.loads, *self.windows, *self.stores])
+        names = printer.names.with_locals([ALIGNED, ELEMENT, *self.loads, *self.windows, *self.spans, *self.stores])
         vectors = {name: f"{names.variables[name]}.at" for name in (*self.loads, *self.stores)}
         vectors |= {name: names.variables[name] for name in self.windows}
+        vectors |= {name: f"{names.variables[name]}{'.at' if each.count == 1 else ''}" for name, each in self.spans.items()}
         ranges = printer.ranges
         bounds = {**ranges.variables, ELEMENT: Interval(0, self.width - 1)}
+        if self.axis.name in names.variables:
+            names = names.bound(**{FIRST: names.variables[self.axis.name]})
+            bounds[FIRST] = ranges.variables.get(self.axis.name, NATURAL)
         names = replace(names, tensors={**names.tensors, **vectors})
         return replace(printer, names=names, proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)))
 
     def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> str:
         """`const bool aligned = uol::is_aligned(x, y);`. Workspaces always are."""
-        moved: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.windows.values(), *self.stores.values())
+        moved: list[Read | Store] = [*further, *self.loads.values(), *self.windows.values()]
+        moved += [*(span.vector for span in self.spans.values()), *self.stores.values()]
         tensors = {each.tensor: None for each in moved if each.tensor not in workspaces}
         call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
         return f"const bool {printer.names.variables[ALIGNED]} = {call};"
@@ -259,17 +277,33 @@ class Vectors:
         for mask in (scope.positioned(guard.condition) for guard in read.guard if isinstance(guard, Holds)):
             for asked in _reads_in_any_case(mask):
                 scope.read_once(asked)
+        if (pieces := self._pieces(read, name, scope.printer)).count > 1:
+            scope.add(f"{self.type_of(read.dtype)} {scope.printer.names.variables[name]};")
+            return pieces.load(scope.printer.where(read.guard).value(scope.positioned(read.offset)), scope)
+        target = into or f"const {self.type_of(read.dtype)} {scope.printer.names.variables[name]}"
+        return scope.add(f"{target} = {self._loaded(read, self.width, scope)};")
+
+    def _loaded(self, read: Read, width: int, scope: Scope) -> str:
+        """`uol::load_vector<4>(x, i, aligned)`, or the fill."""
         condition = scope.condition(c for guard in read.guard for c in guard.conditions)
         printer = scope.printer
         offset = printer.where(read.guard).value(scope.positioned(read.offset))
-        if self._pieces(read, name, printer).count > 1:
-            scope.add(f"{self.type_of(read.dtype)} {printer.names.variables[name]};")
-            return self._pieces(read, name, printer).load(offset, scope)
-        value = f"uol::load_vector<{self.width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
-        if read.fill is not None:
-            held = f", {STORAGE[read.dtype]}" if read.dtype in SHORT_INTEGERS else ""  # whose numbers are ints
-            value = f"{condition} ? {value} : uol::filled_vector<{self.width}{held}>({printer.stored(read.fill)})"
-        return scope.add(f"{into or f'const {self.type_of(read.dtype)} {printer.names.variables[name]}'} = {value};")
+        value = f"uol::load_vector<{width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
+        if read.fill is None:
+            return value
+        held = f", {STORAGE[read.dtype]}" if read.dtype in SHORT_INTEGERS else ""  # whose numbers are ints
+        return f"{condition} ? {value} : uol::filled_vector<{width}{held}>({printer.stored(read.fill)})"
+
+    def load_span(self, name: str, scope: Scope) -> None:
+        """All vectors of a span, in registers."""
+        span = self.spans[name]
+        ctype, variable = STORAGE[span.vector.dtype], scope.printer.names.variables[name]
+        if span.count == 1:
+            value = self._loaded(span.first, span.width, scope)
+            return scope.add(f"const uol::Vector<{ctype}, {span.width}> {variable} = {value};")
+        scope.add(f"{ctype} {variable}[{span.count * span.width}];")
+        pieces = Pieces(ctype, span.width, span.count, "", variable, "")
+        return pieces.fill(lambda inner: self._loaded(span.vector, span.width, inner), scope)
 
     def load_window(self, name: str, read: Read, scope: Scope) -> None:
         """All windows of a thread, which lie side by side: a vector for each of their columns."""
@@ -334,9 +368,9 @@ def _reads_in_any_case(expr: Expr) -> Iterator[Read]:
                 yield from _reads_in_any_case(child)
 
 
-def _name_of(access: Read | Store, known: Mapping[str, Read | Store], what: str = "vec") -> str:
+def _name_of(access: Access, known: Mapping[str, Access], tensor: str, what: str = "vec") -> str:
     """The name of the vector for an access: `$x_vec`, or with a number where another access of the tensor has that."""
     number = 0
-    while known.get(name := f"${access.tensor}_{what}{number or ''}", access) != access:
+    while known.get(name := f"${tensor}_{what}{number or ''}", access) != access:
         number += 1
     return name

@@ -43,4 +43,4 @@ def last_axes(spec: Spread) -> tuple[Axis, ...]:
 
 def _width(spec: Spread) -> int:
     axes = last_axes(spec)
-    return width_along(spec, axes[-1]) if axes else 1
+    return width_along(spec, axes[-1], near=not isinstance(spec, Reduce)) if axes else 1

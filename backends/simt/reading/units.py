@@ -10,6 +10,7 @@ A statement is of the first of these that it has outside of brackets.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -161,7 +162,8 @@ def arguments_of(dtype: str, record: str) -> tuple[str, ...]:
     inner = dtype.removeprefix(f"{record}<")
     if inner == dtype:
         return (dtype,)
-    return tuple(part.replace(" ", "").removeprefix("uol::") if "::" in part else part for part in inner[:-1].split(", "))
+    parts = re.split(r", (?![^<]*>)", inner[:-1])  # a comma within brackets is a part's own
+    return tuple(re.sub(r"uol:: ?|(?<=<) ", "", part) for part in parts)
 
 
 def _widest(dtypes: Iterable[str]) -> str:

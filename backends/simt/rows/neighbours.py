@@ -15,8 +15,9 @@ from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import Vectors
-from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over
+from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over, row_major
 from uol.backends.simt.rows.folds import fold_text, take
 from uol.backends.simt.rows.reduce_plan import ROW, PassPlan, ReducePlan, row_signature
 from uol.backends.simt.rows.row_schedules import window_axis
@@ -26,7 +27,7 @@ from uol.codegen.indexing.arithmetic import mul, size
 from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
-from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
+from uol.codegen.specs.steps import PICKS, Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
 from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
@@ -44,7 +45,9 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     row = Counter.over(spec.rows, ROW)
     own_signature = row_signature(spec, names, threads, index)
     spec, end = until_end(spec)
-    vectors = Vectors(spec.rows[-1], each, known_multiples(spec.where), within=window_axis(spec))
+    axis, within = spec.rows[-1], window_axis(spec)
+    group = Group.of(spec, axis, each, within)
+    vectors = Vectors(axis, each, known_multiples(spec.where), within=within, group=group)
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))
     writer = _Writer(spec, end, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
     printer = writer.scope.printer
@@ -70,18 +73,21 @@ class _Writer:
         self.passes: Passes = passes_of(spec)
         (self.part,) = self.passes.passes
         element = scope.printer.names.variable(ELEMENT)
-        totals = {fold.name: f"{scope.printer.names.variable(fold.name)}.at[{element}]" for fold in self.part.folds}
-        self.bound = scope.printer.names.bound(**totals)
+        self.texts = {fold.name: fold_text(fold, scope.printer) for fold in self.part.folds}
+        totals = {name: f"{text.variable}.at[{element}]" for name, text in self.texts.items()}
+        places = {fold.name: f"(long long){totals[fold.name]}.index" for fold in self.part.folds if fold.op in PICKS}
+        self.totals, self.bound = totals, scope.printer.names.bound(**totals | places)
 
     def before(self) -> tuple[str, ...]:
         """Where the rows of a thread are."""
-        loaded = (*self.vectors.loads.values(), *self.vectors.windows.values())
-        places = [self._moved(read).offset for read in loaded]
-        places += [self._moved(store).offset for store in self.vectors.stores.values()]
-        places += [each for read in self.vectors.loads.values() for each in guard_operands(read.guard)]
+        vectors = self.vectors
+        places = [self._moved(read).offset for read in (*vectors.loads.values(), *vectors.windows.values())]
+        places += [part for span in vectors.spans.values() for part in span.vector.children]
+        places += [self._moved(store).offset for store in vectors.stores.values()]
+        places += [each for read in vectors.loads.values() for each in guard_operands(read.guard)]
         places += [self.end.count] if self.end else []
         used = used_variables(steps_of(self.spec)).union(*map(variables, places))
-        for line in self.row.declarations(self.scope.printer, used):
+        for line in self.row.declarations(self.scope.printer, vectors.needed(used)):
             self.scope.add(line)
         workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
         self.scope.add(self.vectors.aligned(self.scope.printer, workspaces))
@@ -92,12 +98,13 @@ class _Writer:
     def run(self) -> PassPlan:
         start, body, after = Scope(self.scope.printer), self.scope.inner(), self.scope.inner()
         for fold in self.part.folds:
-            text, each = fold_text(fold, self.scope.printer), self.vectors.width
-            value = f"uol::filled_vector<{each}, {text.ctype}>({text.start})"
+            text, each = self.texts[fold.name], self.vectors.width
+            first = f"{text.ctype}{text.start}" if fold.op in PICKS else text.start
+            value = f"uol::filled_vector<{each}, {text.ctype}>({first})"
             start.add(f"uol::Vector<{text.ctype}, {each}> {text.variable} = {value};", fold.line)
         self._columns(self.part, body)
         self._rows(self.part.row_steps, after)
-        columns = self.spec.cols[:-1] if self.vectors.windows else self.spec.cols
+        columns = self.spec.cols if self.vectors.unrolled is None else self.spec.cols[:-1]
         names = [self.scope.printer.names.variable(axis.name) for axis in columns]
         loops = loops_over(zip(names, columns, strict=True), self.end, body.printer)
         return PassPlan(tuple(start.lines), loops, tuple(body.lines), tuple(after.lines))
@@ -110,14 +117,15 @@ class _Writer:
         for fold in part.folds:
             self._lets(variables(fold.value), inner)
             value = inner.positioned(fold.value)
-            inner.add(take(fold, fold_text(fold, inner.printer), inner.printer, value, ""), fold.line)
-        if not self.vectors.windows:
+            text = replace(self.texts[fold.name], variable=self.totals[fold.name])
+            inner.add(take(fold, text, inner.printer, value, inner.printer.value(row_major(self.spec.cols))), fold.line)
+        within = self.vectors.unrolled
+        if within is None:
             return self.vectors.loop(inner, scope)
-        assert self.vectors.within is not None
-        across, column = scope.inner(), scope.printer.names.variable(self.vectors.within.name)
+        across, column = scope.inner(), scope.printer.names.variable(within.name)
         self.vectors.loop(inner, across)
         scope.lines.append("#pragma unroll")
-        extent = scope.printer.value(self.vectors.within.extent)
+        extent = scope.printer.value(within.extent)
         return scope.block(f"for ({scope.printer.index_type} {column} = 0; {column} < {extent}; ++{column})", across.lines)
 
     def _rows(self, steps: Iterable[Let | Store], scope: Scope) -> None:
@@ -128,6 +136,7 @@ class _Writer:
             scope.add(self.vectors.declaration(name, scope.printer))
         self.vectors.read_once(steps, scope)
         inner = self._of_element(scope)
+        self._lets(used_variables(steps), inner)
         inner.write(steps)
         self.vectors.loop(inner, scope)
         for name, store in self.vectors.stores.items():
@@ -142,6 +151,9 @@ class _Writer:
         for name, read in self.vectors.windows.items():
             if name in used:
                 self.vectors.load_window(name, self._moved(read), scope)
+        for name in self.vectors.spans:
+            if name in used:
+                self.vectors.load_span(name, scope)
 
     def _of_element(self, scope: Scope) -> Scope:
         """A scope for one row of the thread's: a fold is that row's."""
@@ -154,6 +166,12 @@ class _Writer:
         return replace(access, offset=self.row.offset(access))
 
     def _lets(self, names: frozenset[str], scope: Scope) -> None:
-        for let in self.passes.needed(names):
+        """What values are made of: of the row, which the row's axes say, then of the column."""
+        of_column = self.passes.needed(names)
+        names |= used_variables(of_column)
+        rows = [step for step in self.passes.before if isinstance(step, Let)]
+        for let in reversed(rows):
+            names |= variables(let.value) if let.name in names else frozenset()
+        for let in (*(each for each in rows if each.name in names), *of_column):
             if not scope.declares(let.name):
                 scope.let(let)

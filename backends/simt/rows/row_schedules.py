@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 
 from uol.backends.simt.c_text.counters import Counter, typical
-from uol.backends.simt.elements.vectors import WHOLE_BYTES, is_window, stride_along, width_along
+from uol.backends.simt.elements.spans import Group, may_be_picked
+from uol.backends.simt.elements.vectors import is_window, stride_along, width_along
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
-from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
+from uol.backends.simt.schedules import THREADS, WHOLE_BYTES, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
-from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
+from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Read, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.sizes import known_bound
-from uol.codegen.specs.steps import PICKS, names_behind, passes_of
+from uol.codegen.specs.steps import names_behind, passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
+LONGEST_WINDOW = 16
+"""Columns of which a thread takes all at once."""
+WIDTHS = (16, 8, 4, 2)
+"""Rows that a thread may have side by side."""
 
 MOST_THREADS = 1024
 """The largest block of the machines that there are."""
 
 
 def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowSchedule, ...]:
-    """A thread a row where rows lie side by side and are many, or are short and overlap; else threads share them."""
+    """A thread a row where rows lie side by side and are many, or are short and overlap, or are shorter than a thread has rows
+    side by side; else threads share them."""
     rows, along = spec.rows, spec.cols if isinstance(spec, Reduce) else (spec.along,)
     columns = static(size(along))
     known = columns if columns is not None else known_bound(spec.where, size(along))
@@ -39,9 +46,18 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
         return (alone, shared) if _picks_pieces_of_rows(spec) else (shared, alone)
     if columns is None:
         return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
-    short = columns == 1 or (columns < lanes and not (isinstance(spec, Reduce) and _lie_together(spec)))
     many = typical(size(rows)) >= device.cores * THREADS // 4
-    return (alone, shared) if short or (many and lanes_want_rows(spec, rows, along)) else (shared, alone)
+    is_alone = are_short(spec, lanes) or (many and lanes_want_rows(spec, rows, along))
+    return (alone, shared) if is_alone else (shared, alone)
+
+
+def are_short(spec: Reduce | Scan, lanes: int) -> bool:
+    """Are rows so short that each is one thread's: of one column, of fewer than a warp has lanes where they overlap, or of
+    fewer than a thread has rows side by side?"""
+    columns = static(size(spec.cols if isinstance(spec, Reduce) else (spec.along,)))
+    if columns is None or columns == 1 or columns >= lanes:
+        return columns == 1
+    return not (isinstance(spec, Reduce) and _lie_together(spec) and columns >= rows_side_by_side(spec))
 
 
 def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
@@ -72,26 +88,34 @@ def columns_side_by_side(spec: Reduce | Scan) -> int:
 
 
 def rows_side_by_side(spec: Reduce | Scan) -> int:
-    """Rows that one access may have: of one pass, after which all is known of them."""
+    """Rows that one access may have: of one pass, before which nothing of them is stored, and after which all is known."""
     tidy = without_unit_axes(spec)
-    if isinstance(tidy, Scan) or not tidy.rows or not tidy.cols:
+    if isinstance(tidy, Scan) or not tidy.rows:
         return 1
     found = passes_of(until_end(tidy)[0])
-    if found.before or len(found.passes) != 1 or not all(_is_plain(step) for step in found.passes[0].elements):
+    if len(found.passes) != 1 or not all(isinstance(step, Let) for step in found.before):
         return 1
-    return width_along(tidy, tidy.rows[-1], window_axis(tidy), tidy.cols)
+    if not all(isinstance(step, Fold) and not step.where for step in found.passes[0].elements):
+        return 1
+    return width_along(tidy, tidy.rows[-1], window_axis(tidy), tidy.cols, near=True)
 
 
 def window_axis(spec: Reduce) -> Axis | None:
-    """The last axis of the columns, where all that is read along it are windows that touch along the last of the rows."""
+    """The last axis of the columns, where all that is read along it are windows of the last of the rows: they touch, or lie
+    near together and are short."""
+    if not spec.cols:
+        return None
     axis, within = spec.rows[-1], spec.cols[-1]
     varying = [each for each in accesses(spec) if within.name in variables(each.offset)]
-    return within if all(is_window(each, axis, within, 1) for each in varying) else None
+    if all(is_window(each, axis, within, 1) for each in varying):
+        return within
+    if (known := static(within.extent)) is None or known > LONGEST_WINDOW:
+        return None
+    return within if any(_are_near(varying, Group.of(spec, axis, width, within)) for width in WIDTHS) else None
 
 
-def _is_plain(step: Fold | Store) -> bool:
-    """Is a step of the columns a fold of one value, over all of them?"""
-    return isinstance(step, Fold) and step.op not in PICKS and not step.where
+def _are_near(varying: Sequence[Read | Store], group: Group) -> bool:
+    return all(is_window(a, group.axis, group.unrolled[0], group.width) or may_be_picked(a, group) for a in varying)
 
 
 def _may_be_grouped(spec: Scan) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.simt.c_text.counters import typical
-from uol.backends.simt.elements.vectors import WHOLE_BYTES
 from uol.backends.simt.rows.row_schedules import lanes_want_rows
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
-from uol.backends.simt.schedules import THREADS
+from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes

@@ -11,9 +11,10 @@ from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import RELATION, UNARY, Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
+from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.elements.transposed import Array
-from uol.backends.simt.elements.vectors import ALIGNED, VECTOR, WHOLE_BYTES, is_multiple_of
-from uol.backends.simt.schedules import BlockPerRow, RowSchedule
+from uol.backends.simt.elements.vectors import ALIGNED, VECTOR
+from uol.backends.simt.schedules import WHOLE_BYTES, BlockPerRow, RowSchedule
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Read, Reduce, Store
