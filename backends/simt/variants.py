@@ -149,9 +149,9 @@ def _by_width(part: Part, spec: Spread, lanes: int) -> Iterator[Part]:
     """A part as it is; or in several, where whole accesses may go along axes if their extents are multiples of them."""
     extents = tuple(each for each in _lengths_of_accesses(spec, lanes) if static(each) is None)
     width = _width(_by_multiples(spec, extents), lanes)
-    lines = () if isinstance(spec, Scan) else (arg.shape[-1] for arg in spec.args if arg.shape)
+    lines = (arg.shape[-1] for arg in spec.args if arg.shape)
     further = tuple(dict.fromkeys((*extents, *(each for each in lines if static(each) is None))))
-    if (wider := _width(_by_multiples(spec, further), lanes)) > width:  # what lies near together begins within lines
+    if (wider := _width(_by_multiples(spec, further), lanes)) > width:  # where pieces of lines begin
         extents, width = further, wider
     if all(is_multiple_of(extent, width, NONE) for extent in extents):
         yield part
