@@ -23,7 +23,7 @@ FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
 FEW_TURNS, LEAST_TURNS, MOST_TURNS = 3, 12, 64
 """Of a loop whose turns differ: what shows what it costs to read them, and what is counted, at the least and at the most."""
-BLOCKS_KEPT = 8
+BLOCKS_KEPT = 64
 """Of a launch, whose sectors are kept until each ends."""
 WIDTHS = (32, 64)
 """Lanes of a warp on the machines that there are: most texts are common to them, and are read for all at once."""

@@ -35,6 +35,10 @@ from uol.ir.gradients.vjp_rules import Vjp
 from uol.ir.operators import GRADIENT, Operators
 from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
+BEFORE_ADDING: tuple[Search, ...] = ("none", "one place")
+BEHIND: tuple[Search, ...] = ("what is left", "everywhere")
+"""Ways to the indices that read an element, before and behind adding to it from each place that reads it."""
+
 
 class ReverseMode(Accumulator):
     """`forward`: the statements that may be recomputed. `active`: the tensors whose cotangents anybody asks for."""
@@ -263,11 +267,11 @@ class ReverseMode(Accumulator):
         used = frozenset(k for p in cotangent.sum for f, _ in p.factors for k in free_keys(f))
         if not used & {i.key for i in scope if i.bound} and is_awkward(term, element, dims, self.types, self.names):
             term = Term(access, self.named("part", cotangent, own), scope)
-        found = gather(term, element, dims, self.types, self.names)
-        if found is None:
-            found = self.scattered(term, element)
-        searches: tuple[Search, ...] = ("what is left", "everywhere")
-        for search in searches:
+        found = None
+        for search in BEFORE_ADDING:
+            found = found or gather(term, element, dims, self.types, self.names, search)
+        found = found or self.scattered(term, element)
+        for search in BEHIND:
             found = found or gather(term, element, dims, self.types, self.names, search)
         if found is None:
             message = f"the gradient of this read of `{name}` cannot be written: no text says which indices read an element"

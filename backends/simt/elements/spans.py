@@ -42,13 +42,11 @@ Split = tuple[Expr, Expr]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`count` vectors of `width` elements each, side by side or equally far apart. `vector`: one of them, by its number `PART`.
-    `place`: of an element among all of them."""
+    """`count` vectors of `width` elements each, side by side or equally far apart. `vector`: one of them, by its number `PART`."""
 
     vector: Read
     width: int
     count: int
-    place: Expr
 
     @property
     def first(self) -> Read:
@@ -71,8 +69,9 @@ def one_place(read: Read, group: Group) -> Expr | None:
     return substituted(_plus(first, places.pop()), {group.axis.name: Var(FIRST)}) if len(places) == 1 else None
 
 
-def span_of(read: Read, group: Group) -> Span | None:
-    """The vectors that a group reads, where they are fewer than its elements and all lie in the tensor."""
+def span_of(read: Read, group: Group) -> tuple[Span, Expr] | None:
+    """The vectors that a group reads, where they are fewer than its elements and all lie in the tensor; and where among their
+    elements a step of the group has its own."""
     moving = group.moving
     if any(True for part in read.children for _ in reads(part)) or (read.fill is not None and moving & variables(read.fill)):
         return None
@@ -92,7 +91,7 @@ def span_of(read: Read, group: Group) -> Span | None:
             if guard is not None:
                 own = replace(read, offset=vectors.at(first), strides=(), guard=tuple(map(Holds, guard)))
                 shorter, whole = vectors.among(place)
-                return Span(own, width, count, shorter if group.values(shorter) == group.values(whole) else whole)
+                return Span(own, width, count), shorter if group.values(shorter) == group.values(whole) else whole
         width //= 2
     return None
 

@@ -150,6 +150,8 @@ class Vectors:
     loads: dict[str, Read] = field(default_factory=dict)
     windows: dict[str, Read] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
+    varying: frozenset[str] = frozenset()
+    """By what an element is picked from spans."""
     stores: dict[str, Store] = field(default_factory=dict)
 
     @property
@@ -158,7 +160,7 @@ class Vectors:
         within = self.within
         if within is None or self.windows:
             return within
-        return within if any(within.name in variables(span.place) for span in self.spans.values()) else None
+        return within if within.name in self.varying else None
 
     @property
     def element(self) -> Expr:
@@ -218,15 +220,17 @@ class Vectors:
         """An element of a span; what is one element for the whole group is read there."""
         if (one := one_place(read, group)) is not None:
             return replace(read, offset=one, strides=())
-        span = span_of(read, group)
-        if span is None:
+        found = span_of(read, group)
+        if found is None:
             return None
+        span, place = found
+        self.varying |= variables(place)
         for name, load in self.loads.items():
             if span.count == 1 and (load.tensor, load.offset, load.guard) == (read.tensor, span.first.offset, span.first.guard):
-                return replace(read, tensor=name, offset=span.place, strides=(), guard=(), fill=None)
+                return replace(read, tensor=name, offset=place, strides=(), guard=(), fill=None)
         name = _name_of(span, self.spans, read.tensor, "span")
         self.spans[name] = span
-        return replace(read, tensor=name, offset=span.place, strides=(), guard=(), fill=None)
+        return replace(read, tensor=name, offset=place, strides=(), guard=(), fill=None)
 
     def taken_read(self, read: Read) -> Read:
         """The element of a vector that stands for a read."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from uol.ir.integers.intervals import Interval
 
 Ints = NDArray[np.int64]
+MANY = 16
+"""Pieces whose mean says more than their extremes."""
 Ends = tuple[Ints, Ints]
 """The least and the most, of each block."""
 
@@ -47,10 +49,15 @@ def _whole(ends: Ends, chosen: int, grid: int) -> tuple[int, int]:
 
 
 def _likely(least: Ints, most: Ints) -> Ends:
-    """Between what ends the mean of pieces lies, by some of them: the fewest and the most, and their distance beyond. It is
-    likely, not proven; where those that were looked at are alike, all are taken to be."""
+    """Between what ends the mean of pieces lies, by some of them: of few, the fewest and the most, and their distance beyond; of
+    many, their mean, and three standard errors beyond. It is likely, not proven; where those that were looked at are alike, all
+    are taken to be."""
     low, high = least.min(axis=0), most.max(axis=0)
     spread = np.maximum(least.max(axis=0) - low, high - most.min(axis=0))
+    if len(least) >= MANY:
+        errors = [3 * each.std(axis=0, ddof=1) / len(least) ** 0.5 for each in (least, most)]
+        ends = np.floor(least.mean(axis=0) - errors[0]), np.ceil(most.mean(axis=0) + errors[1])
+        return np.maximum(ends[0].astype(np.int64), 0), ends[1].astype(np.int64)
     return np.maximum(low - spread, 0), high + spread
 
 

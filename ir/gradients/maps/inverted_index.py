@@ -27,8 +27,9 @@ from uol.ir.gradients.text.naming import Names
 from uol.ir.gradients.text.substitution import Item, free_keys, substitute
 from uol.ir.syntax.surface import Binary, Expr, Name, Number, Pack
 
-Search = Literal["none", "what is left", "everywhere"]
-"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element."""
+Search = Literal["none", "one place", "what is left", "everywhere"]
+"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element. "one place":
+what is data is asked where all indices are the element's own, so that one place alone may read it."""
 
 
 @dataclass(slots=True)
@@ -105,6 +106,8 @@ class _Inversion:
                 return None
             self.out.conditions.append(Binary("==", as_i64(item), place))
         self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
+        if self.search == "one place" and self.out.free:
+            return None
         self.settle()
         return self.out
 

@@ -218,7 +218,7 @@ def test_a_long_scan_of_any_length_goes_over_blocks(text: str, target: str) -> N
     """From one turn of a block for each of the parts on; what is left behind these is more, and less."""
     kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "N": None})
     where = {each.name: each.launch.where for each in kernel.module.kernels}
-    shorter, longer = (0, 1, 1000, 1003, 30000, 30001, 30002, 30402), (59900, 60000, 60500, 61500, 61501, 61502)
+    shorter, longer = (0, 1, 1000, 1003, 30000, 30001, 30002, 30402, 30403), (59900, 60000, 60500, 61500, 61501, 61502)
     for length in (*shorter, *longer, 130000, 130001, 130002):
         x = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
         found = in_twin(kernel, {"N": length}, x)
