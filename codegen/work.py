@@ -72,8 +72,8 @@ class Issued:
     operations      by kind, as `Work.operations`; what is computed and not stored (the edge of a tile) counts, too
     primitives      by name: "barrier", "shuffle", or a machine's instructions
     statements      executed statements of the emitted text by unit, each of a thread once
-    accesses        bytes of global memory that threads ask for, by how many one access has, where threads ask for them; not
-                    those of one element that all threads of a warp ask for, which is none of a row's
+    accesses        bytes of global memory that threads ask for, by tensor and by how many one access has, where threads ask
+                    for them; not those of one element that all threads of a warp ask for, which is none of a row's
     cycles          of the core that takes longest, by unit, where the machine's tables say how long its instructions take
     blocks, waves   blocks of the grid, and how often the cores take one each
     resident        blocks that a core has at once, whose waits overlap
@@ -86,7 +86,7 @@ class Issued:
     operations: Mapping[str, Interval] = field(default_factory=dict)
     primitives: Mapping[str, Interval] = field(default_factory=dict)
     statements: Mapping[str, Interval] = field(default_factory=dict)
-    accesses: Mapping[int, Interval] = field(default_factory=dict)
+    accesses: Mapping[tuple[str, int], Interval] = field(default_factory=dict)
     cycles: Mapping[str, Interval] = field(default_factory=dict)
     blocks: int = 1
     waves: int = 1

@@ -10,7 +10,8 @@ For every row of traffic.toml and traffic_library.toml, an operator at a size at
               asked for
     block     of what is more than 1.15: likewise, with each sector once for every block that touches it: what leaves a core
               whose cache holds that
-    by 16     how much of what threads ask for they ask for by 16 bytes at once, apart from single elements for a warp
+    by 16     how much of what threads ask for they ask for by 16 bytes at once: of tensors whose lines, and the steps from one
+              to the next, are multiples of 16 bytes, and apart from single elements for a warp
     work      executed statements for every 4 bytes that must be moved
 
 Exit status 1 where more than 1.15 times as much is moved, less than 95 % goes by 16 bytes, or more than 64 statements are
@@ -30,7 +31,8 @@ from typing import Any
 
 from uol.backends import registry
 from uol.codegen.backend import HasBlocks, Module
-from uol.codegen.specs.nodes import Select
+from uol.codegen.indexing.arithmetic import ONE, static
+from uol.codegen.specs.nodes import Arg, KernelSpec, Select
 from uol.codegen.work import Issued
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import issued_of
@@ -40,6 +42,7 @@ from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.growth import must_of, specs_of
 from uol.ir.errors import UolError
+from uol.ir.types import DTYPES
 from uol.ops.workloads import Workload
 
 ROWS, LIBRARY, REASONS = (Path(__file__).with_name(f"traffic{name}.toml") for name in ("", "_library", "_reasons"))
@@ -149,9 +152,10 @@ def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     must = by_kernels if is_order else min(by_text, by_kernels)
     moved = sum(map(moved_bytes, issued))
     by_block = _by_block(compiled.module) if moved > MOST * must else None
+    whole = _whole(zip((kernel.spec for kernel in compiled.module.kernels), issued, strict=True))
     done = sum(count.high or 0 for each in issued for count in each.statements.values())
     work = done * WORD / must
-    return Traffic(row, target, dtype, len(issued), must, moved, by_block, _whole(issued), work)
+    return Traffic(row, target, dtype, len(issued), must, moved, by_block, whole, work)
 
 
 def _by_block(module: Module) -> int:
@@ -166,12 +170,21 @@ def moved_bytes(issued: Issued) -> int:
     return sum((each.high if each.high is not None else each.low) or 0 for each in (issued.read_bytes, issued.written_bytes))
 
 
-def _whole(issued: Iterable[Issued]) -> float:
+def _whole(kernels: Iterable[tuple[KernelSpec, Issued]]) -> float:
+    """How much of what is asked for of tensors whose lines are whole accesses is asked for so."""
     by_size: dict[int, int] = {}
-    for each in issued:
-        for size, count in each.accesses.items():
-            by_size[size] = by_size.get(size, 0) + (count.high or 0)
-    return by_size.get(WHOLE, 0) / max(sum(by_size.values()), 1)
+    for spec, issued in kernels:
+        for (tensor, size), count in issued.accesses.items():
+            if _is_of_whole_lines(spec.arg(tensor)):
+                by_size[size] = by_size.get(size, 0) + (count.high or 0)
+    return by_size.get(WHOLE, 0) / sum(by_size.values()) if any(by_size.values()) else 1.0
+
+
+def _is_of_whole_lines(arg: Arg) -> bool:
+    """Are the innermost extent, and the steps of all other dims, multiples of 16 bytes?"""
+    *outer, inner = zip(arg.shape, arg.strides, strict=True) if arg.shape else ((ONE, ONE),)
+    lines = (inner[0], *(stride for extent, stride in outer if extent != ONE))
+    return all((static(each) or 0) * DTYPES[arg.dtype].bytes % WHOLE == 0 for each in lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,7 +52,7 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
         operations=_by_name(found, "operation"),
         primitives=_by_name(found, "primitive"),
         statements=_by_name(found, "statement"),
-        accesses={int(size): count for size, count in _by_name(found, "access").items()},
+        accesses=_accesses(kernel, found),
         blocks=grid,
         waves=-(-grid // device.cores),
         resident=min(CORE_BLOCKS, CORE_THREADS // kernel.launch.block[0]),
@@ -111,6 +111,14 @@ def _turns_read(visits: Callable[[int], int], cost: int) -> int:
     if cost == more:
         return MOST_TURNS
     return min(MOST_TURNS, max(LEAST_TURNS, turns // 2 if more > MOST_VISITS else turns))
+
+
+def _accesses(kernel: Kernel, found: Found) -> dict[tuple[str, int], Interval]:
+    """By tensor, as the spec calls it, and bytes of an access."""
+    (text,) = read_kernels(kernel.text)
+    tensors = {written.name: p.name for written, p in zip(text.parameters, kernel.params, strict=True)}
+    parts = ((name.split(), count) for name, count in _by_name(found, "access").items())
+    return {(tensors[array], int(size)): count for (array, size), count in parts}
 
 
 def _by_name(found: Found, kind: str) -> dict[str, Interval]:

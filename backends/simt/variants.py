@@ -149,8 +149,7 @@ def _by_width(part: Part, spec: Spread, lanes: int) -> Iterator[Part]:
     """A part as it is; or in several, where whole accesses may go along axes if their extents are multiples of them."""
     extents = tuple(each for each in _lengths_of_accesses(spec, lanes) if static(each) is None)
     width = _width(_by_multiples(spec, extents), lanes)
-    lines = (arg.shape[-1] for arg in spec.args if arg.shape)
-    further = tuple(dict.fromkeys((*extents, *(each for each in lines if static(each) is None))))
+    further = tuple(dict.fromkeys((*extents, *(each for each in _lines(spec) if static(each) is None))))
     if (wider := _width(_by_multiples(spec, further), lanes)) > width:  # where pieces of lines begin
         extents, width = further, wider
     if all(is_multiple_of(extent, width, NONE) for extent in extents):
@@ -168,7 +167,7 @@ def _by_width(part: Part, spec: Spread, lanes: int) -> Iterator[Part]:
 
 def _by_multiples(spec: Wide, extents: Iterable[Expr]) -> Wide:
     """The spec, of sizes that are multiples of what any access has."""
-    return replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents))
+    return replace(spec, where=(*spec.where, *(multiple_of(extent, WHOLE_BYTES) for extent in extents)))
 
 
 def _narrower(spec: Spread, width: int, part: Part) -> Iterator[int]:
@@ -224,9 +223,14 @@ def _are_one_thread_s(spec: Reduce, lanes: int) -> bool:
     """Does each row go to one thread?"""
     if not spec.rows:
         return False
-    extent = spec.rows[-1].extent
-    whole = spec if static(extent) is not None else _by_multiples(spec, (extent,))
+    extents = (spec.rows[-1].extent, *_lines(spec))
+    whole = _by_multiples(spec, tuple(each for each in extents if static(each) is None))
     return lanes_want_rows(spec, spec.rows, spec.cols) or are_short(whole, lanes)
+
+
+def _lines(spec: Spread) -> tuple[Expr, ...]:
+    """The innermost extents of its tensors."""
+    return tuple(arg.shape[-1] for arg in spec.args if arg.shape)
 
 
 def _is_open(axes: Iterable[Axis]) -> bool:

@@ -42,7 +42,7 @@ Split = tuple[Expr, Expr]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`count` vectors of `width` elements each, side by side or equally far apart. `vector`: one of them, by its number `PART`."""
+    """`count` vectors of `width` elements each, side by side or equally far apart. `vector`: one of them, by its number."""
 
     vector: Read
     width: int
@@ -208,20 +208,20 @@ class Group:
                 return join(parts[0][0], parts[1][0]), join(parts[0][1], parts[1][1])
             case _ if not self.moving & variables(index):
                 return index, ZERO
-            case Call(fn="*" | "/" | "%" as fn, args=(a, Const() as by)) if int(by.value) > 0 and (inner := self.split(a)):
+            case Call(fn="*" | "/" | "%" as fn, args=(a, by)) if not self.moving & variables(by) and (inner := self.split(a)):
                 return self._by(fn, inner, by)
         return None
 
-    def _by(self, fn: str, inner: Split, by: Const) -> Split | None:
+    def _by(self, fn: str, inner: Split, by: Expr) -> Split | None:
         """A product, quotient or remainder of what has been taken apart."""
         first, place = inner
+        number, places = static(by), self.values(place)
         if fn == "*":
-            return mul(first, by), mul(place, by)
-        number, places = int(by.value), self.values(place)
-        if is_multiple_of(first, number, self.multiples):
+            return (mul(first, by), mul(place, by)) if number is not None or place == ZERO else None
+        if number is not None and number > 0 and is_multiple_of(first, number, self.multiples):
             return (_of(fn, first, by), _of(fn, place, by)) if fn == "/" else (ZERO, _of(fn, place, by))
         for period in PERIODS:
-            if number % period == 0 and is_multiple_of(first, period, self.multiples):
+            if is_multiple_of(by, period, self.multiples) and is_multiple_of(first, period, self.multiples):
                 before = min(places) // period * period
                 if max(places) < before + period:
                     return _of(fn, _plus(first, before), by), ZERO if fn == "/" else _plus(place, -before)
@@ -254,5 +254,5 @@ class Group:
         return None
 
 
-def _of(fn: str, index: Expr, by: Const) -> Expr:
+def _of(fn: str, index: Expr, by: Expr) -> Expr:
     return folded(idx(fn, index, by))

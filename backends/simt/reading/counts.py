@@ -49,9 +49,9 @@ def _whole(ends: Ends, chosen: int, grid: int) -> tuple[int, int]:
 
 
 def _likely(least: Ints, most: Ints) -> Ends:
-    """Between what ends the mean of pieces lies, by some of them: of few, the fewest and the most, and their distance beyond; of
-    many, their mean, and three standard errors beyond. It is likely, not proven; where those that were looked at are alike, all
-    are taken to be."""
+    """Between what ends the mean of pieces lies, by some of them: of few, the fewest and the most, and their distance beyond;
+    of many, their mean, and three standard errors beyond. It is likely, not proven; where those that were looked at are alike,
+    all are taken to be."""
     low, high = least.min(axis=0), most.max(axis=0)
     spread = np.maximum(least.max(axis=0) - low, high - most.min(axis=0))
     if len(least) >= MANY:

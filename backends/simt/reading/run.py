@@ -312,7 +312,7 @@ class Reading:
             self.touched.setdefault((what, array), []).append((place, active.sure, active.maybe))
             size = bytes_of(self.types[array]) * elements
             if not is_one_place(place, min(self.widths)):
-                self.add("access", str(size), times(size, active.lanes))
+                self.add("access", f"{array} {size}", times(size, active.lanes))
         elif array in self.memory:
             self.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
 

@@ -26,6 +26,7 @@ from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
+FEW_COLUMNS = 4
 LONGEST_WINDOW = 16
 """Columns of which a thread takes all at once."""
 WIDTHS = (16, 8, 4, 2)
@@ -45,18 +46,23 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
     if isinstance(spec, Reduce) and run_of(spec):
         return (alone, shared) if _picks_pieces_of_rows(spec) else (shared, alone)
     if columns is None:
-        return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
+        return (alone, shared) if are_short(spec, lanes) or lanes_want_rows(spec, rows, along) else (shared, alone)
     many = typical(size(rows)) >= device.cores * THREADS // 4
     is_alone = are_short(spec, lanes) or (many and lanes_want_rows(spec, rows, along))
     return (alone, shared) if is_alone else (shared, alone)
 
 
 def are_short(spec: Reduce | Scan, lanes: int) -> bool:
-    """Are rows so short that each is one thread's: of one column, of fewer than a warp has lanes where they overlap, or of
-    fewer than a thread has rows side by side?"""
-    columns = static(size(spec.cols if isinstance(spec, Reduce) else (spec.along,)))
-    if columns is None or columns == 1 or columns >= lanes:
+    """Are rows so short that each is one thread's: of one column, of fewer than a warp has lanes where they overlap, of fewer
+    than a thread has rows side by side, or of few where any number of them would have a warp each?"""
+    along = size(spec.cols if isinstance(spec, Reduce) else (spec.along,))
+    columns = static(along)
+    if columns is None:
+        return typical(along, spec.where) <= FEW_COLUMNS  # as many as sizes go into others, and one
+    if columns == 1 or columns >= lanes:
         return columns == 1
+    if columns <= FEW_COLUMNS and static(size(spec.rows)) is None:
+        return True
     return not (isinstance(spec, Reduce) and _lie_together(spec) and columns >= rows_side_by_side(spec))
 
 

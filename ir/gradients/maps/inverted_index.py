@@ -28,8 +28,8 @@ from uol.ir.gradients.text.substitution import Item, free_keys, substitute
 from uol.ir.syntax.surface import Binary, Expr, Name, Number, Pack
 
 Search = Literal["none", "one place", "what is left", "everywhere"]
-"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element. "one place":
-what is data is asked where all indices are the element's own, so that one place alone may read it."""
+"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element. "one
+place": what is data is asked where all indices are the element's own, so that one place alone may read it."""
 
 
 @dataclass(slots=True)
