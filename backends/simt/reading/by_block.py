@@ -6,7 +6,7 @@ this is the part that the next cache, which all cores share, is asked for. What 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,8 @@ EVERY_TURN = 64
 class BlockReading(Reading):
     """A reading in which the sectors of a block are kept until its end. Of one width of warps: they have no part in it."""
 
+    room: Mapping[str, int] = field(default_factory=dict)
+    """Sectors that a tensor has, by its name: of a small one in which places are looked up, a block has no more."""
     kept: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
     """By kind and tensor."""
     whole: tuple[Reader, ...] = ()
@@ -37,7 +39,7 @@ class BlockReading(Reading):
         self.run()
         (reader,) = self.whole
         for (what, array), accesses in self.kept.items():
-            self.count(what, array, accesses, 1)
+            self.count(what, array, accesses, 1, self.room.get(array))
         found = [most for (kind, _), (_, most) in reader.counts.found.items() if kind in ("load", "store")]
         return np.asarray(sum(found, np.zeros(len(self.blocks), np.int64)))
 
@@ -53,9 +55,9 @@ class BlockReading(Reading):
                 self.count(what, array, accesses, active.most)
         self.touched.clear()
 
-    def count(self, what: str, array: str, accesses: Sequence[Touched], times: int) -> None:
+    def count(self, what: str, array: str, accesses: Sequence[Touched], times: int, room: int | None = None) -> None:
         """A block is a warp of all its threads."""
         (reader,) = self.readers
         _, most = sectors(accesses, bytes_of(self.types[array]), self.threads)
-        number = most * times * SECTOR_BYTES
+        number = np.minimum(most, room) * times * SECTOR_BYTES if room is not None else most * times * SECTOR_BYTES
         reader.counts.add(what, array, (number, number))

@@ -141,6 +141,14 @@ def test_what_is_looked_up_leaves_a_block_once() -> None:
     assert leaves(loop) == 1 + 4
 
 
+def test_of_a_small_table_a_block_has_no_more_than_all() -> None:
+    for body, most in (("y[t] = w[at[t]];", 5), ("y[t] = w[at[0]];", 1)):
+        reading = BlockReading(kernel(body), np.array([0]), 1, 64, (32,), 64)
+        reading.room = {"w": 5}
+        before = 8 + (16 if "at[t]" in body else 1)
+        assert reading.run_blocks().tolist() == [(before + most) * SECTOR]
+
+
 def test_one_looked_up_element_is_one_access_of_a_warp() -> None:
     lanes = np.arange(64).reshape(1, 64)
     one, rows = found_by("at", [lanes // 32]), found_by("at", [lanes // 16])
