@@ -12,9 +12,13 @@ from uol.backends.simt.reading.counts import sample
 from uol.backends.simt.reading.lanes import Value
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
+from uol.backends.simt.reading.syntax import KernelText
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.backend import Device, Kernel
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.work import Issued, compulsory
 from uol.ir.integers.intervals import Interval
+from uol.ir.types import DTYPES
 
 CORE_THREADS, CORE_BLOCKS = 2048, 32
 """What a core holds at once, registers and shared memory aside: CUDA C++ Programming Guide, technical specifications (8.0 and
@@ -96,10 +100,24 @@ def bytes_by_block(kernel: Kernel, device_lanes: int, dims: Mapping[str, int]) -
     chosen = sample(grid, BLOCKS_KEPT)
     threads = kernel.launch.block[0]
     reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [device_lanes], MOST_TURNS, values)
+    reading.room = _sectors_of(kernel, text, dims)
     each = reading.run_blocks()
     if len(chosen) == grid:
         return int(each.sum())
     return int(each[0] + each[-1] + (grid - 2) * each[1:-1].mean())
+
+
+def _sectors_of(kernel: Kernel, text: KernelText, dims: Mapping[str, int]) -> Mapping[str, int]:
+    """How many each tensor of a kernel has, by its name in the text."""
+    found: dict[str, int] = {}
+    args = {arg.name: arg for arg in kernel.spec.args}
+    for param, called in zip(kernel.params, text.parameters, strict=False):
+        if param.kind == "buffer":
+            arg = args[param.name]
+            sizes, strides = ([value_at(e, dims) for e in each] for each in (arg.shape, arg.strides))
+            last = sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+            found[called.name] = -(-(last + 1) * DTYPES[arg.dtype].bytes // SECTOR_BYTES)
+    return found
 
 
 def _turns_read(visits: Callable[[int], int], cost: int) -> int:

@@ -2,6 +2,7 @@
 
     syntax, parse   the statements and expressions of a kernel; a text as such
     units           which unit a statement is for, and the operations in it
+    lookups         values that data gives, known by where they lie
     lanes           values and conditions over blocks and threads; sectors and warps
     loops, calls    how many turns there are, and what decides in them; what functions of the device header issue
     alike_turns     whether a turn stands for all

@@ -6,13 +6,14 @@ this is the part that the next cache, which all cores share, is asked for. What 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from uol.backends.simt.reading.calls import Reader, bytes_of
 from uol.backends.simt.reading.counts import Ints
-from uol.backends.simt.reading.lanes import Active, Touched, lanes_of
+from uol.backends.simt.reading.lanes import Active, Touched, sectors
 from uol.backends.simt.reading.run import Reading
 from uol.backends.simt.reading.syntax import Loop
 from uol.backends.simt.schedules import SECTOR_BYTES
@@ -25,8 +26,10 @@ EVERY_TURN = 64
 class BlockReading(Reading):
     """A reading in which the sectors of a block are kept until its end. Of one width of warps: they have no part in it."""
 
-    kept: dict[tuple[str, str], list[Ints]] = field(default_factory=dict)
-    """By kind and tensor: sectors by lanes of each block; -1 where a lane touches none."""
+    room: Mapping[str, int] = field(default_factory=dict)
+    """Sectors that a tensor has, by its name: of a small one in which places are looked up, a block has no more."""
+    kept: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
+    """By kind and tensor."""
     whole: tuple[Reader, ...] = ()
     """Who counts what is read itself, and is no sample of a loop."""
 
@@ -35,9 +38,8 @@ class BlockReading(Reading):
         self.whole = self.readers
         self.run()
         (reader,) = self.whole
-        for (what, array), places in self.kept.items():
-            number = _different(np.concatenate(places, axis=1))
-            reader.counts.add(what, array, (number * SECTOR_BYTES, number * SECTOR_BYTES))
+        for (what, array), accesses in self.kept.items():
+            self.count(what, array, accesses, 1, self.room.get(array))
         found = [most for (kind, _), (_, most) in reader.counts.found.items() if kind in ("load", "store")]
         return np.asarray(sum(found, np.zeros(len(self.blocks), np.int64)))
 
@@ -46,31 +48,16 @@ class BlockReading(Reading):
 
     def move(self, active: Active) -> None:
         """Keeps what the statement at hand has touched; of what stands for other turns, its count."""
-        (reader,) = self.readers
         for (what, array), accesses in self.touched.items():
-            size = bytes_of(self.types[array])
-            places = [found for access in accesses if (found := _sectors(access, size)) is not None]
-            by_data = sum((lanes_of(maybe) for place, _, maybe in accesses if not isinstance(place, np.ndarray)), 0)
-            if places and active.most == 1 and self.readers is self.whole:
-                self.kept.setdefault((what, array), []).extend(places)
-            elif places:
-                by_data = by_data + _different(np.concatenate(places, axis=1))
-            number = by_data * active.most * SECTOR_BYTES
-            reader.counts.add(what, array, (np.asarray(number), np.asarray(number)))
+            if active.most == 1 and self.readers is self.whole:
+                self.kept.setdefault((what, array), []).extend(accesses)
+            else:
+                self.count(what, array, accesses, active.most)
         self.touched.clear()
 
-
-def _sectors(access: Touched, element_bytes: int) -> Ints | None:
-    """By lanes; None where data says which."""
-    place, _, maybe = access
-    if not isinstance(place, np.ndarray):
-        return None
-    return np.where(maybe, np.broadcast_to(place, maybe.shape) * element_bytes // SECTOR_BYTES, -1)
-
-
-def _different(places: Ints) -> Ints:
-    """How many numbers that are not negative there are in each row."""
-    row = np.sort(places, axis=1)
-    new = np.ones(row.shape, bool)
-    new[:, 1:] = row[:, 1:] != row[:, :-1]
-    return np.asarray((new & (row >= 0)).sum(axis=1))
+    def count(self, what: str, array: str, accesses: Sequence[Touched], times: int, room: int | None = None) -> None:
+        """A block is a warp of all its threads."""
+        (reader,) = self.readers
+        _, most = sectors(accesses, bytes_of(self.types[array]), self.threads)
+        number = np.minimum(most, room) * times * SECTOR_BYTES if room is not None else most * times * SECTOR_BYTES
+        reader.counts.add(what, array, (number, number))

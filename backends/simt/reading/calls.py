@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
-from uol.backends.simt.reading.lanes import Active, Value, range_of
+from uol.backends.simt.reading.lanes import Active, Value, lanes_of, range_of
+from uol.backends.simt.reading.lookups import found_by, most_sectors
 from uol.backends.simt.reading.syntax import Name, Operation, walk
 from uol.backends.simt.reading.units import class_of, members, type_of
 from uol.backends.simt.schedules import SECTOR_BYTES
@@ -16,11 +17,13 @@ from uol.ir.integers.intervals import EVERYTHING, Interval
 
 @dataclass(slots=True)
 class Reader:
-    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names."""
+    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names; `places`
+    are the tensors of indices that are not written."""
 
     width: int
     threads: int
     types: Mapping[str, str]
+    places: frozenset[str]
     counts: Counts = field(default_factory=Counts)
 
     def apart(self) -> Reader:
@@ -28,8 +31,8 @@ class Reader:
         return replace(self, counts=Counts())
 
 
-def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval | None:
-    """Counts what a call of the header issues, and gives the range of its value; None where the call is an operation only."""
+def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Value | None:
+    """Counts what a call of the header issues, and gives what is known of its value; None where it is an operation only."""
     if call.fn == "__syncthreads":
         _barriers(1, active, reader)
         return EVERYTHING
@@ -108,12 +111,16 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
     _barriers(1, active, reader)
 
 
-def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
-    """Halves `count` keys until one is left; all lanes of a block look at the same key, and all of it is one statement."""
+def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Value:
+    """Halves `count` keys until one is left; lanes that look for the same key look at the same ones, and all of it is one
+    statement."""
     keys, count = next(node for node in walk(call.args[0]) if isinstance(node, Name)), range_of(args[-2]).high or 0
-    low, high = active.warps(reader.width)
-    reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * count.bit_length() * SECTOR_BYTES))
-    return Interval(0, count)
+    found = found_by(f"lower_bound {keys.name}", args, Interval(0, count))
+    low, _ = active.warps(reader.width)
+    searches = lanes_of(active.maybe) if found is None else most_sectors([(found, active.maybe)], SECTOR_BYTES, reader.width)
+    high = searches * active.most * count.bit_length()
+    reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * SECTOR_BYTES))
+    return Interval(0, count) if found is None or keys.name not in reader.places else found
 
 
 def times(number: int, ends: Ends) -> Ends:

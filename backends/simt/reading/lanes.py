@@ -1,6 +1,6 @@
 """Values and conditions over the lanes of some blocks: arrays of (blocks, threads), or what is known of data.
 
-A value that depends on the data of a launch is an interval.
+A value that depends on the data of a launch is an interval, or known by where it was looked up (`lookups.py`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uol.backends.simt.reading.counts import Ends, Ints
+from uol.backends.simt.reading.lookups import Looked, Mask, linear, most_sectors
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
-Mask = NDArray[np.bool_]
-Value = Ints | Interval
+Value = Ints | Interval | Looked
 """Broadcast over (blocks, threads)."""
 
 
@@ -25,6 +24,8 @@ def range_of(value: Value) -> Interval:
     """Where all of it lies."""
     if isinstance(value, Interval):
         return value
+    if isinstance(value, Looked):
+        return value.range
     return Interval(int(value.min()), int(value.max())) if value.size else Interval(0, 0)
 
 
@@ -63,7 +64,7 @@ class Active:
 
     def where(self, condition: Value, *, holds: bool = True) -> Active:
         """The lanes for which a condition holds, or does not."""
-        if isinstance(condition, Interval):
+        if not isinstance(condition, np.ndarray):
             return replace(self, sure=np.zeros_like(self.sure))
         wanted = (condition != 0) == holds
         if wanted.all():
@@ -101,26 +102,32 @@ def is_one_place(place: Value, width: int) -> bool:
     """Does each warp of so many lanes ask for one element, which it gets in one go?"""
     if isinstance(place, Interval):
         return place.low is not None and place.low == place.high
+    if isinstance(place, Looked):
+        return is_one_place(place.key, width) and is_one_place(place.offset, width)
     warps = place.reshape(len(place), -1, width) if place.shape[1] > 1 else place[..., None]
     return bool((warps == warps[..., :1]).all())
 
 
 def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends:
     """How many sectors of a buffer the lanes of each warp touch together, summed over the warps of each block. Where data says
-    the element it is one a warp at least, one a lane at most.
+    the element it is one a warp at least; at most what places looked up have room for, or one a lane.
 
     >>> index, everyone = np.arange(64).reshape(1, 64), np.ones((1, 64), bool)
     >>> sectors([(index, everyone, everyone)], 4, 32), sectors([(index * 8, index < 4, everyone)], 4, 32)
     ((array([8]), array([8])), (array([4]), array([64])))
     """
-    known = [(a * element_bytes // SECTOR_BYTES, s, m) for a, s, m in accesses if not isinstance(a, Interval)]
-    unknown = [(s, m) for a, s, m in accesses if isinstance(a, Interval)]
+    known = [(a * element_bytes // SECTOR_BYTES, s, m) for a, s, m in accesses if isinstance(a, np.ndarray)]
+    unknown = [(a, s, m) for a, s, m in accesses if not isinstance(a, np.ndarray)]
     shape = accesses[0][2].shape
     most = _different([(a, m) for a, _, m in known], width, shape)
     exact = all(s is m or bool((s == m).all()) for _, s, m in known)
     least = most if exact else _different([(a, s) for a, s, _ in known], width, shape)
-    for sure, maybe in unknown:
-        least, most = np.maximum(least, warps_of(sure, width)), most + lanes_of(maybe)
+    looked = [(place, maybe) for place, _, maybe in unknown if isinstance(place, Looked)]
+    if looked:
+        most = most + most_sectors(looked, element_bytes, width)
+    for place, sure, maybe in unknown:
+        least = np.maximum(least, warps_of(sure, width))
+        most = most + lanes_of(maybe) if isinstance(place, Interval) else most
     return least, most
 
 
@@ -185,9 +192,11 @@ ON_INTERVALS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
 
 def computed(fn: str, args: tuple[Value, ...]) -> Value:
     """The value of an operation on values."""
-    arrays = [a for a in args if not isinstance(a, Interval)]
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
     if len(arrays) == len(args) and fn in ON_ARRAYS:
         return np.asarray(ON_ARRAYS[fn](*arrays)).astype(np.int64, copy=False)
+    if any(isinstance(a, Looked) for a in args) and (found := linear(fn, args)) is not None:
+        return found
     if fn in ON_INTERVALS and len(args) == 2:
         return ON_INTERVALS[fn](range_of(args[0]), range_of(args[1]))
     return EVERYTHING
@@ -195,18 +204,18 @@ def computed(fn: str, args: tuple[Value, ...]) -> Value:
 
 def joined(fn: str, first: Value, second: Value) -> Value:
     """`first && second`, or `||`."""
-    if not isinstance(first, Interval) and not isinstance(second, Interval):
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         join = np.logical_and if fn == "&&" else np.logical_or
         return np.asarray(join(first != 0, second != 0)).astype(np.int64)
-    known = second if isinstance(first, Interval) else first
+    known = first if isinstance(first, np.ndarray) else second
     decides = 0 if fn == "&&" else 1
-    if not isinstance(known, Interval) and (known == decides).all():
+    if isinstance(known, np.ndarray) and (known == decides).all():
         return known
     return Interval(0, 1)
 
 
 def chosen(condition: Value, yes: Value, no: Value) -> Value:
     """`condition ? yes : no`."""
-    if isinstance(condition, Interval) or isinstance(yes, Interval) or isinstance(no, Interval):
-        return range_of(yes).union(range_of(no))
-    return np.where(condition != 0, yes, no)
+    if isinstance(condition, np.ndarray) and isinstance(yes, np.ndarray) and isinstance(no, np.ndarray):
+        return np.where(condition != 0, yes, no)
+    return range_of(yes).union(range_of(no))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from uol.backends.simt.reading.counts import Ints
 from uol.backends.simt.reading.lanes import Value, range_of
+from uol.backends.simt.reading.lookups import ZERO, Looked
 from uol.backends.simt.reading.syntax import Branch, Loop, Name, Node, Operation, Simple, Statement, walk
 from uol.ir.integers.intervals import Interval
 
@@ -25,12 +27,35 @@ def trips(loop: Loop, value: Callable[[Node], Value], values: Mapping[str, Value
         (variable,) = (n.name for n in walk(counter) if isinstance(n, Name))
         return Interval(1, max(1, _length(range_of(values[variable]), range_of(bound)).high or 1))
     first, step = values[loop.variable], _step(loop.step, value)
-    if step is None or isinstance(first, Interval) or isinstance(bound, Interval):
+    if step is None or not isinstance(first, np.ndarray) or not isinstance(bound, np.ndarray):
         length = _length(range_of(first), range_of(bound))
         if step is None:
-            return Interval(min(1, length.high or 0), length.high)
+            return Interval(min(1, length.low or 0), length.high)
         return Interval(-(-(length.low or 0) // step), None if length.high is None else -(-length.high // step))
     return np.asarray(np.maximum(-((first - bound) // step), 0))
+
+
+def counters_of(loop: Loop, value: Callable[[Node], Value], values: Mapping[str, Value]) -> dict[str, Value]:
+    """In a turn of which nothing is known but that it is the same for all lanes: what the header counts by is somewhere behind
+    its first value; where nothing else sets it, and the step is one for all, it is as far behind for all."""
+    found: dict[str, Value] = {}
+    for step in loop.init:
+        assert isinstance(step.target, Name)
+        name = step.target.name
+        found[name] = Interval(range_of(values[name]).low, None)
+        if name == loop.variable and _goes_on_alike(loop, value):
+            first = values[name]
+            looked = Looked("", ZERO, 1, first, Interval(0, 0)) if isinstance(first, np.ndarray) else first
+            found[name] = looked.after_turns(f"turn at {loop.start}") if isinstance(looked, Looked) else found[name]
+    return found
+
+
+def _goes_on_alike(loop: Loop, value: Callable[[Node], Value]) -> bool:
+    if loop.step is None or loop.step.update != "+=" or loop.step.value is None:
+        return False
+    step = value(loop.step.value)
+    is_set_within = loop.variable in set_in(replace(loop, init=(), step=None))
+    return isinstance(step, np.ndarray) and bool((step == step.flat[0]).all()) and not is_set_within
 
 
 def _step(step: Simple, value: Callable[[Node], Value]) -> int | None:
@@ -38,7 +63,7 @@ def _step(step: Simple, value: Callable[[Node], Value]) -> int | None:
     if step.update == "=" or step.value is None:
         return None
     found = value(step.value)
-    return None if isinstance(found, Interval) else int(found.flat[0])
+    return int(found.flat[0]) if isinstance(found, np.ndarray) else None
 
 
 def _length(first: Interval, bound: Interval) -> Interval:

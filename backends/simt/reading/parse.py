@@ -82,12 +82,12 @@ class _Reader:
         return KernelText(name, tuple(parameters), self.block())
 
     def parameter(self) -> Parameter:
-        self.take("const")
+        constant = self.take("const")
         dtype = self.type()
         pointer = self.take("*")
         self.take("__restrict__")
         self.place += 1
-        return Parameter(self.tokens[self.place - 1].text, dtype, pointer)
+        return Parameter(self.tokens[self.place - 1].text, dtype, pointer, constant)
 
     def type(self) -> str:
         """A type, its words joined; template arguments in `<>`."""

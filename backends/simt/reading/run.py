@@ -14,8 +14,9 @@ import numpy as np
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
-from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, range_of, sectors
-from uol.backends.simt.reading.loops import set_in, trips
+from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, sectors
+from uol.backends.simt.reading.lookups import Looked, found_by
+from uol.backends.simt.reading.loops import counters_of, set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
     Element,
@@ -30,10 +31,13 @@ from uol.backends.simt.reading.syntax import (
     Statement,
 )
 from uol.backends.simt.reading.units import (
+    PLACES,
     is_counted,
     memory_of,
     operations_in,
     operations_of,
+    places_in,
+    type_of,
     types_of,
     unit_of,
     vector_access,
@@ -82,6 +86,7 @@ class Reading:
     types: Mapping[str, str] = field(init=False)
     vectors: Mapping[str, int] = field(init=False)
     tensors: frozenset[str] = field(init=False)
+    places: frozenset[str] = field(init=False)
     memory: frozenset[str] = field(init=False)
     readers: tuple[Reader, ...] = field(init=False)
 
@@ -89,8 +94,9 @@ class Reading:
         self.types = types_of(self.kernel)
         self.vectors = vectors_of(self.kernel)
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
+        self.places = places_in(self.kernel)
         self.memory = memory_of(self.kernel)
-        self.readers = tuple(Reader(width, self.threads, self.types) for width in self.widths)
+        self.readers = tuple(Reader(width, self.threads, self.types, self.places) for width in self.widths)
 
     def run(self) -> dict[int, Counts]:
         """The counts by the width of warps."""
@@ -204,9 +210,9 @@ class Reading:
 
     def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
         """As many as data says: one turn, in which the counters of the header are somewhere behind their first values."""
-        counters = {s.target.name: range_of(self.values[s.target.name]).low for s in loop.init if isinstance(s.target, Name)}
+        counters = counters_of(loop, lambda node: self.value(node, active), self.values)
         self.forget(loop)
-        self.values |= {name: Interval(low, None) for name, low in counters.items()}
+        self.values |= counters
         inner = active.turns(found.low or 0, MANY if found.high is None else found.high)
         self.value(loop.condition, inner)
         self.move(inner)
@@ -233,7 +239,7 @@ class Reading:
     def step_of(self, loop: Loop, active: Active) -> Ints:
         assert loop.step is not None and loop.step.value is not None
         found = self.value(loop.step.value, active)
-        assert not isinstance(found, Interval)
+        assert isinstance(found, np.ndarray)
         return found
 
     def forget(self, loop: Loop, but: str = "") -> None:
@@ -251,8 +257,7 @@ class Reading:
             case Name(name=name):
                 return self.named(name)
             case Element(array=array, index=index):
-                self.access("load", array, self.index(index, active), active)
-                return EVERYTHING
+                return self.loaded(array, self.index(index, active), active)
             case Operation(fn="&&" | "||" as fn, args=(left, right)):
                 first = self.value(left, active)
                 return joined(fn, first, self.value(right, active.where(first, holds=fn == "&&")))
@@ -261,14 +266,14 @@ class Reading:
                 then = self.value(yes, active.where(holds))
                 return chosen(holds, then, self.value(no, active.where(holds, holds=False)))
             case Operation(fn="cast", args=(inner,)):
-                return self.value(inner, active)
+                return self.converted(node, inner, active)
             case Operation(fn=".x", args=(Name(name=name),)):
                 return self.builtin(name)
             case Operation(fn="++", args=(Name(name=name),)):
                 self.values[name] = computed("+", (self.named(name), np.array([[1]], np.int64)))
                 return self.values[name]
-            case Operation(fn="+", args=(Name(name=name), _)) if name in self.memory:
-                return EVERYTHING  # an address
+            case Operation(fn="+", args=(Name(name=name), behind)) if name in self.memory:
+                return self.value(behind, active)  # an address
         assert isinstance(node, Operation)
         return self.called(node, active)
 
@@ -283,6 +288,20 @@ class Reading:
             return EVERYTHING
         within = [issue(node, args, active, reader) for reader in self.readers][0]
         return computed(node.fn, args) if within is None else within
+
+    def loaded(self, array: str, place: Value, active: Active) -> Value:
+        self.access("load", array, place, active)
+        found = found_by(array, [place]) if array in self.places else None
+        return EVERYTHING if found is None else found
+
+    def converted(self, cast: Node, inner: Node, active: Active) -> Value:
+        """What is known by where it lies is another value in another type, but for a wider integer."""
+        found = self.value(inner, active)
+        if not isinstance(found, Looked):
+            return found
+        before, after = type_of(inner, self.types), type_of(cast, self.types)
+        is_same = before in PLACES and after in PLACES[PLACES.index(before) :]
+        return found if is_same else EVERYTHING
 
     def named(self, name: str) -> Value:
         return self.values.get(name, EVERYTHING)

@@ -105,9 +105,12 @@ Statement = Simple | Loop | Branch | Leave
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
+    """`constant`: of a pointer, nothing is written through it."""
+
     name: str
     dtype: str
     pointer: bool
+    constant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

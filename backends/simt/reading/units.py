@@ -27,6 +27,8 @@ FUNCTIONS = frozenset(
 )
 """Of `uol_device.h`, one operation each."""
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
+PLACES = ("int", "long long")
+"""Types of indices, the wider ones last."""
 FOLDS = ("group_fold", "block_")
 """What calls of the device header that fold over threads begin with: `calls.py` says what they issue."""
 
@@ -53,6 +55,11 @@ def memory_of(kernel: KernelText) -> frozenset[str]:
     """The names of the tensors and the shared arrays of a kernel."""
     shared = (s.target.name for s in kernel.body if isinstance(s, Simple) and s.shared and isinstance(s.target, Name))
     return frozenset((*(p.name for p in kernel.parameters if p.pointer), *shared))
+
+
+def places_in(kernel: KernelText) -> frozenset[str]:
+    """The tensors that a kernel does not write whose elements may say where others lie."""
+    return frozenset(p.name for p in kernel.parameters if p.pointer and p.constant and p.dtype in PLACES)
 
 
 def simple_statements(body: Iterable[Statement]) -> Iterator[Simple]:

@@ -10,7 +10,7 @@ from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
-from uol.codegen.specs.long_rows.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
@@ -37,7 +37,7 @@ def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     the launch takes the one, or the others."""
     if ZERO in (a.extent for a in spec.axes) or run_of(spec) or _parts(spec, device) < 2:
         return (spec,)
-    passes = (spec,) if may_be_split(spec) else cut_passes(spec)
+    passes = (spec,) if may_be_split(spec) else tuple(part for each in cut_passes(spec) for part in _apart(each))
     if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
         return (spec,)
     kernels = tuple(kernel for each in passes for kernel in _in_parts(each, device))
@@ -46,6 +46,10 @@ def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     is_short = compare("<=", columns, Const(2 * _least(spec)))
     whole = replace(spec, name=f"{spec.name}_whole", where=(is_short,))
     return (whole, *(replace(each, where=(negate(is_short),)) for each in kernels))
+
+
+def _apart(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    return stores_apart(spec) if isinstance(spec, Reduce) else (spec,)
 
 
 def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:

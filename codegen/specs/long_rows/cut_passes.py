@@ -34,6 +34,25 @@ def cut_passes(spec: Reduce) -> tuple[KernelSpec, ...]:
     return tuple(kernels)
 
 
+@verified
+def stores_apart(spec: Reduce) -> tuple[KernelSpec, ...]:
+    """What is stored of elements in one pass as a kernel behind its folds, which may then be split; itself, where there are not
+    both.
+
+        y[r, c] = f(x[r, c]);  s[r] = sum[c](x[r, c])   ->   s[r] = sum[c](x[r, c]);   y[r, c] = f(x[r, c])
+    """
+    found = passes_of(spec)
+    if len(found.passes) != 1 or spec.columns:
+        return (spec,)
+    (part,) = found.passes
+    stores = [s for s in part.elements if isinstance(s, Store)]
+    if not stores or not part.folds:
+        return (spec,)
+    rest: list[Step] = [*_wanted(replace(part, steps=part.folds), found.before)]
+    folds, elements = (_steps(spec, part, wanted, frozenset(), {}) for wanted in (rest, stores))
+    return _kernel(spec, spec.name, folds, ()), _kernel(spec, f"{spec.name}_elements", elements, ())
+
+
 def _wanted(part: Pass, before: Sequence[Step]) -> list[Step]:
     """What a pass is for: folds and stores."""
     return [s for s in (*before, *part.elements, *part.row_steps) if not isinstance(s, Let)]

@@ -14,7 +14,7 @@ from middle_texts import NORM, SOFTMAX
 
 from uol.codegen.indexing.arithmetic import static, value_at
 from uol.codegen.specs.long_rows import split_select as module
-from uol.codegen.specs.long_rows.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
 from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
@@ -29,6 +29,12 @@ STATISTICS = """op statistics(x: f32[R, C]; eps: float = 0.5) -> (y: f32[R], z: 
   q[r] = sum[c](x[r, c] * x[r, c])
   y[r] = q[r] / sqrt(s[r] * s[r] + eps)
   z[r] = s[r]
+}"""
+BESIDE = """op beside(x: f32[R, C], w: f32[R, K]) -> (y: f32[R, C], z: f32[R]) {
+  u[r]    = sum[k](w[r, k])
+  e[r, c] = x[r, c] * u[r]
+  z[r]    = sum[c](e[r, c])
+  y[r, c] = e[r, c] - u[r]
 }"""
 PICK = "op pick(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
 
@@ -63,7 +69,9 @@ def in_pieces(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     """Every pass, in three parts of its last axis."""
     if not isinstance(spec, Reduce):
         return (spec,)
-    passes = (spec,) if may_be_split(spec) else cut_passes(spec)
+    passes: tuple[KernelSpec, ...] = (spec,)
+    if not may_be_split(spec):
+        passes = tuple(p for each in cut_passes(spec) for p in (stores_apart(each) if isinstance(each, Reduce) else (each,)))
     pieces: list[KernelSpec] = []
     for each in passes:
         is_split = isinstance(each, Reduce) and may_be_split(each)
@@ -175,6 +183,36 @@ def test_a_row_that_is_gone_over_once_is_one_kernel() -> None:
     assert cut_passes(spec) == (spec,)
 
 
+def test_what_is_stored_of_elements_is_a_kernel_behind_the_folds() -> None:
+    _, spec = lowered(BESIDE, dims={"R": 2, "C": 4, "K": 3}, types={}).specs
+    assert isinstance(spec, Reduce)
+    folds, elements = stores_apart(spec)
+    agree(
+        folds,
+        """
+        Reduce beside_z: rows r < 2; cols c < 4
+          line 3   e = x[r * 4 + c] * u[r]
+          line 4   z_value = sum over c of e
+          line 4   z[r] = z_value
+        """,
+    )
+    agree(
+        elements,
+        """
+        Map beside_z_elements: r < 2, c < 4
+          line 3   e = x[r * 4 + c] * u[r]
+          line 5   y_value = e - u[r]
+          line 5   y[r * 4 + c] = y_value
+        """,
+    )
+    assert isinstance(folds, Reduce) and may_be_split(folds)
+
+
+@pytest.mark.parametrize("text", [TOTAL, SOFTMAX])
+def test_what_has_no_folds_beside_its_stores_stays(text: str) -> None:
+    assert stores_apart(spec := reduce_of(text, R=2, C=8)) == (spec,)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [(TOTAL, True), (STATISTICS, True), (MASKED, True), (SOFTMAX, False), (NORM, False), (PICK, True)]
 )
@@ -184,9 +222,9 @@ def test_what_may_be_split(text: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("columns", [6, 7])
-@pytest.mark.parametrize("text", [TOTAL, STATISTICS, MASKED, SOFTMAX, NORM, PICK])
+@pytest.mark.parametrize("text", [TOTAL, STATISTICS, MASKED, SOFTMAX, NORM, PICK, BESIDE])
 def test_the_kernels_mean_what_the_text_means(text: str, columns: int) -> None:
-    dims = {"R": 2, "C": columns, **({"B": 3} if text == MASKED else {})}
+    dims = {"R": 2, "C": columns, **({"B": 3} if text == MASKED else {"K": 3} if text == BESIDE else {})}
     run(text, scalars={"eps": 0.5}, legalise=in_pieces, dims=dims, types=types_of(text))
 
 
