@@ -46,13 +46,13 @@ def test_what_must_be_moved_is_what_the_fewest_kernels_ask_for() -> None:
     assert (found.kernels, found.must) == (1, (2 * 8 * 64 * 28 * 28 + 2 * 64) * 4)
 
 
-def test_one_element_less_goes_one_by_one() -> None:
+def test_lines_that_are_no_multiples_of_16_bytes_are_asked_nothing_and_others_are() -> None:
     found = traffic_of(row("relu", S=(65535,)), "cuda", "f32")
     assert found.moved == 2 * 65536 * 4
-    assert found.whole == 0
-    assert not found.is_lean
-    assert found.guilt == ("accesses",)
-    assert str(found).endswith("NO REASON (accesses)")
+    assert (found.whole, found.is_lean) == (1.0, True)
+    shorter = traffic_of(row("diff", S=(64,), N=4096), "cuda", "f32")
+    assert (shorter.whole, shorter.guilt) == (0.0, ("accesses",)), "whole lines, of which the result has one element less"
+    assert str(shorter).endswith("NO REASON (accesses)")
 
 
 def test_what_is_transposed_goes_through_shared_memory_unless_it_is_narrow() -> None:
