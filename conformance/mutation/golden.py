@@ -124,6 +124,14 @@ GOLDEN = (
     ),
     # Many terms for one place, few, and none; more places than a block has threads.
     Golden(Workload("scatter_add", {"N": 389, "D": 7}, {"places": 97}), ("f32",), threads_only=True, deterministic=True),
+    # Windows that overlap and lie beside the picture, picked from vectors by four rows a thread; of a last block not all.
+    Golden(
+        Workload("avg_pool2d", {"N": 9, "C": 12, "H": 15, "W": 160}, {"kernel": 3, "stride": 2, "pad": 1}),
+        ("f32",),
+        threads_only=True,
+    ),
+    # Elements of two lines by turns, picked from a vector of each; of a last block not all.
+    Golden(Workload("pixel_shuffle", {"N": 5, "C": 12, "H": 5, "W": 44}, {"factor": 2}), ("f32",), threads_only=True),
     # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
     Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
 )

@@ -20,7 +20,7 @@ from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.schedules import WHOLE_BYTES
 from uol.codegen.indexing import arithmetic
 from uol.codegen.indexing.arithmetic import ZERO, add, conjuncts, dense_strides, folded, mul, static, sub, substituted, value_at
-from uol.codegen.specs.nodes import Arg, Holds, KernelSpec, Read, Store
+from uol.codegen.specs.nodes import Arg, Guard, Holds, KernelSpec, Read, Store, Within
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import reads
 from uol.ir.integers.terms import compare, idx
@@ -87,13 +87,25 @@ def span_of(read: Read, group: Group) -> tuple[Span, Expr] | None:
         is_all = count * width == len(set(places))
         if len(steps) <= 1 and 0 < count < len(set(places)) and group.may_begin(first, read, width, is_all=is_all):
             vectors = _Vectors(width, numbers[0] * width, next(iter(steps), 1) * width)
-            guard = group.guard(read, vectors, places) if count <= MOST_VECTORS else None
+            guard = group.guards(read, vectors, places) if count <= MOST_VECTORS else None
             if guard is not None:
-                own = replace(read, offset=vectors.at(first), strides=(), guard=tuple(map(Holds, guard)))
+                own = replace(read, offset=_beginning(read, first, vectors, guard), strides=(), guard=guard)
                 shorter, whole = vectors.among(place)
                 return Span(own, width, count), shorter if group.values(shorter) == group.values(whole) else whole
         width //= 2
     return None
+
+
+def _beginning(read: Read, first: Expr, vectors: _Vectors, guards: Sequence[Guard]) -> Expr:
+    """Where a vector begins: by the place in its line that a guard asks about, where that is the last term."""
+    at = vectors.at(first)
+    match read.offset:
+        case Call(fn="+", args=(line, index)):
+            known = [each.value for each in read.guard if isinstance(each, Within)]
+            moved = [each.value for each in guards if isinstance(each, Within)]
+            if index in known and (own := moved[known.index(index)]) != index:
+                return add(line, own)
+    return at
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,26 +244,39 @@ class Group:
         extents = {ELEMENT: self.width, **{each.name: static(each.extent) or 0 for each in self.unrolled}}
         return [value_at(place, dict(zip(extents, at, strict=True))) for at in product(*map(range, extents.values()))]
 
-    def guard(self, read: Read, vectors: _Vectors, places: Sequence[int]) -> list[Expr] | None:
-        """The conditions for a vector; None where one may hold for a part of it."""
-        found: list[Expr] = []
-        for condition in (part for guard in read.guard for whole in guard.conditions for part in conjuncts(whole)):
-            own = self._of_vector(condition, vectors, places) if self.moving & variables(condition) else condition
-            if own is None:
-                return None
-            found.append(own)
-        return found
+    def guards(self, read: Read, vectors: _Vectors, places: Sequence[int]) -> tuple[Guard, ...] | None:
+        """What holds for a vector; None where it may hold for a part of it."""
+        found = [self._of_vector(part, vectors, places) for guard in read.guard for part in _parts(guard)]
+        return tuple(each for each in found if each is not None) if None not in found else None
 
-    def _of_vector(self, condition: Expr, vectors: _Vectors, places: Sequence[int]) -> Expr | None:
-        match condition:
-            case Call(fn="<" | ">=" as fn, args=(index, bound)) if not self.moving & variables(bound):
-                parts = self.split(index)
-                if parts is None or not all(is_multiple_of(e, vectors.width, self.multiples) for e in (parts[0], bound)):
-                    return None
-                apart = {own - place for own, place in zip(self.values(parts[1]), places, strict=True)}
-                if len(apart) == 1 and (further := apart.pop()) % vectors.width == 0:
-                    return compare(fn, _plus(vectors.at(parts[0]), further), bound)
+    def _of_vector(self, guard: Guard, vectors: _Vectors, places: Sequence[int]) -> Guard | None:
+        if not self.moving & frozenset().union(*map(variables, guard.children)):
+            return guard
+        match guard:
+            case Within(value=index, low=low, high=high):
+                at = self._at(index, (low, high), vectors, places)
+                return None if at is None else Within(at, low, high)
+            case Holds(condition=Call(fn="<" | ">=" as fn, args=(index, bound))):
+                at = self._at(index, (bound,), vectors, places)
+                return None if at is None else Holds(compare(fn, at, bound))
         return None
+
+    def _at(self, index: Expr, bounds: Sequence[Expr | None], vectors: _Vectors, places: Sequence[int]) -> Expr | None:
+        """Where an index is at the beginning of a vector, of which all lies on one side of each bound."""
+        parts, sides = self.split(index), [bound for bound in bounds if bound is not None]
+        if parts is None or any(self.moving & variables(bound) for bound in sides):
+            return None
+        if not all(is_multiple_of(each, vectors.width, self.multiples) for each in (parts[0], *sides)):
+            return None
+        apart = {own - place for own, place in zip(self.values(parts[1]), places, strict=True)}
+        if len(apart) > 1 or (further := apart.pop()) % vectors.width:
+            return None
+        return _plus(vectors.at(parts[0]), further)
+
+
+def _parts(guard: Guard) -> tuple[Guard, ...]:
+    """What a guard asks, one by one."""
+    return (guard,) if isinstance(guard, Within) else tuple(map(Holds, conjuncts(guard.condition)))
 
 
 def _of(fn: str, index: Expr, by: Expr) -> Expr:

@@ -303,11 +303,17 @@ class Vectors:
         span = self.spans[name]
         ctype, variable = STORAGE[span.vector.dtype], scope.printer.names.variables[name]
         if span.count == 1:
-            value = self._loaded(span.first, span.width, scope)
+            value = self._of_span(span.first, span.width, scope)
             return scope.add(f"const uol::Vector<{ctype}, {span.width}> {variable} = {value};")
         scope.add(f"{ctype} {variable}[{span.count * span.width}];")
         pieces = Pieces(ctype, span.width, span.count, "", variable, "")
-        return pieces.fill(lambda inner: self._loaded(span.vector, span.width, inner), scope)
+        return pieces.fill(lambda inner: self._of_span(span.vector, span.width, inner), scope)
+
+    def _of_span(self, read: Read, width: int, scope: Scope) -> str:
+        """A vector, behind statements for the positions that its guards ask about."""
+        positioned = scope.positioned(read)
+        assert isinstance(positioned, Read)
+        return self._loaded(positioned, width, scope)
 
     def load_window(self, name: str, read: Read, scope: Scope) -> None:
         """All windows of a thread, which lie side by side: a vector for each of their columns."""

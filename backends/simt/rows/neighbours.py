@@ -111,8 +111,9 @@ class _Writer:
 
     def _columns(self, part: Pass, scope: Scope) -> None:
         """The statements of a column; of the last axis of them, where a thread loads whole windows."""
-        self._load(part.steps, scope)
-        self.vectors.read_once(part.steps, scope)
+        steps = (*self._row_lets(used_variables(part.steps)), *part.steps)
+        self._load(steps, scope)
+        self.vectors.read_once(steps, scope)
         inner = self._of_element(scope)
         for fold in part.folds:
             self._lets(variables(fold.value), inner)
@@ -131,12 +132,12 @@ class _Writer:
     def _rows(self, steps: Iterable[Let | Store], scope: Scope) -> None:
         """What is known of the rows then."""
         steps = tuple(steps)
+        steps = (*self._row_lets(used_variables(steps)), *steps)
         self._load(steps, scope)
         for name in self.vectors.stores:
             scope.add(self.vectors.declaration(name, scope.printer))
         self.vectors.read_once(steps, scope)
         inner = self._of_element(scope)
-        self._lets(used_variables(steps), inner)
         inner.write(steps)
         self.vectors.loop(inner, scope)
         for name, store in self.vectors.stores.items():
@@ -166,12 +167,15 @@ class _Writer:
         return replace(access, offset=self.row.offset(access))
 
     def _lets(self, names: frozenset[str], scope: Scope) -> None:
-        """What values are made of: of the row, which the row's axes say, then of the column."""
+        """What values are made of: of the row, then of the column."""
         of_column = self.passes.needed(names)
-        names |= used_variables(of_column)
-        rows = [step for step in self.passes.before if isinstance(step, Let)]
-        for let in reversed(rows):
-            names |= variables(let.value) if let.name in names else frozenset()
-        for let in (*(each for each in rows if each.name in names), *of_column):
+        for let in (*self._row_lets(names | used_variables(of_column)), *of_column):
             if not scope.declares(let.name):
                 scope.let(let)
+
+    def _row_lets(self, names: frozenset[str]) -> tuple[Let, ...]:
+        """The values of the row behind some names that need no fold."""
+        lets = [step for step in self.passes.before if isinstance(step, Let)]
+        for let in reversed(lets):
+            names |= variables(let.value) if let.name in names else frozenset()
+        return tuple(let for let in lets if let.name in names)

@@ -17,6 +17,7 @@ from uol.codegen.indexing.arithmetic import ONE, value_at
 from uol.codegen.specs.nodes import Read, Within
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.syntax.parser import parse
 
 F = torch.nn.functional
 TARGETS = ("cuda", "hip")
@@ -177,3 +178,18 @@ def test_kernels_pick_from_vectors_and_give_what_pytorch_gives(name: str, target
 def _upstream(op: str, x: torch.Tensor) -> torch.Tensor:
     """What a gradient is given of the result."""
     return _counted((F.max_pool2d(x, 3, 2, 1) if op.startswith("max_pool") else F.interpolate(x, scale_factor=2)).shape)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_rows_have_of_their_own_is_loaded_wherever_it_is_used(target: str) -> None:
+    """In front of the columns, and behind them."""
+    text = """op weighted(x: f32[A, B], g: f32[B]) -> (y: f32[B]) {
+      h[b] = g[b] * 2 + 1
+      y[b] = sum[a](x[a, b] * h[b]) + h[b]
+    }"""
+    x, g = (np.random.default_rng(3).integers(-4, 4, size).astype(np.float32) for size in ((3, 57600), 57600))
+    kernel = uol.compile(parse(text)[0], target, None, {"A": 3, "B": 57600})
+    assert "4 rows a thread" in kernel.module.device.text
+    (run,) = execute_many([Job(kernel.module, {"x": x, "g": g}, capability=registry.get(target).capability)])
+    assert not run.findings
+    np.testing.assert_array_equal(run.outputs["y"], (x * (2 * g + 1)).sum(0) + 2 * g + 1)
