@@ -36,7 +36,8 @@ from uol.codegen.backend import (
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
+from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
+from uol.codegen.specs.traverse import searched
 from uol.ir.types import DTYPES
 from uol.ir.without_torch import import_tvm
 
@@ -52,6 +53,7 @@ CAPABILITY = Capability(
     kinds=frozenset({Attention, Scan, Select}),
     scatters=frozenset(DTYPES),
     segments=frozenset({"rows", "terms"}),
+    searches=True,
     symbolic_dims=True,
     row_parts=64,
 )
@@ -72,14 +74,17 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and columns that are
-        a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
+        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; columns that are a
+        part of an axis and no vectors: what is elementwise over it has vectors of its own; and a search within a scatter, whose
+        points are added by one thread: all threads look for the places before."""
         if group.is_divided:
             import_tvm()
             from uol.backends.cpu.schedules.reduction import reads_long_runs
 
             return reads_long_runs(group.spec())
-        spec = group.spec() if group.kind is Attention else None
+        spec = group.spec() if group.kind in (Attention, Scatter) else None
+        if isinstance(spec, Scatter):
+            return not any(searched(spec))
         if not isinstance(spec, Attention):
             return True
         import_tvm()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
-from uol.backends.simt.reading.lanes import Active, Value, range_of
+from uol.backends.simt.reading.lanes import Active, Value, is_one_place, range_of
 from uol.backends.simt.reading.syntax import Name, Operation, walk
 from uol.backends.simt.reading.units import class_of, members, type_of
 from uol.backends.simt.schedules import SECTOR_BYTES
@@ -16,11 +16,13 @@ from uol.ir.integers.intervals import EVERYTHING, Interval
 
 @dataclass(slots=True)
 class Reader:
-    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names."""
+    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names, which of
+    them are tensors."""
 
     width: int
     threads: int
     types: Mapping[str, str]
+    tensors: frozenset[str]
     counts: Counts = field(default_factory=Counts)
 
     def apart(self) -> Reader:
@@ -45,7 +47,7 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING
-    if call.fn == "lower_bound":
+    if call.fn in SEARCHES:
         return _search(call, args, active, reader)
     return None
 
@@ -109,11 +111,32 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
 
 
 def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
-    """Halves `count` keys until one is left; all lanes of a block look at the same key, and all of it is one statement."""
-    keys, count = next(node for node in walk(call.args[0]) if isinstance(node, Name)), range_of(args[-2]).high or 0
+    """Halves `count` keys until one is left; all of it is one statement. Lanes that look for one value look at the same keys;
+    others each at one of those that so many steps may lead to, of as many sectors as the keys have at most."""
+    keys, whole = keys_of(call, args, reader.types)
+    count, value = range_of(args[-2]).high or 0, args[-1]
+    lanes = 1 if is_one_place(value, reader.width) else min(reader.width, whole)
+    touched = sum(min(1 << step, lanes) for step in range(count.bit_length()))
     low, high = active.warps(reader.width)
-    reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * count.bit_length() * SECTOR_BYTES))
+    if keys in reader.tensors:
+        reader.counts.add("load", keys, (low * (SECTOR_BYTES if count else 0), high * touched * SECTOR_BYTES))
+    else:
+        size = bytes_of(reader.types[keys])
+        reader.counts.add("scratch", "load", (active.lanes[0] * size * (count > 0), active.lanes[1] * size * count.bit_length()))
+    unit = class_of(reader.types[keys])
+    reader.counts.add("operation", unit, times(count.bit_length() * reader.width, (0 * low, high)))
     return Interval(0, count)
+
+
+def keys_of(call: Operation, args: tuple[Value, ...], types: Mapping[str, str]) -> tuple[str, int]:
+    """The tensor that a search looks in, and how many sectors its keys have at most."""
+    keys = next(node.name for node in walk(call.args[0]) if isinstance(node, Name) and node.name in types)
+    stride, count = (range_of(value).high or 0 for value in args[-3:-1])
+    return keys, count * stride * bytes_of(types[keys]) // SECTOR_BYTES + 2
+
+
+SEARCHES = ("lower_bound", "upper_bound")
+"""Calls that look for a value among keys in memory."""
 
 
 def times(number: int, ends: Ends) -> Ends:

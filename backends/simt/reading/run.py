@@ -90,7 +90,7 @@ class Reading:
         self.vectors = vectors_of(self.kernel)
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
         self.memory = memory_of(self.kernel)
-        self.readers = tuple(Reader(width, self.threads, self.types) for width in self.widths)
+        self.readers = tuple(Reader(width, self.threads, self.types, self.tensors) for width in self.widths)
 
     def run(self) -> dict[int, Counts]:
         """The counts by the width of warps."""
