@@ -37,7 +37,7 @@ class Capability:
     unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
-    searches            may a value be looked for among ascending keys wherever an expression stands? Else all keys are gone over
+    searches            may a value be looked for among ascending keys, wherever an expression stands? Else each key is asked
     symbolic_dims       may a dim be an argument of a kernel?
     row_parts           in how many parts rows are gone over one after another, so that sums over rows are added up along with
                         them (`Reduce.columns`); 0: such sums have kernels of their own

@@ -3,8 +3,8 @@
     keys[e] <= v, keys[e] < v     what comes before v
     keys[e] > v, keys[e] >= v     all that are numbers, but for what comes before v; nothing where v is NaN
 
-NaN comes last among the keys, and a comparison with it is false, so that what counts is a run from the first key on, or up to the
-first NaN. That the keys ascend is a promise of the text (`where sorted(keys)`), or what `sort` makes.
+NaN comes last among the keys, and a comparison with it is false, so that what counts is a run from the first key on, or up to
+the first NaN. That the keys ascend is a promise of the text (`where sorted(keys)`), or what `sort` makes.
 """
 
 from __future__ import annotations

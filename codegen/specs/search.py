@@ -40,9 +40,9 @@ class Reached(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Search(Expr):
-    """`Reached` of a buffer: of the elements `tensor[0]`, `tensor[stride]`, ..., `count` of them, none of which need exist. It is
-    no `Read`, since what it reads is at no one place: nothing that is done with reads, as keeping or moving them, is done with
-    it. `value` is of the type of the elements."""
+    """`Reached` of a buffer: of the elements `tensor[0]`, `tensor[stride]`, ..., `count` of them, which may be none. It is no
+    `Read`, since what it reads is at no one place: reads are kept, moved and made vectors of, a search is not. `value` is of
+    the type of the elements."""
 
     tensor: str
     stride: Expr

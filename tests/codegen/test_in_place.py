@@ -39,6 +39,8 @@ UNSAFE = {
     "m[i] = max[j](x[i, j])\n y[i, j] = x[i, j] - m[i] }",
     "a contraction, whose last tiles may compute an element twice": "op f(x: f32[N, N], g: f32[N, N]) -> (y: f32[N, N]) {\n"
     "y[i, j] = x[i, j] + sum[k](g[i, k] * g[k, j]) }",
+    "keys that others look among": "op f(x: f32[N], g: f32[N]) -> (y: f32[N]) where sorted(x) {\n"
+    "at[i] = sum[k](i32(x[k] <= g[i]))\n y[i] = x[i] + f32(at[i]) }",
     "transposed": "op f(x: f32[N, N]) -> (y: f32[N, N]) { y[i, j] = x[j, i] }",
 }
 

@@ -106,7 +106,8 @@ class Printer:
 
     def _outgrows(self, expr: Expr) -> bool:
         """May an operation on indices of 32 bits need more, for what data has put into them?"""
-        is_of_data = any(isinstance(node, Read | Search) or (isinstance(node, Var) and node.name in self.wide) for node in walk(expr))
+        nodes = list(walk(expr))
+        is_of_data = any(isinstance(n, Read | Search) or (isinstance(n, Var) and n.name in self.wide) for n in nodes)
         return is_of_data and not self._fits(expr)
 
     def _fits(self, expr: Expr) -> bool:

@@ -121,8 +121,8 @@ def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Re
     if keys in reader.tensors:
         reader.counts.add("load", keys, (low * (SECTOR_BYTES if count else 0), high * touched * SECTOR_BYTES))
     else:
-        size = bytes_of(reader.types[keys])
-        reader.counts.add("scratch", "load", (active.lanes[0] * size * (count > 0), active.lanes[1] * size * count.bit_length()))
+        size, (least, most) = bytes_of(reader.types[keys]), active.lanes
+        reader.counts.add("scratch", "load", (least * size * (count > 0), most * size * count.bit_length()))
     unit = class_of(reader.types[keys])
     reader.counts.add("operation", unit, times(count.bit_length() * reader.width, (0 * low, high)))
     return Interval(0, count)
