@@ -1,0 +1,54 @@
+"""What searches are said to move is what they move: among keys in memory, where each lane looks at its own, and in shared
+memory; the keys of a block that adds up leave it once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import uol
+from uol.backends import registry
+from uol.backends.simt.schedules import Bins, Elements
+from uol.backends.twin import Job, execute_many
+from uol.codegen.backend import HasBlocks, Schedule
+from uol.compiler import Compiled
+from uol.conformance.cases.counted import compare
+
+SIZES = {"a block with its keys": (5000, 33), "keys in memory": (300, 65), "one edge": (70, 1), "many": (40, 5000)}
+
+
+def histogram(target: str, points: int, edges: int) -> Compiled:
+    return uol.compile("histogram", target, dims={"N": points, "E": edges})
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_counts_of_searches_enclose_what_is_counted(target: str) -> None:
+    rng = np.random.default_rng(0)
+    jobs = []
+    for points, edges in SIZES.values():
+        x, at = rng.standard_normal(points).astype(np.float32), np.sort(rng.standard_normal(edges)).astype(np.float32)
+        jobs.append(Job(histogram(target, points, edges).module, {"x": x, "edges": at}, counted=True))
+    for what, job, run in zip(SIZES, jobs, execute_many(jobs), strict=True):
+        x, at = job.buffers["x"], job.buffers["edges"]
+        assert not run.findings
+        assert np.array_equal(run.outputs["y"], np.histogram(x, at)[0] if len(at) > 1 else np.zeros(0)), what
+        assert not [f"{what}, {count}" for count in compare(job.module, run) if not count.agrees]
+
+
+def test_the_keys_of_a_block_are_read_once() -> None:
+    """16 million values are read once, and little beside them; where the keys have no room in a block, its cache has them."""
+
+    def moved(points: int, edges: int) -> tuple[Schedule, float, float]:
+        module = histogram("cuda", points, edges).module
+        backend = registry.get("cuda")
+        assert isinstance(backend, HasBlocks)
+        kernel, device = module.kernels[-1], backend.devices[module.device_name]
+        read = backend.issued(kernel.spec, kernel.schedule, device).read_bytes.high
+        assert read is not None
+        by_block = backend.bytes_by_block(kernel.spec, kernel.schedule, device)
+        return kernel.schedule, read / (4 * points), by_block / (4 * points)
+
+    schedule, by_warps, by_blocks = moved(1 << 24, 257)
+    assert isinstance(schedule, Bins) and by_warps < 1.02 and by_blocks < 1.05
+    schedule, by_warps, _ = moved(1 << 16, 9000)
+    assert isinstance(schedule, Elements) and by_warps > 50
