@@ -164,7 +164,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
     aligned = align_axes(as_scans(flat) if Scan in kinds else flat)
-    return as_searches(aligned) if machine.searches else aligned
+    return aligned if machine.searches is None else as_searches(aligned, machine.searches)
 
 
 def _of_something(spec: KernelSpec) -> KernelSpec:

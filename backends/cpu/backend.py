@@ -36,7 +36,7 @@ from uol.codegen.backend import (
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
+from uol.codegen.specs.nodes import Attention, KernelSpec, Map, Scan, Scatter, Select, Store
 from uol.codegen.specs.traverse import searched
 from uol.ir.types import DTYPES
 from uol.ir.without_torch import import_tvm
@@ -44,6 +44,9 @@ from uol.ir.without_torch import import_tvm
 if TYPE_CHECKING:
     from uol.codegen.work import Issued
 
+FEWEST_KEYS = 128
+"""Among which a search pays: up to there, lanes that compare with key after key are as fast as lanes that each wait for one
+key after another. Measured with AVX-512, f32."""
 CAPABILITY = Capability(
     lanes=16,
     scratch_bytes={"stack": 1 << 20},
@@ -53,7 +56,7 @@ CAPABILITY = Capability(
     kinds=frozenset({Attention, Scan, Select}),
     scatters=frozenset(DTYPES),
     segments=frozenset({"rows", "terms"}),
-    searches=True,
+    searches=FEWEST_KEYS,
     symbolic_dims=True,
     row_parts=64,
 )
@@ -75,16 +78,16 @@ class CpuBackend:
 
     def accepts(self, group: GroupSummary) -> bool:
         """Anything but an attention whose rows do not fit the stack, or whose products are better shared; columns that are a
-        part of an axis and no vectors: what is elementwise over it has vectors of its own; and a search within a scatter, whose
-        points are added by one thread: all threads look for the places before."""
+        part of an axis and no vectors: what is elementwise over it has vectors of its own; and a search for a place where the
+        same kernel reads or adds: lanes look for places side by side, and go there one after another."""
         if group.is_divided:
             import_tvm()
             from uol.backends.cpu.schedules.reduction import reads_long_runs
 
             return reads_long_runs(group.spec())
-        spec = group.spec() if group.kind in (Attention, Scatter) else None
-        if isinstance(spec, Scatter):
-            return not any(searched(spec))
+        if group.kind in (Map, Scatter) and group.computes_indices:
+            return not any(searched(group.spec()))
+        spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True
         import_tvm()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.search import Reached
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Reduce, Scatter, Stage, Var, zero_of
@@ -24,17 +24,20 @@ COUNTERS = ("i32", "i64")
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def as_searches(program: Program) -> Program:
-    """The same program with every count of sorted keys that a value reaches, or does not, as a search."""
-    return replace(program, stages=tuple(_searching(stage, program) for stage in program.stages))
+def as_searches(program: Program, fewest: int = 0) -> Program:
+    """The same program with every count of sorted keys that a value reaches, or does not, as a search, from `fewest` keys on;
+    an open number of them counts as none."""
+    return replace(program, stages=tuple(_searching(stage, program, fewest) for stage in program.stages))
 
 
-def _searching(stage: Stage, program: Program) -> Stage:
+def _searching(stage: Stage, program: Program, fewest: int) -> Stage:
     """A count is the whole value of its stage, which is elementwise from then on."""
     value = stage.value
     if isinstance(stage, Scatter) or not isinstance(value, Reduce) or value.op != "sum" or value.where:
         return stage
-    found = _count(value, program) if len(value.axes) == 1 and value.dtype in COUNTERS else None
+    if len(value.axes) != 1 or (static(value.axes[0].extent) or 0) < fewest:
+        return stage
+    found = _count(value, program) if value.dtype in COUNTERS else None
     return stage if found is None else replace(stage, value=found)
 
 

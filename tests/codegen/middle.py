@@ -23,7 +23,7 @@ class Anything:
     def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
         self.takes = accepts
         segments = frozenset({"rows", "terms"} if kinds else ())
-        self.capability = replace(capability_of(kinds), segments=segments, searches=bool(kinds))
+        self.capability = replace(capability_of(kinds), segments=segments, searches=0 if kinds else None)
 
     def accepts(self, group: GroupSummary) -> bool:
         return self.takes(group.spec())

@@ -103,7 +103,8 @@ def _read(read: Read, scope: Scope) -> Term:
 
 def _search(search: Search, scope: Scope) -> Term:
     """From the longest run of keys that there can be to the shortest: is it reached? The same number of steps for every value,
-    without a branch where the number of keys is known, so that it vectorises. No key is read that there is not."""
+    without a branch where the number of keys is known, so that it vectorises; and what is reached is added, since LLVM makes
+    branches of choices that wait for one another, which go wrong half of the time. No key is read that there is not."""
     share, keys, is_known = scope.share, scope.buffers[search.tensor], isinstance(search.count, Const)
     stride, count, value = (share(evaluate(e, scope)) for e in (search.stride, search.count, search.value))
     one, place = tirx.const(1, INDEX_TYPE), tirx.const(0, INDEX_TYPE)
@@ -116,7 +117,7 @@ def _search(search: Search, scope: Scope) -> Term:
         reached = arithmetic.binary(within, "<=" if search.equal else "<", key, value, search.value.type)
         assert reached is not None
         known = tirx.And(inside, reached) if is_known else tirx.if_then_else(inside, names.close(reached), _FALSE)
-        place = share(tirx.Select(known, further, place))
+        place = share(place + tirx.shift_left(tirx.Cast(INDEX_TYPE, known), tirx.const(bit, INDEX_TYPE)))
     return cast(share, place, INDEX, search.dtype)
 
 
