@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from uol.backends.simt.reading.calls import Reader, bytes_of
+from uol.backends.simt.reading.calls import Reader, bytes_of, keys_of
 from uol.backends.simt.reading.counts import Ints
-from uol.backends.simt.reading.lanes import Active, Touched, lanes_of
+from uol.backends.simt.reading.lanes import Active, Touched, Value, lanes_of, range_of
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import Loop
+from uol.backends.simt.reading.syntax import Loop, Operation
 from uol.backends.simt.schedules import SECTOR_BYTES
+from uol.ir.integers.intervals import Interval
 
 EVERY_TURN = 64
 """Of a loop that has no more, each is read: which sectors two turns share is seen by no other way."""
@@ -46,18 +47,33 @@ class BlockReading(Reading):
 
     def move(self, active: Active) -> None:
         """Keeps what the statement at hand has touched; of what stands for other turns, its count."""
-        (reader,) = self.readers
         for (what, array), accesses in self.touched.items():
             size = bytes_of(self.types[array])
-            places = [found for access in accesses if (found := _sectors(access, size)) is not None]
+            self.keep(what, array, [found for access in accesses if (found := _sectors(access, size)) is not None], active)
             by_data = sum((lanes_of(maybe) for place, _, maybe in accesses if not isinstance(place, np.ndarray)), 0)
-            if places and active.most == 1 and self.readers is self.whole:
-                self.kept.setdefault((what, array), []).extend(places)
-            elif places:
-                by_data = by_data + _different(np.concatenate(places, axis=1))
-            number = by_data * active.most * SECTOR_BYTES
-            reader.counts.add(what, array, (np.asarray(number), np.asarray(number)))
+            self.count(what, array, by_data, active)
         self.touched.clear()
+
+    def search(self, node: Operation, args: tuple[Value, ...], active: Active) -> Value:
+        """Where there are fewer sectors of keys than accesses, all of them at most."""
+        keys, whole = keys_of(node, args, self.types)
+        steps = (range_of(args[-2]).high or 0).bit_length()
+        if keys not in self.tensors or whole > self.threads * steps:
+            return Reading.search(self, node, args, active)
+        self.keep("load", keys, [np.where(active.maybe.any(axis=1, keepdims=True), np.arange(whole), -1)], active)
+        return Interval(0, range_of(args[-2]).high)
+
+    def keep(self, what: str, array: str, places: list[Ints], active: Active) -> None:
+        """Sectors by lanes of each block."""
+        if places and active.most == 1 and self.readers is self.whole:
+            self.kept.setdefault((what, array), []).extend(places)
+        elif places:
+            self.count(what, array, _different(np.concatenate(places, axis=1)), active)
+
+    def count(self, what: str, array: str, number: Ints | int, active: Active) -> None:
+        """So many sectors of each block."""
+        (reader,), found = self.readers, np.asarray(number * active.most * SECTOR_BYTES)
+        reader.counts.add(what, array, (found, found))
 
 
 def _sectors(access: Touched, element_bytes: int) -> Ints | None:

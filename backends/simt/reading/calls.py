@@ -47,8 +47,6 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING
-    if call.fn in SEARCHES:
-        return _search(call, args, active, reader)
     return None
 
 
@@ -110,7 +108,7 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
     _barriers(1, active, reader)
 
 
-def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
+def search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
     """Halves `count` keys until one is left; all of it is one statement. Lanes that look for one value look at the same keys;
     others each at one of those that so many steps may lead to, of as many sectors as the keys have at most."""
     keys, whole = keys_of(call, args, reader.types)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uol.backends.simt.reading.alike_turns import has_like_turns
-from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
+from uol.backends.simt.reading.calls import SEARCHES, Reader, bytes_of, issue, search, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
 from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, range_of, sectors
 from uol.backends.simt.reading.loops import set_in, trips
@@ -281,8 +281,14 @@ class Reading:
         if node.fn == "atomic_add" and isinstance(node.args[0], Name):
             self.access("store", node.args[0].name, args[0], active)
             return EVERYTHING
+        if node.fn in SEARCHES:
+            return self.search(node, args, active)
         within = [issue(node, args, active, reader) for reader in self.readers][0]
         return computed(node.fn, args) if within is None else within
+
+    def search(self, node: Operation, args: tuple[Value, ...], active: Active) -> Value:
+        """A value among keys."""
+        return [search(node, args, active, reader) for reader in self.readers][0]
 
     def named(self, name: str) -> Value:
         return self.values.get(name, EVERYTHING)
