@@ -11,8 +11,11 @@ from uol.backends import registry
 from uol.backends.simt.schedules import Bins, Elements
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import HasBlocks, Schedule
+from uol.codegen.choice import compile_graph
+from uol.codegen.lowering import lower
 from uol.compiler import Compiled
 from uol.conformance.cases.counted import compare
+from uol.ir import Library, instantiate, parse
 
 SIZES = {"a block with its keys": (5000, 33), "keys in memory": (300, 65), "one edge": (70, 1), "many": (40, 5000)}
 
@@ -52,3 +55,14 @@ def test_the_keys_of_a_block_are_read_once() -> None:
     assert isinstance(schedule, Bins) and by_warps < 1.02 and by_blocks < 1.05
     schedule, by_warps, _ = moved(1 << 16, 9000)
     assert isinstance(schedule, Elements) and by_warps > 50
+
+
+@pytest.mark.parametrize(("stride", "index"), [(1, "int"), ((1 << 20) + 1, "long long")])
+def test_the_last_key_is_reached(stride: int, index: str) -> None:
+    """2048 keys that lie far apart end beyond what 32 bits count."""
+    text = "op f(x: f32[N], keys: f32[E]) -> (y: i32[N]) where sorted(keys) { y[n] = sum[e](i32(keys[e] <= x[n])) }"
+    (op,) = parse(text)
+    backend = registry.get("cuda")
+    graph = lower(instantiate(op, Library(), types={}, dims={"N": 3, "E": 2048}), backend, {"keys": (stride,)})
+    source = compile_graph(graph, backend, backend.devices["a100"]).device.text
+    assert f"uol::upper_bound<{index}>(keys, {stride}, 2048, x[n])" in source

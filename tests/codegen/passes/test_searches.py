@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from before_after import agree
 from middle import lowered, program_of, run
 from spec_interpreter import EVERY_KIND
 
+from uol.backends.registry import get
+from uol.codegen.lowering import lower
 from uol.codegen.program.searches import as_searches
 from uol.codegen.specs.nodes import Map, Reduce, Scatter
+from uol.codegen.specs.traverse import searched
+from uol.codegen.specs.verify import BrokenSpec, verify_graph
 
 TEXT = """op f(x: {t}[N], keys: {t}[E]) -> (y: {c}[N]) where sorted(keys) {{
   y[n] = sum[e]({c}({condition}))
@@ -82,7 +88,7 @@ def test_a_search_gives_what_the_text_says(keys: str, condition: str) -> None:
 
 
 def test_what_is_searched_for_stands_where_it_is_used() -> None:
-    """In the kernel that adds at the place, in that of rows, once a row; among keys that the text itself has sorted."""
+    """In the kernel that adds at the place, in that of rows, once a row."""
     placed = counting("keys[e] <= x[n]").replace("y: i32[N]", "y: i32[E + 1]").replace("y[n] =", "at[n] =")
     (scatter,) = lowered(placed[:-2] + "\n  y[at[n]] += 1\n}", types={}, dims={"N": 3, "E": 5}, kinds=EVERY_KIND).specs
     assert isinstance(scatter, Scatter)
@@ -93,13 +99,30 @@ def test_what_is_searched_for_stands_where_it_is_used() -> None:
     (reduce,) = lowered(rows, types={}, dims={"N": 3, "C": 4, "E": 5}, kinds=EVERY_KIND).specs
     assert isinstance(reduce, Reduce)
     run(rows, {"keys": [-1, 0, 0, 1, 9]}, types={}, dims={"N": 3, "C": 4, "E": 5}, kinds=EVERY_KIND)
-    ranks = """op f(x: f32[N], z: f32[E]) -> (y: i32[N]) {
+
+
+RANKS = """op f(x: f32[N], z: f32[E]) -> (y: i32[N]) {
   s[i] = sort[e](z[e])
   y[n] = sum[i](i32(s[i] < x[n]))
 }"""
-    assert [type(s) for s in lowered(ranks, types={}, dims={"N": 3, "E": 5}, kinds=EVERY_KIND).specs][-1] is Map
+
+
+def test_keys_may_be_what_the_text_has_sorted() -> None:
+    """They are whole in memory before; a search among what no kernel has stored is found."""
     values = {"x": [3.0, np.nan, -9.0], "z": [2.0, np.nan, -1.0, 3.0, 2.0]}
-    run(ranks, values, types={}, dims={"N": 3, "E": 5}, kinds=EVERY_KIND)
+    run(RANKS, values, types={}, dims={"N": 3, "E": 5}, kinds=EVERY_KIND)
+    graph = lowered(RANKS, types={}, dims={"N": 3, "E": 5}, kinds=EVERY_KIND)
+    assert isinstance(graph.specs[-1], Map)
+    with pytest.raises(BrokenSpec, match="reads s, which no kernel before it stores"):
+        verify_graph(replace(graph, specs=graph.specs[::-1]))
+
+
+def test_a_long_sum_of_searches_is_cut_as_any_other() -> None:
+    """Each part looks among all keys."""
+    text = "op f(x: f32[N], keys: f32[E]) -> (y: f32[]) where sorted(keys) { y[] = sum[n](f32(sum[e](i32(keys[e] <= x[n])))) }"
+    graph = lower(program_of(text, types={}, dims={"N": 1 << 22, "E": 9}), get("cuda"), {})
+    parts, whole = graph.specs
+    assert [arg.name for arg in parts.args][:2] == ["x", "keys"] and any(searched(parts)) and not any(searched(whole))
 
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16", "f8e4m3", "u8"])
