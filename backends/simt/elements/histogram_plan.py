@@ -83,7 +83,7 @@ def keys_at_hand(spec: Scatter) -> tuple[Arg, ...]:
     left = MOST_BYTES - _places_bytes(spec)
     for search in dict.fromkeys(searched(spec)):
         arg = spec.arg(search.tensor)
-        if arg.shape == (search.count,) and arg.strides == (ONE,) and arg not in found and 0 < _bytes(arg) <= left:
+        if arg.strides == (ONE,) and arg not in found and 0 < _bytes(arg) <= left:
             found.append(arg)
             left -= _bytes(arg)
     return tuple(found)

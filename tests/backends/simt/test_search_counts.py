@@ -41,18 +41,22 @@ def test_counts_of_searches_enclose_what_is_counted(target: str) -> None:
 def test_the_keys_of_a_block_are_read_once() -> None:
     """16 million values are read once, and little beside them; where the keys have no room in a block, its cache has them."""
 
-    def moved(points: int, edges: int) -> tuple[Schedule, float, float]:
-        module = histogram("cuda", points, edges).module
+    def moved(points: int, edges: int, op: str = "histogram", of: str = "N") -> tuple[Schedule, float, float]:
+        module = uol.compile(op, "cuda", dims={"S": (points,), "E": edges} if of == "S" else {"N": points, "E": edges}).module
         backend = registry.get("cuda")
         assert isinstance(backend, HasBlocks)
         kernel, device = module.kernels[-1], backend.devices[module.device_name]
         read = backend.issued(kernel.spec, kernel.schedule, device).read_bytes.high
         assert read is not None
         by_block = backend.bytes_by_block(kernel.spec, kernel.schedule, device)
-        return kernel.schedule, read / (4 * points), by_block / (4 * points)
+        places = 2 if of == "S" else 0  # an i64 for each value, which is an f32
+        return kernel.schedule, read / (4 * points), by_block / (4 * points) - places
 
     schedule, by_warps, by_blocks = moved(1 << 24, 257)
     assert isinstance(schedule, Bins) and by_warps < 1.02 and by_blocks < 1.05
+    schedule, by_warps, by_blocks = moved(1 << 20, 257, "searchsorted", "S")
+    assert schedule == Elements(256, 2) and by_warps > 30
+    assert by_blocks == pytest.approx(1 + 34 * 32 / (512 * 4)), "33 sectors of edges, and one where they begin within a sector"
     schedule, by_warps, _ = moved(1 << 16, 9000)
     assert isinstance(schedule, Elements) and by_warps > 50
 
