@@ -70,3 +70,17 @@ def test_the_last_key_is_reached(stride: int, index: str) -> None:
     graph = lower(instantiate(op, Library(), types={}, dims={"N": 3, "E": 2048}), backend, {"keys": (stride,)})
     source = compile_graph(graph, backend, backend.devices["a100"]).device.text
     assert f"uol::upper_bound<{index}>(keys, {stride}, 2048, x[n])" in source
+
+
+@pytest.mark.parametrize(("stride", "copied"), [(1, True), (3, False), (0, False)])
+def test_keys_that_lie_apart_stay_where_they_are(stride: int, copied: bool) -> None:
+    """A block copies what lies together."""
+    (op,) = parse("""op f(x: f32[N], keys: f32[E]) -> (y: i64[E + 1]) where sorted(keys) {
+  at[n] = sum[e](i32(keys[e] <= x[n]))
+  y[at[n]] += 1
+}""")
+    backend = registry.get("cuda")
+    graph = lower(instantiate(op, Library(), types={}, dims={"N": 5000, "E": 33}), backend, {"keys": (stride,)})
+    kernel = compile_graph(graph, backend, backend.devices["a100"]).kernels[-1]
+    assert isinstance(kernel.schedule, Bins) and ("__shared__ float keys_keys[33];" in kernel.text) is copied
+    assert f"uol::upper_bound<int>({'keys_keys, 1' if copied else f'keys, {stride}'}, 33, x[n])" in kernel.text
