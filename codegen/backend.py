@@ -37,6 +37,8 @@ class Capability:
     unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
+    searches            from how many ascending keys on a value is looked for among them, wherever an expression stands; below,
+                        each is asked. A number that is an argument may be small, and counts as 0. None: each is always asked
     symbolic_dims       may a dim be an argument of a kernel?
     row_parts           in how many parts rows are gone over one after another, so that sums over rows are added up along with
                         them (`Reduce.columns`); 0: such sums have kernels of their own
@@ -51,6 +53,7 @@ class Capability:
     scatters: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
+    searches: int | None = None
     symbolic_dims: bool = False
     row_parts: int = 0
 

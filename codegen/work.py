@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.codegen.indexing.arithmetic import NO_DIMS, ZERO, add, folded, mul, product, size, value_at
+from uol.codegen.indexing.arithmetic import NO_DIMS, ZERO, add, folded, mul, product, size, static, value_at
 from uol.codegen.specs.evaluations import evaluations
 from uol.codegen.specs.nodes import (
     Arg,
@@ -23,6 +23,7 @@ from uol.codegen.specs.nodes import (
     Select,
     Store,
 )
+from uol.codegen.specs.search import Search, searches
 from uol.codegen.specs.traverse import reads, steps_of
 from uol.ir.errors import UolError
 from uol.ir.integers.intervals import Interval
@@ -44,7 +45,8 @@ FREE = frozenset(("cast", "select"))
 class Work:
     """What any kernel of a spec does at least, as closed forms in the dims: every element that is read or written moves once.
 
-    read_bytes, written_bytes   of the arguments; of a tensor that is looked up in, as many elements as are looked up, or all.
+    read_bytes, written_bytes   of the arguments; of a tensor that is looked up in, as many elements as are looked up, or all;
+                                of keys, as many as are halved for every point, or all.
                                 What a guard leaves out counts
     operations                  by kind: "f32-vector", "f64-vector", "integer", "special"; "f16-matrix", "bf16-matrix",
                                 "f32-matrix", "i8-matrix", ... for the products of a contraction, by the type of its factors.
@@ -123,6 +125,8 @@ def operations_of(value: Expr) -> Iterator[str]:
     """The kind of every operation that a value takes at one point; what an index is computed by is none."""
     if isinstance(value, Read):
         return
+    if isinstance(value, Search):
+        yield from (unit_of(value.value.type) for _ in range(value.steps if static(value.count) is not None else 1))
     if isinstance(value, Call) and value.fn not in FREE:
         operand = value.args[0].type if value.dtype == "bool" else value.dtype
         if operand != INDEX:
@@ -186,8 +190,10 @@ Places = Mapping[tuple[str, Expr], Expr]
 
 
 def _reads(spec: KernelSpec, points: _Points) -> Places:
-    found = ((read, each.space) for each in evaluations(spec) for read in reads(each.expr))
-    return {(read.tensor, read.offset): points.of(_varying(read) & space | _looked_up(spec, read)) for read, space in found}
+    found = [(read, each.space) for each in evaluations(spec) for read in reads(each.expr)]
+    looked = [(search, each.space) for each in evaluations(spec) for search in searches(each.expr)]
+    places = {(read.tensor, read.offset): points.of(_varying(read) & space | _looked_up(spec, read)) for read, space in found}
+    return places | {(s.tensor, s): mul(points.of(space), Const(s.steps)) for s, space in looked}
 
 
 def _looked_up(spec: KernelSpec, read: Read) -> frozenset[str]:

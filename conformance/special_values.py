@@ -172,6 +172,8 @@ def _special(program: Program, values: tuple[float, ...], run: int) -> tuple[dic
             inputs[tensor.name], needed = _in_rows(inputs[tensor.name], along, values, run, number, len(dims), generator)
             runs = max(runs, needed)
         inputs[tensor.name] = _taken(program.name, inputs[tensor.name], tensor.dtype)
+        if tensor.name in program.sorted:
+            inputs[tensor.name] = np.sort(inputs[tensor.name])
     return inputs, runs
 
 

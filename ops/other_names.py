@@ -13,6 +13,8 @@ KIN: Mapping[str, str] = {
     "norm": "l1_norm, l2_norm, max_norm, vector_norm",
     "std_mean": "var_mean, std",
     "histc": "histogram",
+    "bucketize": "searchsorted, searchsorted_right",
+    "digitize": "searchsorted, searchsorted_right",
     "pad": "pad1d, pad2d, pad3d, reflection_pad1d, replication_pad1d, circular_pad1d",
     "interpolate": "upsample_nearest2d, upsample_bilinear2d",
     "upsample": "upsample_nearest2d, upsample_bilinear2d",

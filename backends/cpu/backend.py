@@ -36,13 +36,17 @@ from uol.codegen.backend import (
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
+from uol.codegen.specs.nodes import Attention, KernelSpec, Map, Scan, Scatter, Select, Store
+from uol.codegen.specs.traverse import searched
 from uol.ir.types import DTYPES
 from uol.ir.without_torch import import_tvm
 
 if TYPE_CHECKING:
     from uol.codegen.work import Issued
 
+FEWEST_KEYS = 128
+"""Among which a search pays: up to there, lanes that compare with key after key are as fast as lanes that each wait for one
+key after another. Measured with AVX-512, f32."""
 CAPABILITY = Capability(
     lanes=16,
     scratch_bytes={"stack": 1 << 20},
@@ -52,6 +56,7 @@ CAPABILITY = Capability(
     kinds=frozenset({Attention, Scan, Select}),
     scatters=frozenset(DTYPES),
     segments=frozenset({"rows", "terms"}),
+    searches=FEWEST_KEYS,
     symbolic_dims=True,
     row_parts=64,
 )
@@ -72,13 +77,16 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and columns that are
-        a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
+        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; columns that are a
+        part of an axis and no vectors: what is elementwise over it has vectors of its own; and a search for a place where the
+        same kernel reads or adds: lanes look for places side by side, and go there one after another."""
         if group.is_divided:
             import_tvm()
             from uol.backends.cpu.schedules.reduction import reads_long_runs
 
             return reads_long_runs(group.spec())
+        if group.kind in (Map, Scatter) and group.computes_indices:
+            return not any(searched(group.spec()))
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True

@@ -29,6 +29,7 @@ TARGET = Target(
         scatters=ATOMICS,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
+        searches=0,
         symbolic_dims=True,
     ),
     shared_bytes=STATIC_SHARED_BYTES,

@@ -31,6 +31,7 @@ TARGET = Target(
         scatters=ATOMICS,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
+        searches=0,
         symbolic_dims=True,
     ),
     shared_bytes=64 * 1024,

@@ -11,11 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from uol.codegen.specs.nodes import Read
+from uol.codegen.specs.search import Search
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.polynomials import add, difference, from_poly, to_poly, without
 from uol.ir.integers.terms import ONE, Poly, Ranges, idx
 from uol.ir.program.nodes import Call, Expr, Load, Var
 from uol.ir.program.walk import substitute, variables, walk
+
+FROM_MEMORY = (Read, Search, Load)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def affine(expr: Expr, axes: Collection[str] | None = None) -> Affine | None:
     >>> affine(Call("*", (Call("+", (Var("i"), Const(2)), "idx"), Var("N")), "idx"), ["i"]).factor("i")
     Var(name='N', dtype='idx')
     """
-    if any(isinstance(node, Read | Load) for node in walk(expr)):
+    if any(isinstance(node, FROM_MEMORY) for node in walk(expr)):
         return None
     axes = variables(expr) if axes is None else axes
     factors: dict[str, Poly] = {}
@@ -73,7 +76,7 @@ def growth(expr: Expr, axis: str, ranges: Ranges) -> Poly | None:
     that may wrap, depends on the axis."""
     if axis not in variables(expr):
         return {}
-    if any(axis in variables(node) for node in walk(expr) if isinstance(node, Read | Load) or _is_cast(node)):
+    if any(axis in variables(node) for node in walk(expr) if isinstance(node, FROM_MEMORY) or _is_cast(node)):
         return None
     return difference(substitute(expr, {axis: idx("+", Var(axis), ONE)}), expr, ranges)
 

@@ -14,6 +14,7 @@ from uol.codegen.partition.group import Group, split_axes
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.specs.nodes import Attention, Contract, Fold, Guard, Holds, Let, Read, Segments, Step, Store, Within
+from uol.codegen.specs.search import Reached, Search
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
 from uol.ir.program import nodes
@@ -33,9 +34,13 @@ class Accesses:
         """The expression with loads of tensors in `values` as variables, and every other load as a Read."""
 
         def rule(node: Expr) -> Expr | None:
-            if not isinstance(node, Load):
-                return None
-            return values[node.tensor] if node.tensor in values else self.read(node, axes, values)
+            match node:
+                case Load(tensor=tensor):
+                    return values[tensor] if tensor in values else self.read(node, axes, values)
+                case Reached(first=first, count=count, value=value, equal=equal, dtype=dtype):
+                    (stride,) = self.strides[first.tensor]
+                    return Search(first.tensor, stride, count, self.value(value, axes, values), equal, dtype)
+            return None
 
         return rewrite(expr, rule)
 

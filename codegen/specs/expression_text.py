@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.specs.nodes import Guard, Read, Within
+from uol.codegen.specs.search import Reached, Search
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Order, Var
 from uol.ir.program.nodes import Reduce as ReduceExpr
 
@@ -55,6 +56,9 @@ def _at_level(expr: Expr) -> tuple[str, int]:
         case ReduceExpr(op=op, axes=axes, body=body, where=where):
             binders = ", ".join([*(a.name for a in axes), *map(expr_text, where)])
             return f"{op}[{binders}]({expr_text(body)})", _ATOM
+        case Reached(first=Load(tensor=tensor)) | Search(tensor=tensor):
+            relation = "<=" if expr.equal else "<"
+            return f"count({tensor}[< {expr_text(expr.count)}] {relation} {expr_text(expr.value)})", _ATOM
     return _of_stage(expr), 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store
-from uol.codegen.specs.traverse import reads, step_expressions, steps_of
+from uol.codegen.specs.traverse import reads, searched, step_expressions, steps_of
 from uol.ir.program.walk import variables
 
 
@@ -24,7 +24,7 @@ def writes_in_place(graph: KernelGraph, tensor: str, result: str) -> bool:
 
 
 def _element_by_element(spec: KernelSpec, tensor: str, result: str) -> bool:
-    if not isinstance(spec, Map | Reduce):
+    if not isinstance(spec, Map | Reduce) or any(search.tensor == tensor for search in searched(spec)):
         return False
     stores = [s for s in spec.steps if isinstance(s, Store) and s.tensor == result]
     if len(stores) != 1 or not _once(spec, stores[0]):

@@ -29,7 +29,7 @@ from uol.codegen.specs.nodes import (
     Select,
     Store,
 )
-from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, steps_of
+from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, searched, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.integers.polynomials import to_poly
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -94,6 +94,10 @@ def buffers(spec: KernelSpec) -> Iterator[str]:
             yield f"{access.tensor} is {arg.dtype}, used as {access.dtype}"
         elif isinstance(access, Store) and arg.role == "in":
             yield f"the input {access.tensor} is stored to"
+    for search in searched(spec):
+        keys = args.get(search.tensor)
+        if keys is None or keys.dtype != search.value.type:
+            yield f"{search.tensor} is no arg with keys of {search.value.type}"
 
 
 def strides(spec: KernelSpec) -> Iterator[str]:

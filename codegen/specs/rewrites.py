@@ -22,6 +22,7 @@ from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.residues import factors_of
+from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import map_strides, names_of, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
@@ -296,7 +297,7 @@ def _narrowed(factor: Expr, dtype: str) -> Expr:
 
 def args_of(spec: KernelSpec, values: Sequence[Expr], steps: Sequence[Step]) -> tuple[Arg, ...]:
     """The args that expressions read and steps write, in the order of the spec."""
-    names = {n.tensor for v in values for n in walk(v) if isinstance(n, Read)}
+    names = {n.tensor for v in values for n in walk(v) if isinstance(n, Read | Search)}
     names |= {s.tensor for s in steps if isinstance(s, Store)}
     return tuple(a for a in spec.args if a.name in names)
 

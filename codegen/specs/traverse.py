@@ -2,6 +2,7 @@
 
     parts         steps, products, segments, guards     expressions    everything that is evaluated
     accesses      reads and stores                      axis_groups    the axes, by what they are for
+    searched      what is looked for among keys
     mapped        the spec with its expressions, steps, axes or their names exchanged
 
 What a pass does to one kind of spec it does to all: where a field is added to a kind, nothing here or in a pass changes.
@@ -31,6 +32,7 @@ from uol.codegen.specs.nodes import (
     Weighted,
     Within,
 )
+from uol.codegen.specs.search import Search, searches
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, walk
 
@@ -81,6 +83,11 @@ def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
     for expr in expressions(spec):
         yield from reads(expr)
     yield from (step for step in steps_of(spec) if isinstance(step, Store))
+
+
+def searched(spec: KernelSpec) -> Iterator[Search]:
+    """Every search of a spec: they read, too."""
+    return (search for expr in expressions(spec) for search in searches(expr))
 
 
 def axis_groups(spec: KernelSpec) -> dict[str, tuple[Axis, ...]]:

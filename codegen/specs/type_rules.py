@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Holds, Read, Within
+from uol.codegen.specs.search import Search
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_integer
@@ -26,6 +27,9 @@ def ill_typed(node: Expr) -> Iterator[str]:
             yield from _of_call(node)
         case Read():
             yield from _of_read(node)
+        case Search(stride=stride, count=count, dtype=dtype):
+            if not is_integer(dtype) or {stride.type, count.type} != {INDEX}:
+                yield f"{expr_text(node)} is no number of keys"
         case Var():
             pass
         case _:

@@ -18,7 +18,7 @@ from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec, Read, Store
 from uol.codegen.specs.printer import arg_lines, graph_text, spec_lines
 from uol.codegen.specs.promises import broken
-from uol.codegen.specs.traverse import accesses
+from uol.codegen.specs.traverse import accesses, searched
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -106,7 +106,8 @@ def _broken_between(graph: KernelGraph) -> Iterator[str]:
             if buffers.get(arg.name) != arg:
                 yield f"{arg.name} of {spec.name} is not that of the graph"
         found = list(accesses(spec))
-        for tensor in dict.fromkeys(access.tensor for access in found if isinstance(access, Read)):
+        looked_in = (search.tensor for search in searched(spec))
+        for tensor in dict.fromkeys((*(access.tensor for access in found if isinstance(access, Read)), *looked_in)):
             if tensor not in stored:
                 yield f"{spec.name} reads {tensor}, which no kernel before it stores"
         stored |= {access.tensor for access in found if isinstance(access, Store)}

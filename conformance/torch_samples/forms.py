@@ -199,6 +199,22 @@ def pairwise_distance(name: str, a: Tensor, b: Tensor, p: float = 2.0, eps: floa
     return restored(apply(name, a, b, eps=eps), [a.dim() - 1], keepdim)
 
 
+def among(
+    name: str, edges: Tensor, x: Any, *, right: bool = False, side: str = "left", out_int32: bool = False, **options: Any
+) -> Any:
+    """Where values stand in one row of edges; i64, cast where i32 is asked for."""
+    require(edges.dim() == 1, "rows of edges")
+    require(options.get("sorter") is None, "edges in an order of their own")
+    value = x if isinstance(x, Tensor) else torch.tensor(x, dtype=edges.dtype)
+    found = apply(f"{name}_right" if right or side == "right" else name, edges, value)
+    return found.to(torch.int32) if out_int32 else found
+
+
+def between(name: str, x: Any, edges: Tensor, **options: Any) -> Any:
+    """The same with the values first."""
+    return among(name, edges, x, **options)
+
+
 def flip(name: str, x: Tensor, dims: Sequence[int]) -> Any:
     """Dim after dim."""
     for dim in dims:

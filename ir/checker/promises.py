@@ -1,6 +1,6 @@
 """Promises about data in `where`.
 
-    sorted(i)    an input's values are in ascending order; a lowering may use it
+    sorted(i)    an input's values are in ascending order, NaN behind every number; a lowering may use it
     finite(x)    an input has no NaN and no infinity
 
 Nothing that a text means depends on them.
@@ -20,8 +20,8 @@ def is_promise(clause: Node) -> bool:
 
 
 def promises(op: Op, promise: str) -> list[str]:
-    """The inputs of which an operator promises `sorted` or `finite`. Raises TypeCheckError for anything but an integer input
-    of one dim, or a float input."""
+    """The inputs of which an operator promises `sorted` or `finite`. Raises TypeCheckError for anything but an input of one
+    dim that is not of bool, or a float input."""
     clauses = [c for c in op.where if isinstance(c, Apply) and c.fn == promise]
     return [_sorted(op, c) if promise == "sorted" else _finite(op, c) for c in clauses]
 
@@ -32,8 +32,8 @@ def _sorted(op: Op, clause: Apply) -> str:
     if len(param.dims) != 1:
         raise mismatch(op, clause, f"`{name}` has {len(param.dims)} dims, `sorted` is for one")
     for dtype in op.types_of(param.type):
-        if dtype in DTYPES and not is_integer(dtype):
-            raise mismatch(op, clause, f"`sorted` is for integers, `{name}` is {dtype}")
+        if dtype in DTYPES and not is_integer(dtype) and not is_float(dtype):
+            raise mismatch(op, clause, f"`sorted` is for numbers, `{name}` is {dtype}")
     return name
 
 

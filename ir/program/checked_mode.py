@@ -2,7 +2,7 @@
 
     a / b, a % b      of integers with b == 0, which is 0 otherwise
     y[at[n]] += v     with a target outside, which is dropped otherwise
-    sorted(i)         where the input is not in ascending order
+    sorted(i)         where the input is not in ascending order, NaN behind every number
     finite(x)         where the input has NaN or an infinity
     x[at[n]]          where the index lies outside and no `else` gives it a meaning
 
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uol.ir.errors import DataError
 from uol.ir.program.evaluation import Array, Evaluation
@@ -45,12 +46,18 @@ def check_promises(program: Program, memory: dict[str, Array]) -> None:
             raise DataError(message, span=_span(program, 1), text=program.text, hint="look for what made it")
     for tensor in program.by_role("in"):
         values = memory[tensor.name]
-        if tensor.name not in program.sorted or not (falls := np.flatnonzero(values[1:] < values[:-1])).size:
+        if tensor.name not in program.sorted or not (falls := _falls(values)).size:
             continue
         at = int(falls[0])
         seen = f"{tensor.name}[{at}] = {values[at]} comes before {tensor.name}[{at + 1}] = {values[at + 1]}"
         message = f"`{program.name}` needs `sorted({tensor.name})`, but {seen}"
         raise DataError(message, span=_span(program, 1), text=program.text, hint="sort it, with whatever it orders")
+
+
+def _falls(values: Array) -> NDArray[np.intp]:
+    """The places of values that come before a lesser one, as the language orders them: NaN is greater than every number."""
+    first, second = values[:-1], values[1:]
+    return np.flatnonzero((second < first) | ((first != first) & (second == second)))
 
 
 @dataclass(slots=True)

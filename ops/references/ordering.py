@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,10 +28,18 @@ def unique(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return functional.pad(values, (0, fill)), functional.pad(counts, (0, fill)), torch.tensor(len(values))
 
 
+def searchsorted(edges: Tensor, x: Tensor, *, right: bool) -> Tensor:
+    """Among edges that are numbers, since PyTorch's own takes NaN among them for less than any number; NaN behind all edges."""
+    numbers = edges[~edges.isnan()].contiguous()
+    return torch.where(x.isnan(), len(edges), torch.searchsorted(numbers, x.contiguous(), right=right))
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "sort": lambda x: torch.sort(x, dim=-1, stable=True).values,
     "argsort": lambda x: torch.argsort(x, dim=-1, stable=True),
     "topk": topk,
     "median": median,
     "unique": unique,
+    "searchsorted": partial(searchsorted, right=False),
+    "searchsorted_right": partial(searchsorted, right=True),
 }

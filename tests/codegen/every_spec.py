@@ -13,7 +13,7 @@ from spec_interpreter import EVERY_KIND
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.rewrites import as_reduce, pack_operand
 
-KINDS = ("map", "reduce", "contract", "pack", "folds", "scan", "scatter", "select", "rows", "terms", "attention")
+KINDS = ("map", "reduce", "contract", "pack", "folds", "scan", "scatter", "select", "rows", "terms", "attention", "search")
 SHIFT = "op shift(x: T[N]) -> (y: T[N]) for T in (f32, f16) { y[n] = T(acc(x[n - 2] else 0) * 2) }"
 SCAN = "op scan(x: T[R, N]) -> (y: T[R, N]) for T in (f32, f16) { y[r, n] = T(sum[j <= n](acc(x[r, j]))) }"
 SCATTER = """op scatter(x: T[N], at: i64[N]; M: int) -> (y: T[M]) for T in (f32, f16) where M > 0 {
@@ -28,6 +28,9 @@ TERMS = """op product(x: T[M, F], z: T[M, D], key: i32[M]; E: int) -> (y: T[E, F
     where E > 0, sorted(key) {
   s[key[m], f, d] += acc(x[m, f]) * acc(z[m, d])
   y[e, f, d] = T(s[e, f, d])
+}"""
+SEARCH = """op ranks(x: T[N], keys: T[E]) -> (y: i32[N]) for T in (f32, f16) where sorted(keys) {
+  y[n] = sum[e](i32(keys[e] <= x[n]))
 }"""
 ATTENTION = """op attend(q: T[L, D], k: T[M, D], v: T[M, E]) -> (y: T[L, E]) for T in (f32, f16) {
   s[i, j] = sum[d](acc(q[i, d]) * acc(k[j, d]))
@@ -50,6 +53,7 @@ def graph_of(name: str) -> KernelGraph:
         "select": lambda: lowered(TOP, dims={"N": 4}, **half),
         "rows": lambda: lowered(ROWS, dims={"M": 4, "D": 3, "E": 2, "F": 5}, **half),
         "terms": lambda: lowered(TERMS, dims={"M": 4, "D": 3, "F": 5}, attrs={"E": 2}, **half),
+        "search": lambda: lowered(SEARCH, dims={"N": 4, "E": 5}, **half),
         "attention": lambda: lowered(ATTENTION, dims={"L": 3, "M": 4, "D": 5, "E": 6}, **half),
     }
     return made[name]()

@@ -22,7 +22,8 @@ class Anything:
 
     def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
         self.takes = accepts
-        self.capability = replace(capability_of(kinds), segments=frozenset({"rows", "terms"} if kinds else ()))
+        segments = frozenset({"rows", "terms"} if kinds else ())
+        self.capability = replace(capability_of(kinds), segments=segments, searches=0 if kinds else None)
 
     def accepts(self, group: GroupSummary) -> bool:
         return self.takes(group.spec())

@@ -7,6 +7,7 @@ import pytest
 from uol.codegen.indexing.affine import affine, coefficient, constant_stride, magnitude, stride
 from uol.codegen.indexing.arithmetic import add, mul
 from uol.codegen.specs.nodes import Read
+from uol.codegen.specs.search import Search
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import compare, idx
@@ -45,6 +46,7 @@ def test_a_coefficient_is_a_number_whatever_the_others_are() -> None:
     assert [coefficient(add(mul(ROW, N), COL), name) for name in "ij"] == [None, 1]
     assert coefficient(add(mul(ROW, COL), N), "j") is None
     assert coefficient(add(GATHERED, COL), "j") is None
+    assert coefficient(add(Search("keys", Const(1), Const(9), ROW, True, "idx"), COL), "j") is None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ def test_a_coefficient_is_a_number_whatever_the_others_are() -> None:
         (idx("%", ROW, Const(8)), None),  # the step from 7 is back to 0
         (COL, 0),
         (GATHERED, None),
+        (Search("keys", Const(1), Const(9), ROW, True, "idx"), None),
         (Call("cast", (ROW,), "idx"), None),
         (mul(ROW, ROW), None),
     ],

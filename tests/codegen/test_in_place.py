@@ -11,6 +11,7 @@ from uol.backends.registry import get
 from uol.codegen.lowering import lower
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.in_place import writes_in_place
+from uol.codegen.specs.traverse import searched
 from uol.ir import Library, instantiate, parse
 from uol.ops.texts import library
 from uol.ops.workloads import workloads_of
@@ -51,6 +52,15 @@ def test_safe(case: str) -> None:
 @pytest.mark.parametrize("case", UNSAFE)
 def test_unsafe(case: str) -> None:
     assert not writes_in_place(graph_of(UNSAFE[case], **({"N": 8, "M": 5} if "M]" in UNSAFE[case] else {"N": 8})), "x", "y")
+
+
+def test_what_others_look_among_stays() -> None:
+    text = "op f(x: f32[N], g: f32[N]) -> (y: f32[N]) where sorted(x) {\n"
+    text += "at[i] = sum[k](i32(x[k] <= g[i]))\n y[i] = x[i] + f32(at[i]) }"
+    (op,) = parse(text)
+    graph = lower(instantiate(op, Library(), types={}, dims={"N": 8}), get("cuda"), {})
+    assert len(graph.specs) == 1 and any(searched(graph.specs[0]))
+    assert not writes_in_place(graph, "x", "y") and writes_in_place(graph, "g", "y")
 
 
 ALIASES = tomllib.loads(files("uol.ops").joinpath("aliases.toml").read_text())

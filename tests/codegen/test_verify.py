@@ -12,6 +12,7 @@ from every_spec import KINDS, graph_of, spec_of
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Arg, Fold, Holds, KernelSpec, Let, Read, Store, Within
 from uol.codegen.specs.promises import broken
+from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import map_strides, mapped, steps_of
 from uol.codegen.specs.verify import BrokenSpec, verified, verify, verify_graph
 from uol.ir.program.nodes import Call, Const, Expr, Load, Scalar, Var
@@ -20,6 +21,10 @@ from uol.ir.program.walk import rewrite
 
 def at_reads(spec: KernelSpec, change: Callable[[Read], Expr]) -> KernelSpec:
     return mapped(spec, expr=lambda e: rewrite(e, lambda n: change(n) if isinstance(n, Read) else None))
+
+
+def at_searches(spec: KernelSpec, **changes: Any) -> KernelSpec:
+    return mapped(spec, expr=lambda e: rewrite(e, lambda n: replace(n, **changes) if isinstance(n, Search) else None))
 
 
 def at_steps(spec: KernelSpec, kind: type, **changes: Any) -> KernelSpec:
@@ -129,6 +134,9 @@ FAULTS: dict[str, tuple[str, Callable[[Any], KernelSpec]]] = {
     "Store of line 2 is no Let": ("scatter", lambda s: replace(s, steps=(*s.steps, s.add))),
     "a place is one index along every dim": ("scatter", lambda s: replace(s, place=s.place * 2)),
     "nothing bounds idx(n)": ("scatter", lambda s: replace(s, guard=(Within(Call("cast", (Var("n"),), "idx"), None, None),))),
+    "keys is no arg with keys of f16": ("search", lambda s: replace(s, args=tuple(a for a in s.args if a.name != "keys"))),
+    "x is no arg with keys of f32": ("search", lambda s: at_searches(s, tensor="x", value=Const(1.0, "f32"))),
+    "is no number of keys": ("search", lambda s: at_searches(s, count=Const(5, "i32"))),
     "is an index of an element, as f16": (
         "select",
         lambda s: mapped(

@@ -29,6 +29,7 @@ BY_HAND = {
     "scan": (12 * 2, 12 * 2, {"f32-vector": 12}),
     "scatter": (4 * 2 + 4 * 8, 3 * 4, {"f32-vector": 4}),  # into f32, all of which starts at 0
     "select": (4 * 2, 4 * 8, {"f32-vector": 4}),  # places are i64
+    "search": (4 * 2 + 5 * 2, 4 * 4, {"f32-vector": 4 * 3}),  # five keys are halved three times
     "rows": (12 * 2 + 4 * 8 + 30 * 2, 20 * 2, {"f16-matrix": 2 * 4 * 5 * 3}),  # 4 keys look up in two matrices of 5 x 3
     "terms": (20 * 2 + 12 * 2 + 4 * 4, 30 * 2, {"f16-matrix": 2 * 4 * 5 * 3}),  # each of 4 terms in one of two segments
     # 3 rows, 4 cols, depth 5, width 6: both products; s - hi, and two folds; exp, and a quotient an element of the result

@@ -28,6 +28,7 @@ op nested(a: i32[N], b: i32[M]) -> (q: i32[N]) {
 op masked(a: i32[N]) -> (q: i32[N]) { q[n] = sum[m < n](a[n] / a[m]) }
 op added(x: f32[N, D], at: i32[N]; S: int) -> (y: f32[S, D]) where S > 0 { y[at[n], d] += x[n, d] }
 op grouped(x: f32[N], group: i32[N]) -> (y: f32[N]) where sorted(group) { y[n] = x[n] }
+op ordered(x: f32[N]) -> (y: f32[N]) where sorted(x) { y[n] = x[n] }
 op tamed(x: f32[N, M]) -> (y: f32[N, M]) where finite(x) { y[n, m] = x[n, m] }
 op gathered(x: f32[N], at: i32[M]) -> (y: f32[M]) { y[m] = x[at[m]] else -1 }
 op best(x: f32[N, C]) -> (y: f32[N]) where C > 0 { at[n] = i32(argmax[c](x[n, c]))
@@ -70,6 +71,14 @@ BROKEN = {
         ("grouped", [1.0, 2.0, 3.0], [0, 4, 3]),
         "`grouped` needs `sorted(group)`, but group[1] = 4 comes before group[2] = 3",
     ),
+    "a promise of ascending floats": (
+        ("ordered", [-np.inf, 2.0, 1.5]),
+        "`ordered` needs `sorted(x)`, but x[1] = 2.0 comes before x[2] = 1.5",
+    ),
+    "a promise of ascending floats, NaN not the last": (
+        ("ordered", [1.0, np.nan, np.inf]),
+        "`ordered` needs `sorted(x)`, but x[1] = nan comes before x[2] = inf",
+    ),
     "a promise of numbers, broken by an infinity": (
         ("tamed", [[1.0, 2.0], [3.0, -np.inf]]),
         "`tamed` needs `finite(x)`, but x[1, 1] = -inf",
@@ -89,7 +98,7 @@ def test_what_breaks_a_rule_is_an_error_with_its_place(case: str) -> None:
     with pytest.raises(DataError) as caught:
         run(name, *arrays, **attrs)
     assert caught.value.message == message
-    assert str(caught.value).startswith(f"<{name}>:{1 if name in ('grouped', 'tamed') else 2}:")
+    assert str(caught.value).startswith(f"<{name}>:{1 if name in ('grouped', 'ordered', 'tamed') else 2}:")
     assert caught.value.hint
 
 
@@ -99,6 +108,7 @@ SOUND = {
     "what stands beyond the bound of a sum": ("masked", [1, 2, 0]),
     "all targets inside": ("added", np.ones((3, 2)), [0, 1, 2]),
     "a promise that is kept, with equals": ("grouped", [1.0, 2.0, 3.0], [0, 4, 4]),
+    "ascending floats, zeros of both signs, NaN at the end": ("ordered", [-np.inf, 0.0, -0.0, np.inf, np.nan, np.nan]),
     "numbers as promised, the largest among them": ("tamed", [[1.0, 3.4e38]]),
     "a promise about nothing": ("grouped", [], np.zeros(0, int)),
     "an index outside that an else gives a value": ("gathered", [1.0, 2.0], [0, 7, -1]),

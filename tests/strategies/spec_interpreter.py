@@ -31,6 +31,7 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
+from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import steps_of
 from uol.codegen.specs.verify import verify_graph
 from uol.ir.functions import FUNCTIONS
@@ -335,6 +336,8 @@ class _Run:
                 return self.env[n]
             case Read():
                 return self.read(e)
+            case Search():
+                return self.search(e)
             case Call(fn="select", args=(c, a, b)):
                 return np.where(self.eval(c), self.eval(a), self.eval(b))
             case Call(fn="cast", args=(a,), dtype=dtype):
@@ -358,6 +361,15 @@ class _Run:
         at = np.where(inside, at, 0)
         assert (self.known[r.tensor][at] | ~inside).all(), f"{r.tensor} is read before it is stored"
         return data[at] if r.fill is None else np.where(inside, data[at], self.eval(r.fill))
+
+    def search(self, s: Search) -> Array:
+        """Every key is asked. They ascend, NaN behind all others."""
+        value, at = self.eval(s.value), np.arange(self.eval(s.count)) * self.eval(s.stride)
+        assert self.known[s.tensor][at].all(), f"{s.tensor} is searched before it is stored"
+        keys = self.memory[s.tensor][at]
+        assert np.array_equal(np.sort(keys), keys, equal_nan=keys.dtype.kind == "f"), f"{s.tensor} does not ascend"
+        count = sum((k <= value if s.equal else k < value for k in keys), np.zeros(np.shape(value), np.int64))
+        return np.asarray(wrap(np.asarray(count, np.int64), s.dtype))
 
     def holds(self, guard: Guard) -> Array:
         if isinstance(guard, Holds):

@@ -20,12 +20,14 @@ from uol.backends.cpu.expressions.exact_functions import Function
 from uol.backends.cpu.expressions.narrow import pack, round_to, widen
 from uol.backends.cpu.expressions.threefry import random_bits
 from uol.codegen.specs.nodes import Guard, Read, Within
+from uol.codegen.specs.search import Search
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import walk
 from uol.ir.types import INDEX, is_float
 
+_FALSE = tirx.const(False, "bool")
 EXACT_RESULTS = ("neg", "max", "min", "abs", "floor", "ceil", "round")
 """Operations whose result needs no rounding where the operands are numbers of the type."""
 
@@ -58,6 +60,8 @@ def evaluate(expr: Expr, scope: Scope) -> Term:
             return scope.values[name]
         case Read():
             return _read(expr, scope)
+        case Search():
+            return _search(expr, scope)
         case Call():
             return _call(expr, scope)
     raise TypeError(f"{type(expr).__name__} does not occur in specs")
@@ -95,6 +99,26 @@ def _read(read: Read, scope: Scope) -> Term:
     value = names.close(load(names, scope.buffers[read.tensor], evaluate(read.offset, inside), read.dtype))
     condition = conjunction([part for guard in read.guard for part in conditions(guard, scope)])
     return tirx.if_then_else(condition, value, evaluate_lazily(read.fill, scope))
+
+
+def _search(search: Search, scope: Scope) -> Term:
+    """From the longest run of keys that there can be to the shortest: is it reached? The same number of steps for every value,
+    without a branch where the number of keys is known, so that it vectorises; and what is reached is added, since LLVM makes
+    branches of choices that wait for one another, which go wrong half of the time. No key is read that there is not."""
+    share, keys, is_known = scope.share, scope.buffers[search.tensor], isinstance(search.count, Const)
+    stride, count, value = (share(evaluate(e, scope)) for e in (search.stride, search.count, search.value))
+    one, place = tirx.const(1, INDEX_TYPE), tirx.const(0, INDEX_TYPE)
+    for bit in reversed(range(search.steps)):
+        further = share(place + tirx.const(1 << bit, INDEX_TYPE))
+        inside, names = tirx.LE(further, count), LocalNames()
+        last = (tirx.Min(further, count) if is_known else further) - one
+        within = share if is_known else names
+        key = load(within, keys, last * stride, search.value.type)
+        reached = arithmetic.binary(within, "<=" if search.equal else "<", key, value, search.value.type)
+        assert reached is not None
+        known = tirx.And(inside, reached) if is_known else tirx.if_then_else(inside, names.close(reached), _FALSE)
+        place = share(place + tirx.shift_left(tirx.Cast(INDEX_TYPE, known), tirx.const(bit, INDEX_TYPE)))
+    return cast(share, place, INDEX, search.dtype)
 
 
 def _divides_by_argument(offset: Expr) -> bool:

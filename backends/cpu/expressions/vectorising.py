@@ -13,7 +13,9 @@ from uol.backends.cpu.expressions.builder import SERIAL, VECTORIZED
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import POLYNOMIALS
 from uol.backends.cpu.expressions.spec_expressions import Scope, is_total
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, guard_operands
+from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Call, Expr
 from uol.ir.program.walk import variables
@@ -44,6 +46,8 @@ def vectorises(expr: Expr, varying: set[str], scope: Scope) -> bool:
         case Call(fn="select", args=(condition, *arms)) if variables(condition) & varying:
             if not all(is_total(arm, scope) for arm in arms):
                 return False
+        case Search(count=count) if static(count) is None:
+            return False
         case Read(guard=guard) if guard and any(variables(e) & varying for e in guard_operands(guard)):
             return False
     return all(vectorises(child, varying, scope) for child in expr.children)

@@ -6,6 +6,7 @@ from math import prod
 
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Step
+from uol.codegen.specs.search import searches
 from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import walk
 
@@ -23,12 +24,15 @@ COSTS = {
 CALLED = 40
 """A function that goes to the C library, one lane at a time."""
 LIBRARY = ("sin", "cos", "pow")
+COST_OF_KEY = 10
+"""Of a step of a search: an access and a comparison, lane by lane, each of which waits for the one before."""
 
 
 def cost(expr: Expr) -> int:
     """Units for one element."""
     calls = [e.fn for e in walk(expr) if isinstance(e, Call)]
-    return sum(CALLED if fn in LIBRARY else COSTS.get(fn, 0) for fn in calls)
+    steps = sum(search.steps for search in searches(expr))
+    return steps * COST_OF_KEY + sum(CALLED if fn in LIBRARY else COSTS.get(fn, 0) for fn in calls)
 
 
 def steps_cost(steps: tuple[Step, ...]) -> int:

@@ -11,6 +11,7 @@ from math import ceil
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, product
 from uol.codegen.specs.nodes import Guard, KernelSpec, Read, Within, guard_operands
+from uol.codegen.specs.search import Search
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
@@ -63,6 +64,8 @@ def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[Part]:
         if expr.fill is not None:
             yield from index_parts(expr.fill, guards)
         return
+    if isinstance(expr, Search):
+        yield mul(expr.count, expr.stride), guards
     if expr.type == INDEX:
         yield expr, guards
     for child in expr.children:

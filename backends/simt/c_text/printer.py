@@ -20,6 +20,7 @@ from uol.backends.simt.c_text.proofs import WIDE as WIDE_INDEX
 from uol.backends.simt.c_text.proofs import Proofs
 from uol.backends.simt.c_text.types import COMPUTE, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
+from uol.codegen.specs.search import Search
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import walk
@@ -105,7 +106,8 @@ class Printer:
 
     def _outgrows(self, expr: Expr) -> bool:
         """May an operation on indices of 32 bits need more, for what data has put into them?"""
-        is_of_data = any(isinstance(node, Read) or (isinstance(node, Var) and node.name in self.wide) for node in walk(expr))
+        nodes = list(walk(expr))
+        is_of_data = any(isinstance(n, Read | Search) or (isinstance(n, Var) and n.name in self.wide) for n in nodes)
         return is_of_data and not self._fits(expr)
 
     def _fits(self, expr: Expr) -> bool:
@@ -121,6 +123,8 @@ class Printer:
                 return f"int({text})" if name in self.wide and self._fits(expr) else text
             case Read():
                 return self._read(expr, level, stored=False)
+            case Search():
+                return self._search(expr, level)
             case Call(fn="cast"):
                 return self._cast(expr, level)
             case Call(dtype=dtype, fn=fn) if dtype in NARROW and fn not in EXACT_IN_NARROW:
@@ -181,6 +185,16 @@ class Printer:
             raise UolError(f"the guarded read of {read.tensor} has no fill")
         fill = self.stored(read.fill, TERNARY) if stored else self.value(read.fill, TERNARY)
         return _group(f"{self.condition(read.guard, AND)} ? {element} : {fill}", TERNARY, level)
+
+    def _search(self, search: Search, level: int) -> str:
+        """`uol::upper_bound<int>(edges, 1, 257, x[n])`: a number of keys is counted as an index."""
+        name, index = "upper_bound" if search.equal else "lower_bound", self.index_type
+        operands = ", ".join(map(self.value, (search.stride, search.count, search.value)))
+        text = f"uol::{name}<{index}>({self.names.tensor(search.tensor)}, {operands})"
+        wanted = self.ctype(search.dtype)
+        if wanted == index:
+            return text
+        return f"{wanted}({text})" if " " not in wanted else _group(f"({wanted}){text}", UNARY, level)
 
     def _cast(self, call: Call, level: int) -> str:
         (source,) = call.args

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
@@ -12,14 +14,15 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.random_words import RandomWords
 from uol.backends.simt.elements.spans import Group
-from uol.backends.simt.elements.vectors import VECTOR, Vectors
+from uol.backends.simt.elements.vectors import VECTOR, Vectors, reads_in_any_case
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
-from uol.codegen.specs.nodes import Let, Map, Pack, Scatter, Store, guard_operands
+from uol.codegen.specs.nodes import Let, Map, Pack, Read, Scatter, Step, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Const, Expr
 from uol.ir.program.walk import variables
 
@@ -86,12 +89,23 @@ def one_element(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) 
     scope = Scope(printer)
     for line in counter.declarations(printer, used_variables(steps) | _used_in_addition(spec)):
         scope.add(line)
+    for read in _read_again(steps) if isinstance(spec, Scatter) else ():
+        scope.read_once(read)
     scope.write(steps)
     if isinstance(spec, Scatter):
         added = counter.shortened(spec.add)
         assert isinstance(added, Store)
         scope.add_to(added, spec.place, spec.guard)
     return scope.lines
+
+
+def _read_again(steps: Iterable[Step]) -> list[Read]:
+    """What several steps read at one place, whatever values they have."""
+    steps = tuple(steps)
+    made = {step.name for step in steps if isinstance(step, Let)}
+    by_step = (dict.fromkeys(r for e in step_expressions(step) for r in reads_in_any_case(e)) for step in steps)
+    times = Counts(read for found in by_step for read in found if not read.guard and made.isdisjoint(variables(read)))
+    return [read for read, number in times.items() if number > 1]
 
 
 def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:

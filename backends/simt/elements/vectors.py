@@ -279,7 +279,7 @@ class Vectors:
         `into`: a variable that there is."""
         scope.declare_looked_up(read)
         for mask in (scope.positioned(guard.condition) for guard in read.guard if isinstance(guard, Holds)):
-            for asked in _reads_in_any_case(mask):
+            for asked in reads_in_any_case(mask):
                 scope.read_once(asked)
         if (pieces := self._pieces(read, name, scope.printer)).count > 1:
             scope.add(f"{self.type_of(read.dtype)} {scope.printer.names.variables[name]};")
@@ -336,7 +336,7 @@ class Vectors:
         steps = tuple(steps)
         varying = {ELEMENT, *(step.name for step in steps if not isinstance(step, Store))}
         varying |= set() if self.within is None else {self.within.name}
-        for read in (read for step in steps for expr in step_expressions(step) for read in _reads_in_any_case(expr)):
+        for read in (read for step in steps for expr in step_expressions(step) for read in reads_in_any_case(expr)):
             if not varying & variables(read):
                 scope.read_once(read)
 
@@ -366,16 +366,16 @@ class Vectors:
         return f"uol::Vector<{STORAGE[dtype]}, {self.width}>"
 
 
-def _reads_in_any_case(expr: Expr) -> Iterator[Read]:
+def reads_in_any_case(expr: Expr) -> Iterator[Read]:
     """The outermost reads of an expression that no condition decides on."""
     match expr:
         case Read():
             yield expr
         case Call(fn="select" | "and" | "or", args=(first, *_)):
-            yield from _reads_in_any_case(first)
+            yield from reads_in_any_case(first)
         case _:
             for child in expr.children:
-                yield from _reads_in_any_case(child)
+                yield from reads_in_any_case(child)
 
 
 def _name_of(access: Access, known: Mapping[str, Access], tensor: str, what: str = "vec") -> str:

@@ -99,15 +99,36 @@ template <class T> UOL_DEVICE T highest() {
   else return Limits<T>::high;
 }
 
-// The first of `count` keys in ascending order that is `key` or more; `count` where there is none.
-template <class Index, class Key> UOL_DEVICE Index lower_bound(const Key* keys, Index stride, Index count, Index key) {
+// What keys are compared as: integers of any two types in 64 bits, narrow floats in float.
+template <class T> UOL_DEVICE auto comparable(T key) {
+  if constexpr (is_narrow<T>) return static_cast<float>(key);
+  else if constexpr (is_real<T>) return key;
+  else return (long long)key;
+}
+
+// How many of `count` keys in ascending order are less than `key`, with `or_equal` no more than it. Keys that are NaN come last,
+// and none compares with NaN.
+template <bool or_equal, class Index, class Key, class Value>
+UOL_DEVICE Index keys_before(const Key* keys, Index stride, Index count, Value key) {
+  const auto sought = comparable(key);
   Index low = 0, high = count;
   while (low < high) {
     const Index middle = low + (high - low) / 2;
-    if ((long long)keys[middle * stride] < (long long)key) low = middle + 1;
+    const auto found = comparable(keys[middle * stride]);
+    if (or_equal ? found <= sought : found < sought) low = middle + 1;
     else high = middle;
   }
   return low;
+}
+
+// Where the first key stands that is `key` or more; where the first that is more.
+template <class Index, class Key, class Value>
+UOL_DEVICE Index lower_bound(const Key* keys, Index stride, Index count, Value key) {
+  return keys_before<false>(keys, stride, count, key);
+}
+template <class Index, class Key, class Value>
+UOL_DEVICE Index upper_bound(const Key* keys, Index stride, Index count, Value key) {
+  return keys_before<true>(keys, stride, count, key);
 }
 
 // tensor[at] += value, where other threads may add to the same element.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from uol.backends.simt.reading.calls import SEARCHES
 from uol.backends.simt.reading.loops import conditions_in, steps_in
 from uol.backends.simt.reading.syntax import Element, Loop, Name, Node, Number, Operation, Simple, Statement, walk
 from uol.backends.simt.schedules import SECTOR_BYTES
@@ -108,5 +109,5 @@ def _accesses(body: Iterable[Statement], tensors: Mapping[str, int]) -> Iterator
                         yield array, index
                     case Operation(fn=fn, args=(Name(name=array), index, *_)) if fn in AT_INDEX and array in tensors:
                         yield array, index
-                    case Operation(fn="lower_bound"):
+                    case Operation(fn=fn) if fn in SEARCHES:
                         yield "", node

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from uol.backends.simt.reading.calls import Reader, bytes_of
+from uol.backends.simt.reading.calls import Reader, bytes_of, keys_of
 from uol.backends.simt.reading.counts import Ints
-from uol.backends.simt.reading.lanes import Active, Touched, sectors
+from uol.backends.simt.reading.lanes import Active, Touched, Value, range_of, sectors
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import Loop
+from uol.backends.simt.reading.syntax import Loop, Operation
 from uol.backends.simt.schedules import SECTOR_BYTES
+from uol.ir.integers.intervals import Interval
 
 EVERY_TURN = 64
 """Of a loop that has no more, each is read: which sectors two turns share is seen by no other way."""
@@ -49,11 +50,27 @@ class BlockReading(Reading):
     def move(self, active: Active) -> None:
         """Keeps what the statement at hand has touched; of what stands for other turns, its count."""
         for (what, array), accesses in self.touched.items():
-            if active.most == 1 and self.readers is self.whole:
-                self.kept.setdefault((what, array), []).extend(accesses)
-            else:
-                self.count(what, array, accesses, active.most)
+            self.keep(what, array, accesses, active)
         self.touched.clear()
+
+    def search(self, node: Operation, args: tuple[Value, ...], active: Active) -> Value:
+        """Where there are fewer sectors of keys than accesses, all of them at most."""
+        keys, whole = keys_of(node, args, self.types)
+        count = range_of(args[-2]).high or 0
+        if keys not in self.tensors or whole > self.threads * count.bit_length():
+            return Reading.search(self, node, args, active)
+        for first in range(0, whole, self.threads):
+            number = first + np.arange(self.threads)[None, :]
+            asked = active.maybe.any(axis=1, keepdims=True) & (number < whole)
+            self.keep("load", keys, [(number * SECTOR_BYTES // bytes_of(self.types[keys]), asked, asked)], active)
+        return Interval(0, count)
+
+    def keep(self, what: str, array: str, accesses: Sequence[Touched], active: Active) -> None:
+        """Until the end of a block, but where the turn at hand stands for others."""
+        if active.most == 1 and self.readers is self.whole:
+            self.kept.setdefault((what, array), []).extend(accesses)
+        else:
+            self.count(what, array, accesses, active.most)
 
     def count(self, what: str, array: str, accesses: Sequence[Touched], times: int, room: int | None = None) -> None:
         """A block is a warp of all its threads."""

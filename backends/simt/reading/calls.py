@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
 from uol.backends.simt.reading.lanes import Active, Value, lanes_of, range_of
@@ -17,12 +19,13 @@ from uol.ir.integers.intervals import EVERYTHING, Interval
 
 @dataclass(slots=True)
 class Reader:
-    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names; `places`
-    are the tensors of indices that are not written."""
+    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names, which of
+    them are tensors, and which of these hold indices and are not written (`places`)."""
 
     width: int
     threads: int
     types: Mapping[str, str]
+    tensors: frozenset[str]
     places: frozenset[str]
     counts: Counts = field(default_factory=Counts)
 
@@ -48,8 +51,6 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING
-    if call.fn == "lower_bound":
-        return _search(call, args, active, reader)
     return None
 
 
@@ -111,16 +112,37 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
     _barriers(1, active, reader)
 
 
-def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Value:
-    """Halves `count` keys until one is left; lanes that look for the same key look at the same ones, and all of it is one
-    statement."""
-    keys, count = next(node for node in walk(call.args[0]) if isinstance(node, Name)), range_of(args[-2]).high or 0
-    found = found_by(f"lower_bound {keys.name}", args, Interval(0, count))
-    low, _ = active.warps(reader.width)
-    searches = lanes_of(active.maybe) if found is None else most_sectors([(found, active.maybe)], SECTOR_BYTES, reader.width)
-    high = searches * active.most * count.bit_length()
-    reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * SECTOR_BYTES))
-    return Interval(0, count) if found is None or keys.name not in reader.places else found
+def search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Value:
+    """Halves `count` keys until one is left; all of it is one statement. Lanes that look for one value look at the same keys;
+    others each at one of those that so many steps may lead to, of as many sectors as the keys have at most."""
+    keys, whole = keys_of(call, args, reader.types)
+    count = range_of(args[-2]).high or 0
+    found = found_by(f"{call.fn} {keys}", args, Interval(0, count))
+    low, high = active.warps(reader.width)
+    steps = count.bit_length()
+    if keys in reader.tensors:
+        touched = high * sum(min(1 << step, reader.width, whole) for step in range(steps))
+        lanes = active.maybe
+        searches = lanes_of(lanes) if found is None else most_sectors([(found, lanes)], SECTOR_BYTES, reader.width)
+        most = np.minimum(touched, searches * active.most * steps)
+        reader.counts.add("load", keys, (low * (SECTOR_BYTES if count else 0), most * SECTOR_BYTES))
+    else:
+        size, (least, most) = bytes_of(reader.types[keys]), active.lanes
+        reader.counts.add("scratch", "load", (least * size * (count > 0), most * size * steps))
+    unit = class_of(reader.types[keys])
+    reader.counts.add("operation", unit, times(steps * reader.width, (0 * low, high)))
+    return Interval(0, count) if found is None or keys not in reader.places else found
+
+
+def keys_of(call: Operation, args: tuple[Value, ...], types: Mapping[str, str]) -> tuple[str, int]:
+    """The tensor that a search looks in, and how many sectors its keys have at most."""
+    keys = next(node.name for node in walk(call.args[0]) if isinstance(node, Name) and node.name in types)
+    stride, count = (range_of(value).high or 0 for value in args[-3:-1])
+    return keys, count * stride * bytes_of(types[keys]) // SECTOR_BYTES + 2
+
+
+SEARCHES = ("lower_bound", "upper_bound")
+"""Calls that look for a value among keys in memory."""
 
 
 def times(number: int, ends: Ends) -> Ends:

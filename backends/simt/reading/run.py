@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uol.backends.simt.reading.alike_turns import has_like_turns
-from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
+from uol.backends.simt.reading.calls import SEARCHES, Reader, bytes_of, issue, search, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
 from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, sectors
 from uol.backends.simt.reading.lookups import Looked, found_by
@@ -96,7 +96,7 @@ class Reading:
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
         self.places = places_in(self.kernel)
         self.memory = memory_of(self.kernel)
-        self.readers = tuple(Reader(width, self.threads, self.types, self.places) for width in self.widths)
+        self.readers = tuple(Reader(w, self.threads, self.types, self.tensors, self.places) for w in self.widths)
 
     def run(self) -> dict[int, Counts]:
         """The counts by the width of warps."""
@@ -286,6 +286,8 @@ class Reading:
         if node.fn == "atomic_add" and isinstance(node.args[0], Name):
             self.access("store", node.args[0].name, args[0], active)
             return EVERYTHING
+        if node.fn in SEARCHES:
+            return self.search(node, args, active)
         within = [issue(node, args, active, reader) for reader in self.readers][0]
         return computed(node.fn, args) if within is None else within
 
@@ -302,6 +304,10 @@ class Reading:
         before, after = type_of(inner, self.types), type_of(cast, self.types)
         is_same = before in PLACES and after in PLACES[PLACES.index(before) :]
         return found if is_same else EVERYTHING
+
+    def search(self, node: Operation, args: tuple[Value, ...], active: Active) -> Value:
+        """A value among keys."""
+        return [search(node, args, active, reader) for reader in self.readers][0]
 
     def named(self, name: str) -> Value:
         return self.values.get(name, EVERYTHING)

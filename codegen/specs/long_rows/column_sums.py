@@ -20,7 +20,7 @@ from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, spli
 from uol.codegen.specs.nodes import Arg, KernelSpec, Let, Read, Reduce, Step, Store
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of
 from uol.codegen.specs.steps import names_behind
-from uol.codegen.specs.traverse import accesses
+from uol.codegen.specs.traverse import accesses, searched
 from uol.codegen.specs.traverse import reads as reads_of
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Expr
@@ -133,7 +133,7 @@ def _args(*specs: KernelSpec) -> tuple[Arg, ...]:
 
 
 def _read_by(spec: KernelSpec) -> frozenset[str]:
-    return frozenset(a.tensor for a in accesses(spec) if isinstance(a, Read))
+    return frozenset((*(a.tensor for a in accesses(spec) if isinstance(a, Read)), *(s.tensor for s in searched(spec))))
 
 
 def _is_whole(read: Read, rows: Reduce) -> bool:

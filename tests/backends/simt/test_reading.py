@@ -118,6 +118,22 @@ def test_a_bound_that_data_gives_leaves_an_interval() -> None:
     assert counts(body)["statement", "memory"] == Interval(0, 100 * 64)
 
 
+def test_lanes_that_look_for_values_of_their_own_read_where_these_lead() -> None:
+    """Of 100 f32 in 14 sectors at most: one place in the first step, two in the second; then as many as there are sectors."""
+    alike, apart = (counts(f"const int i = uol::upper_bound<int>(y, 1, 100, {value});") for value in ("7", "float(x[0])"))
+    steps = [1, 2, 4, 8, 14, 14, 14]
+    assert alike["load", "y"] == Interval(2 * 32, 2 * len(steps) * 32)
+    assert apart["load", "y"] == Interval(2 * 32, 2 * sum(steps) * 32)
+    assert apart["operation", "f32-vector"].high == 64 * len(steps)
+    assert counts("const int i = uol::lower_bound<int>(y, 1, 0, 7);")["load", "y"] == Interval(0, 0)
+
+
+def test_a_search_in_shared_memory_reads_nothing_else() -> None:
+    found = counts("__shared__ float near[100];\nconst int i = uol::upper_bound<int>(near, 1, 100, float(x[0]));")
+    assert found["scratch", "load"] == Interval(64 * 4, 64 * 7 * 4)
+    assert {name for kind, name in found if kind == "load"} == {"x"}
+
+
 ROWS = "for (int i = threadIdx.x; i < 1000; i += 64) y[blockIdx.x * 1000 + i] = float(x[blockIdx.x * 1000 + i]);"
 
 

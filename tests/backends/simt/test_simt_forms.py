@@ -10,6 +10,7 @@ from functools import cache, partial
 import numpy as np
 import pytest
 from forms_of_rows import RNG, ROW_FORMS, Arrays, Expected, Form
+from forms_of_searches import SEARCH_FORMS
 from simt_cases import widened
 from turns import by_turns
 
@@ -303,7 +304,8 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses(), *transposed())
+MADE = (*scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses(), *transposed())
+FORMS = (*ROW_FORMS, *MADE, *SEARCH_FORMS)
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 

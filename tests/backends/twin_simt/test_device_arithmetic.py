@@ -254,6 +254,18 @@ def test_a_key_is_found_among_ascending_ones() -> None:
     assert np.array_equal(every_third, np.searchsorted(keys[: 3 * 66 : 3], sought))
 
 
+@pytest.mark.parametrize(("dtype", "holds"), [("f64", np.float64), ("f32", np.float32), ("f16", np.float16)])
+def test_a_value_is_found_among_ascending_floats(dtype: str, holds: type) -> None:
+    """From both sides, as a comparison with every key says: NaN comes last among the keys, and is found nowhere itself."""
+    keys = np.array([-np.inf, -1, -0.0, 0.0, 0.0, 2, 2, 3, np.inf, np.nan, np.nan], holds)
+    sought = np.array([-np.inf, -2, -1, -0.5, 0.0, -0.0, 1, 2, 3, np.inf, np.nan], holds)
+    calls = [f"uol::{name}<int>(x, 1, {n}, b)" for name in ("lower_bound", "upper_bound") for n in (len(keys), 1, 0)]
+    compared = [np.less(keys, sought[:, None]), np.less_equal(keys, sought[:, None])]
+    wanted = [of[:, :n].sum(1) for of in compared for n in (len(keys), 1, 0)]
+    for call, found, count in zip(calls, run_all([Mapped(c, dtype, "i32", keys, sought) for c in calls]), wanted, strict=True):
+        assert np.array_equal(found, count), call
+
+
 def test_what_stands_before_in_an_order() -> None:
     """NaN is greater than every number, and of equal keys the first stands first, whichever way the order goes."""
     keys = np.array([-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf, np.nan], np.float32)

@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   const auto least = uol::block_argmin<256>(w, l[t], wide_picks);
   i[t] = best.index + uol::floor_div(t, 7) + uol::floor_mod(t, -7) + uol::max(t, 5) + uol::min(t, 9) + uol::abs(t);
   i[t] += uol::lowest<int>() + uol::precedes<true>(v, t, v, 3);
-  l[t] += uol::lower_bound<long long>(l, 1, 256, least.index);
+  l[t] += uol::lower_bound<long long>(l, 1, 256, least.index) + uol::upper_bound<int>(h, 1, 256, v);
   l[t] += least.index + uol::floor_div(l[t], 3LL) + uol::floor_mod(l[t], 3LL);
   v = uol::exp(v) + uol::log(v) + uol::sqrt(v) + uol::rsqrt(v) + uol::tanh(v) + uol::erf(v) + uol::sin(v) + uol::cos(v);
   v += uol::group_fold<8>(v, uol::Max{}) + uol::exp2(v) + uol::expm1(v) + uol::log2(v) + uol::log1p(v);
