@@ -31,6 +31,7 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
+from uol.codegen.specs.steps import RECURRENCE
 from uol.codegen.specs.traverse import steps_of
 from uol.codegen.specs.verify import verify_graph
 from uol.ir.functions import FUNCTIONS
@@ -226,7 +227,7 @@ class _Run:
             self.shape = self.extents = (*before[:-1], 1)
             lets = {s.name: self.env[s.name] for s in self.steps if not isinstance(s, Store) and s.name in self.env}
             self.env |= {name: value[..., i : i + 1] if value.shape[-1] > 1 else value for name, value in lets.items()}
-            terms[i] = np.broadcast_to(self.eval(fold.value), self.shape)[..., 0]
+            terms[i] = self.maps(fold) if fold.op == RECURRENCE else np.broadcast_to(self.eval(fold.value), self.shape)[..., 0]
             self.env |= lets
         self.env[spec.along.name], self.shape, self.extents = whole, before, extents
         out = np.zeros(self.shape, storage(fold.dtype))
@@ -235,7 +236,17 @@ class _Run:
             out[..., i] = self.combined(fold, [(j, terms[j]) for j in side])
         return out
 
+    def maps(self, fold: Fold) -> Array:
+        """What multiplies the value before a position, and what is added."""
+        assert isinstance(fold.value, Call)
+        return np.stack([np.broadcast_to(self.eval(part), self.shape)[..., 0] for part in fold.value.args])
+
     def combined(self, fold: Fold, terms: list[tuple[int, Array]]) -> Array:
+        if fold.op == RECURRENCE:
+            state = np.zeros(self.shape[:-1])
+            for _, (by, plus) in reversed(terms) if isinstance(self.spec, Scan) and self.spec.reverse else terms:
+                state = by * state + plus
+            return state
         if not terms:
             return np.full(self.shape[:-1], 0 if fold.op in ("argmax", "argmin") else identity(fold.op, fold.dtype))
         stacked = np.stack([value for _, value in terms], -1)

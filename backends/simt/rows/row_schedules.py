@@ -12,14 +12,14 @@ from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
-from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
+from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.sizes import known_bound
-from uol.codegen.specs.steps import PICKS, names_behind, passes_of
-from uol.codegen.specs.traverse import accesses, expressions, reads
+from uol.codegen.specs.steps import PICKS, passes_of
+from uol.codegen.specs.traverse import accesses, expressions, reads, step_expressions
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
@@ -95,10 +95,17 @@ def _is_plain(step: Fold | Store) -> bool:
 
 
 def _may_be_grouped(spec: Scan) -> bool:
-    """May a thread fold several positions at once? Not where the value at the last one is none, nor where a fold is of what
-    another leaves at each position."""
-    folds = [step for step in spec.steps if isinstance(step, Fold)]
-    return not spec.exclusive and names_behind(spec.steps, folds).isdisjoint(fold.name for fold in folds)
+    """May a thread fold several positions at once? Not where something may be out of range at the last one, which is no value
+    of an exclusive scan, and is one of a thread's."""
+    found = (read for step in spec.steps for expr in step_expressions(step) for read in reads(expr))
+    return not spec.exclusive or all(read.guard or _is_whole(spec, read) for read in found)
+
+
+def _is_whole(spec: Scan, read: Read) -> bool:
+    """Does a read go along a dim of its tensor from the first to the last?"""
+    stride, arg = stride_along(read, spec.along), spec.arg(read.tensor)
+    begins = substituted(read.offset, {axis.name: ZERO for axis in spec.axes}) == ZERO
+    return stride == ZERO or (begins and any((spec.along.extent, stride) == dim for dim in zip(arg.shape, arg.strides, strict=True)))
 
 
 def writes_along_columns(spec: KernelSpec) -> bool:
