@@ -240,7 +240,7 @@ def _of_attention(spec: KernelSpec) -> Iterator[str]:
 
 def _of_scan(spec: KernelSpec) -> Iterator[str]:
     assert isinstance(spec, Scan)
-    yield from _whole(spec)
+    yield from _stores_over(spec, space_of(spec.axes), space_of(spec.rows))
     for step in spec.steps:
         if isinstance(step, Let) and set(step.axes) not in (space_of(spec.axes), space_of(spec.rows)):
             yield f"{step.name} is neither over the rows nor over all axes"

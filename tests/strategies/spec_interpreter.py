@@ -189,6 +189,8 @@ class _Run:
                 case Fold(name=name, op=op, value=value, where=where, dtype=dtype):
                     cols = self.spec.cols  # type: ignore[attr-defined]
                     self.env[name] = self.folded(op, self.eval(value), tuple(self.eval(w) for w in where), cols, dtype)
+                case Store() if isinstance(self.spec, Scan) and self.spec.along.name not in step.axes:
+                    self.store_behind(self.spec, step)
                 case Store():
                     self.store(step)
         if isinstance(self.spec, Scatter):
@@ -235,6 +237,14 @@ class _Run:
             side = [j for j in used if (j > i if spec.reverse else j < i) or (j == i and not spec.exclusive)]
             out[..., i] = self.combined(fold, [(j, terms[j]) for j in side])
         return out
+
+    def store_behind(self, spec: Scan, step: Store) -> None:
+        """A store of what folds come to over a row."""
+        whole, last = self.env, slice(0, 1) if spec.reverse else slice(self.shape[-1] - 1, self.shape[-1])
+        folds = {s.name for s in self.steps if isinstance(s, Fold)}
+        self.env = {n: v[..., last] if n in folds else v for n, v in whole.items()}
+        self.store(step)
+        self.env = whole
 
     def maps(self, fold: Fold) -> Array:
         """What multiplies the value before a position, and what is added."""

@@ -12,14 +12,15 @@ from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static, substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
-from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Scan, Store
+from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
+from uol.codegen.specs.scan_ends import may_evaluate_all
 from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import PICKS, passes_of
-from uol.codegen.specs.traverse import accesses, expressions, reads, step_expressions
+from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
@@ -68,7 +69,7 @@ def columns_side_by_side(spec: Reduce | Scan) -> int:
     if isinstance(spec, Reduce):
         return 1 if run_of(spec) else elements_side_by_side(spec)
     tidy = without_unit_axes(spec)
-    return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
+    return width_along(tidy, tidy.along) if may_evaluate_all(tidy) else 1  # a thread has the last position beside others
 
 
 def rows_side_by_side(spec: Reduce | Scan) -> int:
@@ -92,20 +93,6 @@ def window_axis(spec: Reduce) -> Axis | None:
 def _is_plain(step: Fold | Store) -> bool:
     """Is a step of the columns a fold of one value, over all of them?"""
     return isinstance(step, Fold) and step.op not in PICKS and not step.where
-
-
-def _may_be_grouped(spec: Scan) -> bool:
-    """May a thread fold several positions at once? Not where something may be out of range at the last one, which is no value
-    of an exclusive scan, and is one of a thread's."""
-    found = (read for step in spec.steps for expr in step_expressions(step) for read in reads(expr))
-    return not spec.exclusive or all(read.guard or _is_whole(spec, read) for read in found)
-
-
-def _is_whole(spec: Scan, read: Read) -> bool:
-    """Does a read go along a dim of its tensor from the first to the last?"""
-    stride, arg = stride_along(read, spec.along), spec.arg(read.tensor)
-    begins = substituted(read.offset, {axis.name: ZERO for axis in spec.axes}) == ZERO
-    return stride == ZERO or (begins and any((spec.along.extent, stride) == dim for dim in zip(arg.shape, arg.strides, strict=True)))
 
 
 def writes_along_columns(spec: KernelSpec) -> bool:

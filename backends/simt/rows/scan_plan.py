@@ -25,6 +25,7 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
+from uol.codegen.specs.scan_ends import is_at_end
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import RECURRENCE, names_behind, split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
@@ -36,7 +37,8 @@ ROW = "$row"
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`. `guard` is the number
+    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`, and `after` is behind the
+    last. `guard` is the number
     of rows where threads may lie beyond it."""
 
     title: str
@@ -52,6 +54,7 @@ class ScanPlan:
     extent: str
     step: str
     body: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
@@ -92,6 +95,7 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
         extent=printer.value(parts_of(extent, each)),
         step=f"{writer.turn} += {threads}" if by_block else f"++{writer.turn}",
         body=body,
+        after=writer.after(),
     )
 
 
@@ -119,7 +123,8 @@ class _Writer:
     def __init__(self, spec: Scan, steps: Iterable[Step], block: int | None, row_scope: Scope, vectors: Vectors) -> None:
         self.spec = spec
         self.vectors = vectors
-        self.steps = tuple(steps)
+        self.steps = tuple(step for step in steps if not is_at_end(spec, step))
+        self.at_end = tuple(step for step in spec.steps if isinstance(step, Store) and is_at_end(spec, step))
         self.block = block
         self.row_scope = row_scope
         self.extent = spec.along.extent
@@ -156,6 +161,20 @@ class _Writer:
             self._shared(scope, self.block)
         else:
             self._side_by_side(scope, self.block)
+        return tuple(scope.lines)
+
+    def after(self) -> tuple[str, ...]:
+        """The stores of what folds come to over the row, by one of its threads."""
+        scope = self.row_scope.inner()
+        scope.lines = []
+        inner = scope if self.block is None else scope.inner()
+        for fold in (step for step in self.steps if isinstance(step, Fold) and self.at_end and self.block is not None):
+            text = self.texts[fold.name]
+            inner.add(f"const {text.ctype} {text.variable} = {self.carries[fold.name]};")
+        for step in self.at_end:
+            inner.store(step)
+        if self.at_end:
+            _within(None if self.block is None else "threadIdx.x == 0", inner, scope)
         return tuple(scope.lines)
 
     def _alone(self, scope: Scope) -> None:
@@ -233,7 +252,8 @@ class _Writer:
             inner = scope if inside is None else scope.inner()
         for name in self.vectors.stores:
             inner.add(self.vectors.declaration(name, scope.printer))
-        self._elements(self.steps, inner)
+        if any(isinstance(step, Store) for step in self.steps):
+            self._elements(self.steps, inner)
         for name, store in self.vectors.stores.items():
             self.vectors.store(name, store.offset, inner)
         _within(inside, inner, scope)
