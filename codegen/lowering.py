@@ -157,8 +157,7 @@ def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) 
 def _prepared(program: Program, machine: Capability) -> Program:
     """The program with one reduction a stage, and nothing that the machine has no kernel for."""
     kinds = machine.kinds
-    needed = drop_wider_copies(drop_copies(drop_unused(program)))
-    needed = as_recurrences(needed) if Scan in kinds else needed
+    needed = as_recurrences(drop_wider_copies(drop_copies(drop_unused(program))), scans=Scan in kinds)
     grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
     if Select in kinds:
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)

@@ -14,10 +14,10 @@ product or not, and the position itself to the sum or not:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from uol.codegen.indexing.arithmetic import ONE, ZERO, sub
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.names import taken_names, unused
 from uol.codegen.program.scans import Running, bound_of, reaches
 from uol.codegen.specs.steps import AFFINE, RECURRENCE
@@ -40,6 +40,7 @@ class Recurrence:
     inclusive: bool
     has_term: bool
     has_result: bool
+    tensors: Mapping[str, Tensor]
 
     @property
     def by(self) -> Expr:
@@ -47,20 +48,13 @@ class Recurrence:
         place, dtype = Var(self.along.name), self.factor.type
         first = sub(self.along.extent, ONE) if self.reverse else ZERO
         has_some = compare("<", place, first) if self.reverse else compare(">=", place, ONE)
-
-        def rule(node: Expr) -> Expr | None:
-            if not isinstance(node, Load) or all(isinstance(at, Var) for at in node.index):
-                return None
-            inner = node.map_children(lambda child: rewrite(child, rule))
-            return replace(inner, guard=(has_some, *inner.guard), fill=inner.fill or zero_of(inner.dtype))
-
-        factor = rewrite(self.factor, rule)
+        factor = self.read_where(self.factor, has_some)
         return Call("select", (compare("==", place, first), Const(1.0, dtype), factor), dtype)
 
     @property
     def plus(self) -> Expr:
         """What is added at a position."""
-        return Call("*", (self.factor, self.term), self.term.type) if self.has_term else self.term
+        return _times(self.factor, self.term) if self.has_term else self.term
 
     @property
     def running(self) -> Running:
@@ -68,53 +62,107 @@ class Recurrence:
         maps = Call(AFFINE, (self.by, self.plus), self.term.type)
         return Running(RECURRENCE, Var(self.along.name), maps, self.term.type, self.reverse, exclusive=True)
 
+    @property
+    def maps_within(self) -> dict[str, Expr]:
+        """The maps, of the last position, too, where nothing that counts has to be in range."""
+        place, last = Var(self.along.name), sub(self.along.extent, ONE)
+        counts = compare(">", place, ZERO) if self.reverse else compare("<", place, last)
+        return {"by": self.read_where(self.by, counts), "plus": self.read_where(self.plus, counts)}
+
+    def read_where(self, value: Expr, condition: Expr) -> Expr:
+        """The value with what may be out of range elsewhere read where a condition holds."""
+
+        def rule(node: Expr) -> Expr | None:
+            if not isinstance(node, Load) or self._is_whole(node):
+                return None
+            inner = node.map_children(lambda child: rewrite(child, rule))
+            return replace(inner, guard=(condition, *inner.guard), fill=inner.fill or zero_of(inner.dtype))
+
+        return rewrite(value, rule)
+
+    def _is_whole(self, load: Load) -> bool:
+        """Is every position a place of the tensor?"""
+        name, extent = self.along.name, self.along.extent
+        ends = zip(load.index, self.tensors[load.tensor].shape, strict=True)
+        return all(name not in variables(at) or (at, size) == (Var(name), extent) for at, size in ends)
+
     def result(self, before: Expr) -> Expr:
         """The sum itself."""
-        dtype = self.term.type
-        faded = Call("*", (self.by, before), dtype) if self.has_result else before
-        own = self.plus if self.has_result else self.term
-        return Call("+", (faded, own), dtype) if self.inclusive else faded
+        faded = _times(self.by, before) if self.has_result else before
+        return _sum(faded, self.plus if self.has_result else self.term) if self.inclusive else faded
 
 
-def as_recurrences(program: Program) -> Program:
-    """The same program with every such sum as what stands before a position, in a stage of its own, and what that gives."""
-    tensors, stages = dict(program.tensors), list[Stage]()
-    taken = set(taken_names(program))
+def as_recurrences(program: Program, *, scans: bool = True) -> Program:
+    """The same program with every such sum as what stands before a position, in a stage of its own, and what that gives; without
+    `scans` where its extent is known, by composing maps at twice the distance, time after time."""
+    found = _Found(dict(program.tensors), set(taken_names(program)), scans)
     for stage in program.stages:
-        if isinstance(stage, Scatter):
-            stages.append(stage)
-            continue
-        made = _Found(stage, tensors, taken, stages)
-        stages.append(replace(stage, value=rewrite(stage.value, made.replaced)))
-    return replace(program, tensors=tensors, stages=tuple(stages))
+        if not isinstance(stage, Scatter):
+            stage = replace(stage, value=rewrite(stage.value, lambda node, stage=stage: found.replaced(node, stage)))
+        found.stages.append(stage)
+    return replace(program, tensors=found.tensors, stages=tuple(found.stages))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where the recurrences of a stage go."""
+    """The stages so far, and the tensors that they make."""
 
-    stage: Stage
     tensors: dict[str, Tensor]
     taken: set[str]
-    stages: list[Stage]
+    scans: bool
+    stages: list[Stage] = field(default_factory=list)
 
-    def replaced(self, node: Expr) -> Expr | None:
+    def replaced(self, node: Expr, stage: Stage) -> Expr | None:
         """What a sum comes to, by what stands before each position; reductions within others stay."""
         if not isinstance(node, Reduce):
             return None
-        found = recurrence_of(node, self.stage.axes)
-        if found is None:
+        found = recurrence_of(node, stage.axes, self.tensors)
+        if found is None or not (self.scans or static(found.along.extent)):
             return node
         free = variables(found.running)
-        axes = tuple(axis for axis in self.stage.axes if axis.name in free)
-        name = unused(f"{self.stage.name}_before", self.taken)
+        axes = tuple(axis for axis in stage.axes if axis.name in free)
+        if not self.scans:
+            return found.result(self.doubled(found, axes, stage))
+        return found.result(self.made(f"{stage.name}_before", axes, found.running, stage))
+
+    def made(self, stem: str, axes: tuple[Axis, ...], value: Expr, stage: Stage) -> Load:
+        """The read of a value in a stage of its own."""
+        name = unused(stem, self.taken)
         self.taken.add(name)
-        self.tensors[name] = Tensor(name, node.dtype, tuple(axis.extent for axis in axes), "local")
-        self.stages.append(Stage(name, axes, found.running, node.dtype, self.stage.line, self.stage.span))
-        return found.result(Load(name, tuple(Var(axis.name) for axis in axes), (), None, node.dtype))
+        self.tensors[name] = Tensor(name, value.type, tuple(axis.extent for axis in axes), "local")
+        self.stages.append(Stage(name, axes, value, value.type, stage.line, stage.span))
+        return Load(name, tuple(Var(axis.name) for axis in axes), (), None, value.type)
+
+    def doubled(self, found: Recurrence, axes: tuple[Axis, ...], stage: Stage) -> Load:
+        """What stands before each position: after n steps a position has composed the 2^n maps up to its own."""
+        place, extent = Var(found.along.name), static(found.along.extent) or 0
+        by, plus = (self.made(f"{stage.name}_{name}", axes, value, stage) for name, value in found.maps_within.items())
+
+        def back(read: Load, distance: int) -> Load:
+            at = add(place, Const(distance)) if found.reverse else sub(place, Const(distance))
+            inside = compare("<", at, found.along.extent) if found.reverse else compare(">=", at, ZERO)
+            index = tuple(at if each == place else each for each in read.index)
+            return replace(read, index=index, guard=(inside,), fill=zero_of(read.dtype))
+
+        distance = 1
+        while distance < extent:
+            (inside,) = back(by, distance).guard
+            further = _sum(_times(by, back(plus, distance)), plus), _times(by, back(by, distance))
+            values = [Call("select", (inside, new, old), new.type) for new, old in zip(further, (plus, by), strict=True)]
+            plus, by = (self.made(f"{stage.name}_{name}", axes, v, stage) for name, v in zip(("plus", "by"), values, strict=True))
+            distance *= 2
+        return back(plus, 1)
 
 
-def recurrence_of(value: Reduce, axes: Iterable[Axis]) -> Recurrence | None:
+def _times(a: Expr, b: Expr) -> Expr:
+    return Call("*", (a, b), a.type)
+
+
+def _sum(a: Expr, b: Expr) -> Expr:
+    return Call("+", (a, b), a.type)
+
+
+def recurrence_of(value: Reduce, axes: Iterable[Axis], tensors: Mapping[str, Tensor]) -> Recurrence | None:
     """A reduction as a recurrence along one of the axes outside; None where it is none."""
     if value.op != "sum" or not is_float(value.dtype) or len(value.axes) != 1 or len(value.where) != 1:
         return None
@@ -139,6 +187,7 @@ def recurrence_of(value: Reduce, axes: Iterable[Axis]) -> Recurrence | None:
         relation.startswith(">"),
         relation.endswith("="),
         *ends,
+        tensors,
     )
 
 
