@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.names import taken_names, unused
@@ -93,13 +94,12 @@ class Recurrence:
 
 
 def as_recurrences(program: Program, *, scans: bool = True) -> Program:
-    """The same program with every such sum as what stands before a position, in a stage of its own, and what that gives; without
-    `scans` where its extent is known, by composing maps at twice the distance, time after time."""
+    """The same program with what stands before a position in a stage of its own, for every such sum, and what that gives;
+    without `scans` where its extent is known, by composing maps at twice the distance, time after time."""
     found = _Found(dict(program.tensors), set(taken_names(program)), scans)
     for stage in program.stages:
-        if not isinstance(stage, Scatter):
-            stage = replace(stage, value=rewrite(stage.value, lambda node, stage=stage: found.replaced(node, stage)))
-        found.stages.append(stage)
+        value = stage.value if isinstance(stage, Scatter) else rewrite(stage.value, partial(found.replaced, stage))
+        found.stages.append(replace(stage, value=value))
     return replace(program, tensors=found.tensors, stages=tuple(found.stages))
 
 
@@ -112,7 +112,7 @@ class _Found:
     scans: bool
     stages: list[Stage] = field(default_factory=list)
 
-    def replaced(self, node: Expr, stage: Stage) -> Expr | None:
+    def replaced(self, stage: Stage, node: Expr) -> Expr | None:
         """What a sum comes to, by what stands before each position; reductions within others stay."""
         if not isinstance(node, Reduce):
             return None
@@ -121,9 +121,12 @@ class _Found:
             return node
         free = variables(found.running)
         axes = tuple(axis for axis in stage.axes if axis.name in free)
-        if not self.scans:
-            return found.result(self.doubled(found, axes, stage))
-        return found.result(self.made(f"{stage.name}_before", axes, found.running, stage))
+        if self.scans:
+            before = self.made(f"{stage.name}_before", axes, found.running, stage)
+        else:
+            before = self.doubled(found, axes, stage)
+        value = found.result(before)
+        return value if node is stage.value else self.made(f"{stage.name}_sum", axes, value, stage)
 
     def made(self, stem: str, axes: tuple[Axis, ...], value: Expr, stage: Stage) -> Load:
         """The read of a value in a stage of its own."""
@@ -149,7 +152,8 @@ class _Found:
             (inside,) = back(by, distance).guard
             further = _sum(_times(by, back(plus, distance)), plus), _times(by, back(by, distance))
             values = [Call("select", (inside, new, old), new.type) for new, old in zip(further, (plus, by), strict=True)]
-            plus, by = (self.made(f"{stage.name}_{name}", axes, v, stage) for name, v in zip(("plus", "by"), values, strict=True))
+            plus = self.made(f"{stage.name}_plus", axes, values[0], stage)
+            by = self.made(f"{stage.name}_by", axes, values[1], stage)
             distance *= 2
         return back(plus, 1)
 

@@ -33,7 +33,7 @@ def _is_whole(spec: Scan, read: Read) -> bool:
         return True
     arg, stride = spec.arg(read.tensor), dict(read.strides).get(spec.along.name)
     begins_at_0 = substituted(read.offset, {axis.name: ZERO for axis in spec.axes}) == ZERO
-    return begins_at_0 and (spec.along.extent, stride) in zip(arg.shape, arg.strides, strict=True)
+    return begins_at_0 and any(dim == (spec.along.extent, stride) for dim in zip(arg.shape, arg.strides, strict=True))
 
 
 def _is_held(spec: Scan, read: Read) -> bool:

@@ -29,8 +29,6 @@ from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Node, Numbe
 from uol.ir.types import DTYPES
 
 Scope = tuple[Index, ...]
-WAYS = ("before", "behind")
-"""What reaches a factor of a recurrence, from either side."""
 
 
 class Sink(Protocol):
@@ -206,7 +204,7 @@ class Vjp:
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
         inner = (*scope, *self.indices(node, scope))
-        fading = fading_in(node, {i.key for i in scope if not i.bound}) if node.op == "sum" else None
+        fading = fading_in(node, {i.key for i in scope if not i.bound}) if node.op in ("sum", "prod") else None
         if fading is not None and self.is_active(fading.product):
             self.recurrence(node, fading, cotangent, scope)
         elif node.op == "sum":
@@ -218,19 +216,18 @@ class Vjp:
             self.extremum(node, cotangent, scope, inner)
 
     def recurrence(self, node: Reduction, fading: Fading, cotangent: Cotangent, scope: Scope) -> None:
-        """A sum of terms that fade: its terms as those of any sum, and the factors by which they do."""
+        """A running product, or a sum of terms that fade: its terms as those of any sum, and the factors by which they do."""
         cotangent = self.read_as_local(node, cotangent, scope)
-        product = self.value(fading.product)
-        self.visit(fading.term, self.times(cotangent, product), (*scope, *self.indices(node, scope)))
-        taken = {k.lstrip("*") for k in free_keys(node)} | {fading.inner, fading.factor} | set(self.sink.types.tensors)
-        name = fresh_name(f"{fading.factor}_other", taken)
-        here = {fading.along: Name(fading.factor)}
+        if fading.faded is not None:
+            product = self.value(fading.product)
+            self.visit(fading.faded.term, self.times(cotangent, product), (*scope, *self.indices(node, scope)))
+        taken = {k.lstrip("*") for k in free_keys(node)} | {fading.factor} | {binder_key(b) for b in node.binders}
+        name = fresh_name(f"{fading.factor}_other", taken | set(self.sink.types.tensors))
         at = tuple(replace(i, key=fading.factor) if i.key == fading.along else i for i in scope)
-        near = substitute(self.value(node), here)
-        parts = fading.before(self.value(fading.term), name), fading.behind(self.expr(cotangent), name)
-        values = (Cotangent(cotangent.type, (product_of(part),)) for part in parts)
-        before, behind = (self.sink.named(f"{self.wish}_{what}", value, at, near) for what, value in zip(WAYS, values, strict=True))
         (reached,) = fading.product.args
+        parts = {"before": self.value(fading.before(name)), "behind": fading.behind(self.expr(cotangent), name)}
+        whole = {what: Cotangent(cotangent.type, (product_of(part),)) for what, part in parts.items()}
+        before, behind = (self.sink.named(f"{self.wish}_{what}", value, at, reached) for what, value in whole.items())
         extent = next(i.extent for i in at if i.key == fading.factor)
         path = () if extent is None or isinstance(extent, Pack) else tuple(Choice(c, True) for c in fading.places(extent))
         self.visit(reached, Cotangent(cotangent.type, multiply(before.sum, behind.sum[0]), path), at)

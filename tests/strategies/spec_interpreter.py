@@ -189,8 +189,6 @@ class _Run:
                 case Fold(name=name, op=op, value=value, where=where, dtype=dtype):
                     cols = self.spec.cols  # type: ignore[attr-defined]
                     self.env[name] = self.folded(op, self.eval(value), tuple(self.eval(w) for w in where), cols, dtype)
-                case Store() if isinstance(self.spec, Scan) and self.spec.along.name not in step.axes:
-                    self.store_behind(self.spec, step)
                 case Store():
                     self.store(step)
         if isinstance(self.spec, Scatter):
@@ -238,13 +236,11 @@ class _Run:
             out[..., i] = self.combined(fold, [(j, terms[j]) for j in side])
         return out
 
-    def store_behind(self, spec: Scan, step: Store) -> None:
-        """A store of what folds come to over a row."""
-        whole, last = self.env, slice(0, 1) if spec.reverse else slice(self.shape[-1] - 1, self.shape[-1])
+    def behind(self, spec: Scan) -> dict[str, Array]:
+        """The values behind the last position of a row."""
+        last = slice(0, 1) if spec.reverse else slice(self.shape[-1] - 1, self.shape[-1])
         folds = {s.name for s in self.steps if isinstance(s, Fold)}
-        self.env = {n: v[..., last] if n in folds else v for n, v in whole.items()}
-        self.store(step)
-        self.env = whole
+        return {n: v[..., last] if n in folds else v for n, v in self.env.items()}
 
     def maps(self, fold: Fold) -> Array:
         """What multiplies the value before a position, and what is added."""
@@ -336,8 +332,11 @@ class _Run:
         return out.reshape([1 if d in over else self.shape[d] for d in range(len(self.axes))])
 
     def store(self, step: Store) -> None:
-        offset = self.over(self.eval(step.offset), step.axes)
+        offset, known = self.over(self.eval(step.offset), step.axes), self.env
+        if isinstance(self.spec, Scan) and self.spec.along.name not in step.axes:
+            self.env = self.behind(self.spec)
         value = self.over(self.eval(step.value), step.axes)
+        self.env = known
         self.check_strides(step.offset, step.strides, step.tensor)
         flat = offset.reshape(-1)
         assert ((flat >= 0) & (flat < len(self.memory[step.tensor]))).all(), f"{step.tensor} is stored out of range"

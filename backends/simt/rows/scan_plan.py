@@ -1,9 +1,9 @@
 """Scan: running folds along an axis, one row a block, or one row a thread.
 
-Where a thread of a block has several positions side by side, it folds them twice: the first time for what all of them come to,
-over which the block scans; then again, behind what that leaves before them, for what is stored. A fold of what another leaves at
-each position goes over them once more in between. Steps of a recurrence are maps, which compose before it is known what they are
-maps of.
+Where a thread of a block has several positions side by side, it folds them twice: the first time for what all of them come
+to, over which the block scans; then again, behind what that leaves before them, for what is stored. A fold of what another
+leaves at each position goes over them once more in between. Steps of a recurrence are maps, which compose before it is known
+what they are maps of.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ ROW = "$row"
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`, and `after` is behind the
-    last. `guard` is the number
+    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`, and `after` is behind
+    the last. `guard` is the number
     of rows where threads may lie beyond it."""
 
     title: str

@@ -10,7 +10,9 @@ from forms_of_rows import RNG, ROWS, Arrays, Form
 
 from uol.backends.simt.schedules import BlockPerRow
 
-FORWARD = "op f(a: f32[R, C], b: f32[R, C]) -> (y: f32[R, C]) {{ y[r, i] = sum[j {0} i](b[r, j] * prod[k {1} j, k {2} i](a[r, k])) }}"
+STATE = """op f(a: f32[R, C], b: f32[R, C]) -> (y: f32[R, C]) {{
+  y[r, i] = sum[j {0} i](b[r, j] * prod[k {1} j, k {2} i](a[r, k]))
+}}"""
 SUMS = """op f(x: f32[R, C]) -> (y: f32[R, C]) {
   before[r, i] = max[j < i](select(true, x[r, j], x[r, i]))
   hi[r, i] = max(before[r, i], x[r, i])
@@ -57,7 +59,7 @@ def recurrence_forms() -> list[Form]:
                     form = by_steps(reverse, *given)
                     name = f"recurrence{''.join(signs)}-{cols}"
                     dims = {"R": 5, "C": cols}
-                    forms.append(Form(name, FORWARD.format(*signs), {"a": a, "b": b}, form, ways, dims, close=1e-4))
+                    forms.append(Form(name, STATE.format(*signs), {"a": a, "b": b}, form, ways, dims, close=1e-4))
         x = (RNG.standard_normal((5, 512)) * 30).astype(np.float32)
         wide = x.astype(np.float64)
         lse = np.logaddexp.accumulate(wide, axis=1)
@@ -71,7 +73,7 @@ def long_recurrences() -> list[Form]:
     a, b = RNG.uniform(-1.1, 1.0, (1, 49152)).astype(np.float32), RNG.standard_normal((1, 49152)).astype(np.float32)
     forms = []
     for number, (signs, reverse) in enumerate(((("<=", ">", "<="), False), ((">=", "<", ">="), True))):
-        text = FORWARD.format(*signs)
+        text = STATE.format(*signs)
         given = {"a": a.copy(), "b": b}
         if number:
             given["a"][0, 49152 // 3 * 2 - 1] = np.inf

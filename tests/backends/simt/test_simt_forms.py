@@ -304,7 +304,8 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-FORMS = (*ROW_FORMS, *RECURRENCE_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses(), *transposed())
+INDEXED_FORMS = (*scatters(), *orders(), *segments(), *accesses(), *transposed())
+FORMS = (*ROW_FORMS, *RECURRENCE_FORMS, *contractions(), *elements(), *INDEXED_FORMS)
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 from before_after import agree
 from middle import lowered, program_of, run
 from spec_interpreter import EVERY_KIND
 
 from uol.codegen.program.recurrences import as_recurrences
-from uol.codegen.specs.nodes import Fold, Map, Scan
+from uol.codegen.specs.nodes import Fold, Scan
 from uol.codegen.specs.steps import RECURRENCE
 
 TEXT = """op state(a: T[R, N], b: T[R, N]) -> (y: T[R, N], z: T[R, N]) for T in (f32) {
