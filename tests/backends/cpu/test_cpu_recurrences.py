@@ -1,4 +1,4 @@
-"""Recurrences on the CPU: kernels and oracle against position after position in float64, on shapes that reach every schedule."""
+"""Recurrences on the CPU: kernels and oracle against position after position in float64, on shapes for every schedule."""
 
 from __future__ import annotations
 
