@@ -48,7 +48,7 @@ def recurrence_forms() -> list[Form]:
             a *= 0.9
             # infinities of one sign alone, and no product that is lost beside them: no order of the terms makes NaN of those
             a[[0, 1, 3]], b[[0, 1, 3]] = RNG.uniform(0.9, 1.1, (2, 3, cols)).astype(np.float32)
-            a[0, 0], a[1, -1], a[2, 3], b[3, :5] = np.inf, np.inf, np.nan, 0.0
+            a[0, 0], a[0, 4], a[1, -1], a[2, 3], b[3, :5] = np.inf, np.inf, np.inf, np.nan, 0.0
             a[3, 5], a[4, 2:4] = np.inf, 0.0
             ways = (*ROWS, BlockPerRow(64, 1, 4), BlockPerRow(64, 1, 2)) if cols % 4 == 0 else ROWS
             for number, (term, result) in enumerate(ends):
