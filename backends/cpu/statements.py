@@ -13,6 +13,7 @@ from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction, evaluate, is_total, store
 from uol.backends.cpu.frame import Frame
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
+from uol.codegen.specs.steps import RECURRENCE
 from uol.ir.program.nodes import Axis
 
 
@@ -51,6 +52,10 @@ def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) 
     """One more term of a fold, where its conditions hold. A term that is only in range where they do is evaluated
     lazily."""
     fold = state.fold
+    if fold.op == RECURRENCE:
+        by, plus = (evaluate(part, scope) for part in fold.value.children)
+        state.follow(code, lane, by, plus)
+        return
     if not fold.where:
         state.take(code, lane, evaluate(fold.value, scope), position)
         return

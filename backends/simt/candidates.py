@@ -39,7 +39,7 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
-from uol.codegen.specs.steps import PICKS, passes_of
+from uol.codegen.specs.steps import PICKS, RECURRENCE, passes_of
 from uol.codegen.work import Issued
 from uol.ir.program.nodes import Expr
 
@@ -269,8 +269,10 @@ def _row_tile_defect(spec: Attention, tile: RowTile, target: Target) -> str | No
 
 
 def _scratch_bytes(folds: tuple[Fold, ...], threads: int, target: Target) -> int:
-    """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most."""
+    """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most, a map two
+    values."""
     picks = {COMPUTE[f.value.type] for f in folds if f.op in PICKS}
-    plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS}
-    element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in plain)
+    plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS and f.op != RECURRENCE}
+    maps = {COMPUTE[f.dtype] for f in folds if f.op == RECURRENCE}
+    element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in (*plain, *maps, *maps))
     return threads // target.capability.lanes * element_bytes

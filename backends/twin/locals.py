@@ -26,7 +26,7 @@ NUMBERS = frozenset(
 ALL, NONE = -1, -2
 """Which variables of a run hold the second kind of garbage; a number n: only the n-th of `open_locals`. See uol_locals.h."""
 
-RECORDS = frozenset(("Pick", "Vector"))
+RECORDS = frozenset(("Affine", "Pick", "Vector"))
 """Records of numbers, in namespace `uol`."""
 
 _BRANCHES = ("if", "for", "while", "switch")

@@ -48,20 +48,20 @@ def _running(stage: Stage) -> Running | None:
     if not isinstance(value, Reduce) or len(value.axes) != 1 or len(value.where) != 1:
         return None
     (inner,) = value.axes
-    bound = _bound(value.where[0], inner.name)
+    bound = bound_of(value.where[0], inner.name)
     if bound is None:
         return None
     relation, name = bound
     outer = next((a for a in stage.axes if a.name == name), None)
     if outer is None or name in variables(value.body) | variables(inner.extent):
         return None
-    if not _reaches(inner, outer, relation):
+    if not reaches(inner, outer, relation):
         return None
     body = substitute(value.body, {inner.name: Var(name)})
     return Running(value.op, Var(name), body, value.dtype, relation in (">=", ">"), relation in ("<", ">"))
 
 
-def _bound(condition: Expr, inner: str) -> tuple[str, str] | None:
+def bound_of(condition: Expr, inner: str) -> tuple[str, str] | None:
     """`inner < i` as ("<", "i"); None for any other condition."""
     match condition:
         case Call(fn="<=" | "<" | ">=" | ">" as relation, args=(Var(name=left), Var(name=right))) if left == inner:
@@ -69,7 +69,7 @@ def _bound(condition: Expr, inner: str) -> tuple[str, str] | None:
     return None
 
 
-def _reaches(inner: Axis, outer: Axis, relation: str) -> bool:
+def reaches(inner: Axis, outer: Axis, relation: str) -> bool:
     """Does the bound alone say where the reduction ends? `j < i` makes j run over one position less than i."""
     if inner.extent == outer.extent:
         return True

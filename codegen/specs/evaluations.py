@@ -21,6 +21,7 @@ from uol.codegen.specs.nodes import (
     Store,
     guard_operands,
 )
+from uol.codegen.specs.scan_ends import within_row
 from uol.codegen.specs.traverse import step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.types import INDEX
@@ -73,8 +74,11 @@ def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(rows))
             known = {**known, **_defined(spec.steps, space_of(rows))}
             yield from _of_columns(spec, known)
-        case Scan():
-            yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(spec.axes))
+        case Scan(rows=rows):
+            within, whole = within_row(spec), space_of(spec.axes)
+            yield from _of_steps(within, known, whole, whole)
+            known = {**known, **_defined(within, space_of(rows))}
+            yield from _of_steps([step for step in spec.steps if step not in within], known, space_of(rows))
         case Map() | Pack():
             yield from _of_steps(spec.steps, known, space_of(spec.axes))
         case _:

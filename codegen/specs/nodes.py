@@ -144,9 +144,9 @@ class Let:
 class Fold:
     """`name = op over the spec's cols of value`: one value a row.
 
-    op is sum prod max min any all argmax argmin. argmax and argmin: `value` is what is compared, the result is the
-    row-major linear index over the cols in the spec's order, as i64 (i32 once it is known to fit). `where`: conditions.
-    """
+    op is sum prod max min any all argmax argmin; in a Scan, recurrence: `value` is a map, `affine(by, plus)`, and the result
+    t -> by * t + plus of all of them in turn, from 0 on. argmax and argmin: `value` is what is compared, the result is the
+    row-major linear index over the cols in the spec's order, as i64 (i32 once it is known to fit). `where`: conditions."""
 
     name: str
     op: str
@@ -346,7 +346,7 @@ class Scan(KernelSpec):
     """Running folds along `along` for each of `rows`. A Fold's name is, at each position, its op over the values at the
     positions up to this one (`reverse`: from this one on); with `exclusive` this one does not count, and the value at the
     last position (`reverse`: the first) is not evaluated. An index that argmax or argmin give is one along the axis. Lets
-    and Stores are over the same axes, or over rows alone (a Let), and may use the folds' names."""
+    and Stores are over these axes, or rows alone (a Store: what folds come to at last), and may use the folds' names."""
 
     rows: tuple[Axis, ...]
     along: Axis

@@ -29,6 +29,7 @@ from uol.codegen.specs.nodes import (
     Select,
     Store,
 )
+from uol.codegen.specs.steps import AFFINE, RECURRENCE
 from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, searched, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.integers.polynomials import to_poly
@@ -37,7 +38,7 @@ from uol.ir.program.walk import variables, walk
 from uol.ir.types import INDEX, is_integer
 
 ROLES = ("in", "out", "workspace")
-FOLDS = frozenset({"sum", "prod", "max", "min", "any", "all", "argmax", "argmin"})
+FOLDS = frozenset({"sum", "prod", "max", "min", "any", "all", "argmax", "argmin", RECURRENCE})
 
 
 def broken(spec: KernelSpec) -> Iterator[str]:
@@ -137,6 +138,8 @@ def _fold(fold: Fold) -> Iterator[str]:
     types = {"argmax": positions, "argmin": positions, "any": truth, "all": truth}.get(fold.op, (fold.value.type,))
     if fold.op not in FOLDS or fold.dtype not in types:
         yield f"{fold.op} of {fold.value.type} as {fold.dtype}"
+    if (fold.op == RECURRENCE) != (isinstance(fold.value, Call) and fold.value.fn == AFFINE):
+        yield f"{fold.op} of {expr_text(fold.value)}: a recurrence is of maps, and nothing else is"
     yield from (f"{expr_text(w)} is {w.type}, no condition" for w in fold.where if w.type != "bool")
 
 
@@ -241,7 +244,7 @@ def _of_attention(spec: KernelSpec) -> Iterator[str]:
 
 def _of_scan(spec: KernelSpec) -> Iterator[str]:
     assert isinstance(spec, Scan)
-    yield from _whole(spec)
+    yield from _stores_over(spec, space_of(spec.axes), space_of(spec.rows))
     for step in spec.steps:
         if isinstance(step, Let) and set(step.axes) not in (space_of(spec.axes), space_of(spec.rows)):
             yield f"{step.name} is neither over the rows nor over all axes"

@@ -20,6 +20,8 @@ PICKS: Mapping[str, str] = {"argmax": "max", "argmin": "min"}
 """Folds that give a place, each with the one that gives the value there."""
 BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
 """What a fold does with two values."""
+RECURRENCE, AFFINE = "recurrence", "affine"
+"""The fold of maps t -> by * t + plus, one after another, from 0 on; and what such a map is called: `affine(by, plus)`."""
 
 
 def names_behind(steps: Iterable[Step], wanted: Iterable[Step]) -> frozenset[str]:

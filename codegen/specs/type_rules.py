@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Holds, Read, Within
 from uol.codegen.specs.search import Search
+from uol.codegen.specs.steps import AFFINE
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_integer
 
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 LOGIC = frozenset({"and", "or", "not"})
-OPERANDS = {"neg": 1, **dict.fromkeys("+-*/%", 2), **{name: function.arity for name, function in FUNCTIONS.items()}}
+OPERANDS = {"neg": 1, **dict.fromkeys("+-*/%", 2), AFFINE: 2, **{name: function.arity for name, function in FUNCTIONS.items()}}
 """How many operands arithmetic has, all of its result's type."""
 
 

@@ -20,6 +20,7 @@ from uol.conformance.accuracy.contracts import Contract, unit_roundoff
 from uol.conformance.accuracy.functions import on_intervals
 from uol.conformance.accuracy.index_space import Frame, extent_of
 from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
+from uol.conformance.accuracy.recurrences import Fading, split_fading
 from uol.conformance.accuracy.reductions import argument_of_extremum, flattened, fold, scatter
 from uol.conformance.accuracy.running import WHOLE, Over, split_running
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
@@ -227,6 +228,9 @@ class _Evaluation:
 
     def _reduce(self, expr: Reduce, frame: Frame) -> Enclosure:
         inner = Frame.of(expr.axes)
+        fading = split_fading(expr, frame, self.arrays)
+        if fading is not None:
+            return self._recurrence(fading, expr.dtype, frame)
         product = split_product(expr, frame)
         if product is not None:
             factors = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
@@ -247,6 +251,15 @@ class _Evaluation:
         return Enclosure(
             *(np.concatenate([getattr(p, side) for _, p in parts], axis=place) for side in ("value", "low", "high"))
         )
+
+    def _recurrence(self, fading: Fading, dtype: str, frame: Frame) -> Enclosure:
+        """A sum of terms that fade, place by place."""
+        place = [r.name for r in frame.ranges].index(fading.along)
+        term, factor = (_whole(self.value(each, frame), frame) for each in (fading.term, fading.factor))
+        last = [each.map(lambda a: np.moveaxis(a, place, -1)) for each in (term, factor)]
+        growth = (self.owed.growth["sum"] * unit_roundoff(dtype), self.owed.growth["prod"] * unit_roundoff(dtype))
+        done = fading.run(last[0], last[1], growth, dtype).map(lambda a: np.moveaxis(a, -1, place))
+        return rounded(done, DTYPES[dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
 
     def _fold(self, expr: Reduce, frame: Frame, inner: Frame, over: Over = WHOLE) -> Enclosure:
         whole = frame + inner

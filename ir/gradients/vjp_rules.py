@@ -18,6 +18,7 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index, inside_of_choices
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.extrema import Extremum
+from uol.ir.gradients.recurrences import Fading, fading_in
 from uol.ir.gradients.text.algebra import Product, multiply, product_of, sum_of, to_expr
 from uol.ir.gradients.text.forms import compared, is_long, is_plain_read, is_tame, position, reads_data
 from uol.ir.gradients.text.inference import Types, extent_in
@@ -203,13 +204,33 @@ class Vjp:
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
         inner = (*scope, *self.indices(node, scope))
-        if node.op == "sum":
+        fading = fading_in(node, {i.key for i in scope if not i.bound}) if node.op in ("sum", "prod") else None
+        if fading is not None and self.is_active(fading.product):
+            self.recurrence(node, fading, cotangent, scope)
+        elif node.op == "sum":
             self.visit(body, self.at_reduction(body, cotangent, scope), inner)
         elif node.op == "prod":
             others = product_of(self.other_factors(node))
             self.visit(body, replace(cotangent, sum=multiply(cotangent.sum, others)), inner)
         elif node.op in ("max", "min"):
             self.extremum(node, cotangent, scope, inner)
+
+    def recurrence(self, node: Reduction, fading: Fading, cotangent: Cotangent, scope: Scope) -> None:
+        """A running product, or a sum of terms that fade: its terms as those of any sum, and the factors by which they do."""
+        cotangent = self.read_as_local(node, cotangent, scope)
+        if fading.faded is not None:
+            product = self.value(fading.product)
+            self.visit(fading.faded.term, self.times(cotangent, product), (*scope, *self.indices(node, scope)))
+        taken = {k.lstrip("*") for k in free_keys(node)} | {fading.factor} | {binder_key(b) for b in node.binders}
+        name = fresh_name(f"{fading.factor}_other", taken | set(self.sink.types.tensors))
+        at = tuple(replace(i, key=fading.factor) if i.key == fading.along else i for i in scope)
+        (reached,) = fading.product.args
+        parts = {"before": self.value(fading.before(name)), "behind": fading.behind(self.expr(cotangent), name)}
+        whole = {what: Cotangent(cotangent.type, (product_of(part),)) for what, part in parts.items()}
+        before, behind = (self.sink.named(f"{self.wish}_{what}", value, at, reached) for what, value in whole.items())
+        extent = next(i.extent for i in at if i.key == fading.factor)
+        path = () if extent is None or isinstance(extent, Pack) else tuple(Choice(c, True) for c in fading.places(extent))
+        self.visit(reached, Cotangent(cotangent.type, multiply(before.sum, behind.sum[0]), path), at)
 
     def at_reduction(self, body: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The terms of a contraction read its cotangent as one factor."""

@@ -130,7 +130,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any], KernelSpec]]] = {
         "scan",
         lambda s: replace(s, steps=(Let("one", Const(1), "idx", (), 1), *s.steps)),
     ),
-    "y is stored over r alone": ("scan", lambda s: at_steps(s, Store, axes=("r",))),
+    "y is stored over n alone": ("scan", lambda s: at_steps(s, Store, axes=("n",))),
     "Store of line 2 is no Let": ("scatter", lambda s: replace(s, steps=(*s.steps, s.add))),
     "a place is one index along every dim": ("scatter", lambda s: replace(s, place=s.place * 2)),
     "nothing bounds idx(n)": ("scatter", lambda s: replace(s, guard=(Within(Call("cast", (Var("n"),), "idx"), None, None),))),

@@ -32,6 +32,7 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.search import Search
+from uol.codegen.specs.steps import RECURRENCE
 from uol.codegen.specs.traverse import steps_of
 from uol.codegen.specs.verify import verify_graph
 from uol.ir.functions import FUNCTIONS
@@ -227,7 +228,7 @@ class _Run:
             self.shape = self.extents = (*before[:-1], 1)
             lets = {s.name: self.env[s.name] for s in self.steps if not isinstance(s, Store) and s.name in self.env}
             self.env |= {name: value[..., i : i + 1] if value.shape[-1] > 1 else value for name, value in lets.items()}
-            terms[i] = np.broadcast_to(self.eval(fold.value), self.shape)[..., 0]
+            terms[i] = self.maps(fold) if fold.op == RECURRENCE else np.broadcast_to(self.eval(fold.value), self.shape)[..., 0]
             self.env |= lets
         self.env[spec.along.name], self.shape, self.extents = whole, before, extents
         out = np.zeros(self.shape, storage(fold.dtype))
@@ -236,7 +237,23 @@ class _Run:
             out[..., i] = self.combined(fold, [(j, terms[j]) for j in side])
         return out
 
+    def behind(self, spec: Scan) -> dict[str, Array]:
+        """The values behind the last position of a row."""
+        last = slice(0, 1) if spec.reverse else slice(self.shape[-1] - 1, self.shape[-1])
+        folds = {s.name for s in self.steps if isinstance(s, Fold)}
+        return {n: v[..., last] if n in folds else v for n, v in self.env.items()}
+
+    def maps(self, fold: Fold) -> Array:
+        """What multiplies the value before a position, and what is added."""
+        assert isinstance(fold.value, Call)
+        return np.stack([np.broadcast_to(self.eval(part), self.shape)[..., 0] for part in fold.value.args])
+
     def combined(self, fold: Fold, terms: list[tuple[int, Array]]) -> Array:
+        if fold.op == RECURRENCE:
+            state = np.zeros(self.shape[:-1])
+            for _, (by, plus) in reversed(terms) if isinstance(self.spec, Scan) and self.spec.reverse else terms:
+                state = by * state + plus
+            return state
         if not terms:
             return np.full(self.shape[:-1], 0 if fold.op in ("argmax", "argmin") else identity(fold.op, fold.dtype))
         stacked = np.stack([value for _, value in terms], -1)
@@ -316,8 +333,11 @@ class _Run:
         return out.reshape([1 if d in over else self.shape[d] for d in range(len(self.axes))])
 
     def store(self, step: Store) -> None:
-        offset = self.over(self.eval(step.offset), step.axes)
+        offset, known = self.over(self.eval(step.offset), step.axes), self.env
+        if isinstance(self.spec, Scan) and self.spec.along.name not in step.axes:
+            self.env = self.behind(self.spec)
         value = self.over(self.eval(step.value), step.axes)
+        self.env = known
         self.check_strides(step.offset, step.strides, step.tensor)
         flat = offset.reshape(-1)
         assert ((flat >= 0) & (flat < len(self.memory[step.tensor]))).all(), f"{step.tensor} is stored out of range"

@@ -21,6 +21,7 @@ from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, integer_range,
 from uol.backends.cpu.expressions.transposes import put_vector, shuffled, vector_at
 from uol.backends.cpu.expressions.wrapping import wrapping
 from uol.codegen.specs.nodes import Fold
+from uol.codegen.specs.steps import RECURRENCE
 from uol.ir.types import is_float
 
 NO_INDEX = -1
@@ -34,7 +35,7 @@ def is_positional(fold: Fold) -> bool:
 def identity(op: str, dtype: str) -> int | float | bool:
     """What an empty reduction gives."""
     match op:
-        case "sum":
+        case "sum" | "recurrence":
             return 0
         case "prod":
             return 1
@@ -95,10 +96,11 @@ class State:
 
     @staticmethod
     def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False, positions: int = 0) -> State:
-        """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64. `positions`: how many are
+        """Arrays on the stack. Bools are held as i32; with `wide`, sums, products and recurrences of f32 as
+        f64. `positions`: how many are
         taken in all, in order by every lane; 0 where that is not known."""
         dtype = fold.value.type if is_positional(fold) else fold.dtype
-        if wide and dtype == "f32" and fold.op in ("sum", "prod"):
+        if wide and dtype == "f32" and fold.op in ("sum", "prod", RECURRENCE):
             dtype = "f64"
         compute = representation(dtype).compute
         value = code.local(fold.name, lanes, "int32" if compute == "bool" else compute)
@@ -152,6 +154,11 @@ class State:
         wins = tirx.Or(empty, precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype))
         wins = wins if counts is None else tirx.And(counts, wins)
         self._replace(code, lane, wins, (value, position), (held, held_index))
+
+    def follow(self, code: Builder, lane: Term, by: Term, plus: Term) -> None:
+        """One more map of a recurrence, behind the others."""
+        by, plus = (cast(code.share, part, self.fold.dtype, self.dtype) for part in (by, plus))
+        self._put(code, lane, tirx.Add(tirx.Mul(by, self._get(lane)), plus))
 
     def merge(self, code: Builder, lane: Term, other: Term, source: State | None = None) -> None:
         """The state of another lane (of `source`, a state of the same fold) joins this one."""

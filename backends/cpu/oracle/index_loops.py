@@ -17,6 +17,7 @@ from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, con
 from uol.backends.cpu.frame import Frame, span
 from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.specs.nodes import Fold, Scan, Scatter, Select, Step, Store
+from uol.codegen.specs.scan_ends import is_at_end, within_row
 from uol.ir.types import INDEX, is_float
 
 ZERO = index(0)
@@ -42,7 +43,9 @@ def _scan_row(frame: Frame, spec: Scan, scope: Scope) -> None:
     with code.loop(spec.along.name, frame.extent(spec.along.extent)) as number:
         position = code.bind("position", extent - index(1) - number) if spec.reverse else number
         more = tirx.LT(number, extent - index(1)) if spec.exclusive else None
-        advance(code, spec.steps, states, ZERO, scope.with_values({spec.along.name: position}), (spec, position, more))
+        advance(code, within_row(spec), states, ZERO, scope.with_values({spec.along.name: position}), (spec, position, more))
+    results = {name: code.hold(name, state.result(code.share, ZERO)) for name, state in states.items()}
+    run_steps(code, tuple(step for step in spec.steps if is_at_end(spec, step)), scope.with_values(results))
 
 
 def advance(

@@ -32,12 +32,15 @@ from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
+from uol.codegen.specs.steps import RECURRENCE
 from uol.ir.program.walk import variables
 
 CHUNK_CORES = 3
 """Chunks whose places are not constants take LLVM twice as long (it gathers them), so that two cores win nothing."""
 CHUNK_FROM = 64
 """The least length of a chunk."""
+IN_ORDER = ("prod", RECURRENCE)
+"""Folds that take one position after another."""
 LINE = 16
 """The f32 elements of a cache line."""
 
@@ -69,15 +72,16 @@ def _stores_along(spec: Scan, axis: str) -> bool:
 
 
 def _lies_along(spec: Scan) -> bool:
-    """Can neighbours along the axis be a vector, whose lanes are joined in any order? Not products: 16 large factors overflow
-    where the 0 before them would have kept them at 0; nor where a store is not of neighbours."""
+    """Can neighbours along the axis be a vector, whose lanes are joined in any order? Not products, nor the maps of a
+    recurrence: 16 large factors overflow where the 0 before them would have kept them at 0; nor where a store is not of
+    neighbours."""
     folds = [s for s in spec.steps if isinstance(s, Fold)]
-    return _stores_along(spec, spec.along.name) and not any(is_positional(f) or f.op == "prod" for f in folds)
+    return _stores_along(spec, spec.along.name) and not any(is_positional(f) or f.op in IN_ORDER for f in folds)
 
 
 def _joins_in_parts(spec: Scan) -> bool:
     """Can every fold be known without another one, and its parts without what stands before them?"""
-    if any(isinstance(s, Fold) and s.op == "prod" for s in spec.steps):
+    if any(isinstance(s, Fold) and s.op in IN_ORDER for s in spec.steps):
         return False
     behind: dict[str, frozenset[str]] = {}
     folds = {s.name for s in spec.steps if isinstance(s, Fold)}

@@ -338,6 +338,42 @@ UOL_DEVICE T block_scan_before(T value, T& carry, T* scratch, Step step, int lin
   return thread_index() % warp_width == 0 ? before : step(before, below);
 }
 
+// A step of a recurrence, a map of what stands before it: t -> by * t + plus.
+template <class T> struct Affine {
+  T by;
+  T plus;
+};
+// One map behind another, or alone where it is the first: no map is neutral to one that multiplies by infinity or NaN.
+template <class T> UOL_DEVICE Affine<T> composed(Affine<T> map, Affine<T> then, bool is_first) {
+  return {is_first ? then.by : then.by * map.by, is_first ? then.plus : then.by * map.plus + then.plus};
+}
+template <class T> UOL_DEVICE Affine<T> shuffle_up(Affine<T> v, int distance, int line = __builtin_LINE()) {
+  return {shuffle_up(v.by, distance, line), shuffle_up(v.plus, distance, line)};
+}
+struct Compose {
+  template <class T> UOL_DEVICE Affine<T> operator()(Affine<T> a, Affine<T> b) const { return composed(a, b, false); }
+};
+// What stands before a thread's map, where `state` stands before the block's, and behind them from then on. With `is_first`
+// nothing does but 0, which no map multiplies. `scratch`: shared, one map a warp; free afterwards.
+template <int threads, class T>
+UOL_DEVICE T block_recurrence(Affine<T> map, T& state, bool is_first, Affine<T>* scratch, int line = __builtin_LINE()) {
+  static_assert(threads % warp_width == 0, "whole warps");
+  const int thread = thread_index(), own = thread / warp_width;
+  map = warp_scan(map, Compose{}, line);
+  if (thread % warp_width == warp_width - 1) scratch[own] = map;
+  block_barrier(line, 1);
+  T before = state;
+  for (int warp = 0; warp < threads / warp_width; ++warp) {
+    if (warp == own) before = state;
+    const Affine<T> whole = scratch[warp];
+    state = is_first && warp == 0 ? whole.plus : whole.by * state + whole.plus;
+  }
+  block_barrier(line, 2);
+  const Affine<T> below = shuffle_up(map, 1, line);
+  if (thread % warp_width == 0) return before;
+  return is_first && own == 0 ? below.plus : below.by * before + below.plus;
+}
+
 // The order of sorts: NaN is greater than every number.
 template <bool descending, class T> UOL_DEVICE bool sorts_before(T a, T b) {
   const T low = descending ? b : a, high = descending ? a : b;

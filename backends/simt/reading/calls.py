@@ -39,7 +39,7 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn == "__syncthreads":
         _barriers(1, active, reader)
         return EVERYTHING
-    if call.fn.startswith("block_scan"):
+    if call.fn.startswith("block_scan") or call.fn == "block_recurrence":
         _block_scan(call, active, reader)
         return EVERYTHING
     if call.fn == "block_merge":
@@ -87,7 +87,7 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
     width, dtype = reader.width, type_of(call.args[0], reader.types)
     parts = members(dtype)
     warps, active_warps = reader.threads // width, active.warps(width)
-    steps, further = width.bit_length() - 1, int(call.fn == "block_scan_before")
+    steps, further = width.bit_length() - 1, int(call.fn != "block_scan")
     reader.counts.add("primitive", "shuffle", times((steps + further) * len(parts), active_warps))
     reader.counts.add("operation", class_of(parts[0]), times((steps + warps + 1) * width, active_warps))
     size = sum(map(bytes_of, parts))

@@ -27,7 +27,7 @@ from uol.backends.simt.reading.syntax import (
 
 WORDS = frozenset(["float", "double", "int", "short", "long", "char", "unsigned", "signed", "bool", "void"])
 """Of the types that C++ has itself."""
-RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick", "Vector"])
+RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick", "Affine", "Vector"])
 """Types of namespace `uol`."""
 BINDING = {
     text: level

@@ -22,7 +22,7 @@ STATEMENT_UNITS = (*UNITS, "memory", "move")
 TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
 ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", "~_", "++"}
 FUNCTIONS = frozenset(
-    ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "precedes",
+    ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "composed", "precedes",
      "sorts_before", "random_bits", "random_words"]
 )
 """Of `uol_device.h`, one operation each."""
@@ -160,7 +160,9 @@ def _member(record: str, member: str) -> str:
 
 
 def members(dtype: str) -> tuple[str, ...]:
-    """The types within a `Pick`; of any other, itself."""
+    """The types within a `Pick` or an `Affine`; of any other, itself."""
+    if dtype.startswith("Affine<"):
+        return 2 * arguments_of(dtype, "Affine")
     return arguments_of(dtype, "Pick")
 
 
@@ -174,7 +176,7 @@ def arguments_of(dtype: str, record: str) -> tuple[str, ...]:
 
 
 def _widest(dtypes: Iterable[str]) -> str:
-    found = [d.split("<")[-1].split(",")[0] for d in dtypes]
+    found = [d.split("<")[-1].split(",")[0].rstrip(">") for d in dtypes]
     return next((d for d in ("double", *FLOATS, "long long", "unsigned long long") if d in found), "int")
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.codegen.specs.nodes import Fold
-from uol.codegen.specs.steps import BINARY_OF, PICKS
+from uol.codegen.specs.steps import BINARY_OF, PICKS, RECURRENCE
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, integer_range, is_float
 
 FUNCTORS = {op: op.capitalize() for op in BINARY_OF} | {"argmax": "ArgMax", "argmin": "ArgMin"}
+"""What joins the values of threads. Those of a recurrence are joined as maps, by a function of their own."""
 IN_PLACE = {"sum": "+=", "prod": "*="}
 
 
@@ -41,6 +42,11 @@ class FoldText:
         """The step between two values, as an object."""
         return f"uol::{FUNCTORS[self.op]}"
 
+    @property
+    def map_type(self) -> str:
+        """Of what a thread's steps of a recurrence compose to."""
+        return f"uol::Affine<{self.ctype}>"
+
     def shared(self, threads: int, scratch: str) -> str:
         """The fold over a block."""
         arguments = f"{self.variable}.value, {self.variable}.index" if self.result else self.variable
@@ -65,6 +71,9 @@ def fold_text(fold: Fold, printer: Printer) -> FoldText:
 
 def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: str) -> str:
     """The statement that folds in one value, of column `position`."""
+    if fold.op == RECURRENCE:
+        by, plus = map_of(value, printer)
+        return f"{text.variable} = {by} * {text.variable} + {plus};"
     if fold.op in PICKS:
         candidate = f"{text.ctype}{{{printer.value(value)}, {position}}}"
         return f"{text.variable} = uol::pick_{fold.op[3:]}({text.variable}, {candidate});"
@@ -74,10 +83,17 @@ def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: st
     return f"{text.variable} = {printer.value(step)};"
 
 
+def map_of(value: Expr, printer: Printer) -> tuple[str, str]:
+    """What a step of a recurrence multiplies by, as an operand, and what it adds."""
+    by, plus = value.children
+    text = printer.value(by)
+    return (text if text.isidentifier() else f"({text})"), printer.value(plus)
+
+
 def identity(op: str, dtype: str, printer: Printer) -> str:
     """Rule 7 of the language: what an empty fold gives."""
     match op:
-        case "sum" | "any":
+        case "sum" | "any" | "recurrence":
             return literal(Const(0, dtype))
         case "prod" | "all":
             return literal(Const(1, dtype))

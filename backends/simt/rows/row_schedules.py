@@ -19,8 +19,9 @@ from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Read, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
+from uol.codegen.specs.scan_ends import may_evaluate_all
 from uol.codegen.specs.sizes import known_bound
-from uol.codegen.specs.steps import names_behind, passes_of
+from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
@@ -90,7 +91,7 @@ def columns_side_by_side(spec: Reduce | Scan) -> int:
     if isinstance(spec, Reduce):
         return 1 if run_of(spec) else elements_side_by_side(spec)
     tidy = without_unit_axes(spec)
-    return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
+    return width_along(tidy, tidy.along) if may_evaluate_all(tidy) else 1  # a thread has the last position beside others
 
 
 def rows_side_by_side(spec: Reduce | Scan) -> int:
@@ -122,13 +123,6 @@ def window_axis(spec: Reduce) -> Axis | None:
 
 def _are_near(varying: Sequence[Read | Store], group: Group) -> bool:
     return all(is_window(a, group.axis, group.unrolled[0], group.width) or may_be_picked(a, group) for a in varying)
-
-
-def _may_be_grouped(spec: Scan) -> bool:
-    """May a thread fold several positions at once? Not where the value at the last one is none, nor where a fold is of what
-    another leaves at each position."""
-    folds = [step for step in spec.steps if isinstance(step, Fold)]
-    return not spec.exclusive and names_behind(spec.steps, folds).isdisjoint(fold.name for fold in folds)
 
 
 def writes_along_columns(spec: KernelSpec) -> bool:

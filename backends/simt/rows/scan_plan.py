@@ -1,29 +1,33 @@
 """Scan: running folds along an axis, one row a block, or one row a thread.
 
-Where a thread of a block has several positions side by side, it folds them twice: the first time for what all of them come to,
-over which the block scans; then again, behind what that leaves before them, for what is stored.
+Where a thread of a block has several positions side by side, it folds them twice: the first time for what all of them come
+to, over which the block scans; then again, behind what that leaves before them, for what is stored. A fold of what another
+leaves at each position goes over them once more in between. Steps of a recurrence are maps, which compose before it is known
+what they are maps of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.pieces import ELEMENT
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
-from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, map_of, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
+from uol.codegen.specs.scan_ends import is_at_end
 from uol.codegen.specs.sizes import known_multiples
-from uol.codegen.specs.steps import split_lets, used_variables
+from uol.codegen.specs.steps import RECURRENCE, names_behind, split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
 from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import variables
@@ -33,7 +37,8 @@ ROW = "$row"
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`. `guard` is the number
+    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`, and `after` is behind
+    the last. `guard` is the number
     of rows where threads may lie beyond it."""
 
     title: str
@@ -49,6 +54,7 @@ class ScanPlan:
     extent: str
     step: str
     body: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
@@ -89,6 +95,7 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
         extent=printer.value(parts_of(extent, each)),
         step=f"{writer.turn} += {threads}" if by_block else f"++{writer.turn}",
         body=body,
+        after=writer.after(),
     )
 
 
@@ -116,19 +123,27 @@ class _Writer:
     def __init__(self, spec: Scan, steps: Iterable[Step], block: int | None, row_scope: Scope, vectors: Vectors) -> None:
         self.spec = spec
         self.vectors = vectors
-        self.steps = tuple(steps)
+        self.steps = tuple(step for step in steps if not is_at_end(spec, step))
+        self.at_end = tuple(step for step in spec.steps if isinstance(step, Store) and is_at_end(spec, step))
         self.block = block
         self.row_scope = row_scope
         self.extent = spec.along.extent
         self.position = row_scope.printer.names.variable(spec.along.name)
         self.turn = self.position if block is None and not spec.reverse else "turn"
         self.texts = {s.name: fold_text(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
-        carries = {name: f"${name}_carry" for name in self.texts}
-        names = row_scope.printer.names.with_locals(carries.values())
-        row_scope.printer = replace(row_scope.printer, names=names)
-        self.carries = {name: names.variable(carry) for name, carry in carries.items()}
+        folds = [s for s in self.steps if isinstance(s, Fold)]
+        self.carries = self._named(row_scope, folds, "carry")
+        self.maps = self._named(row_scope, (s for s in folds if s.op == RECURRENCE), "map")
+        self.begins = self._named(row_scope, (s for s in folds if needed_by_folds(self.steps, s)), "begin")
         self.lets = {s.name: s for s in self.steps if isinstance(s, Let)}
         self.scratch: dict[str, str] = {}
+
+    def _named(self, scope: Scope, folds: Iterable[Fold], what: str) -> dict[str, str]:
+        """A further variable of each fold."""
+        wanted = {fold.name: f"${fold.name}_{what}" for fold in folds}
+        names = scope.printer.names.with_locals(wanted.values())
+        scope.printer = replace(scope.printer, names=names)
+        return {fold: names.variable(name) for fold, name in wanted.items()}
 
     def body(self) -> tuple[str, ...]:
         """The statements of a turn; what folds start with is declared in front of the loop."""
@@ -146,6 +161,20 @@ class _Writer:
             self._shared(scope, self.block)
         else:
             self._side_by_side(scope, self.block)
+        return tuple(scope.lines)
+
+    def after(self) -> tuple[str, ...]:
+        """The stores of what folds come to over the row, by one of its threads."""
+        scope = self.row_scope.inner()
+        scope.lines = []
+        inner = scope if self.block is None else scope.inner()
+        for fold in (step for step in self.steps if isinstance(step, Fold) and self.at_end and self.block is not None):
+            text = self.texts[fold.name]
+            inner.add(f"const {text.ctype} {text.variable} = {self.carries[fold.name]};")
+        for step in self.at_end:
+            inner.store(step)
+        if self.at_end:
+            _within(None if self.block is None else "threadIdx.x == 0", inner, scope)
         return tuple(scope.lines)
 
     def _alone(self, scope: Scope) -> None:
@@ -172,6 +201,7 @@ class _Writer:
     def _shared(self, scope: Scope, threads: int) -> None:
         """Every thread has a position; a fold goes over the block's, behind what the turns before have left."""
         exclusive, inside = self.spec.exclusive, self._inside(threads)
+        counts = self._before_last() if exclusive else inside
         scan = "block_scan_before" if exclusive else "block_scan"
         for step in self.steps:
             inner = scope if inside is None else scope.inner()
@@ -180,19 +210,24 @@ class _Writer:
                     self._store(step, inner)
                     _within(inside, inner, scope)
                 case Fold():
-                    text, carry = self.texts[step.name], self.carries[step.name]
-                    self.row_scope.add(text.declaration(carry), step.line)
-                    scope.add(text.declaration())
+                    text = self.texts[step.name]
+                    self._declare_carry(step, scope)
                     inner = scope.inner() if exclusive else inner
-                    self._take(step, text, inner)
-                    _within(self._before_last() if exclusive else inside, inner, scope)
-                    scope.add(self._block_scan(scan, text, carry, threads))
+                    if step.op == RECURRENCE:
+                        self._map(step, inner, "true")
+                    else:
+                        self._take(step, text, inner)
+                    _within(counts, inner, scope)
+                    scope.add(self._block_scan(scan, step, threads))
+                    if step.op == RECURRENCE and not exclusive:
+                        inner = scope if inside is None else scope.inner()
+                        self._take(step, text, inner)
+                        _within(inside, inner, scope)
                     if text.result:
                         scope.add(text.result)
 
     def _side_by_side(self, scope: Scope, threads: int) -> None:
         """Every thread has several positions. Those of a thread are all within the row, or none is."""
-        folds = [step for step in self.steps if isinstance(step, Fold)]
         inside = self._inside(threads)
         inner = scope if inside is None else scope.inner()
         for name, read in self.vectors.loads.items():
@@ -200,43 +235,80 @@ class _Writer:
             if inside is not None:
                 scope.add(f"{self.vectors.type_of(read.dtype)} {variable};")
             self.vectors.load(name, read, inner, None if inside is None else variable)
-        for fold in folds:
-            text, carry = self.texts[fold.name], self.carries[fold.name]
-            self.row_scope.add(text.declaration(carry), fold.line)
-            scope.add(text.declaration())
-        self._elements(folds, inner)
-        _within(inside, inner, scope)
-        for fold in folds:
-            scope.add(self._block_scan("block_scan_before", self.texts[fold.name], self.carries[fold.name], threads))
-        inner = scope if inside is None else scope.inner()
+        known: list[Fold] = []
+        for folds in folds_in_turn(self.steps):
+            for fold in folds:
+                self._declare_carry(fold, scope)
+            again = [fold for fold in known if fold.name in names_behind(self.steps, folds)]
+            for fold in again:
+                scope.add(f"const {self.texts[fold.name].ctype} {self.begins[fold.name]} = {self.texts[fold.name].variable};")
+            self._elements((*again, *folds), inner, folds)
+            _within(inside, inner, scope)
+            for fold in again:
+                scope.add(f"{self.texts[fold.name].variable} = {self.begins[fold.name]};")
+            for fold in folds:
+                scope.add(self._block_scan("block_scan_before", fold, threads))
+            known += folds
+            inner = scope if inside is None else scope.inner()
         for name in self.vectors.stores:
             inner.add(self.vectors.declaration(name, scope.printer))
-        self._elements(self.steps, inner)
+        if any(isinstance(step, Store) for step in self.steps):
+            self._elements(self.steps, inner)
         for name, store in self.vectors.stores.items():
             self.vectors.store(name, store.offset, inner)
         _within(inside, inner, scope)
 
-    def _elements(self, steps: Iterable[Step], scope: Scope) -> None:
-        """Folds take in the thread's positions one by one; where there are stores, these are written."""
+    def _elements(self, steps: Iterable[Step], scope: Scope, new: Collection[Fold] = ()) -> None:
+        """Folds take in the thread's positions one by one; where there are stores, these are written. Of `new` folds it is not
+        known what stands before the first position."""
         steps = tuple(steps)
-        stored = any(isinstance(step, Store) for step in steps)
-        if stored:
+        folds = [step for step in steps if isinstance(step, Fold)]
+        if not new:
             self.vectors.read_once(steps, scope)
         inner = scope.inner()
         for step in steps:
             match step:
                 case Store():
                     self._store(step, inner)
+                case Fold() if step in new and step.op == RECURRENCE:
+                    self._map(step, inner, f"{inner.printer.names.variable(ELEMENT)} == 0")
                 case Fold():
                     text = self.texts[step.name]
-                    self._take(step, text, inner)
-                    if text.result and stored:
+                    if step in new or not self.spec.exclusive:
+                        self._take(step, text, inner)
+                    if text.result and step not in new:
                         inner.add(text.result)
+        if self.spec.exclusive:
+            for fold in reversed([fold for fold in folds if fold not in new]):
+                self._take(fold, self.texts[fold.name], inner)
         self.vectors.loop(inner, scope)
 
-    def _block_scan(self, scan: str, text: FoldText, carry: str, threads: int) -> str:
+    def _declare_carry(self, fold: Fold, scope: Scope) -> None:
+        """What the turns before have left, and what a thread's positions come to."""
+        text = self.texts[fold.name]
+        self.row_scope.add(text.declaration(self.carries[fold.name]), fold.line)
+        if fold.op == RECURRENCE:
+            one = literal(Const(1.0, fold.dtype))
+            scope.add(f"{text.map_type} {self.maps[fold.name]} = {{{one}, {text.start}}};")
+        else:
+            scope.add(text.declaration())
+
+    def _map(self, fold: Fold, scope: Scope, is_first: str) -> None:
+        """One more step of a recurrence behind a thread's others."""
+        self._declare(variables(fold.value), scope)
+        text, map_ = self.texts[fold.name], self.maps[fold.name]
+        by, plus = map_of(scope.positioned(fold.value), scope.printer)
+        step = f"{text.map_type}{{{by}, {plus}}}"
+        scope.add(f"{map_} = {step if is_first == 'true' else f'uol::composed({map_}, {step}, {is_first})'};", fold.line)
+
+    def _block_scan(self, scan: str, fold: Fold, threads: int) -> str:
         """The fold over the threads of a block, up to each, behind what the turns before have left."""
-        scratch = self.scratch.setdefault(text.ctype, f"scratch{len(self.scratch) or ''}")
+        text, carry = self.texts[fold.name], self.carries[fold.name]
+        ctype = text.map_type if fold.op == RECURRENCE else text.ctype
+        scratch = self.scratch.setdefault(ctype, f"scratch{len(self.scratch) or ''}")
+        if fold.op == RECURRENCE:
+            call = f"uol::block_recurrence<{threads}>({self.maps[fold.name]}, {carry}, {self.turn} == 0, {scratch})"
+            return f"{text.ctype} {text.variable} = {call};"
         return f"{text.variable} = uol::{scan}<{threads}>({text.variable}, {carry}, {scratch}, {text.functor}{{}});"
 
     def _inside(self, threads: int) -> str | None:
@@ -268,6 +340,21 @@ class _Writer:
             if name in names and not scope.declares(name):
                 self._declare(variables(let.value), scope)
                 scope.let(let)
+
+
+def needed_by_folds(steps: Iterable[Step], fold: Fold) -> bool:
+    """Is a fold of what this one leaves at each position?"""
+    steps = tuple(steps)
+    return fold.name in names_behind(steps, (s for s in steps if isinstance(s, Fold)))
+
+
+def folds_in_turn(steps: Iterable[Step]) -> list[list[Fold]]:
+    """Folds that need no other, those that need these, and so on."""
+    steps, turns = tuple(steps), dict[str, int]()
+    for fold in (step for step in steps if isinstance(step, Fold)):
+        turns[fold.name] = 1 + max((turns[name] for name in names_behind(steps, (fold,)) & turns.keys()), default=-1)
+    folds = [step for step in steps if isinstance(step, Fold)]
+    return [[f for f in folds if turns[f.name] == turn] for turn in range(1 + max(turns.values(), default=-1))]
 
 
 def _within(condition: str | None, inner: Scope, outer: Scope) -> None:

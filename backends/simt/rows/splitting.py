@@ -12,6 +12,7 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
+from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_recurrences
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
@@ -87,13 +88,18 @@ def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
     """A Scan as it is, or as three kernels, where parts of one size are enough. Where a dim says how long rows are, both: the
     launch takes the one, or the others and what is left behind them."""
     rows, extent = static(size(spec.rows)), static(spec.along.extent)
-    if not rows or not may_be_parted(spec):
+    by_maps = is_split_by_maps(spec)
+    if not rows or not (by_maps or may_be_parted(spec)):
+        return (spec,)
+    if extent is None and by_maps:
         return (spec,)
     if extent is None:
         return _split_open_scan(spec, device.cores * BLOCKS_A_CORE // 2 // rows)
     wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)
     parts = next((n for n in range(wanted, 1, -1) if extent % n == 0), 1)
-    return (spec,) if parts < 2 else split_scan(spec, parts)
+    if parts < 2:
+        return (spec,)
+    return split_recurrences(spec, parts) if by_maps else split_scan(spec, parts)
 
 
 def _split_open_scan(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:

@@ -36,6 +36,8 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   __shared__ bool flags[256 / uol::warp_width];
   __shared__ uol::Pick<float, int> picks[256 / uol::warp_width];
   __shared__ uol::Pick<double, long long> wide_picks[256 / uol::warp_width];
+  __shared__ uol::Affine<float> maps[256 / uol::warp_width];
+  __shared__ uol::Affine<double> wide_maps[256 / uol::warp_width];
   __shared__ __align__(16) uol::f16 tile[16][24];
   extern __shared__ __align__(16) float more[];
   const int t = threadIdx.x + 256 * (blockIdx.x + gridDim.x * blockIdx.y) % blockDim.x;
@@ -72,6 +74,9 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   v += uol::block_scan<256>(v, carry, sums, uol::Min{}) + uol::block_scan<256>(best, best_carry, picks, uol::ArgMax{}).value;
   v += uol::block_scan<256>(best, best_carry, picks, uol::ArgMin{}).value + uol::shuffle_up(v, 1);
   f[t] = uol::block_scan<256>(v > 0, f[0], flags, uol::Any{}) || uol::block_scan<256>(v > 0, f[0], flags, uol::All{});
+  const uol::Affine<float> map = uol::composed(uol::Affine<float>{v, 1.0f}, uol::Affine<float>{0.5f, v}, t == 0);
+  v += uol::block_recurrence<256>(map, carry, t == 0, maps);
+  d[t] += uol::block_recurrence<256>(uol::Affine<double>{w, w}, d[0], false, wide_maps);
   uol::atomic_add(d, t, w);
   uol::atomic_add(i, t, 1);
   uol::atomic_add(l, t, 1);

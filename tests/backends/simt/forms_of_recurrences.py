@@ -1,0 +1,86 @@
+"""Forms of recurrences: both directions, every end of the product, infinite and missing factors, folds that others are made of,
+few long rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from forms_of_rows import RNG, ROWS, Arrays, Form
+
+from uol.backends.simt.schedules import BlockPerRow
+
+STATE = """op f(a: f32[R, C], b: f32[R, C]) -> (y: f32[R, C]) {{
+  y[r, i] = sum[j {0} i](b[r, j] * prod[k {1} j, k {2} i](a[r, k]))
+}}"""
+SUMS = """op f(x: f32[R, C]) -> (y: f32[R, C]) {
+  before[r, i] = max[j < i](select(true, x[r, j], x[r, i]))
+  hi[r, i] = max(before[r, i], x[r, i])
+  y[r, i] = hi[r, i] + log(sum[j <= i](exp(x[r, j] - hi[r, j]) * prod[k > j, k <= i](exp(before[r, k] - hi[r, k]))))
+}"""
+
+
+def by_steps(reverse: bool, of_sum: str, of_term: str, of_result: str) -> Callable[[Arrays], np.ndarray]:
+    """Position after position, in float64; what multiplies nothing is not there."""
+
+    def expected(i: Arrays) -> np.ndarray:
+        a, b = (np.flip(i[name].astype(np.float64), 1) if reverse else i[name].astype(np.float64) for name in "ab")
+        out, state = np.zeros_like(b), np.zeros(len(b))
+        with np.errstate(all="ignore"):
+            for n, (by, own) in enumerate(zip(a.T, b.T, strict=True)):
+                plus = by * own if of_term.endswith("=") else own
+                faded = state * by if n and of_result.endswith("=") else state
+                ended = plus if of_result.endswith("=") else own
+                out[:, n] = faded + ended if of_sum.endswith("=") else faded
+                state = by * state + plus if n else plus
+        return np.flip(out, 1) if reverse else out
+
+    return expected
+
+
+def recurrence_forms() -> list[Form]:
+    forms: list[Form] = []
+    ends = [(">", "<="), (">", "<"), (">=", "<="), (">=", "<")]
+    back = {">": "<", ">=": "<=", "<=": ">=", "<": ">"}
+    with np.errstate(all="ignore"):
+        for cols in (7, 300, 512):
+            a, b = (RNG.standard_normal((5, cols)).astype(np.float32) for _ in range(2))
+            a *= 0.9
+            # infinities of one sign alone, and no product that is lost beside them: no order of the terms makes NaN of those
+            a[[0, 1, 3]], b[[0, 1, 3]] = RNG.uniform(0.9, 1.1, (2, 3, cols)).astype(np.float32)
+            a[0, 0], a[0, 4], a[1, -1], a[2, 3], b[3, :5] = np.inf, np.inf, np.inf, np.nan, 0.0
+            a[3, 5], a[4, 2:4] = np.inf, 0.0
+            ways = (*ROWS, BlockPerRow(64, 1, 4), BlockPerRow(64, 1, 2)) if cols % 4 == 0 else ROWS
+            for number, (term, result) in enumerate(ends):
+                of_sum = "<=" if cols == 7 or number % 2 else "<"
+                for reverse in (False, True):
+                    given = (of_sum, term, result)
+                    signs = tuple(back[sign] for sign in given) if reverse else given
+                    form = by_steps(reverse, *given)
+                    name = f"recurrence{''.join(signs)}-{cols}"
+                    dims = {"R": 5, "C": cols}
+                    forms.append(Form(name, STATE.format(*signs), {"a": a, "b": b}, form, ways, dims, close=1e-4))
+        x = (RNG.standard_normal((5, 512)) * 30).astype(np.float32)
+        wide = x.astype(np.float64)
+        lse = np.logaddexp.accumulate(wide, axis=1)
+        ways = (*ROWS, BlockPerRow(64, 1, 4), BlockPerRow(128, 1, 2))
+        forms.append(Form("recurrence-of-maxima", SUMS, {"x": x}, lambda i: lse, ways, {"R": 5, "C": 512}, close=1e-5))
+        return [*forms, *long_recurrences()]
+
+
+def long_recurrences() -> list[Form]:
+    """Three launches: with infinite factors at the first position of a part, and before and behind it."""
+    a, b = RNG.uniform(-1.1, 1.0, (1, 49152)).astype(np.float32), RNG.standard_normal((1, 49152)).astype(np.float32)
+    forms = []
+    for number, (signs, reverse) in enumerate(((("<=", ">", "<="), False), ((">=", "<", ">="), True))):
+        text = STATE.format(*signs)
+        given = {"a": a.copy(), "b": b}
+        if number:
+            given["a"][0, 49152 // 3 * 2 - 1] = np.inf
+        expected = by_steps(reverse, "<=", ">", "<=")
+        dims = {"R": 1, "C": 49152}
+        forms.append(Form(f"long-recurrence-{number}", text, given, expected, (BlockPerRow(256, 1, 4),), dims, close=1e-4))
+    return forms
+
+
+RECURRENCE_FORMS = tuple(recurrence_forms())
