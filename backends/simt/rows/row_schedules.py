@@ -8,7 +8,7 @@ from uol.backends.simt.c_text.counters import Counter, typical
 from uol.backends.simt.elements.vectors import WHOLE_BYTES, is_window, stride_along, width_along
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, most_columns
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Device
@@ -24,9 +24,6 @@ from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
-
-MOST_THREADS = 1024
-"""The largest block of the machines that there are."""
 
 
 def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowSchedule, ...]:
@@ -137,8 +134,8 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
             return BlockPerRow(threads, threads // of_row, each)
     threads = min(THREADS, max(_power_of_two(vectors), lanes))
     if isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1:
-        enough = max(threads, _power_of_two(-(-columns // MOST_COLUMNS)))
-        threads = enough if enough <= MOST_THREADS else threads
+        enough = min(MOST_THREADS, max(threads, _power_of_two(-(-columns // MOST_COLUMNS))))
+        threads = enough if columns <= enough * most_columns(enough) else threads
     return BlockPerRow(threads, 1, each)
 
 
