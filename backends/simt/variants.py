@@ -25,9 +25,8 @@ from uol.backends.simt.c_text.counters import smallest
 from uol.backends.simt.elements.multiples import NONE, is_multiple_of
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, columns_kept
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, columns_kept, most_columns
 from uol.backends.simt.rows.row_schedules import (
-    MOST_THREADS,
     ROWS_STAGED,
     are_short,
     columns_side_by_side,
@@ -112,8 +111,8 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
     are_kept, are_many = len(passes_of(spec).passes) > 1, size(spec.rows) != ONE
-    threads = (THREADS // 4,) * (are_kept or are_many) + (THREADS, MOST_THREADS // 2, MOST_THREADS) * are_kept
-    longer = [of_block * MOST_COLUMNS for of_block in threads]
+    threads = (THREADS // 4,) * (are_kept or are_many) + (THREADS, MOST_THREADS) * are_kept
+    longer = [of_block * each for of_block in threads for each in sorted({MOST_COLUMNS, most_columns(of_block)})]
     bounds: dict[str, int] = {}
     if are_many:  # of which a block has several, of the shortest twice as many
         if _may_be_staged(spec):

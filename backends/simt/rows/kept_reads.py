@@ -23,6 +23,17 @@ bytes), so that other blocks hide the latency."""
 MOST_COLUMNS = 16
 """Of a row a thread: loops over them are unrolled, and a compiler takes its time for each. With 32 a softmax of 1024 columns
 took more than the 0.3 s that `python -m uol.conformance.latency` admits."""
+MOST_THREADS = 512
+"""That share a row and keep it: each may have 128 of the 65,536 registers of a core, and 32 of them hold columns. Of 1,024 each
+may have 64, which do not hold 16 columns, the places of several tensors and what is on its way from them
+(`python -m uol.conformance.build_check --any-size --resources`)."""
+LONGEST_COLUMNS = 32
+"""Of a row a thread of so many."""
+
+
+def most_columns(threads: int) -> int:
+    """That each of the threads of a row may keep."""
+    return LONGEST_COLUMNS if threads >= MOST_THREADS else MOST_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     columns = size(spec.cols)
     count = static(columns) if static(columns) is not None else known_bound(spec.where, columns)
     turns = 0 if count is None else -(-count // (schedule.lanes * schedule.each))
-    if not 0 < turns * schedule.each <= MOST_COLUMNS:
+    if not 0 < turns * schedule.each <= most_columns(schedule.threads):
         return NOTHING
     again = read_again(spec, vectors.loads if schedule.each > 1 else None)
     kept: dict[str, Read] = {}
@@ -82,7 +93,7 @@ def columns_kept(spec: Reduce, threads: int) -> Iterator[int]:
     for read in read_again(spec):
         held += COMPUTE_BYTES[COMPUTE[read.dtype]]
         each = BLOCK_BYTES // threads // held // 2 * 2  # by pairs of columns, too
-        if MOST_COLUMNS // 2 < each < MOST_COLUMNS:
+        if MOST_COLUMNS // 2 < each < most_columns(threads):
             yield each * threads
 
 

@@ -35,8 +35,8 @@ ROW, COLUMN, LANE = "$row", "$col", "lane"
 BEGIN = "begin"
 """Of the run of a row."""
 LEAST_THREADS = 512
-"""On a core, of a kernel of any size: a thread then has up to 128 registers of 65,536. Left to themselves compilers keep some
-kernels to 32, and the rest of what those need in memory (`build_check --any-size --resources`)."""
+"""On a core, of a kernel of any size or of blocks as wide: a thread then has up to 128 registers of 65,536. Left to themselves
+compilers keep some kernels to 32 or 64, and the rest of what those need in memory (`build_check --any-size --resources`)."""
 A = TypeVar("A", Read, Store)
 
 
@@ -117,8 +117,10 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
 
 
 def row_signature(spec: Reduce, names: Names, threads: int, index: Index) -> Signature:
-    """Where sizes are arguments a row's loops end anywhere: what that takes goes to registers, not to memory."""
-    return signature(spec, kernel_symbol(spec), names, threads, index, least_threads=LEAST_THREADS if spec.dims else 0)
+    """Where sizes are arguments a row's loops end anywhere, and a thread of the widest blocks keeps up to 32 columns: what that
+    takes goes to registers, not to memory."""
+    least = LEAST_THREADS if spec.dims or threads >= LEAST_THREADS else 0
+    return signature(spec, kernel_symbol(spec), names, threads, index, least_threads=least)
 
 
 def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:

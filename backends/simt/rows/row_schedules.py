@@ -10,7 +10,7 @@ from uol.backends.simt.elements.spans import Group, may_be_picked
 from uol.backends.simt.elements.vectors import is_window, stride_along, width_along
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, most_columns
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, WHOLE_BYTES, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Device
@@ -32,9 +32,6 @@ LONGEST_WINDOW = 16
 """Columns of which a thread takes all at once."""
 WIDTHS = (16, 8, 4, 2)
 """Rows that a thread may have side by side."""
-
-MOST_THREADS = 1024
-"""The largest block of the machines that there are."""
 
 
 def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowSchedule, ...]:
@@ -161,8 +158,8 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
             return BlockPerRow(threads, threads // of_row, each)
     threads = min(THREADS, max(_power_of_two(vectors), lanes))
     if isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1:
-        enough = max(threads, _power_of_two(-(-columns // MOST_COLUMNS)))
-        threads = enough if enough <= MOST_THREADS else threads
+        enough = min(MOST_THREADS, max(threads, _power_of_two(-(-columns // MOST_COLUMNS))))
+        threads = enough if columns <= enough * most_columns(enough) else threads
     return BlockPerRow(threads, 1, each)
 
 

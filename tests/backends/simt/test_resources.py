@@ -50,6 +50,25 @@ def test_a_cubin_says_what_its_assembler_said(crowded: bool) -> None:
     assert any(each.local_bytes for each in found.values()) is crowded
 
 
+@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, so there is no cubin to read")
+@pytest.mark.parametrize(
+    ("op", "types", "dims"),
+    [
+        ("softmax", "f32", {"S": 1024, "C": 16_384}),
+        ("layer_norm", "f32", {"S": 1024, "C": 16_384}),
+        ("add_layer_norm", "f16", {}),
+        ("add_layer_norm_grad", "f16", {}),
+        ("rms_norm_residual_grad", "bf16", {}),
+    ],
+)
+def test_the_longest_rows_that_are_kept_fit_registers(op: str, types: str, dims: dict[str, int]) -> None:
+    """Those of a thread are 128 where 512 share a row; 64, where 1024 do, were too few (8 to 24 bytes went to memory)."""
+    module = uol.compile(op, "cuda:h100", types, dims).module
+    found = cubin.resources(registry.get("cuda").build(module))
+    assert not {name: each for name, each in found.items() if each.local_bytes}
+    assert max(kernel.launch.block[0] for kernel in module.kernels) == 512
+
+
 @pytest.mark.skipif(clang.find() is None, reason="there is no clang with AMD's libraries to build a code object with")
 @pytest.mark.parametrize("text", ["float kept[4];", "float kept[4096]; // what no registers hold"])
 def test_a_code_object_says_what_its_compiler_said(text: str) -> None:
