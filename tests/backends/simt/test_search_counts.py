@@ -56,7 +56,7 @@ def test_the_keys_of_a_block_are_read_once() -> None:
     assert isinstance(schedule, Bins) and by_warps < 1.02 and by_blocks < 1.05
     schedule, by_warps, by_blocks = moved(1 << 20, 257, "searchsorted", "S")
     assert schedule == Elements(256, 2) and by_warps > 30
-    assert by_blocks == pytest.approx(1 + 34 * 32 / (512 * 4)), "33 sectors of edges, and one where they begin within a sector"
+    assert by_blocks == pytest.approx(1 + 33 * 32 / (512 * 4)), "33 sectors of edges, which are all that there are"
     schedule, by_warps, _ = moved(1 << 16, 9000)
     assert isinstance(schedule, Elements) and by_warps > 50
 
