@@ -228,6 +228,8 @@ class Group:
         """A product, quotient or remainder of what has been taken apart."""
         first, place = inner
         number, places = static(by), self.values(place)
+        if not places:
+            return None
         if fn == "*":
             return (mul(first, by), mul(place, by)) if number is not None or place == ZERO else None
         if number is not None and number > 0 and is_multiple_of(first, number, self.multiples):

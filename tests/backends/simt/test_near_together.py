@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,8 @@ def test_what_would_take_as_many_vectors_as_elements_is_read_one_by_one() -> Non
     assert span_of(read(idx("*", STEP, STEP)), group()) is None
     assert span_of(read(idx("%", idx("+", STEP, Const(2)), N)), group()) is None, "a group that goes over the end"
     assert span_of(read(idx("/", STEP, Const(3))), group()) is None
+    empty = replace(group(window=3), unrolled=(Axis("r", Const(0)),))
+    assert span_of(read(idx("%", idx("+", STEP, COLUMN), N)), empty) is None, "nothing of a window without columns"
 
 
 def test_one_element_for_all_steps_is_read_once() -> None:
