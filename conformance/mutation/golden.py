@@ -132,10 +132,10 @@ GOLDEN = (
     ),
     # Elements of two lines by turns, picked from a vector of each; of a last block not all.
     Golden(Workload("pixel_shuffle", {"N": 5, "C": 12, "H": 5, "W": 44}, {"factor": 2}), ("f32",), threads_only=True),
-    # Steps of a recurrence, composed: several positions a thread; of a last turn not all. Relative to a maximum that goes on.
-    Golden(Workload("logcumsumexp", {"R": 5, "N": 1324}), ("f32",), threads_only=True),
-    # Searches among keys in shared memory; of a last block not all.
-    Golden(Workload("histogram", {"N": 20011, "E": 301}), ("f32",), threads_only=True),
+    # Steps of a recurrence, composed: several positions a thread; of a last turn not all.
+    Golden(Workload("linear_recurrence", {"S": (5,), "N": 1324}), ("f32",), threads_only=True),
+    # A search for each thread; of a last block not all.
+    Golden(Workload("searchsorted", {"E": 301, "S": (1021,)}), ("f32",), threads_only=True),
     # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
     Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
 )
