@@ -35,10 +35,6 @@ from uol.ir.gradients.vjp_rules import Vjp
 from uol.ir.operators import GRADIENT, Operators
 from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
-BEFORE_ADDING: tuple[Search, ...] = ("none", "one place")
-BEHIND: tuple[Search, ...] = ("what is left", "everywhere")
-"""Ways to the indices that read an element, before and behind adding to it from each place that reads it."""
-
 
 class ReverseMode(Accumulator):
     """`forward`: the statements that may be recomputed. `active`: the tensors whose cotangents anybody asks for."""
@@ -64,6 +60,7 @@ class ReverseMode(Accumulator):
         self.active = self._active(asked) - stabilisers(op.body, results, frozenset(types.sets))
         self.forward = [r for s in op.body if (r := self.recomputed(s, results)) is not None]
         self.totals: dict[str, Cotangent] = {}
+        self.compared: dict[str, tuple[Term, tuple[Item, ...]]] = {}  # reads whose place is asked of every element
 
     def _active(self, asked: tuple[str, ...]) -> frozenset[str]:
         """The tensors through which a result depends on an input that is asked for."""
@@ -267,16 +264,24 @@ class ReverseMode(Accumulator):
         used = frozenset(k for p in cotangent.sum for f, _ in p.factors for k in free_keys(f))
         if not used & {i.key for i in scope if i.bound} and is_awkward(term, element, dims, self.types, self.names):
             term = Term(access, self.named("part", cotangent, own), scope)
-        found = None
-        for search in BEFORE_ADDING:
-            found = found or gather(term, element, dims, self.types, self.names, search)
+        found = gather(term, element, dims, self.types, self.names)
+        if found is None and (found := gather(term, element, dims, self.types, self.names, "one place")) is not None:
+            self.compared[name] = term, element
         found = found or self.scattered(term, element)
-        for search in BEHIND:
+        searches: tuple[Search, ...] = ("what is left", "everywhere")
+        for search in searches:
             found = found or gather(term, element, dims, self.types, self.names, search)
         if found is None:
             message = f"the gradient of this read of `{name}` cannot be written: no text says which indices read an element"
             raise mismatch(self.op, access, message, "read it in a statement of its own, at plain indices")
         self.terms.setdefault(name, []).append(found)
+
+    def total(self, name: str) -> Cotangent:
+        """A term that compares places is added at its own, where it is all that there is: zeros are cleared, not compared."""
+        if name in self.compared and sum(bool(t.sum) for t in self.terms[name]) == 1:
+            added = self.scattered(*self.compared.pop(name))
+            self.terms[name] = self.terms[name] if added is None else [added]
+        return super().total(name)
 
     def scattered(self, term: Term, element: tuple[Item, ...]) -> Cotangent | None:
         """The sum of what went elsewhere; all such terms of a tensor are added to one."""
