@@ -18,7 +18,7 @@ from uol.codegen.specs.nodes import Fold, Reduce
 from uol.ir.program.nodes import Call, Const, Var
 
 TOTAL = "op total(x: f32[R, C]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) }"
-CLIPPED = """op clipped(x: f32[R, C], w: f32[C]) -> (y: f32[R], z: f32[R]) where C > 0 {
+CLIPPED = """op clipped_rows(x: f32[R, C], w: f32[C]) -> (y: f32[R], z: f32[R]) where C > 0 {
   y[r] = sum[c < 2 * r - 3](x[r, c] * w[c] else 0)
   z[r] = max[c < 2 * r - 3](x[r, c] else 0)
 }"""
