@@ -45,8 +45,7 @@ Found = Mapping[tuple[str, str], Interval]
 def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int]) -> Issued:
     """The counts of a rendered kernel, on warps of so many lanes, at these sizes of dims that are arguments."""
     grid, _, _ = kernel.launch.blocks(dims)
-    sizes = tuple((place, dims[p.name]) for place, p in enumerate(kernel.params) if p.kind == "dim")
-    found = _read(kernel.text, grid, kernel.launch.block[0], sizes)[lanes] if grid else {}
+    found = _read(kernel.text, grid, kernel.launch.block[0], _sizes(kernel, dims))[lanes] if grid else {}
     must = compulsory(kernel.spec, dims)
     return Issued(
         must.memory_bytes,
@@ -68,7 +67,7 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
 def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]) -> Mapping[int, Found]:
     """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost. `sizes`: what
     parameters are, by their places."""
-    (kernel,) = read_kernels(text)
+    kernel = _parsed(text)
     values: dict[str, Value] = {kernel.parameters[place].name: np.array([[size]], np.int64) for place, size in sizes}
     widths = [width for width in WIDTHS if threads % width == 0]
 
@@ -86,20 +85,27 @@ def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]
     return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
 
 
-def bytes_by_block(kernel: Kernel, device_lanes: int, dims: Mapping[str, int]) -> int:
+@lru_cache(maxsize=KEPT_READINGS)
+def _parsed(text: str) -> KernelText:
+    (kernel,) = read_kernels(text)
+    return kernel
+
+
+def _sizes(kernel: Kernel, dims: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
+    """What parameters are, by their places."""
+    return tuple((place, dims[p.name]) for place, p in enumerate(kernel.params) if p.kind == "dim")
+
+
+def bytes_by_block(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> int:
     """Bytes of global memory of a rendered kernel, each sector once for every block that touches it."""
     grid, _, _ = kernel.launch.blocks(dims)
     if not grid:
         return 0
-    (text,) = read_kernels(kernel.text)
-    values: dict[str, Value] = {
-        text.parameters[place].name: np.array([[dims[p.name]]], np.int64)
-        for place, p in enumerate(kernel.params)
-        if p.kind == "dim"
-    }
+    text = _parsed(kernel.text)
+    values: dict[str, Value] = {text.parameters[place].name: np.array([[size]]) for place, size in _sizes(kernel, dims)}
     chosen = sample(grid, BLOCKS_KEPT)
     threads = kernel.launch.block[0]
-    reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [device_lanes], MOST_TURNS, values)
+    reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [lanes], MOST_TURNS, values)
     reading.room = _sectors_of(kernel, text, dims)
     each = reading.run_blocks()
     if len(chosen) == grid:
@@ -133,8 +139,8 @@ def _turns_read(visits: Callable[[int], int], cost: int) -> int:
 
 def _accesses(kernel: Kernel, found: Found) -> dict[tuple[str, int], Interval]:
     """By tensor, as the spec calls it, and bytes of an access."""
-    (text,) = read_kernels(kernel.text)
-    tensors = {written.name: p.name for written, p in zip(text.parameters, kernel.params, strict=True)}
+    written = _parsed(kernel.text).parameters
+    tensors = {name.name: p.name for name, p in zip(written, kernel.params, strict=True)}
     parts = ((name.split(), count) for name, count in _by_name(found, "access").items())
     return {(tensors[array], int(size)): count for (array, size), count in parts}
 

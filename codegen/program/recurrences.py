@@ -20,7 +20,7 @@ from functools import partial
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.names import taken_names, unused
-from uol.codegen.program.scans import Running, bound_of, reaches
+from uol.codegen.program.scans import Running, bound_of, bounded_by, reaches
 from uol.codegen.specs.steps import AFFINE, RECURRENCE
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var, zero_of
@@ -168,22 +168,14 @@ def _sum(a: Expr, b: Expr) -> Expr:
 
 def recurrence_of(value: Reduce, axes: Iterable[Axis], tensors: Mapping[str, Tensor]) -> Recurrence | None:
     """A reduction as a recurrence along one of the axes outside; None where it is none."""
-    if value.op != "sum" or not is_float(value.dtype) or len(value.axes) != 1 or len(value.where) != 1:
+    bounded, parts = bounded_by(value, axes), _parted(value.body)
+    if value.op != "sum" or not is_float(value.dtype) or bounded is None or parts is None:
         return None
-    (inner,) = value.axes
-    bound = bound_of(value.where[0], inner.name)
-    if bound is None:
-        return None
-    relation, name = bound
-    along = next((axis for axis in axes if axis.name == name), None)
-    parts = _parted(value.body)
-    if along is None or parts is None or not reaches(inner, along, relation):
-        return None
-    product, term = parts
+    (inner, along, relation), (product, term) = bounded, parts
     ends = _ends(product, inner, along, relation)
-    if ends is None or name in variables(term) or {inner.name, name} & variables(product.body):
+    if ends is None or along.name in variables(term) or {inner.name, along.name} & variables(product.body):
         return None
-    here = Var(name)
+    here = Var(along.name)
     return Recurrence(
         along,
         substitute(product.body, {product.axes[0].name: here}),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -45,20 +45,24 @@ def _scanned(stage: Stage) -> Stage:
 
 def _running(stage: Stage) -> Running | None:
     value = stage.value
-    if not isinstance(value, Reduce) or len(value.axes) != 1 or len(value.where) != 1:
+    found = bounded_by(value, stage.axes) if isinstance(value, Reduce) else None
+    if found is None or not isinstance(value, Reduce):
         return None
-    (inner,) = value.axes
-    bound = bound_of(value.where[0], inner.name)
-    if bound is None:
+    inner, outer, relation = found
+    if outer.name in variables(value.body) | variables(inner.extent):
         return None
-    relation, name = bound
-    outer = next((a for a in stage.axes if a.name == name), None)
-    if outer is None or name in variables(value.body) | variables(inner.extent):
+    place = Var(outer.name)
+    body = substitute(value.body, {inner.name: place})
+    return Running(value.op, place, body, value.dtype, relation in (">=", ">"), relation in ("<", ">"))
+
+
+def bounded_by(value: Reduce, axes: Iterable[Axis]) -> tuple[Axis, Axis, str] | None:
+    """The axis of a reduction, the one of those outside that alone bounds it, and the relation; None where that is not so."""
+    if len(value.axes) != 1 or len(value.where) != 1 or (bound := bound_of(value.where[0], value.axes[0].name)) is None:
         return None
-    if not reaches(inner, outer, relation):
-        return None
-    body = substitute(value.body, {inner.name: Var(name)})
-    return Running(value.op, Var(name), body, value.dtype, relation in (">=", ">"), relation in ("<", ">"))
+    (inner,), (relation, name) = value.axes, bound
+    outer = next((axis for axis in axes if axis.name == name), None)
+    return None if outer is None or not reaches(inner, outer, relation) else (inner, outer, relation)
 
 
 def bound_of(condition: Expr, inner: str) -> tuple[str, str] | None:

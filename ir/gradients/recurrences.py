@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from uol.ir.gradients.maps.transposed_index import FLIPPED
 from uol.ir.gradients.text.substitution import free_keys, substitute
 from uol.ir.syntax.surface import Access, Binary, Binder, Expr, Name, Number, Pack, Reduction, below
-
-FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True, slots=True)

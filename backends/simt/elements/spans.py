@@ -186,9 +186,13 @@ class Group:
 
     @staticmethod
     def of(spec: KernelSpec, axis: Axis, width: int, unrolled: Axis | None = None) -> Group:
-        known = {**known_multiples(spec.where), Var(axis.name): width}
         sizes = {arg.name: found for arg in spec.args if (found := elements_of(arg)) is not None}
-        return Group(axis, width, () if unrolled is None else (unrolled,), known, sizes)
+        group = Group(axis, 1, () if unrolled is None else (unrolled,), known_multiples(spec.where), sizes)
+        return group.of_width(width)
+
+    def of_width(self, width: int) -> Group:
+        """As many steps."""
+        return replace(self, width=width, multiples={**self.multiples, Var(self.axis.name): width})
 
     @property
     def moving(self) -> frozenset[str]:

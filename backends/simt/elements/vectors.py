@@ -44,8 +44,7 @@ def width_along(
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors.
     `within`: an axis along which windows may lie that touch. `along`: axes such that what does not lie along them counts for
     little: where it is the widest, it is moved in pieces. `near`: what lies near together may be picked from vectors."""
-    multiples = known_multiples(spec.where)
-    whole_spec = spec
+    multiples, group = known_multiples(spec.where), Group.of(spec, axis, 1, within)
     spec, end = until_end(spec) if isinstance(spec, Reduce) else (spec, None)
     lengths = (axis.extent,) if end is None or end.axis != axis else (axis.extent, end.first, end.extent)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
@@ -63,7 +62,7 @@ def width_along(
         and all(
             is_side_by_side(a, axis, width, multiples)
             or is_window(a, axis, within, width, multiples)
-            or (near and may_be_picked(a, Group.of(whole_spec, axis, width, within)))
+            or (near and may_be_picked(a, group.of_width(width)))
             for a in (*whole, *others)
         )
     ):

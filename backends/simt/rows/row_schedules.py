@@ -28,6 +28,7 @@ from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
 FEW_COLUMNS = 4
+"""That one thread takes of a row where the number of rows is an argument: a warp for each would leave most lanes idle."""
 LONGEST_WINDOW = 16
 """Columns of which a thread takes all at once."""
 WIDTHS = (16, 8, 4, 2)
@@ -115,7 +116,8 @@ def window_axis(spec: Reduce) -> Axis | None:
         return within
     if (known := static(within.extent)) is None or known > LONGEST_WINDOW:
         return None
-    return within if any(_are_near(varying, Group.of(spec, axis, width, within)) for width in WIDTHS) else None
+    group = Group.of(spec, axis, 1, within)
+    return within if any(_are_near(varying, group.of_width(width)) for width in WIDTHS) else None
 
 
 def _are_near(varying: Sequence[Read | Store], group: Group) -> bool:

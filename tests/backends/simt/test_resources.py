@@ -27,11 +27,15 @@ SAID_BY_PTXAS = re.compile(
 )
 
 
+needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, so there is no cubin to read")
+"""The project's own environment has it: `make environment`."""
+
+
 def product(target: str) -> Module:
     return uol.compile("matmul", target, "f32", {"S": 1, "M": 4096, "K": 64, "N": 4096}).module
 
 
-@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, so there is no cubin to read")
+@needs_nvrtc
 @pytest.mark.parametrize("crowded", [False, True])
 def test_a_cubin_says_what_its_assembler_said(crowded: bool) -> None:
     """With as many blocks a core as its threads allow, 32 registers each, a product needs memory beside them."""
@@ -50,7 +54,7 @@ def test_a_cubin_says_what_its_assembler_said(crowded: bool) -> None:
     assert any(each.local_bytes for each in found.values()) is crowded
 
 
-@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, so there is no cubin to read")
+@needs_nvrtc
 @pytest.mark.parametrize(
     ("op", "types", "dims"),
     [
