@@ -72,8 +72,9 @@ def fold_text(fold: Fold, printer: Printer) -> FoldText:
 def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: str) -> str:
     """The statement that folds in one value, of column `position`."""
     if fold.op == RECURRENCE:
-        by, plus = map_of(value, printer)
-        return f"{text.variable} = {by} * {text.variable} + {plus};"
+        by, plus = value.children
+        moved = Call("*", (by, Var(fold.name, fold.dtype)), fold.dtype)
+        return f"{text.variable} = {printer.value(Call('+', (moved, plus), fold.dtype))};"
     if fold.op in PICKS:
         candidate = f"{text.ctype}{{{printer.value(value)}, {position}}}"
         return f"{text.variable} = uol::pick_{fold.op[3:]}({text.variable}, {candidate});"
@@ -81,13 +82,6 @@ def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: st
         return f"{text.variable} {IN_PLACE[fold.op]} {printer.value(value)};"
     step = Call(BINARY_OF[fold.op], (Var(fold.name, fold.dtype), value), fold.dtype)
     return f"{text.variable} = {printer.value(step)};"
-
-
-def map_of(value: Expr, printer: Printer) -> tuple[str, str]:
-    """What a step of a recurrence multiplies by, as an operand, and what it adds."""
-    by, plus = value.children
-    text = printer.value(by)
-    return (text if text.isidentifier() else f"({text})"), printer.value(plus)
 
 
 def identity(op: str, dtype: str, printer: Printer) -> str:

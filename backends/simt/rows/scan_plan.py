@@ -19,7 +19,7 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
-from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, map_of, take
+from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -297,8 +297,8 @@ class _Writer:
         """One more step of a recurrence behind a thread's others."""
         self._declare(variables(fold.value), scope)
         text, map_ = self.texts[fold.name], self.maps[fold.name]
-        by, plus = map_of(scope.positioned(fold.value), scope.printer)
-        step = f"{text.map_type}{{{by}, {plus}}}"
+        by, plus = map(scope.printer.value, scope.positioned(fold.value).children)
+        step = f"{text.map_type}{{{by if by.isidentifier() else f'({by})'}, {plus}}}"
         scope.add(f"{map_} = {step if is_first == 'true' else f'uol::composed({map_}, {step}, {is_first})'};", fold.line)
 
     def _block_scan(self, scan: str, fold: Fold, threads: int) -> str:
