@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from uol.backends.twin.record import Finding
 from uol.codegen.backend import Capability, Kernel, Module
@@ -37,37 +39,56 @@ def scratch_limits(module: Module, capability: Capability, sizes: Mapping[tuple[
             yield Finding("limit-shared", message, kernel.name, line_of(kernel, module))
 
 
-def signature(kernel: Kernel) -> str:
-    """A pattern of the line that begins a kernel; its group is the launch bound."""
-    return rf"(?:__launch_bounds__\(\s*(\d+)[^)]*\)\s*)?\b{re.escape(kernel.name)}\s*\("
-
-
 def launch_bound(kernel: Kernel, module: Module) -> int | None:
-    match = re.search(signature(kernel), module.device.text)
-    return int(match[1]) if match and match[1] else None
+    return _declared(module.device.text, kernel.name).bound
 
 
 def line_of(kernel: Kernel, module: Module) -> int:
     """The line of the text that begins a kernel."""
-    match = re.search(signature(kernel), module.device.text)
-    return module.device.text.count("\n", 0, match.end()) + 1 if match else 0
+    return _declared(module.device.text, kernel.name).line
 
 
 def linkage(module: Module) -> Iterator[Finding]:
     """Kernels that no launcher would find: a loader looks for a name with C linkage, of a function for the device."""
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m[0]), module.device.text, flags=re.DOTALL)
-    defined = " ".join(re.findall(r"^\s*#\s*define\b.*$", text, re.MULTILINE))
     for kernel in module.kernels:
-        match = re.search(signature(kernel), text)
-        if match is None:
-            yield Finding("not-a-kernel", f"the text has no function {kernel.name}", kernel.name, 0)
-            continue
-        head = text[: match.start()]
-        declaration = head[max(head.rfind(mark) for mark in (";", "}", "{")) + 1 :]
-        in_block = re.findall(r'extern\s+"C"\s*\{', head)
-        declaration += defined  # a macro may stand for either
-        missing = [] if "__global__" in declaration else ["`__global__`: it cannot be launched"]
-        if not re.search(r'extern\s+"C"', declaration) and not in_block:
-            missing.append('`extern "C"`: its symbol is not its name, and no loader finds it')
-        for reason in missing:
-            yield Finding("not-a-kernel", f"{kernel.name} is declared without {reason}", kernel.name, line_of(kernel, module))
+        declared = _declared(module.device.text, kernel.name)
+        for message in declared.faults:
+            yield Finding("not-a-kernel", message, kernel.name, declared.line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What a text says of a kernel: where it begins, its launch bound, and why no launcher would find it."""
+
+    line: int
+    bound: int | None
+    faults: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _declared(text: str, name: str) -> _Declared:
+    """Many calls have one text: cases of several sizes, where these are arguments."""
+    begin = re.compile(rf"(?:__launch_bounds__\(\s*(\d+)[^)]*\)\s*)?\b{re.escape(name)}\s*\(")
+    match = begin.search(text)
+    line = text.count("\n", 0, match.end()) + 1 if match else 0
+    bound = int(match[1]) if match and match[1] else None
+    return _Declared(line, bound, tuple(_faults(_without_comments(text), name, begin)))
+
+
+@lru_cache(maxsize=32)
+def _without_comments(text: str) -> str:
+    return re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.DOTALL)
+
+
+def _faults(text: str, name: str, begin: re.Pattern[str]) -> Iterator[str]:
+    match = begin.search(text)
+    if match is None:
+        yield f"the text has no function {name}"
+        return
+    head = text[: match.start()]
+    defined = " ".join(re.findall(r"^\s*#\s*define\b.*$", text, re.MULTILINE))
+    declaration = head[max(head.rfind(mark) for mark in (";", "}", "{")) + 1 :] + defined  # a macro may stand for either
+    if "__global__" not in declaration:
+        yield f"{name} is declared without `__global__`: it cannot be launched"
+    if not re.search(r'extern\s+"C"', declaration) and not re.findall(r'extern\s+"C"\s*\{', head):
+        yield f"{name} is declared without `extern \"C\"`: its symbol is not its name, and no loader finds it"

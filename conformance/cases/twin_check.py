@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from zlib import crc32
 
+from uol.backends.cache.files import open_cache
 from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
+from uol.codegen.backend import Module
 from uol.compilation.pipeline import module_of, program_of
 from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
@@ -41,6 +44,10 @@ Progress = Callable[[int, int], None]
 
 BATCH = 48
 """Cases whose kernels are compiled together."""
+RECENT = 32
+"""Modules that stay in memory: reading one takes longer than most cases do."""
+_recent: dict[tuple[Path, str], Module] = {}
+"""By the folder of the cache and the digest of the key, the least recent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,18 @@ def compiled_of(case: Case) -> tuple[Compiled, Program]:
     layouts = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, layouts, deterministic=case.deterministic)
     request = opened(request) if case.sizes == "open" else request
-    return Compiled(request, module_of(request)), program
+    return Compiled(request, _module(request)), program
+
+
+def _module(request: Request) -> Module:
+    """The kernels of a request; as they were in memory, where a case of late had the same: of another size, say."""
+    cache = open_cache()
+    key = (cache.root, request.key("module").digest)
+    module = _recent.pop(key, None) or module_of(request, cache)
+    _recent[key] = module
+    if len(_recent) > RECENT:
+        del _recent[next(iter(_recent))]
+    return module
 
 
 def prepare(case: Case) -> Prepared:
