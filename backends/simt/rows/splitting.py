@@ -11,8 +11,9 @@ from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
+from uol.codegen.specs.long_rows.cut_scan import cut_scan
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
-from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_recurrences
+from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_open_recurrences, split_recurrences
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
@@ -85,31 +86,35 @@ def _even_parts(wanted: int, extent: int) -> int | None:
 
 
 def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
-    """A Scan as it is, or as three kernels, where parts of one size are enough. Where a dim says how long rows are, both: the
-    launch takes the one, or the others and what is left behind them."""
+    """A Scan as it is, or in parts: all folds that need the same ones at once. Where a dim says how long rows are, both: the
+    launch takes the one, or the others."""
     rows, extent = static(size(spec.rows)), static(spec.along.extent)
-    by_maps = is_split_by_maps(spec)
-    if not rows or not (by_maps or may_be_parted(spec)):
-        return (spec,)
-    if extent is None and by_maps:
+    levels = cut_scan(spec)
+    if not rows or not all(is_split_by_maps(level) or may_be_parted(level) for level in levels):
         return (spec,)
     if extent is None:
-        return _split_open_scan(spec, device.cores * BLOCKS_A_CORE // 2 // rows)
+        parts = device.cores * BLOCKS_A_CORE // 2 // rows
+        if parts < 2 or lanes_want_rows(spec, spec.rows, (spec.along,)):
+            return (spec,)
+        is_short = compare("<", spec.along.extent, Const(parts * LEAST_OPEN))
+        whole = replace(spec, name=f"{spec.name}_whole", where=(*spec.where, is_short))
+        parted = tuple(kernel for level in levels for kernel in _in_uneven_parts(level, parts))
+        return (whole, *(replace(each, where=(*spec.where, negate(is_short))) for each in parted))
     wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)
-    parts = next((n for n in range(wanted, 1, -1) if extent % n == 0), 1)
-    if parts < 2:
+    if wanted < 2:
         return (spec,)
-    return split_recurrences(spec, parts) if by_maps else split_scan(spec, parts)
+    even = next((n for n in range(wanted, wanted // 2, -1) if extent % n == 0), 1)
+    return tuple(k for each in levels for k in (_in_even_parts(each, even) if even > 1 else _in_uneven_parts(each, wanted)))
 
 
-def _split_open_scan(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:
-    """In so many parts, where each is worth a turn of a block."""
-    if parts < 2 or lanes_want_rows(spec, spec.rows, (spec.along,)):
-        return (spec,)
-    is_short = compare("<", spec.along.extent, Const(parts * LEAST_OPEN))
-    whole = replace(spec, name=f"{spec.name}_whole", where=(*spec.where, is_short))
-    parted = split_open_scan(spec, parts, WHOLE_BYTES)
-    return (whole, *(replace(each, where=(*spec.where, negate(is_short))) for each in parted))
+def _in_even_parts(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:
+    return split_recurrences(spec, parts) if is_split_by_maps(spec) else split_scan(spec, parts)
+
+
+def _in_uneven_parts(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:
+    """And what is left behind them."""
+    split_any = split_open_recurrences if is_split_by_maps(spec) else split_open_scan
+    return split_any(spec, parts, WHOLE_BYTES)
 
 
 def split_long_select(spec: Select) -> tuple[Select, ...]:

@@ -1,4 +1,5 @@
-"""A Reduce that goes over its rows several times as several kernels: each fold is stored, and read again by what needs it.
+"""A Reduce that goes over its rows several times as several kernels: each fold is stored, and read again by what needs it. What
+is stored of elements is stored by the last, if that stores any.
 
     hi[r] = max[c](x); s[r] = sum[c](exp(x - hi)); y[r, c] = exp(x - hi) / s
     ->   HI[r] = max[c](x);   S[r] = sum[c](exp(x - HI[r]));   y[r, c] = exp(x - HI[r]) / S[r]
@@ -10,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from uol.codegen.specs.head import head_of
-from uol.codegen.specs.long_rows.split_folds import stored, values_of
-from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Map, Read, Reduce, Step, Store
-from uol.codegen.specs.rewrites import args_of, in_physical_order, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.long_rows.split_folds import loaded, stored, values_of
+from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Map, Reduce, Step, Store
+from uol.codegen.specs.rewrites import args_of, in_physical_order, ordered, over_axes, scalars_of, workspace_over
 from uol.codegen.specs.steps import Pass, names_behind, passes_of
 from uol.codegen.specs.verify import verified
 
@@ -24,7 +25,7 @@ def cut_passes(spec: Reduce) -> tuple[KernelSpec, ...]:
     if len(found.passes) < 2:
         return (spec,)
     arrays = {f.name: workspace_over(f"{spec.name}_{f.name}_rows", f.dtype, spec.rows) for p in found.passes for f in p.folds}
-    wanted = [_wanted(part, found.before if number == 0 else ()) for number, part in enumerate(found.passes)]
+    wanted = _later_stores([_wanted(part, () if number else found.before) for number, part in enumerate(found.passes)], spec)
     kernels: list[KernelSpec] = []
     for number, part in enumerate(found.passes):
         later = frozenset().union(*(names_behind(spec.steps, each) for each in wanted[number + 1 :]))
@@ -58,6 +59,17 @@ def _wanted(part: Pass, before: Sequence[Step]) -> list[Step]:
     return [s for s in (*before, *part.elements, *part.row_steps) if not isinstance(s, Let)]
 
 
+def _later_stores(wanted: list[list[Step]], spec: Reduce) -> list[list[Step]]:
+    """What each pass is for, where the last one takes the stores of elements of all."""
+    every = {a.name for a in spec.axes}
+    *earlier, last = wanted
+    if not any(isinstance(s, Store) and set(s.axes) == every for s in last):
+        return wanted
+    late = [s for steps in earlier for s in steps if isinstance(s, Store) and set(s.axes) == every]
+    moved = {id(s) for s in late}
+    return [*([s for s in steps if id(s) not in moved] for steps in earlier), [*late, *last]]
+
+
 def _steps(
     spec: Reduce, part: Pass, wanted: Sequence[Step], later: frozenset[str], arrays: Mapping[str, Arg]
 ) -> tuple[Step, ...]:
@@ -69,14 +81,8 @@ def _steps(
         if id(step) in chosen or (isinstance(step, Let) and step.name in needed):
             steps.append(step)
         elif isinstance(step, Fold) and step.name in needed - own:
-            steps.append(_loaded(spec, step, arrays[step.name]))
+            steps.append(loaded(step, arrays[step.name], spec.rows, spec.axes))
     return (*steps, *(stored(fold, arrays[fold.name], spec.rows) for fold in part.folds if fold.name in later))
-
-
-def _loaded(spec: Reduce, fold: Fold, array: Arg) -> Let:
-    offset, strides = place_in(array, spec.rows, spec.axes)
-    read = Read(array.name, offset, strides, (), None, array.dtype)
-    return Let(fold.name, read, fold.dtype, tuple(a.name for a in spec.rows), fold.line)
 
 
 def _kernel(spec: Reduce, name: str, steps: tuple[Step, ...], arrays: Iterable[Arg]) -> KernelSpec:

@@ -96,6 +96,13 @@ def stored(fold: Fold, array: Arg, rows: Sequence[Axis]) -> Store:
     return Store(array.name, offset, strides, Var(fold.name, fold.dtype), fold.dtype, tuple(a.name for a in rows), fold.line)
 
 
+def loaded(fold: Fold, array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Let:
+    """A fold's value out of an array over its own axes, in a kernel over `axes`."""
+    offset, strides = place_in(array, own, axes)
+    read = Read(array.name, offset, strides, (), None, array.dtype)
+    return Let(fold.name, read, fold.dtype, tuple(a.name for a in own), fold.line)
+
+
 def folds_of(spec: Reduce | Scan) -> list[Fold]:
     return [s for s in spec.steps if isinstance(s, Fold)]
 

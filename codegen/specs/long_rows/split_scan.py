@@ -16,6 +16,7 @@ from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_grouped, stored, totals, values_of
 from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Read, Reduce, Scan, Step
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.scan_ends import may_evaluate_all, within_row
 from uol.codegen.specs.steps import BINARY_OF
 from uol.codegen.specs.traverse import mapped
 from uol.codegen.specs.verify import verified
@@ -25,8 +26,8 @@ from uol.ir.program.walk import substitute
 
 
 def may_be_parted(spec: Scan) -> bool:
-    """Does the position itself count, and may the terms be grouped?"""
-    return not spec.exclusive and may_be_grouped(spec)
+    """May the terms be grouped, and what counts for no position be evaluated at the last of a part?"""
+    return may_be_grouped(spec) and (not spec.exclusive or (within_row(spec) == spec.steps and may_evaluate_all(spec)))
 
 
 @verified
@@ -42,21 +43,27 @@ def split_scan(spec: Scan, parts: int) -> tuple[Reduce, Scan, Scan]:
 def split_open_scan(spec: Scan, parts: int, multiple: int) -> tuple[KernelSpec, ...]:
     """The kernels of a Scan that may be parted, whatever its extent is: so many parts of one size, a multiple of a length, and
     what is left behind the last of them."""
-    along, rows = spec.along, spec.rows
-    length = mul(folded(idx("/", along.extent, Const(parts * multiple))), Const(multiple))
-    whole = Axis(along.name, mul(length, Const(parts)))
-    left = _behind_place(spec, Axis(along.name, sub(along.extent, whole.extent)), whole.extent)
-    cut = AxisParts.even(spec, whole, parts, length)
-    main = replace(spec, along=whole)
+    rows = spec.rows
+    main, cut, left = even_parts(spec, parts, multiple)
     if not spec.reverse:
         first, between, last, held = _in_parts(main, cut, {})
         before = {fold.name: _behind_last(fold, cut, held, (*rows, left.along)) for fold in folds_of(spec)}
         return first, between, last, _scan_behind(left, before, rows, left.along)
     one = AxisParts.of(left, left.along, 1)
     total, arrays = totals(left, one, (*rows, one.part), (one.within,))
-    ends = {name: _at_part(array, (*rows, one.part), (*rows, cut.part, along), ZERO) for name, array in arrays.items()}
+    ends = {name: _at_part(array, (*rows, one.part), (*rows, cut.part, spec.along), ZERO) for name, array in arrays.items()}
     first, between, last, _ = _in_parts(main, cut, ends)
     return replace(total, name=f"{spec.name}_left"), left, first, between, last
+
+
+def even_parts(spec: Scan, parts: int, multiple: int, least: Expr = ZERO) -> tuple[Scan, AxisParts, Scan]:
+    """A Scan of as many positions as so many parts have, whose length is a multiple of another; the parts; and what is left, so
+    many positions at least."""
+    along = spec.along
+    length = mul(folded(idx("/", sub(along.extent, least), Const(parts * multiple))), Const(multiple))
+    whole = Axis(along.name, mul(length, Const(parts)))
+    left = _behind_place(spec, Axis(along.name, sub(along.extent, whole.extent)), whole.extent)
+    return replace(spec, along=whole), AxisParts.even(spec, whole, parts, length), left
 
 
 Value = tuple[Expr, tuple[Arg, ...]]
@@ -105,7 +112,7 @@ def _scan_behind(spec: Scan, before: Mapping[str, Value], rows: tuple[Axis, ...]
     arrays = dict.fromkeys(array for _, read in before.values() for array in read)
     head["args"] = ordered((*args_of(spec, values_of(spec.steps), spec.steps), *arrays))
     head["scalars"] = scalars_of(spec, values_of(steps))
-    return Scan(**head, rows=rows, along=along, reverse=spec.reverse, exclusive=False, steps=tuple(steps))
+    return Scan(**head, rows=rows, along=along, reverse=spec.reverse, exclusive=spec.exclusive, steps=tuple(steps))
 
 
 def _both(fold: Fold, before: Expr, value: Expr) -> Expr:
@@ -114,10 +121,14 @@ def _both(fold: Fold, before: Expr, value: Expr) -> Expr:
 
 
 def _at_part(array: Arg, own: Sequence[Axis], axes: Sequence[Axis], part: Expr) -> Value:
+    return at_part(array, own, axes, part), (array,)
+
+
+def at_part(array: Arg, own: Sequence[Axis], axes: Sequence[Axis], part: Expr) -> Read:
     """What an array over rows and parts holds of a row at one of the parts, for a spec over these axes."""
     offset, strides = place_in(array, own, axes)
     strides = tuple((name, ZERO if name == own[-1].name else stride) for name, stride in strides)
-    return Read(array.name, substituted(offset, {own[-1].name: part}), strides, (), None, array.dtype), (array,)
+    return Read(array.name, substituted(offset, {own[-1].name: part}), strides, (), None, array.dtype)
 
 
 def _behind_place(spec: Scan, along: Axis, place: Expr) -> Scan:

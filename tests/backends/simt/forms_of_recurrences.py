@@ -65,21 +65,45 @@ def recurrence_forms() -> list[Form]:
         lse = np.logaddexp.accumulate(wide, axis=1)
         ways = (*ROWS, BlockPerRow(64, 1, 4), BlockPerRow(128, 1, 2))
         forms.append(Form("recurrence-of-maxima", SUMS, {"x": x}, lambda i: lse, ways, {"R": 5, "C": 512}, close=1e-5))
-        return [*forms, *long_recurrences()]
+        return [*forms, chosen_terms(), *long_recurrences()]
+
+
+def chosen_terms() -> Form:
+    """What is added is a choice: `by * y + (b > 0 ? b : 0)`."""
+    text = STATE.format("<=", ">", "<=").replace("b[r, j]", "select(b[r, j] > 0, b[r, j], 0)")
+    a, b = (RNG.uniform(-1, 1, (5, 64)).astype(np.float32) for _ in range(2))
+    steps = by_steps(False, "<=", ">", "<=")
+    ways = (*ROWS, BlockPerRow(64, 1, 4))
+    return Form(
+        "recurrence-of-choices",
+        text,
+        {"a": a, "b": b},
+        lambda i: steps({"a": i["a"], "b": np.maximum(i["b"], 0)}),
+        ways,
+        {"R": 5, "C": 64},
+        close=1e-5,
+    )
 
 
 def long_recurrences() -> list[Form]:
-    """Three launches: with infinite factors at the first position of a part, and before and behind it."""
-    a, b = RNG.uniform(-1.1, 1.0, (1, 49152)).astype(np.float32), RNG.standard_normal((1, 49152)).astype(np.float32)
+    """Three launches: with an infinite factor at the first position of a part. Of a length that has no
+    parts of one size, one more; a recurrence of what another scan leaves comes behind that."""
     forms = []
-    for number, (signs, reverse) in enumerate(((("<=", ">", "<="), False), ((">=", "<", ">="), True))):
-        text = STATE.format(*signs)
-        given = {"a": a.copy(), "b": b}
-        if number:
-            given["a"][0, 49152 // 3 * 2 - 1] = np.inf
-        expected = by_steps(reverse, "<=", ">", "<=")
-        dims = {"R": 1, "C": 49152}
-        forms.append(Form(f"long-recurrence-{number}", text, given, expected, (BlockPerRow(256, 1, 4),), dims, close=1e-4))
+    for length, way in ((49152, (BlockPerRow(256, 1, 4),)), (49157, (BlockPerRow(256),))):
+        a, b = RNG.uniform(-1.1, 1.0, (1, length)).astype(np.float32), RNG.standard_normal((1, length)).astype(np.float32)
+        for number, (signs, reverse) in enumerate(((("<=", ">", "<="), False), ((">=", "<", ">="), True))):
+            text = STATE.format(*signs)
+            given = {"a": a, "b": b}
+            if number:  # no product of a part is lost beside it
+                given = {name: RNG.uniform(0.9, 1.1, (1, length)).astype(np.float32) for name in "ab"}
+                given["a"][0, 49152 // 3 * 2 - 1] = np.inf
+            expected = by_steps(reverse, "<=", ">", "<=")
+            name = f"long-recurrence-{length}-{number}"
+            forms.append(Form(name, text, given, expected, way, {"R": 1, "C": length}, close=1e-4))
+    x = (RNG.standard_normal((1, 49157)) * 30).astype(np.float32)
+    wide = x.astype(np.float64)
+    lse = np.logaddexp.accumulate(wide, axis=1)
+    forms.append(Form("long-recurrence-of-maxima", SUMS, {"x": x}, lambda i: lse, way, {"R": 1, "C": 49157}, close=1e-5))
     return forms
 
 

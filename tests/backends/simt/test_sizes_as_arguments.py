@@ -227,6 +227,29 @@ def test_a_long_scan_of_any_length_goes_over_blocks(text: str, target: str) -> N
     assert not where, "not launched at any length"
 
 
+RECURRENCES = {
+    "op fading(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j <= i](x[s, j] * prod[k > j, k <= i](x[s, k])) }": False,
+    "op rising(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j >= i](x[s, j] * prod[k < j, k >= i](x[s, k])) }": True,
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("text", RECURRENCES)
+def test_a_long_recurrence_of_any_length_goes_over_blocks(text: str, target: str) -> None:
+    """As a scan; what is left is a position at least."""
+    kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "N": None})
+    where = {each.name: each.launch.where for each in kernel.module.kernels}
+    for length in (0, 1, 1003, 1004, 59904, 60000, 61501):
+        x = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
+        found, state = in_twin(kernel, {"N": length}, x), np.zeros(2)
+        for at in range(length)[:: -1 if RECURRENCES[text] else 1]:
+            state = x[:, at] * state + x[:, at].astype(np.float64)
+            x[:, at] = state
+        np.testing.assert_allclose(found, x, rtol=1e-5, atol=1e-5)
+        where = {name: conditions for name, conditions in where.items() if not holds(conditions, {"N": length})}
+    assert not where, "not launched at any length"
+
+
 LENGTHS = (1, 3, 12, 16, 17, 32, 33, 60, 100, 128, 129, 200, 500, 513, 900, 1100, 2000, 3000, 4000, 8000, 12000, 30000, 60000)
 ORDERS = {  # the shortest rows and the longest ones that they take
     "op sorted_by_32(x: f32[S, C]) -> (y: i64[S, C]) { y[s, i] = argsort[c](x[s, c]) }": (1, 1 << 15),

@@ -36,6 +36,12 @@ BESIDE = """op beside(x: f32[R, C], w: f32[R, K]) -> (y: f32[R, C], z: f32[R]) {
   z[r]    = sum[c](e[r, c])
   y[r, c] = e[r, c] - u[r]
 }"""
+TWICE_STORED = """op twice(x: f32[R, C]) -> (early: f32[R, C], m: f32[R], late: f32[R, C]) {
+  early[r, c] = x[r, c] * 2
+  s[r]        = sum[c](early[r, c])
+  m[r]        = s[r] / 2
+  late[r, c]  = early[r, c] - s[r]
+}"""
 PICK = "op pick(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
 
 
@@ -178,6 +184,14 @@ def test_passes_are_kernels() -> None:
     )
 
 
+def test_elements_of_an_early_pass_are_stored_by_the_last() -> None:
+    spec = reduce_of(TWICE_STORED, R=2, C=4)
+    first, second = cut_passes(spec)
+    stored = [[s.tensor for s in steps_of(each) if isinstance(s, Store)] for each in (first, second)]
+    assert stored == [["m", "twice_s_rows"], ["early", "late"]]
+    run(TWICE_STORED, legalise=in_pieces, dims={"R": 2, "C": 7}, types={})
+
+
 def test_a_row_that_is_gone_over_once_is_one_kernel() -> None:
     spec = reduce_of(TOTAL, R=2, C=8)
     assert cut_passes(spec) == (spec,)
@@ -264,14 +278,14 @@ def test_a_scan_in_parts() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [RUNNING, BACKWARDS])
+@pytest.mark.parametrize("text", [RUNNING, BACKWARDS, EXCLUSIVE])
 def test_the_scans_mean_what_the_text_means(text: str) -> None:
     dims = {"R": 2, "C": 6, **({"D": 2} if text == RUNNING else {})}
     run(text, legalise=parted, kinds=frozenset({Scan}), dims=dims, types={})
 
 
 @pytest.mark.parametrize("columns", [0, 5, 6, 12, 13])
-@pytest.mark.parametrize("text", [RUNNING, BACKWARDS])
+@pytest.mark.parametrize("text", [RUNNING, BACKWARDS, EXCLUSIVE])
 def test_scans_of_any_length_mean_what_the_text_means(text: str, columns: int) -> None:
     """Parts of an even length, and what is left behind the last: nothing, all, and some."""
     dims = {"R": 2, "C": columns, **({"D": 2} if text == RUNNING else {})}
@@ -315,7 +329,7 @@ def test_a_backward_scan_begins_with_what_is_left_behind_the_parts() -> None:
     )
 
 
-@pytest.mark.parametrize(("text", "expected"), [(BACKWARDS, True), (EXCLUSIVE, False), (RUNNING_PICK, False)])
+@pytest.mark.parametrize(("text", "expected"), [(BACKWARDS, True), (EXCLUSIVE, True), (RUNNING_PICK, False)])
 def test_which_scans_may_be_parted(text: str, expected: bool) -> None:
     (spec,) = lowered(text, kinds=frozenset({Scan}), dims={"R": 2, "C": 6}, types={}).specs
     assert isinstance(spec, Scan)

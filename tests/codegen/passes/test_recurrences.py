@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from before_after import agree
 from middle import lowered, program_of, run
@@ -11,7 +12,7 @@ from spec_interpreter import EVERY_KIND
 
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.program.recurrences import as_recurrences
-from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_recurrences
+from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_open_recurrences, split_recurrences
 from uol.codegen.specs.nodes import Fold, KernelSpec, Map, Scan
 from uol.codegen.specs.steps import RECURRENCE
 from uol.codegen.work import work_of
@@ -140,6 +141,26 @@ def test_a_long_row_in_parts(ends: tuple[str, str, str], parts: int) -> None:
         return split_recurrences(spec, parts)
 
     run(text_of(ends), dims={"R": 2, "N": 6}, types={"T": "f64"}, kinds=EVERY_KIND, legalise=in_parts)
+    assert split
+
+
+@pytest.mark.parametrize("length", [7, 12, 13, 23])
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_row_of_any_length_in_parts(ends: tuple[str, str, str], length: int) -> None:
+    """Three parts of an even length, and what is left behind them. The first factor may be infinite: nothing is before it."""
+    split: list[Scan] = []
+
+    def in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        if not isinstance(spec, Scan):
+            return (spec,)
+        split.append(spec)
+        return split_open_recurrences(spec, 3, 2)
+
+    given = {"dims": {"R": 2, "N": length}, "types": {"T": "f64"}, "kinds": EVERY_KIND, "legalise": in_parts}
+    run(text_of(ends), **given)
+    factors = np.ones((2, length))
+    factors[0, :1] = factors[1, -1:] = np.inf
+    run(text_of(ends), inputs={"a": factors, "b": np.ones((2, length))}, **given)
     assert split
 
 
