@@ -44,10 +44,36 @@ def fraction(like: Tensor, size: int, length: int) -> Tensor:
     return centre.remainder(2 * length).to(like.dtype) / (2 * length)
 
 
+def share(like: Tensor, size: int, length: int) -> Tensor:
+    """What each pixel gives to the results from the first on whose centre is at most one pixel before its own."""
+    taps, unit = 2 * length // size + 1, 2 * length
+    centre = (2 * torch.arange(length + taps) + 1) * size - length
+    return _from_the_first(centre, centre.clamp(0, unit * (size - 1)), unit, taps, size).to(like.dtype) / unit
+
+
+def corner_share(like: Tensor, size: int, length: int) -> Tensor:
+    """As `share`, where the corners stay corners."""
+    unit = max(length - 1, 1)
+    taps = 2 * unit // max(size - 1, 1) + 2
+    centre = torch.arange(length + taps) * (size - 1)
+    return _from_the_first(centre, centre, unit, taps, size).to(like.dtype) / unit
+
+
+def _from_the_first(centre: Tensor, held: Tensor, unit: int, taps: int, size: int) -> Tensor:
+    """For each pixel the hats of so many results; where a centre lies among the pixels, and where it is held between them."""
+    found = torch.zeros(size, taps, dtype=torch.int64)
+    for pixel in range(size):
+        first = int((centre >= unit * (pixel - 1)).nonzero()[0]) if pixel else 0
+        found[pixel] = (unit - (held[first : first + taps] - unit * pixel).abs()).clamp(min=0)
+    return found
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
     **{f"upsample_nearest{rank}d": nearest for rank in (1, 2, 3)},
     "upsample_fraction": fraction,
     "upsample_corner_fraction": corner_fraction,
+    "upsample_share": share,
+    "upsample_corner_share": corner_share,
     "upsample_linear1d_corners": lambda x, out_w: x @ corner_hats(x, x.shape[2], out_w).T,
     "upsample_bilinear2d_corners": lambda x, out_h, out_w: (
         corner_hats(x, x.shape[2], out_h) @ x @ corner_hats(x, x.shape[3], out_w).T

@@ -15,7 +15,12 @@ from uol.ops.references import has_reference, reference
 from uol.ops.texts import FAMILIES, family_of, library, names, text_of
 from uol.ops.workloads import Workload, workloads_of
 
-ON_ACCUMULATORS = frozenset(("upsample_fraction", "upsample_corner_fraction", "window_count", "moe_gate", "moe_capacity"))
+ON_ACCUMULATORS = frozenset(
+    (
+        *("upsample_fraction", "upsample_corner_fraction", "upsample_share", "upsample_corner_share"),
+        *("window_count", "moe_gate", "moe_capacity"),
+    )
+)
 """Operators on values that are accumulators already: others call them, or they belong to a router."""
 
 NEVER_EMPTY = frozenset(n for n in names() if n.endswith("_loss") or "cross_entropy" in n or n in ("kl_div",))

@@ -209,8 +209,13 @@ def _lie_together(spec: Reduce) -> bool:
     found = [read for expr in expressions(spec) for read in reads(expr)]
     varying = [read for read in found if any(stride != ZERO for name, stride in read.strides if name in names)]
     lengths = [typical(columns.count) * smallest_stride(read, spec.cols) for read in varying if columns.step(read) is not None]
-    ends = [smallest_stride(read, spec.rows) for read in varying]
+    ends = [0 if _begins_between(read, spec.rows) else smallest_stride(read, spec.rows) for read in varying]
     return len(lengths) == len(varying) and all(length <= end for length, end in zip(lengths, ends, strict=True))
+
+
+def _begins_between(read: Read, rows: Axes) -> bool:
+    """Is where a row begins a quotient, as of windows of another number than elements? What data says is not."""
+    return any(read.stride(axis.name) is None for axis in rows) and not any(reads(read.offset))
 
 
 def _power_of_two(number: int) -> int:
