@@ -26,6 +26,7 @@ from uol.codegen.program.recurrences import as_recurrences
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
 from uol.codegen.program.searches import as_searches
+from uol.codegen.program.small_first import small_first
 from uol.codegen.program.sums_in_order import sums_in_order
 from uol.codegen.program.unify_axes import align_axes
 from uol.codegen.program.wider_copies import drop_wider_copies
@@ -164,7 +165,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
-    aligned = align_axes(as_scans(flat) if Scan in kinds else flat)
+    aligned = small_first(align_axes(as_scans(flat) if Scan in kinds else flat))
     return aligned if machine.searches is None else as_searches(aligned, machine.searches)
 
 

@@ -1,7 +1,8 @@
 """Work: what a spec has to do on any machine, and what a kernel really moves and issues on one.
 
-work_of     compulsory bytes and operations by kind, closed forms in the dims
-Issued      counts of a kernel with a schedule on a device, each an interval: equal ends where the count is exact
+work_of        compulsory bytes and operations by kind, closed forms in the dims
+operand_bytes  of an operator, whatever its kernels are
+Issued         counts of a kernel with a schedule on a device, each an interval: equal ends where the count is exact
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from uol.codegen.indexing.arithmetic import NO_DIMS, ZERO, add, folded, mul, product, size, static, value_at
 from uol.codegen.specs.evaluations import evaluations
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import (
     Arg,
     Attention,
@@ -116,6 +119,22 @@ def work_of(spec: KernelSpec) -> Work:
     return Work(_bytes(spec, _reads(spec, points)), _bytes(spec, _writes(spec, points)), operations)
 
 
+def operand_bytes(graph: KernelGraph) -> Expr:
+    """What a kernel of all of an operator would move: its inputs and results, each once. What lies between kernels is none.
+
+    Of an input that several kernels read it is what the one reads that reads most of it.
+    """
+    moved: dict[tuple[str, str], list[Expr]] = {}
+    own = {arg.name for arg in graph.args}
+    for spec in graph.specs:
+        points = _Points({axis.name: axis for axis in spec.axes})
+        for way, places in (("read", _reads(spec, points)), ("written", _writes(spec, points))):
+            for tensor, number in _by_tensor(spec, places).items():
+                if tensor in own:
+                    moved.setdefault((tensor, way), []).append(number)
+    return total_of(reduce(lambda a, b: folded(idx("max", a, b)), numbers) for numbers in moved.values())
+
+
 def unit_of(dtype: str) -> str:
     """The kind of an operation on a type: narrow floats are computed in f32."""
     return "integer" if not is_float(dtype) else "f64-vector" if dtype == "f64" else "f32-vector"
@@ -215,13 +234,17 @@ def _varying(access: Read | Store) -> frozenset[str]:
 
 
 def _bytes(spec: KernelSpec, places: Places) -> Expr:
-    """Each tensor once: as many elements as there are places, all at most."""
-    total: Expr = ZERO
+    return total_of(_by_tensor(spec, places).values())
+
+
+def _by_tensor(spec: KernelSpec, places: Places) -> Mapping[str, Expr]:
+    """Bytes of each tensor once: as many elements as there are places, all at most."""
+    found: dict[str, Expr] = {}
     for tensor in dict.fromkeys(name for name, _ in places):
         arg = spec.arg(tensor)
         number = total_of(count for (name, _), count in places.items() if name == tensor)
-        total = add(total, mul(folded(idx("min", number, _elements(arg))), Const(DTYPES[arg.dtype].bytes)))
-    return total
+        found[tensor] = mul(folded(idx("min", number, _elements(arg))), Const(DTYPES[arg.dtype].bytes))
+    return found
 
 
 def total_of(counts: Iterable[Expr]) -> Expr:

@@ -17,7 +17,7 @@ from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
-from uol.codegen.specs.nodes import Map
+from uol.codegen.specs.nodes import Map, Reduce
 from uol.ir.program.nodes import Load, Order, Program, Scatter, Stage
 from uol.ir.program.walk import stage_expressions, walk
 
@@ -136,19 +136,22 @@ class Partition:
 
     def materialise(self, stage: Stage) -> None:
         """Give a floating stage a kernel: one that computes all of it already, else the first map over the same axes from
-        which its operands are at hand, else one of its own."""
+        which its operands are at hand, else the first over rows that makes such elements, too, else one of its own."""
         adopted = self.acceptable(stage)
         self.materialise_operands(stage, adopted)
         self.floating.pop(stage.name, None)
         if any(grouping.storable(g, s) for g in self.groups for s in g.stages if s.name == stage.name):
             return
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
-        for number in range(max(first, 0), len(self.groups)):
-            if self.groups[number].kind is Map:
-                joined = grouping.join(self.groups[number], stage, adopted, False, self.program.facts)
-                if joined is not None and self.accepts(joined):
-                    self.groups[number] = joined
-                    return
+        at_hand = range(max(first, 0), len(self.groups))
+        elements = {a.name for a in adopted if grouping.axis_set(a.axes) == grouping.axis_set(stage.axes)}
+        maps = [n for n in at_hand if self.groups[n].kind is Map]
+        rows = [n for n in at_hand if self.groups[n].kind is Reduce and not self.groups[n].names.isdisjoint(elements)]
+        for number in (*maps, *rows):
+            joined = grouping.join(self.groups[number], stage, adopted, False, self.program.facts)
+            if joined is not None and self.accepts(joined):
+                self.groups[number] = joined
+                return
         self.groups.append(grouping.start(stage, adopted, None))
 
 

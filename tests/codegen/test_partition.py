@@ -97,3 +97,39 @@ def test_a_machine_that_refuses_a_fused_group_gets_two_kernels() -> None:
     graph = lowered(LINEAR, dims={"M": 4, "N": 5, "K": 6}, accepts=only_bare_sums)
     assert [type(s) for s in graph.specs] == [Contract, Map]
     assert [(w.name, w.dtype) for w in graph.workspaces] == [("a", "f32")]
+
+
+def test_elements_that_a_row_makes_anyway_are_stored_with_it() -> None:
+    """A sum that is normalised and kept: nothing is read twice."""
+    text = """op f(x: T[R, C], z: T[R, C]) -> (y: T[R, C], total: T[R, C]) for T in (f32) {
+  t[r, c]     = x[r, c] + z[r, c]
+  ms[r]       = sum[c](t[r, c] * t[r, c])
+  y[r, c]     = t[r, c] / sqrt(ms[r])
+  total[r, c] = 2 * t[r, c]
+}"""
+    (spec,) = lowered(text, dims={"R": 4, "C": 6}).specs
+    assert isinstance(spec, Reduce)
+    assert [s.tensor for s in spec.steps if isinstance(s, Store)] == ["y", "total"]
+
+
+def test_elements_of_inputs_alone_go_to_no_row() -> None:
+    """What a row makes one of is no element that it has."""
+    text = """op f(x: T[R, C], w: T[R]) -> (m: T[R], y: T[R, C]) for T in (f32) {
+  u[r]    = w[r] + 1
+  m[r]    = max[c](x[r, c]) * u[r]
+  y[r, c] = x[r, c] * u[r]
+}"""
+    assert kinds(text, dims={"R": 4, "C": 6}) == ["Reduce", "Map"]
+
+
+def test_what_rows_need_of_a_small_sum_is_made_before_them() -> None:
+    text = """op f(x: T[R, C], v: T[R]) -> (y: T[R, C]) for T in (f32) {
+  hi[r]   = max[c](x[r, c])
+  n[]     = sum[r](v[r])
+  e[r, c] = exp(x[r, c] - hi[r])
+  d[r]    = sum[c](e[r, c]) * n[]
+  y[r, c] = e[r, c] / d[r]
+}"""
+    graph = lowered(text, dims={"R": 4, "C": 6})
+    assert [sorted(a.name for a in spec.cols) for spec in graph.specs if isinstance(spec, Reduce)] == [["r"], ["c"]]
+    assert [w.name for w in graph.workspaces] == ["n"]

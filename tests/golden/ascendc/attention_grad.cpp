@@ -22,6 +22,62 @@ using namespace AscendC;
 constexpr float INFINITE = __builtin_inff();
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
+// attention_grad_delta_kernel
+//   vector cores 48, tile 33 of e, lanes are folded, double-buffered
+extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_ADDR dy, GM_ADDR delta) {
+  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
+  GlobalTensor<half> y_gm;
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 8514);
+  GlobalTensor<half> dy_gm;
+  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
+  GlobalTensor<float> delta_gm;
+  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 258);
+
+  TPipe pipe;
+  TBuf<TPosition::VECCALC> ub;
+  pipe.InitBuffer(ub, 1024);
+  LocalTensor<half> dy_ub = ub.GetWithOffset<half>(128, 0);
+  LocalTensor<half> y_ub = ub.GetWithOffset<half>(128, 256);
+  LocalTensor<float> dy_f32 = ub.GetWithOffset<float>(64, 512);
+  LocalTensor<float> y_f32 = ub.GetWithOffset<float>(64, 768);
+  LocalTensor<float> delta_value = ub.GetWithOffset<float>(8, 768);
+
+  int slot = 0;
+  SetFlag<HardEvent::MTE3_V>(0);
+  SetFlag<HardEvent::V_MTE2>(0);
+  SetFlag<HardEvent::V_MTE2>(1);
+  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
+    const int b_h_i = task;
+    WaitFlag<HardEvent::V_MTE2>(slot);
+    DataCopyPad(dy_ub[slot * 64], dy_gm[b_h_i * 33],
+        DataCopyExtParams(1, 66, 0, 0, 0),
+        DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
+    DataCopyPad(y_ub[slot * 64], y_gm[b_h_i * 33],
+        DataCopyExtParams(1, 66, 0, 0, 0),
+        DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
+    SetFlag<HardEvent::MTE2_V>(slot);
+    // line 8
+    WaitFlag<HardEvent::MTE2_V>(slot);
+    PipeBarrier<PIPE_V>();
+    Cast(dy_f32, dy_ub[slot * 64], RoundMode::CAST_NONE, 33);
+    WaitFlag<HardEvent::MTE3_V>(0);
+    Cast(y_f32, y_ub[slot * 64], RoundMode::CAST_NONE, 33);
+    SetFlag<HardEvent::V_MTE2>(slot);
+    PipeBarrier<PIPE_V>();
+    Mul(dy_f32, dy_f32, y_f32, 33);
+    PipeBarrier<PIPE_V>();
+    WholeReduceSum(delta_value, dy_f32, 33, 8, 1, 1, 0);
+    SetFlag<HardEvent::V_MTE3>(slot);
+    WaitFlag<HardEvent::V_MTE3>(slot);
+    DataCopyPad(delta_gm[b_h_i], delta_value, DataCopyExtParams(1, 4, 0, 0, 0));
+    SetFlag<HardEvent::MTE3_V>(0);
+    slot = 1 - slot;
+  }
+  WaitFlag<HardEvent::MTE3_V>(0);
+  WaitFlag<HardEvent::V_MTE2>(0);
+  WaitFlag<HardEvent::V_MTE2>(1);
+}
+
 // attention_grad_s_sum_product_kernel
 //   cube cores 24, tile 64 x 32 x 48, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_s_sum_product_kernel(
@@ -160,62 +216,6 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
   WaitFlag<HardEvent::V_MTE2>(1);
   WaitFlag<HardEvent::MTE3_V>(0);
   WaitFlag<HardEvent::MTE3_V>(1);
-}
-
-// attention_grad_delta_kernel
-//   vector cores 48, tile 33 of e, lanes are folded, double-buffered
-extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_ADDR dy, GM_ADDR delta) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
-  GlobalTensor<half> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 8514);
-  GlobalTensor<half> dy_gm;
-  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
-  GlobalTensor<float> delta_gm;
-  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 258);
-
-  TPipe pipe;
-  TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 1024);
-  LocalTensor<half> dy_ub = ub.GetWithOffset<half>(128, 0);
-  LocalTensor<half> y_ub = ub.GetWithOffset<half>(128, 256);
-  LocalTensor<float> dy_f32 = ub.GetWithOffset<float>(64, 512);
-  LocalTensor<float> y_f32 = ub.GetWithOffset<float>(64, 768);
-  LocalTensor<float> delta_value = ub.GetWithOffset<float>(8, 768);
-
-  int slot = 0;
-  SetFlag<HardEvent::MTE3_V>(0);
-  SetFlag<HardEvent::V_MTE2>(0);
-  SetFlag<HardEvent::V_MTE2>(1);
-  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
-    const int b_h_i = task;
-    WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(dy_ub[slot * 64], dy_gm[b_h_i * 33],
-        DataCopyExtParams(1, 66, 0, 0, 0),
-        DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-    DataCopyPad(y_ub[slot * 64], y_gm[b_h_i * 33],
-        DataCopyExtParams(1, 66, 0, 0, 0),
-        DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-    SetFlag<HardEvent::MTE2_V>(slot);
-    // line 8
-    WaitFlag<HardEvent::MTE2_V>(slot);
-    PipeBarrier<PIPE_V>();
-    Cast(dy_f32, dy_ub[slot * 64], RoundMode::CAST_NONE, 33);
-    WaitFlag<HardEvent::MTE3_V>(0);
-    Cast(y_f32, y_ub[slot * 64], RoundMode::CAST_NONE, 33);
-    SetFlag<HardEvent::V_MTE2>(slot);
-    PipeBarrier<PIPE_V>();
-    Mul(dy_f32, dy_f32, y_f32, 33);
-    PipeBarrier<PIPE_V>();
-    WholeReduceSum(delta_value, dy_f32, 33, 8, 1, 1, 0);
-    SetFlag<HardEvent::V_MTE3>(slot);
-    WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(delta_gm[b_h_i], delta_value, DataCopyExtParams(1, 4, 0, 0, 0));
-    SetFlag<HardEvent::MTE3_V>(0);
-    slot = 1 - slot;
-  }
-  WaitFlag<HardEvent::MTE3_V>(0);
-  WaitFlag<HardEvent::V_MTE2>(0);
-  WaitFlag<HardEvent::V_MTE2>(1);
 }
 
 // attention_grad_dp_product_kernel
