@@ -6,6 +6,8 @@ For every row of traffic.toml and traffic_library.toml, an operator at a size at
 
     must      bytes that the operator must move, by its text, or by its kernels where these ask for fewer (of an order by its
               kernels, pass by pass)
+    passes    that as a multiple of the operator's inputs and results, each once: what lies between kernels, and what several
+              read. It has no bound
     moved     bytes that its kernels move by sectors, read from their texts, as a multiple of these: what a core's own cache is
               asked for
     block     of what is more than 1.15: likewise, with each sector once for every block that touches it: what leaves a core
@@ -31,9 +33,9 @@ from typing import Any
 
 from uol.backends import registry
 from uol.codegen.backend import HasBlocks, Module
-from uol.codegen.indexing.arithmetic import ONE, static
+from uol.codegen.indexing.arithmetic import NO_DIMS, ONE, static, value_at
 from uol.codegen.specs.nodes import Arg, KernelSpec, Select
-from uol.codegen.work import Issued
+from uol.codegen.work import Issued, operand_bytes
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import issued_of
 from uol.conformance.cases.selection import differentiable
@@ -65,13 +67,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Of an operator on a target: kernels, bytes that must be moved, that are, and that leave blocks, the part asked for by
-    16 bytes, statements for every 4 bytes. `by_block` is None where no more is moved than may be."""
+    """Of an operator on a target: kernels, bytes of its operands, that must be moved, that are, and that leave blocks, the part
+    asked for by 16 bytes, statements for every 4 bytes. `by_block` is None where no more is moved than may be."""
 
     row: Row
     target: str
     dtype: str
     kernels: int
+    operands: int
     must: int
     moved: int
     by_block: int | None
@@ -101,7 +104,8 @@ class Traffic:
     def __str__(self) -> str:
         what = f"{self.row.family:9} {self.row.workload!s:44} {self.target:10} {self.dtype:4} {self.kernels:2}"
         block = "" if self.by_block is None else f"{self.by_block / self.must:.2f}"
-        counts = f"{self.must / 2**20:8.1f} {self.moved / self.must:6.2f} {block:>6} {self.whole:5.0%} {self.work:6.1f}"
+        must = f"{self.must / 2**20:8.1f} {self.must / self.operands:6.2f}"
+        counts = f"{must} {self.moved / self.must:6.2f} {block:>6} {self.whole:5.0%} {self.work:6.1f}"
         verdict = "; ".join(dict.fromkeys(why or f"NO REASON ({kind})" for kind, why in self._beyond()))
         return f"{what} {counts}  {verdict}".rstrip()
 
@@ -155,7 +159,8 @@ def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     whole = _whole(zip((kernel.spec for kernel in compiled.module.kernels), issued, strict=True))
     done = sum(count.high or 0 for each in issued for count in each.statements.values())
     work = done * WORD / must
-    return Traffic(row, target, dtype, len(issued), must, moved, by_block, whole, work)
+    operands = value_at(operand_bytes(compiled.module.graph), NO_DIMS)
+    return Traffic(row, target, dtype, len(issued), operands, must, moved, by_block, whole, work)
 
 
 def _by_block(module: Module) -> int:
@@ -200,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UolError(f"no sectors are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     every = {str(row.workload): row for row in (*library_rows(), *rows())}.values()
     chosen = [row for row in every if _is_named(row.workload.op, options.op) and _is_named(row.family, options.families)]
-    counts = f"{'k':>2} {'must MiB':>8} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}"
+    counts = f"{'k':>2} {'must MiB':>8} {'passes':>6} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}"
     print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {counts}")
     guilty = 0
     for row in chosen:

@@ -62,6 +62,18 @@ def test_what_is_transposed_goes_through_shared_memory_unless_it_is_narrow() -> 
     assert narrow.moved == 128 * 8 * (32 + 4), "each lane reads in a sector of its own"
 
 
+def test_passes_count_what_lies_between_kernels() -> None:
+    """Of the loss all is read where the maximum is found, and stays. Halves of a gradient are made apart, and put together: 5
+    halves of a row are read and written, and 4 more between the kernels."""
+    loss = traffic_of(row("cross_entropy_grad", N=512, C=4096), "cuda", "f32")
+    assert loss.operands == 2 * 512 * 4096 * 4 + 512 * 8 + 4
+    assert loss.kernels == 2
+    assert loss.must < 1.01 * loss.operands
+    halves = traffic_of(row("glu_grad", S=(512,), C=4096), "cuda", "f32")
+    assert halves.operands == 5 * 512 * 2048 * 4
+    assert halves.must == halves.operands / 5 * 9
+
+
 def test_the_rows_are_operators_and_fit_no_cache() -> None:
     found = rows()
     assert len(found) > 30
@@ -78,7 +90,8 @@ def test_the_library_is_whole() -> None:
     found = library_rows()
     named = {r.workload.op for r in found}
     left = {name for name in names() if name not in named and family_of(name) not in ELSEWHERE}
-    assert left <= {"window_count", "upsample_fraction", "upsample_corner_fraction"}, "a number for each place, of no tensor"
+    helpers = {"window_count", *(f"upsample_{what}" for what in ("fraction", "corner_fraction", "share", "corner_share"))}
+    assert left <= helpers, "a number for each place, of no tensor"
     assert {f"{name}_grad" for name in ("relu", "softmax", "max_pool2d", "cumsum")} <= named
     assert not {name for name in named if name.startswith("adamw_")}
     assert len({str(r.workload) for r in found}) == len(found)
@@ -94,7 +107,7 @@ def test_bad_input_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_lean_is_little_more_than_must() -> None:
     def made(moved: int, by_block: int | None, whole: float, work: float = 1.0, why: Mapping[str, str] = NONE) -> Traffic:
         of = Row("any", Workload("relu", {"S": (8,)}), why)
-        return Traffic(of, "cuda", "f32", 1, 1000, moved, by_block, whole, work)
+        return Traffic(of, "cuda", "f32", 1, 1000, 1000, moved, by_block, whole, work)
 
     assert made(1150, None, 0.95).is_lean
     assert made(1151, 1151, 1.0).guilt == ("moved",)
