@@ -125,7 +125,8 @@ class _Maps:
         steps = list[Step]()
         for fold in folds_of(self.spec):
             by, plus, begin = (self.arrays[fold.name, what] for what in ("by", "plus", "begin"))
-            factor, term = _read(by, self.rows, self.rows), _read(plus, self.rows, self.rows)
+            factor = _read(by, self.rows, self.rows)
+            term: Expr = _read(plus, self.rows, self.rows)
             if fold.name in ends:
                 after = _affine(factor, ends[fold.name].at(self.rows), term)
                 term = Call("select", (self.is_first, after, term), fold.dtype)
