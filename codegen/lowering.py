@@ -22,6 +22,7 @@ from uol.codegen.program.copies import drop_copies
 from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.isolate_reductions import hoist_reductions
+from uol.codegen.program.narrow_places import narrow_places
 from uol.codegen.program.recurrences import as_recurrences
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
@@ -160,7 +161,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     """The program with one reduction a stage, and nothing that the machine has no kernel for."""
     kinds = machine.kinds
     needed = as_recurrences(drop_wider_copies(drop_copies(drop_unused(program))), scans=Scan in kinds)
-    grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
+    grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_places(needed))), machine.segments)
     if Select in kinds:
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
