@@ -10,6 +10,7 @@ import pytest
 import torch
 from attention_cases import text_of
 from stub_operators import VENDORS, Elsewhere, Vendor, launches_of, new_stream
+from turns import by_turns
 
 import uol
 from uol.backends import registry
@@ -212,8 +213,7 @@ SCANS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("text", SCANS)
+@pytest.mark.parametrize(("text", "target"), by_turns(2, list(SCANS), TARGETS))
 def test_a_long_scan_of_any_length_goes_over_blocks(text: str, target: str) -> None:
     """From one turn of a block for each of the parts on; what is left behind these is more, and less."""
     kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "N": None})
@@ -233,8 +233,7 @@ RECURRENCES = {
 }
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("text", RECURRENCES)
+@pytest.mark.parametrize(("text", "target"), by_turns(2, list(RECURRENCES), TARGETS))
 def test_a_long_recurrence_of_any_length_goes_over_blocks(text: str, target: str) -> None:
     """As a scan; what is left is a position at least."""
     kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "N": None})
@@ -258,8 +257,7 @@ ORDERS = {  # the shortest rows and the longest ones that they take
 }
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("text", ORDERS)
+@pytest.mark.parametrize(("text", "target"), by_turns(2, list(ORDERS), TARGETS))
 def test_orders_over_blocks_of_rows_of_any_length(text: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alike elements keep their order, NaN is the greatest, whichever kernels a length takes."""
     for module in (splitting, select_plan):
