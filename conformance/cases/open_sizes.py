@@ -7,6 +7,7 @@ from typing import Literal
 
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request
+from uol.conformance.cases.recent import Recent
 from uol.ir.errors import UolError
 
 Sizes = Literal["fixed", "open"]
@@ -26,12 +27,20 @@ def opened(request: Request) -> Request:
     return _with_open(request, chosen)
 
 
+_proofs = Recent[bool](1024)
+
+
 def _is_proven(request: Request, names: frozenset[str]) -> bool:
-    try:
-        program_of(_with_open(request, names))
-    except UolError:
-        return False
-    return True
+    asked = _with_open(request, names)
+
+    def prove() -> bool:
+        try:
+            program_of(asked)
+        except UolError:
+            return False
+        return True
+
+    return _proofs.get(asked.program_key.digest, prove)
 
 
 def _with_open(request: Request, names: frozenset[str]) -> Request:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from zlib import crc32
 
 from uol.backends.cache.files import open_cache
@@ -27,6 +26,7 @@ from uol.conformance.accuracy.interval_shift import around
 from uol.conformance.cases.guard_pages import run_fenced
 from uol.conformance.cases.memory_order import all_laid_out, repeated, strides_of
 from uol.conformance.cases.open_sizes import opened
+from uol.conformance.cases.recent import Recent
 from uol.conformance.cases.refusals import refused
 from uol.conformance.cases.truth import Truth, subject
 from uol.conformance.cases.verdict import Case, Status, Verdict
@@ -44,10 +44,10 @@ Progress = Callable[[int, int], None]
 
 BATCH = 48
 """Cases whose kernels are compiled together."""
-RECENT = 32
-"""Modules that stay in memory: reading one takes longer than most cases do."""
-_recent: dict[tuple[Path, str], Module] = {}
-"""By the folder of the cache and the digest of the key, the least recent first."""
+_modules = Recent[Module](32)
+"""By the folder of the cache and the key: cases of many sizes have one, where dims are arguments."""
+_programs = Recent[Program](32)
+"""Targets and kinds of inputs have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +101,14 @@ def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdi
 def compiled_of(case: Case) -> tuple[Compiled, Program]:
     """The kernels of a case, and its program. Raises what the compiler raises."""
     instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
-    program = program_of(Request(instance, target))
+    whole = Request(instance, target)
+    program = _programs.get(whole.program_key.digest, lambda: program_of(whole))
     layouts = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, layouts, deterministic=case.deterministic)
     request = opened(request) if case.sizes == "open" else request
-    return Compiled(request, _module(request)), program
-
-
-def _module(request: Request) -> Module:
-    """The kernels of a request; as they were in memory, where a case of late had the same: of another size, say."""
     cache = open_cache()
-    key = (cache.root, request.key("module").digest)
-    module = _recent.pop(key, None) or module_of(request, cache)
-    _recent[key] = module
-    if len(_recent) > RECENT:
-        del _recent[next(iter(_recent))]
-    return module
+    module = _modules.get((cache.root, request.key("module").digest), lambda: module_of(request, cache))
+    return Compiled(request, module), program
 
 
 def prepare(case: Case) -> Prepared:

@@ -83,17 +83,12 @@ class Request:
         Attributes that are used as values alone are arguments of a kernel and take no part; nor does anything that a kernel
         cannot depend on.
         """
-        instance, target = self.instance, self.target
+        target = self.target
         tools = {"build tools": dict(target.backend.build_tools())} if stage != "module" else {}
         return Key(
             {
                 "stage": stage,
-                "op": print_op(instance.op),
-                "callees": [print_op(op) for op in callees(instance.op)],
-                "types": dict(instance.types),
-                "dims": self.dims,
-                "ranks": instance.ranks,
-                "attributes": self.compile_time_attributes,
+                **self.program_key.parts,
                 "layouts": {name: list(strides) for name, strides in self.layouts.items()},
                 "target": target.name,
                 "schedule": self.policy.key,
@@ -104,6 +99,21 @@ class Request:
                 "tools": tool_versions(),
                 "machine": dict(target.backend.machine()),
                 **tools,
+            }
+        )
+
+    @property
+    def program_key(self) -> Key:
+        """What the typed program depends on, which is one for all targets and layouts."""
+        instance = self.instance
+        return Key(
+            {
+                "op": print_op(instance.op),
+                "callees": [print_op(op) for op in callees(instance.op)],
+                "types": dict(instance.types),
+                "dims": self.dims,
+                "ranks": instance.ranks,
+                "attributes": self.compile_time_attributes,
             }
         )
 
