@@ -19,7 +19,7 @@ from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
 from uol.codegen.specs.nodes import Map, Reduce
 from uol.ir.program.nodes import Load, Order, Program, Scatter, Stage
-from uol.ir.program.walk import stage_expressions, walk
+from uol.ir.program.walk import loads
 
 
 @dataclass(slots=True)
@@ -153,8 +153,3 @@ class Partition:
                 self.groups[number] = joined
                 return
         self.groups.append(grouping.start(stage, adopted, None))
-
-
-def loads(stage: Stage) -> list[Load]:
-    """Every access of a stage, those within indices included."""
-    return [node for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)]

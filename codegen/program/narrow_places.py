@@ -12,7 +12,7 @@ from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.program.unify_axes import plain_indices
 from uol.codegen.specs.steps import PICKS
 from uol.ir.program.nodes import Call, Const, Expr, Load, Program, Reduce, Stage
-from uol.ir.program.walk import map_stage, rewrite, stage_expressions, walk
+from uol.ir.program.walk import loads, map_stage, rewrite, walk
 from uol.ir.types import integer_range
 
 NARROW = ("i8", "i32")
@@ -34,8 +34,8 @@ def _narrow(program: Program, stage: Stage) -> str | None:
     if not isinstance(value, Reduce) or value.op not in PICKS or program.tensors[stage.name].role != "local":
         return None
     own = tuple(axis.name for axis in stage.axes)
-    reads = [load for other in program.stages for load in _loads(other) if load.tensor == stage.name]
-    inner = {id(load) for other in program.stages for outer in _loads(other) for load in _within(outer)}
+    reads = [load for other in program.stages for load in loads(other) if load.tensor == stage.name]
+    inner = {id(load) for other in program.stages for outer in loads(other) for load in _within(outer)}
     if any(id(load) in inner for load in reads) or all(plain_indices(load) == own and not load.guard for load in reads):
         return None
     places, fills = static(size(value.axes)), [load.fill for load in reads if load.fill is not None]
@@ -48,10 +48,6 @@ def _narrow(program: Program, stage: Stage) -> str | None:
 def _holds(dtype: str, value: float) -> bool:
     low, high = integer_range(dtype)
     return low <= value <= high
-
-
-def _loads(stage: Stage) -> Iterator[Load]:
-    return (node for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load))
 
 
 def _within(load: Load) -> Iterator[Load]:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.ir.program.nodes import Load, Program, Reduce, Stage
-from uol.ir.program.walk import stage_expressions, walk
+from uol.ir.program.nodes import Program, Reduce, Stage
+from uol.ir.program.walk import loads, stage_expressions, walk
 
 
 def small_first(program: Program) -> Program:
     """The same stages: those that one over more axes comes from as soon as their operands are there, of the fewest axes first;
     the others in the order that they had."""
     axes = {stage.name: _axes(stage) for stage in program.stages}
-    operands = {stage.name: _read(stage) & axes.keys() - {stage.name} for stage in program.stages}
+    operands = {stage.name: {load.tensor for load in loads(stage)} & axes.keys() - {stage.name} for stage in program.stages}
     widest = dict(axes)
     for stage in reversed(program.stages):
         for name in operands[stage.name]:
@@ -41,7 +41,3 @@ def _axes(stage: Stage) -> int:
     """How many axes a stage goes over."""
     folded = (node.axes for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Reduce))
     return len({axis.name for axes in (stage.axes, *folded) for axis in axes})
-
-
-def _read(stage: Stage) -> set[str]:
-    return {node.tensor for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)}

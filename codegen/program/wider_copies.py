@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from uol.codegen.program.unify_axes import plain_indices
 from uol.ir.program.nodes import Call, Const, Expr, Load, Program, Stage, Var
-from uol.ir.program.walk import map_stage, rewrite, stage_expressions, walk
+from uol.ir.program.walk import loads, map_stage, rewrite
 from uol.ir.types import DTYPES, is_float
 
 
@@ -22,7 +22,7 @@ def drop_wider_copies(program: Program) -> Program:
         source = _copied(stage)
         if source is None or program.tensors[stage.name].role != "local":
             continue
-        reads = [load for other in program.stages for load in _loads(other) if load.tensor == stage.name]
+        reads = [load for other in program.stages for load in loads(other) if load.tensor == stage.name]
         if all(plain_indices(load) is not None for load in reads) or not all(_may_move(load) for load in reads):
             continue
         tensors = {name: tensor for name, tensor in program.tensors.items() if name != stage.name}
@@ -39,10 +39,6 @@ def _copied(stage: Stage) -> Load | None:
             is_wider = is_float(load.dtype) and is_float(dtype) and DTYPES[load.dtype].bytes < DTYPES[dtype].bytes
             return load if is_whole and is_wider and stage.dtype == dtype else None
     return None
-
-
-def _loads(stage: Stage) -> list[Load]:
-    return [node for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)]
 
 
 def _may_move(load: Load) -> bool:

@@ -244,6 +244,12 @@ def place_in(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr,
     return offset, tuple((a.name, strides.get(a.name, Const(0))) for a in axes)
 
 
+def read_of(array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Read:
+    """What a workspace over its own axes holds, in a spec over others."""
+    offset, strides = place_in(array, own, axes)
+    return Read(array.name, offset, strides, (), None, array.dtype)
+
+
 def in_physical_order(axes: tuple[Axis, ...], steps: Sequence[Step]) -> tuple[Axis, ...]:
     """Axes in the order in which the first result lies in memory."""
     store = next((s for s in steps if isinstance(s, Store)), None)

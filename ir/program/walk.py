@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from uol.ir.program.nodes import Axis, Expr, Order, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Expr, Load, Order, Reduce, Scatter, Stage, Var
 
 
 def walk(expr: Expr) -> Iterator[Expr]:
@@ -61,3 +61,8 @@ def map_stage(stage: Stage, change: Callable[[Expr], Expr]) -> Stage:
 def stage_expressions(stage: Stage) -> tuple[Expr, ...]:
     """What a stage evaluates: its value; of a scatter, where it goes and when, too."""
     return (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
+
+
+def loads(stage: Stage) -> list[Load]:
+    """Every access of a stage, those within indices included."""
+    return [node for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)]

@@ -13,7 +13,7 @@ from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_picks import picked, with_best
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
-from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, read_of, scalars_of, workspace_over
 from uol.codegen.specs.steps import PICKS, names_behind, used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, step_expressions
 from uol.codegen.specs.verify import verified
@@ -98,9 +98,7 @@ def stored(fold: Fold, array: Arg, rows: Sequence[Axis]) -> Store:
 
 def loaded(fold: Fold, array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Let:
     """A fold's value out of an array over its own axes, in a kernel over `axes`."""
-    offset, strides = place_in(array, own, axes)
-    read = Read(array.name, offset, strides, (), None, array.dtype)
-    return Let(fold.name, read, fold.dtype, tuple(a.name for a in own), fold.line)
+    return Let(fold.name, read_of(array, own, axes), fold.dtype, tuple(a.name for a in own), fold.line)
 
 
 def folds_of(spec: Reduce | Scan) -> list[Fold]:

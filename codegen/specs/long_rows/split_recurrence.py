@@ -18,7 +18,7 @@ from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import folds_of, values_of
 from uol.codegen.specs.long_rows.split_scan import at_part, even_parts
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Scan, Step, Store
-from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, read_of, scalars_of, workspace_over
 from uol.codegen.specs.scan_ends import may_evaluate_all, within_row
 from uol.codegen.specs.steps import AFFINE, RECURRENCE, names_behind
 from uol.codegen.specs.verify import verified
@@ -125,8 +125,8 @@ class _Maps:
         steps = list[Step]()
         for fold in folds_of(self.spec):
             by, plus, begin = (self.arrays[fold.name, what] for what in ("by", "plus", "begin"))
-            factor = _read(by, self.rows, self.rows)
-            term: Expr = _read(plus, self.rows, self.rows)
+            factor = read_of(by, self.rows, self.rows)
+            term: Expr = read_of(plus, self.rows, self.rows)
             if fold.name in ends:
                 after = _affine(factor, ends[fold.name].at(self.rows), term)
                 term = Call("select", (self.is_first, after, term), fold.dtype)
@@ -141,7 +141,7 @@ class _Maps:
         before = {}
         for fold in folds_of(self.spec):
             begin, end = self.arrays[fold.name, "begin"], ends.get(fold.name)
-            value: Expr = _read(begin, self.rows, axes)
+            value: Expr = read_of(begin, self.rows, axes)
             if end is None:
                 before[fold.name] = _Before(value, (begin,), nothing=self.is_first)
             else:
@@ -195,11 +195,6 @@ def _but_first(is_first: Expr, by: Expr) -> Expr:
 
 def _affine(by: Expr, before: Expr, plus: Expr) -> Expr:
     return Call("+", (Call("*", (by, before), plus.type), plus), plus.type)
-
-
-def _read(array: Arg, own: Axes, axes: Axes) -> Read:
-    offset, strides = place_in(array, own, axes)
-    return Read(array.name, offset, strides, (), None, array.dtype)
 
 
 def _stored(fold: Fold, name: str, array: Arg, axes: Axes) -> Store:

@@ -20,7 +20,7 @@ from uol.codegen.names import unused
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import values_of
 from uol.codegen.specs.nodes import Arg, Let, Read, Select, Step, Store
-from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, read_of, scalars_of, workspace_over
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, names_of, without_strides
 from uol.codegen.specs.verify import verified
@@ -133,7 +133,7 @@ class _Left:
         head = replace(spec, name=name, rows=rows, col=cut.within, place=kept, key=key, run=by.merged)
         made = _select(head, (*self.arrays, *arrays), spec.at, steps)
         col = self.col if by.run == by.length else Axis(self.col.name, mul(by.parts, Const(by.run)))
-        read, *place = (_read(array, (*spec.rows, col), (*spec.rows, col, spec.place)) for array in arrays)
+        read, *place = (read_of(array, (*spec.rows, col), (*spec.rows, col, spec.place)) for array in arrays)
         return made, _Left(spec, col, read, place[0] if place else None, arrays, self.room)
 
     def _array(self, what: str, dtype: str, number: int) -> Arg:
@@ -205,11 +205,6 @@ def _at(value: Expr, col: Axis, at: str, dtype: str) -> Expr:
 
 def _cast(value: Expr, dtype: str) -> Expr:
     return value if value.type == dtype else Call("cast", (value,), dtype)
-
-
-def _read(array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Read:
-    offset, strides = place_in(array, own, axes)
-    return Read(array.name, offset, strides, (), None, array.dtype)
 
 
 def _stored(array: Arg, value: Expr, axes: Sequence[Axis], line: int) -> Store:
