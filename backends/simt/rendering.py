@@ -143,7 +143,7 @@ INCLUDE = Path(__file__).parent / "include"
 LAUNCHER = Path(__file__).parent / "launcher"
 """The folder of what launchers share; the targets' own lies beside their device headers."""
 LAUNCH_HEADER, DRIVER_HEADER = "uol_launch.h", "uol_driver.h"
-SHARED_HEADERS = ("uol_device_common.h", "uol_device_storage.h", "uol_device_random.h")
+SHARED_HEADERS = ("uol_device_common.h", "uol_device_storage.h", "uol_device_random.h", "uol_device_trigonometry.h")
 
 
 @dataclass(frozen=True, slots=True)

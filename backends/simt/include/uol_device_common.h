@@ -17,6 +17,7 @@
 
 #include "uol_device_random.h"
 #include "uol_device_storage.h"
+#include "uol_device_trigonometry.h"
 
 namespace uol {
 
@@ -195,9 +196,7 @@ UOL_DEVICE float tanh(float x) { return ::tanhf(x); }
 UOL_DEVICE double tanh(double x) { return ::tanh(x); }
 UOL_DEVICE float erf(float x) { return ::erff(x); }
 UOL_DEVICE double erf(double x) { return ::erf(x); }
-UOL_DEVICE float sin(float x) { return ::sinf(x); }
 UOL_DEVICE double sin(double x) { return ::sin(x); }
-UOL_DEVICE float cos(float x) { return ::cosf(x); }
 UOL_DEVICE double cos(double x) { return ::cos(x); }
 UOL_DEVICE float pow(float x, float y) { return ::powf(x, y); }
 UOL_DEVICE double pow(double x, double y) { return ::pow(x, y); }

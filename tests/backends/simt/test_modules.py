@@ -18,7 +18,7 @@ def test_files(target: str, suffix: str) -> None:
     module = module_of(SOFTMAX, target)
     assert module.device.name == f"softmax{suffix}"
     headers = ["uol_softmax.h", "uol_abi.h", "uol_device.h", "uol_device_common.h"]
-    headers += ["uol_device_storage.h", "uol_device_random.h"]
+    headers += ["uol_device_storage.h", "uol_device_random.h", "uol_device_trigonometry.h"]
     assert [f.name for f in module.host] == ["softmax_host.cpp", *headers, "example.cpp", "uol_launch.h", "uol_driver.h"]
     assert module.build.endswith("softmax_host.cpp -ldl")
     lines = module.device.text.splitlines()

@@ -240,6 +240,25 @@ def test_functions_are_those_of_their_names() -> None:
         assert near(powers, np.abs(single.astype(np.float64)) ** (single / 10), 8 * 2.0**-23, np.float32)
 
 
+def test_sines_of_every_magnitude() -> None:
+    """The device headers' own: at most 1.6 ulp off on both sides of where the reduction changes, and to the largest float; of
+    -0 it is -0, and beyond all numbers none."""
+    bits = np.concatenate([np.arange(0, 0x7F800000, 98_317), 0x47800000 + np.arange(-3000, 3000), [0x7F7FFFFF]])
+    size = bits.astype(np.uint32).view(np.float32)
+    x = np.concatenate([size, -size, np.float32([np.inf, -np.inf, np.nan])])
+    numbers = len(x) - 3
+    for (name, exact), got in zip(
+        [("sin", np.sin), ("cos", np.cos)],
+        run_all([Mapped(f"uol::{name}(a)", "f32", "f32", x) for name in ("sin", "cos")]),
+        strict=True,
+    ):
+        assert np.isnan(got[numbers:]).all(), name
+        owed = exact(x[:numbers].astype(np.float64))
+        ulp = np.spacing(np.maximum(np.abs(owed), 2.0**-126).astype(np.float32)).astype(np.float64)
+        assert np.max(np.abs(got[:numbers] - owed) / ulp) < 1.6, name
+        assert np.array_equal(np.signbit(got[:numbers]), np.signbit(owed)), name
+
+
 def test_a_key_is_found_among_ascending_ones() -> None:
     """The first that is as large or more, from the left as numpy counts, every third element alone, too."""
     keys = np.sort(RNG.integers(-9, 9, 200).astype(np.int32))

@@ -105,7 +105,7 @@ inline __attribute__((always_inline)) void __syncwarp(unsigned = ~0u, int line =
 }
 
 extern "C" {
-float expf(float), logf(float), sqrtf(float), tanhf(float), erff(float), sinf(float), cosf(float), powf(float, float);
+float expf(float), logf(float), sqrtf(float), tanhf(float), erff(float), powf(float, float);
 float exp2f(float), expm1f(float), log2f(float), log1pf(float);
 float floorf(float), ceilf(float), rintf(float), fabsf(float), fmaf(float, float, float);
 double exp(double), log(double), sqrt(double), tanh(double), erf(double), sin(double), cos(double), pow(double, double);
