@@ -169,7 +169,7 @@ class WordPanelCopy(PanelCopy):
         for point, word, run in source.runs(scope, lanes):
             if run == lanes * source.words.steps:
                 places = [point.with_values({name: first + index(column)}) for column in range(lanes)]
-                rows = [code.bind("row", source.vector(place, lanes)) for place in places]
+                rows = [code.hold("row", source.vector(place, lanes)) for place in places]
                 for number, column in enumerate(transposed(code, rows)):
                     put_vector(code, self.panels, self._place(word + index(number), begin), column, lanes)
                 continue

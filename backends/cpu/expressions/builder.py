@@ -78,9 +78,11 @@ class Builder:
         return _sequence(self._open[0].statements)
 
     def bind(self, name: str, value: Term) -> Term:
-        """Names an index; gives the term that stands for it."""
+        """Names an index; gives the term that stands for it. Of anything else, `hold` does: TVM's simplifier is asked for each
+        name, and writes out what it stands for, and the names within that."""
         if isinstance(value, tirx.Var | tirx.IntImm):
             return value
+        assert str(value.ty) in ("int32", "int64"), value
         variable = tirx.Var(name, value.ty)
         self.add(tirx.Bind(variable, value))
         return variable

@@ -35,11 +35,11 @@ def transposed(code: Builder, rows: Sequence[Term], width: int = 0) -> list[Term
     lanes, width = len(rows), width or len(rows)
     if width < lanes:
         places = [row * width + column for column in range(width) for row in range(lanes // width)]
-        rows = [code.bind("rows", shuffled(rows[first::width], places)) for first in range(width)]
+        rows = [code.hold("rows", shuffled(rows[first::width], places)) for first in range(width)]
     halves = [[lane // 2 + lanes * (lane % 2) + half for lane in range(lanes)] for half in (0, lanes // 2)]
     for _ in range(width.bit_length() - 1):
         pairs = zip(rows[: width // 2], rows[width // 2 :], strict=True)
-        rows = [code.bind("column", shuffled(pair, places)) for pair in pairs for places in halves]
+        rows = [code.hold("column", shuffled(pair, places)) for pair in pairs for places in halves]
     return list(rows)
 
 

@@ -137,9 +137,9 @@ class PanelCopy:
         """The columns of rows of a run of elements, which begin there."""
         code, lanes = self.frame.code, self.schedule.lanes
         if run & (run - 1):
-            rows = [code.bind("row", stretched(source, start, apart, run, lanes)) for start in starts]
+            rows = [code.hold("row", stretched(source, start, apart, run, lanes)) for start in starts]
             return transposed(code, rows)[:run]
-        return transposed(code, [code.bind("row", every(source, start, apart, run)) for start in starts], run)
+        return transposed(code, [code.hold("row", every(source, start, apart, run)) for start in starts], run)
 
     def _shorter_runs(self) -> tuple[int, ...]:
         """Runs for what whole vectors leave of a line along k: so long, or halves of a vector where it is an argument."""
