@@ -3,12 +3,12 @@
 //   |x| = pi/2 * quarters + rest, |rest| <= pi/4
 //
 // and by `quarters` a polynomial in rest**2 for the sine or the cosine of `rest`. The compilers' own functions are held to 2 ulp,
-// and put words of 2/pi into a thread's memory, on which the register file's bound of a kernel cannot count.
+// and NVRTC 13.0 keeps words of 2/pi for them in a thread's memory, beside its registers.
 #pragma once
 
 namespace uol {
 
-struct Turned {
+struct Reduced {
   float rest;
   unsigned quarters;  // the two low bits count
 };
@@ -22,7 +22,7 @@ UOL_DEVICE unsigned two_over_pi(int word) {
 
 // By Payne and Hanek ("Radian reduction for trigonometric functions", SIGNUM Newsletter 18, 1983): of 2/pi, the 96 bits that
 // matter for x = digits * 2**exponent. What stands before them makes whole turns, what comes after less than 2**-70 of a quarter.
-UOL_DEVICE Turned turned_far(float x) {
+UOL_DEVICE Reduced reduced_far(float x) {
   const unsigned bits = to_bits(x), digits = (bits & 0x7fffff) | 0x800000;
   const int exponent = static_cast<int>(bits >> 23) - 150, first = exponent + 30, shift = first % 32;
   unsigned words[3];
@@ -40,8 +40,8 @@ UOL_DEVICE Turned turned_far(float x) {
 }
 
 // By Cody and Waite, with pi/2 in three parts: the first step is exact, what the others lose is relative to `rest`.
-UOL_DEVICE Turned turned(float x) {
-  if (x >= 65536.0f) return turned_far(x);
+UOL_DEVICE Reduced reduced(float x) {
+  if (x >= 65536.0f) return reduced_far(x);
   const float quarters = ::rintf(x * 0.63661975f);
   float rest = ::fmaf(quarters, -1.5707964f, x);
   rest = ::fmaf(quarters, 4.371139e-8f, rest);
@@ -51,7 +51,7 @@ UOL_DEVICE Turned turned(float x) {
 
 // The sine of `quarters` quarter turns and `rest`. The polynomials have the least maximum of the relative error, 2**-28, of the
 // sine, and of the absolute one, 2**-33, of the cosine.
-UOL_DEVICE float sine_of(Turned at, unsigned quarters) {
+UOL_DEVICE float sine_of(Reduced at, unsigned quarters) {
   const float r = at.rest, s = r * r;
   const float sine = ::fmaf(r * s, ::fmaf(::fmaf(-1.9517234e-4f, s, 8.332178e-3f), s, -0.16666655f), r);
   const float cosine = ::fmaf(::fmaf(::fmaf(::fmaf(2.443838e-5f, s, -1.3887367e-3f), s, 0.041666646f), s, -0.5f), s, 1.0f);
@@ -62,14 +62,14 @@ UOL_DEVICE float sine_of(Turned at, unsigned quarters) {
 UOL_DEVICE float sin(float x) {
   const float size = ::fabsf(x);
   if (!(size < from_bits(0x7f800000u))) return x - x;  // NaN: there is no such place
-  const Turned at = turned(size);
+  const Reduced at = reduced(size);
   const float value = sine_of(at, at.quarters);
   return from_bits(to_bits(value) ^ (to_bits(x) & 0x80000000u));  // of -0, too
 }
 UOL_DEVICE float cos(float x) {
   const float size = ::fabsf(x);
   if (!(size < from_bits(0x7f800000u))) return x - x;
-  const Turned at = turned(size);
+  const Reduced at = reduced(size);
   return sine_of(at, at.quarters + 1);
 }
 
