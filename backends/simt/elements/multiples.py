@@ -24,16 +24,22 @@ def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
             return int(value) % of == 0
         case Call(fn="+" | "-" | "min" | "max", args=args):
             return all(is_multiple_of(a, of, multiples) for a in args)
+        case Call(fn="*") if any(number % of == 0 and _divides(size, expr) for size, number in multiples.items()):
+            return True
         case Call(fn="*", args=(a, Const(value=factor))) if gcd(int(factor), of) > 1:
             return is_multiple_of(a, of // gcd(int(factor), of), multiples)
         case Call(fn="*", args=args):
-            known = (number for size, number in multiples.items() if not Counter(_factors(size)) - Counter(_factors(expr)))
-            return any(number % of == 0 for number in known) or any(is_multiple_of(a, of, multiples) for a in args)
+            return any(is_multiple_of(a, of, multiples) for a in args)
         case Call(fn="/", args=(a, Const(value=by))) if int(by) > 0:
             return is_multiple_of(a, of * int(by), multiples)
         case Call(fn="%", args=args):
             return all(is_multiple_of(a, of, multiples) for a in args)
     return False
+
+
+def _divides(size: Expr, product: Expr) -> bool:
+    """Are all factors of a size those of a product?"""
+    return not Counter(_factors(size)) - Counter(_factors(product))
 
 
 def _factors(expr: Expr) -> Iterator[Expr]:
