@@ -29,6 +29,13 @@ def test_pictures_of_any_height_are_not_cut_across_their_lines() -> None:
     assert found.is_small, str(found)
 
 
+def test_pictures_of_any_height_are_read_by_whole_accesses() -> None:
+    """A channel of S_0 x 28 has whole ones where that is a multiple of 8, though 28 is not."""
+    found = cost_of(Workload("group_norm", {"N": 2, "C": 64, "S": (28, 28)}, {"groups": 8}), "hip", "f16", "S_0")
+    assert found is not None
+    assert found.is_small, str(found)
+
+
 @pytest.mark.parametrize("dim", ["D", "E"])
 def test_heads_of_any_width_are_one_kernel(dim: str) -> None:
     """Scores that passed through memory were six times the sectors."""
