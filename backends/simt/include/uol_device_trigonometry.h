@@ -39,8 +39,10 @@ UOL_DEVICE Reduced reduced_far(float x) {
   return {static_cast<float>(quarter * 1.5707963267948966), quarters};
 }
 
-// By Cody and Waite, with pi/2 in three parts: the first step is exact, what the others lose is relative to `rest`.
+// By Cody and Waite, with pi/2 in three parts: the first step is exact, what the others lose is relative to `rest`. Of what is
+// no number, NaN.
 UOL_DEVICE Reduced reduced(float x) {
+  if (!(x < from_bits(0x7f800000u))) return {x - x, 0};
   if (x >= 65536.0f) return reduced_far(x);
   const float quarters = ::rintf(x * 0.63661975f);
   float rest = ::fmaf(quarters, -1.5707964f, x);
@@ -49,28 +51,23 @@ UOL_DEVICE Reduced reduced(float x) {
   return {rest, static_cast<unsigned>(static_cast<int>(quarters))};
 }
 
-// The sine of `quarters` quarter turns and `rest`. The polynomials have the least maximum of the relative error, 2**-28, of the
-// sine, and of the absolute one, 2**-33, of the cosine.
-UOL_DEVICE float sine_of(Reduced at, unsigned quarters) {
+// The polynomials have the least maximum of the relative error, 2**-28, of the sine, and of the absolute one, 2**-33, of the
+// cosine.
+UOL_DEVICE float sine_of(Reduced at) {
   const float r = at.rest, s = r * r;
   const float sine = ::fmaf(r * s, ::fmaf(::fmaf(-1.9517234e-4f, s, 8.332178e-3f), s, -0.16666655f), r);
   const float cosine = ::fmaf(::fmaf(::fmaf(::fmaf(2.443838e-5f, s, -1.3887367e-3f), s, 0.041666646f), s, -0.5f), s, 1.0f);
-  const float value = quarters & 1 ? cosine : sine;
-  return quarters & 2 ? -value : value;
+  const float value = at.quarters & 1 ? cosine : sine;
+  return at.quarters & 2 ? -value : value;
 }
 
 UOL_DEVICE float sin(float x) {
-  const float size = ::fabsf(x);
-  if (!(size < from_bits(0x7f800000u))) return x - x;  // NaN: there is no such place
-  const Reduced at = reduced(size);
-  const float value = sine_of(at, at.quarters);
+  const float value = sine_of(reduced(::fabsf(x)));
   return from_bits(to_bits(value) ^ (to_bits(x) & 0x80000000u));  // of -0, too
 }
 UOL_DEVICE float cos(float x) {
-  const float size = ::fabsf(x);
-  if (!(size < from_bits(0x7f800000u))) return x - x;
-  const Reduced at = reduced(size);
-  return sine_of(at, at.quarters + 1);
+  const Reduced at = reduced(::fabsf(x));
+  return sine_of({at.rest, at.quarters + 1});
 }
 
 }  // namespace uol
