@@ -131,7 +131,7 @@ def dynamic_arrays(text: str) -> dict[str, str]:
 
 
 def definition(element: str, name: str) -> str:
-    return f"alignas(128) thread_local {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
+    return f"__shared__ {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
 
 
 CUDA = kind_with_warps("cuda", 32)

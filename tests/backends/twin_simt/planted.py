@@ -265,6 +265,32 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
 """,
     ),
     Planted(
+        "past one shared array into the next",
+        """
+  __shared__ float s[256];
+  __shared__ float u[256];
+  s[t] = x[i];
+  u[t] = x[i];
+  __syncthreads();
+  float* p = s;
+  if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
+  y[i] = s[t] + u[t];
+""",
+    ),
+    Planted(
+        "past one shared array into the one before",
+        """
+  __shared__ float s[256];
+  __shared__ float u[256];
+  s[t] = x[i];
+  u[t] = x[i];
+  __syncthreads();
+  float* p = u;
+  if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
+  y[i] = s[t] + u[t];
+""",
+    ),
+    Planted(
         "a scratch that is too small",
         """
   __shared__ float s[256 / uol::warp_width - 1];
