@@ -134,8 +134,8 @@ GOLDEN = (
     Golden(Workload("pixel_shuffle", {"N": 5, "C": 12, "H": 5, "W": 44}, {"factor": 2}), ("f32",), threads_only=True),
     # Steps of a recurrence, composed: several positions a thread; of a last turn not all.
     Golden(Workload("linear_recurrence", {"S": (5,), "N": 1324}), ("f32",), threads_only=True),
-    # Sums of columns over blocks, in parts of which the last is shorter, two columns a thread, of a last block not all; and rows
-    # kept in two turns of vectors, the last of one vector.
+    # Sums of columns over blocks, in parts of which the last is shorter, two columns a thread, of a last block not all; and
+    # rows kept in two turns of vectors, the last of one vector.
     Golden(Workload("rms_norm_grad", {"S": (1009,), "C": 1028}), ("f32",), threads_only=True),
     # Few long rows, a fold of each in parts, of which the last is shorter.
     Golden(Workload("vector_norm", {"S": (3,), "C": 70001}), ("f32",), threads_only=True),
