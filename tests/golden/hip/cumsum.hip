@@ -4,34 +4,96 @@
 //   3  }
 #include "uol_device.h"
 
-// 5 rows of 1324, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) cumsum_kernel(const float* __restrict__ x, float* __restrict__ y)
+// 12 rows of 17488, one row a block of 256 threads
+extern "C" __global__ void __launch_bounds__(256) cumsum_parts_kernel(
+    const float* __restrict__ x,
+    float* __restrict__ cumsum_y_value_parts)
 {
   __shared__ float scratch[256 / uol::warp_width];
-  const int s = blockIdx.x;
+  const int row = blockIdx.x;
+  const int s = row / 4;
+  const int part = row % 4;
+  const bool aligned = uol::is_aligned(x);
+  float y_value = 0.0f;  // line 2
+  for (int vector = threadIdx.x; vector < 8744; vector += 256) {
+    const int i = vector * 2;
+    const uol::Vector<float, 2> x_vec = uol::load_vector<2>(x, s * 70006 + part * 17488 + i, aligned);
+#pragma unroll
+    for (int v = 0; v < 2; ++v) {
+      y_value += x_vec.at[v];  // line 2
+    }
+  }
+  y_value = uol::block_sum<256>(y_value, scratch);
+  if (threadIdx.x == 0) cumsum_y_value_parts[row] = y_value;  // line 2
+}
+
+// 3 rows of 4, one row a thread
+extern "C" __global__ void __launch_bounds__(256) cumsum_begin_kernel(
+    const float* __restrict__ cumsum_y_value_parts,
+    float* __restrict__ cumsum_y_value_begin)
+{
+  const int s = blockIdx.x * 256 + threadIdx.x;
+  if (s >= 3) return;
+  float y_value = 0.0f;  // line 2
+  for (int part = 0; part < 4; ++part) {
+    cumsum_y_value_begin[s * 4 + part] = y_value;  // line 2
+    if (part < 3) {
+      y_value += cumsum_y_value_parts[s * 4 + part];  // line 2
+    }
+  }
+}
+
+// 12 rows of 17488, one row a block of 256 threads
+extern "C" __global__ void __launch_bounds__(256) cumsum_kernel(
+    const float* __restrict__ x,
+    float* __restrict__ y,
+    const float* __restrict__ cumsum_y_value_begin)
+{
+  __shared__ float scratch[256 / uol::warp_width];
+  const int row = blockIdx.x;
+  const int s = row / 4;
+  const int part = row % 4;
   const bool aligned = uol::is_aligned(x, y);
-  float y_value_carry = 0.0f;  // line 2
-  for (int turn = 0; turn < 331; turn += 256) {
+  float y_value_part_carry = 0.0f;  // line 2
+  for (int turn = 0; turn < 8744; turn += 256) {
     const int vector = turn + threadIdx.x;
-    const int i = vector * 4;
-    uol::Vector<float, 4> x_vec;
-    float y_value = 0.0f;
-    if (vector < 331) {
-      x_vec = uol::load_vector<4>(x, i + s * 1324, aligned);
+    const int i = vector * 2;
+    uol::Vector<float, 2> x_vec;
+    float y_value_part = 0.0f;
+    if (vector < 8744) {
+      x_vec = uol::load_vector<2>(x, s * 70006 + part * 17488 + i, aligned);
 #pragma unroll
-      for (int v = 0; v < 4; ++v) {
-        y_value += x_vec.at[v];  // line 2
+      for (int v = 0; v < 2; ++v) {
+        y_value_part += x_vec.at[v];  // line 2
       }
     }
-    y_value = uol::block_scan_before<256>(y_value, y_value_carry, scratch, uol::Sum{});
-    if (vector < 331) {
-      uol::Vector<float, 4> y_vec;
+    y_value_part = uol::block_scan_before<256>(y_value_part, y_value_part_carry, scratch, uol::Sum{});
+    if (vector < 8744) {
+      uol::Vector<float, 2> y_vec;
+      const float cumsum_y_value_begin_here0 = cumsum_y_value_begin[row];
 #pragma unroll
-      for (int v = 0; v < 4; ++v) {
-        y_value += x_vec.at[v];  // line 2
-        y_vec.at[v] = y_value;  // line 2
+      for (int v = 0; v < 2; ++v) {
+        y_value_part += x_vec.at[v];  // line 2
+        y_vec.at[v] = cumsum_y_value_begin_here0 + y_value_part;  // line 2
       }
-      uol::store_vector(y, i + s * 1324, y_vec, aligned);
+      uol::store_vector(y, s * 70006 + part * 17488 + i, y_vec, aligned);
     }
+  }
+}
+
+// 3 rows of 54, one row a thread
+extern "C" __global__ void __launch_bounds__(256) cumsum_rest_kernel(
+    const float* __restrict__ x,
+    float* __restrict__ y,
+    const float* __restrict__ cumsum_y_value_begin,
+    const float* __restrict__ cumsum_y_value_parts)
+{
+  const int s = blockIdx.x * 256 + threadIdx.x;
+  if (s >= 3) return;
+  float y_value_part = 0.0f;  // line 2
+  for (int i = 0; i < 54; ++i) {
+    y_value_part += x[s * 70006 + 69952 + i];  // line 2
+    y[s * 70006 + 69952 + i] =  // line 2
+        cumsum_y_value_begin[s * 4 + 3] + cumsum_y_value_parts[s * 4 + 3] + y_value_part;
   }
 }
