@@ -174,8 +174,7 @@ def _call(call: Call, scope: Scope) -> Term:
 
 def _are_natural(args: tuple[Expr, ...], scope: Scope) -> bool:
     """Is none of them ever negative?"""
-    lows = [scope.facts.interval(a).low for a in args]
-    return all(low is not None and low >= 0 for low in lows)
+    return all(scope.facts.prove(compare(">=", a, Const(0))) for a in args)
 
 
 def _operation(call: Call, args: list[Term], dtype: str, scope: Scope) -> Term:

@@ -21,6 +21,7 @@ from uol.codegen.indexing.arithmetic import mul, static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Contract, Read, Step, Store
 from uol.codegen.specs.traverse import map_step, mapped
+from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import DTYPES, INDEX
@@ -154,8 +155,9 @@ def _as_one_column(spec: Contract) -> Contract | None:
         return None
     column = Axis(name, mul(inner.extent, outer.extent))
     become = {outer.name: name, inner.name: name}
+    whole = tuple(compare(">=", axis.extent, Const(1)) for axis in (outer, inner))  # which that of their product does not say
     return mapped(
-        spec,
+        replace(spec, facts=(*spec.facts, *whole)),
         expr=lambda expr: substituted(expr, _places(name, outer, inner)),
         axes=lambda axes: tuple(column if a == inner else a for a in axes if a != outer),
         name=lambda old: become.get(old, old),

@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tvm import tirx
 
 import uol
+from uol.backends.cpu.expressions import arithmetic
 from uol.backends.cpu.expressions.builder import PARTS_PER_THREAD
+from uol.backends.cpu.expressions.common_subexpressions import Share
+from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.operands import panels
 from uol.backends.cpu.runtime import thread_pool
 from uol.backends.cpu.schedules import panels as panel_schedule
@@ -65,6 +69,25 @@ def test_a_vector_of_pixels_meets_as_many_lines_as_there_are(copied: None) -> No
         x, w = numbers(3, 3, 23, width), numbers(18, 3, 3, 3)
         require_close(kernel(x, w), torch.nn.functional.conv2d(*doubles(x, w), padding=1))
         require_gradients(strided, (3, 3, 23, width), (18, 3, 3, 3), stride=2)
+
+
+def test_the_place_of_a_pixel_is_a_plain_quotient(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a column by the length of a line, neither of which is negative: no quotient that rounds down, about each of which TVM
+    reasons so long that an open convolution compiles for a minute."""
+    rounded_down = []
+
+    def recorded(share: Share, x: Term, y: Term, dtype: str) -> Term:
+        rounded_down.extend([] if isinstance(y, tirx.IntImm) else [y])
+        return floor_divide(share, x, y, dtype)
+
+    floor_divide = arithmetic.floor_divide
+    monkeypatch.setattr(arithmetic, "floor_divide", recorded)
+    dims = {"N": 2, "C": 3, "H": None, "W": None, "D": 18, "R": 3, "S": 3}
+    kernel = uol.compile("conv_transpose2d", dims=dims, attrs={"pad": 1, "stride": 2})
+    assert not rounded_down
+    for height, width in ((1, 1), (2, 3), (5, 17), (7, 33)):
+        x, w = numbers(2, 3, height, width), numbers(3, 18, 3, 3)
+        require_close(kernel(x, w), torch.nn.functional.conv_transpose2d(*doubles(x, w), stride=2, padding=1))
 
 
 def require_gradients(kernel: Compiled, image: tuple[int, ...], filters: tuple[int, ...], stride: int) -> None:
