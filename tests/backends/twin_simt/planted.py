@@ -265,7 +265,7 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
 """,
     ),
     Planted(
-        "past one shared array into the next",
+        "past the first of two shared arrays",
         """
   __shared__ float s[256];
   __shared__ float u[256];
@@ -278,7 +278,7 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
 """,
     ),
     Planted(
-        "past one shared array into the one before",
+        "past the second of two shared arrays",
         """
   __shared__ float s[256];
   __shared__ float u[256];
