@@ -269,8 +269,7 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
         """
   __shared__ float s[256];
   __shared__ float u[256];
-  s[t] = x[i];
-  u[t] = x[i];
+  s[t] = u[t] = x[i];
   __syncthreads();
   float* p = s;
   if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
@@ -282,8 +281,7 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
         """
   __shared__ float s[256];
   __shared__ float u[256];
-  s[t] = x[i];
-  u[t] = x[i];
+  s[t] = u[t] = x[i];
   __syncthreads();
   float* p = u;
   if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
