@@ -264,29 +264,20 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
   y[i] = t ? s[t] : 0;
 """,
     ),
-    Planted(
-        "past the first of two shared arrays",
-        """
+    *(
+        Planted(
+            f"past the {which} of two shared arrays",
+            f"""
   __shared__ float s[256];
   __shared__ float u[256];
   s[t] = u[t] = x[i];
   __syncthreads();
-  float* p = s;
+  float* p = {array};
   if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
   y[i] = s[t] + u[t];
 """,
-    ),
-    Planted(
-        "past the second of two shared arrays",
-        """
-  __shared__ float s[256];
-  __shared__ float u[256];
-  s[t] = u[t] = x[i];
-  __syncthreads();
-  float* p = u;
-  if (t == 0) p[256] = x[i];  // ! out-of-bounds-shared
-  y[i] = s[t] + u[t];
-""",
+        )
+        for which, array in (("first", "s"), ("second", "u"))
     ),
     Planted(
         "a scratch that is too small",

@@ -9,7 +9,7 @@
 // Kernels stand in a section of their own, so that a signal handler can tell their code from the runtime's, and are
 // never inlined: their callers are not checked. Shared memory is thread-local: the one storage class that a block-scope
 // declaration may have with and without `extern`, and one range of addresses. (`constinit`: no guard variables.)
-// Arrays begin at multiples of 128 KiB, more than a machine lets one have: what runs over an end does not meet the next array.
+// Arrays begin at multiples of 128 KiB, more than a text may declare: what runs over an end does not meet the next array.
 #define __global__ __attribute__((noinline, section("uol_text")))
 #define __device__
 #define __host__
