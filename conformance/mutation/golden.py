@@ -20,6 +20,8 @@ _ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
 _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 19}
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
 
+_DROPPED = {"seed": (5 << 32) + 7, "p": 0.30019205808639526}
+
 
 @dataclass(frozen=True, slots=True)
 class Golden:
@@ -30,6 +32,7 @@ class Golden:
     further       of kernels of any size: other sizes, at which others of them are launched
     mutated       are its mutants judged, or is it read and run alone?
     deterministic   are its sums in one order from run to run?
+    text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     """
 
     workload: Workload
@@ -39,6 +42,7 @@ class Golden:
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
     mutated: bool = True
+    text: str = ""
 
     def on(self, target: str) -> Workload | None:
         """The sizes for a target; None where it has no such kernel."""
@@ -50,6 +54,11 @@ class Golden:
         """Its kernels, on random inputs."""
         sizes: Sizes = "open" if self.further else "fixed"
         return Case(self.op, target, dtype, workload, sizes=sizes, deterministic=self.deterministic)
+
+    def has(self, case: Case) -> bool:
+        """Is a case one of its own?"""
+        workload = self.on(case.target)
+        return workload is not None and case.dtype in self.dtypes and case == self.case(case.target, case.dtype, workload)
 
     @property
     def op(self) -> str:
@@ -123,7 +132,13 @@ GOLDEN = (
         mutated=False,
     ),
     # Many terms for one place, few, and none; more places than a block has threads.
-    Golden(Workload("scatter_add", {"N": 389, "D": 7}, {"places": 97}), ("f32",), threads_only=True, deterministic=True),
+    Golden(
+        Workload("scatter_add", {"N": 389, "D": 7}, {"places": 97}),
+        ("f32",),
+        threads_only=True,
+        deterministic=True,
+        text="in_one_order_scatter_add",
+    ),
     # Windows that overlap and lie beside the picture, picked from vectors by four rows a thread; of a last block not all.
     Golden(
         Workload("avg_pool2d", {"N": 9, "C": 12, "H": 15, "W": 160}, {"kernel": 3, "stride": 2, "pad": 1}),
@@ -134,6 +149,20 @@ GOLDEN = (
     Golden(Workload("pixel_shuffle", {"N": 5, "C": 12, "H": 5, "W": 44}, {"factor": 2}), ("f32",), threads_only=True),
     # Steps of a recurrence, composed: several positions a thread; of a last turn not all.
     Golden(Workload("linear_recurrence", {"S": (5,), "N": 1324}), ("f32",), threads_only=True),
+    # More elements wanted than a tile has: merges of two runs that go no further than those, to half of a last tile; of the
+    # last two runs one is short.
+    Golden(Workload("topk", {"S": (3,), "C": 6500}, {"top": 3072}), ("f32",), threads_only=True, text="topk_of_many"),
+    # Places of the greatest, of few long rows in parts, of which the last is shorter.
+    Golden(Workload("argmax", {"S": (3,), "C": 70001}), ("f32",), threads_only=True),
+    # Short rows, of which a block has so many that they come to shared memory in whole vectors first.
+    Golden(Workload("global_avg_pool2d", {"N": 48, "C": 74, "H": 7, "W": 7}), ("f32",), threads_only=True),
+    # Windows side by side, each read once, in vectors; of a last block not all.
+    Golden(Workload("max_pool1d", {"N": 9, "C": 13, "W": 488}, {"kernel": 2, "stride": 2}), ("f32",), threads_only=True),
+    # Elements of either of two tensors, and of one or of none: what a whole vector is asked for.
+    Golden(Workload("concat_2", {"N0": 1228, "N1": 96, "S": ()}), ("f32",), threads_only=True),
+    Golden(Workload("pad1d", {"S": (37,), "W": 44}, {"left": 4, "right": 8}), ("f32",), threads_only=True),
+    # Elements of any number: four at once, and one.
+    Golden(Workload("silu", {"S": (1324,)}), ("f32",), threads_only=True, further=(Workload("silu", {"S": (1325,)}),)),
     # Sums of columns over blocks, in parts of which the last is shorter, two columns a thread, of a last block not all; and
     # rows kept in two turns of vectors, the last of one vector.
     Golden(Workload("rms_norm_grad", {"S": (1009,), "C": 1028}), ("f32",), threads_only=True),
@@ -141,16 +170,21 @@ GOLDEN = (
     Golden(Workload("vector_norm", {"S": (3,), "C": 70001}), ("f32",), threads_only=True),
     # A search for each thread; of a last block not all.
     Golden(Workload("searchsorted", {"E": 301, "S": (1021,)}), ("f32",), threads_only=True),
-    # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
-    Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
+    # A seed of two words, and as many elements that those of a thread draw all words of a block of random bits. The probability
+    # is what element 1134 draws: `>=` and `>` differ there.
+    Golden(
+        Workload("dropout", {"S": (397308,)}, _DROPPED),
+        ("f32",),
+        Workload("dropout", {"S": (397313,)}, _DROPPED),
+    ),
 )
 """In the order in which they are mutated."""
 
 
 def cases_of_sizes(case: Case) -> tuple[Case, ...]:
-    """A golden case at each of its sizes; all have one text."""
-    (golden,) = (g for g in GOLDEN if (g.op, g.deterministic) == (case.op, case.deterministic))
-    return (case, *(replace(case, workload=each) for each in golden.further))
+    """A golden case at each of its sizes, which have one text; another case as it is."""
+    further = (each for golden in GOLDEN if golden.has(case) for each in golden.further)
+    return (case, *(replace(case, workload=each) for each in further))
 
 
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:

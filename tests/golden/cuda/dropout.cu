@@ -5,16 +5,25 @@
 //   4  }
 #include "uol_device.h"
 
-// 397313 elements, one a thread
+// 397308 elements, 4 a thread
 extern "C" __global__ void __launch_bounds__(256) dropout_kernel(
     const float* __restrict__ x,
     float* __restrict__ y,
     long long seed,
     float p)
 {
-  const int s = blockIdx.x * 256 + threadIdx.x;
-  if (s >= 397313) return;
-  y[s] = float(uol::floor_div(uol::random_bits(seed, (long long)s), 256)) * 5.9604645e-08f + 0.5f >= p  // line 2
-      ? x[s] / (1.0f - p)
-      : 0.0f;
+  const int vector = blockIdx.x * 256 + threadIdx.x;
+  if (vector >= 99327) return;
+  const int s = vector * 4;
+  const bool aligned = uol::is_aligned(x, y);
+  const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, s, aligned);
+  const uol::Vector<int, 4> words = uol::random_words<4>(seed, (long long)s);
+  uol::Vector<float, 4> y_vec;
+#pragma unroll
+  for (int v = 0; v < 4; ++v) {
+    y_vec.at[v] = float(uol::floor_div(words.at[v], 256)) * 5.9604645e-08f + 0.5f >= p  // line 2
+        ? x_vec.at[v] / (1.0f - p)
+        : 0.0f;
+  }
+  uol::store_vector(y, s, y_vec, aligned);
 }
