@@ -172,7 +172,7 @@ def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequen
     name = kernel_name(case)
     for mutant in batch:
         if mutant.key not in fates:
-            proof = next((p for p in proofs() if p.covers(name, mutant.description)), None)
+            proof = next((p for p in proofs() if p.covers(name, mutant)), None)
             fates[mutant.key] = ("survived", "") if proof is None else ("equivalent", proof.reason)
     return [Judged(name, m.kind, m.key, m.line, m.description, *fates[m.key]) for m in batch]
 
@@ -207,19 +207,21 @@ def kernel_name(case: Case) -> str:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Why some mutants compute the same: which kernels (a glob over their names), which change (a regular expression for a
-    mutant's whole description), and the reason."""
+    mutant's whole description), at which line of the text where others read alike, and the reason."""
 
     kernels: str
     change: str
     reason: str
+    line: int | None = None
 
-    def covers(self, kernel: str, description: str) -> bool:
+    def covers(self, kernel: str, mutant: Mutant) -> bool:
         """Is this mutant one of those that the proof is about?"""
-        return fnmatchcase(kernel, self.kernels) and re.fullmatch(self.change, description) is not None
+        is_there = self.line in (None, mutant.line)
+        return is_there and fnmatchcase(kernel, self.kernels) and re.fullmatch(self.change, mutant.description) is not None
 
 
 @cache
 def proofs() -> tuple[Proof, ...]:
     """The proofs of equivalent_mutants.toml."""
     table = tomllib.loads(files("uol.conformance").joinpath("equivalent_mutants.toml").read_text(encoding="utf-8"))
-    return tuple(Proof(p["kernels"], p["change"], p["reason"]) for p in table.get("proof", []))
+    return tuple(Proof(p["kernels"], p["change"], p["reason"], p.get("line")) for p in table.get("proof", []))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -13,7 +14,7 @@ from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.mutation import judge
-from uol.conformance.mutation.golden import GOLDEN, golden_cases, mutated_cases
+from uol.conformance.mutation.golden import GOLDEN, cases_of_sizes, golden_cases, mutated_cases
 from uol.conformance.mutation.judge import (
     Judged,
     MutationReport,
@@ -132,6 +133,12 @@ def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
     assert {c.op for c in mutated_cases(TARGETS, ["f32"])} < {c.op for c in cases}
 
 
+def test_a_golden_case_has_its_sizes_on_whatever_inputs() -> None:
+    (case,) = (c for c in mutated_cases(["cuda"]) if c.op == "cummax")
+    assert len(cases_of_sizes(case)) == len(cases_of_sizes(replace(case, inputs="exact", seed=3))) == 4
+    assert cases_of_sizes(replace(case, sizes="fixed")) == (replace(case, sizes="fixed"),)
+
+
 def test_proofs_of_equivalence_are_written_out_and_narrow() -> None:
     kernels = [kernel_name(c) for c in mutated_cases(TARGETS)]
     for proof in proofs():
@@ -143,10 +150,16 @@ def test_proofs_of_equivalence_are_written_out_and_narrow() -> None:
 
 
 def test_a_proof_covers_what_it_names_and_nothing_else() -> None:
+    def at(line: int, further: str = "") -> Mutant:
+        return Mutant("constant", line, f"int slot = 0;  =>  int slot = 1;{further}", "", "")
+
     proof = Proof("cuda conv2d *", r"int slot = 0;  =>  int slot = 1;", "a reason")
-    assert proof.covers("cuda conv2d f16", "int slot = 0;  =>  int slot = 1;")
-    assert not proof.covers("hip conv2d f16", "int slot = 0;  =>  int slot = 1;")
-    assert not proof.covers("cuda conv2d f16", "int slot = 0;  =>  int slot = 1; // and more")
+    assert proof.covers("cuda conv2d f16", at(7))
+    assert not proof.covers("hip conv2d f16", at(7))
+    assert not proof.covers("cuda conv2d f16", at(7, " // and more"))
+    of_one_line = replace(proof, line=7)
+    assert of_one_line.covers("cuda conv2d f16", at(7))
+    assert not of_one_line.covers("cuda conv2d f16", at(8))
 
 
 @pytest.mark.soak
