@@ -2,9 +2,10 @@
 hash of every file that is emitted for every operator and every gradient at its representative workload.
 
     python -m uol.conformance.emitted_texts [--target cuda,hip,ascendc] [--dtype f32,f16] [--op ...] -o FILE [--against FILE]
+    python -m uol.conformance.emitted_texts --any-size -o FILE [--against FILE]
 
-`--against` names what differs from a file that was written before: changed, new, gone. A refusal counts as a text of its own.
-Exit status 1 where anything differs.
+With --any-size they are the texts of kernels that take their dims as arguments. `--against` names what differs from a file that
+was written before: changed, new, gone. A refusal counts as a text of its own. Exit status 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from uol.backends.cpu.host import usable_cores
 from uol.compilation.pipeline import module_of
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.open_sizes import Sizes, opened
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Case
@@ -34,18 +36,19 @@ from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
 Hashes = dict[str, str]
-"""By `target operator type file`."""
+"""By `target operator type file`, with `any size` before the file where dims are arguments."""
 
 
-def emitted(name: str, targets: Sequence[str], dtypes: Sequence[str]) -> Hashes:
+def emitted(name: str, targets: Sequence[str], dtypes: Sequence[str], sizes: Sizes = "fixed") -> Hashes:
     """The texts of one operator."""
     found: Hashes = {}
     for target in targets:
         for dtype in types_of(name, tuple(dtypes)):
-            at = f"{target} {name} {dtype}"
+            at = f"{target} {name} {dtype}" + (" any size" if sizes == "open" else "")
             try:
-                case = Case(name, target, dtype, workloads_of(name)[0])
-                module = module_of(Request(fitting(find_operator(name), case), resolve_target(target)))
+                case = Case(name, target, dtype, workloads_of(name)[0], sizes=sizes)
+                request = Request(fitting(find_operator(name), case), resolve_target(target))
+                module = module_of(opened(request) if sizes == "open" else request)
             except UolError as error:
                 found[f"{at} refusal"] = hashed(error.message)
                 continue
@@ -65,12 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", default=",".join(n for n in registry.names() if has_twin(n)), help="targets, by commas")
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
+    parser.add_argument("--any-size", action="store_true", help="kernels that take dims as arguments")
     parser.add_argument("--processes", type=int, default=usable_cores())
     parser.add_argument("-o", "--output", type=Path, help="the file that the hashes are written to")
     parser.add_argument("--against", type=Path, help="a file that was written before")
     options = parser.parse_args(arguments)
     forward = options.op.split(",")
-    each = partial(emitted, targets=options.target.split(","), dtypes=options.dtype.split(","))
+    sizes: Sizes = "open" if options.any_size else "fixed"
+    each = partial(emitted, targets=options.target.split(","), dtypes=options.dtype.split(","), sizes=sizes)
     found: Hashes = {}
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         for part in pool.map(each, [*forward, *differentiable(forward)], chunksize=4):

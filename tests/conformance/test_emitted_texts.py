@@ -27,3 +27,13 @@ def test_texts_are_hashed_and_compared(tmp_path: Path, capsys: pytest.CaptureFix
         "new: cuda median f32 median.cu",
         "gone: cuda gone f32 gone.cu",
     ]
+
+
+def test_texts_of_any_size_are_others(tmp_path: Path) -> None:
+    """A kernel that takes its length is not the one that is made for it."""
+    hashes = []
+    for name, flags in (("fixed", []), ("any", ["--any-size"])):
+        chosen = ["--op", "relu", "--target", "cuda", "--dtype", "f32", "--processes", "1", *flags]
+        assert emitted_texts.main([*chosen, "-o", str(tmp_path / name)]) == 0
+        hashes.append(json.loads((tmp_path / name).read_text()))
+    assert hashes[0]["cuda relu f32 relu.cu"] != hashes[1]["cuda relu f32 any size relu.cu"]
