@@ -99,11 +99,18 @@ GOLDEN = (
         ("f16",),
         Workload("transpose", {"S": (3,), "M": 84, "N": 100}),
     ),
+    # Tiles by single elements, in several turns; of a last tile not all, on either side.
+    Golden(
+        Workload("transpose", {"S": (3,), "M": 97, "N": 67}), ("f32",), threads_only=True, text="transpose_by_elements"
+    ),
     Golden(Workload("embedding", {"S": (389,), "N": 53, "D": 88}), ("f16",)),
     # Few long rows, a running fold of each in parts, and a rest; two positions a thread; of a last turn not all.
     Golden(Workload("cumsum", {"S": (3,), "N": 70006}), ("f32",), Workload("cumsum", {"S": (5,), "N": 333})),
     Golden(Workload("attention", _ATTENTION_OF_MANY), ("f16",), Workload("attention", _ATTENTION)),
+    # Scores that depend on the place of a row; products of whole steps.
+    Golden(Workload("causal_attention", _ATTENTION_OF_MANY | {"B": 3, "L": 81, "D": 64}), ("f16",), threads_only=True),
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
+    Golden(Workload("batched_matmul", {"B": 3, "M": 97, "K": 69, "N": 113}), ("f16",), threads_only=True),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(
@@ -154,6 +161,8 @@ GOLDEN = (
     # More elements wanted than a tile has: merges of two runs that go no further than those, to half of a last tile; of the
     # last two runs one is short.
     Golden(Workload("topk", {"S": (3,), "C": 6500}, {"top": 3072}), ("f32",), threads_only=True, text="topk_of_many"),
+    # As many wanted as a tile has, of rows of two: one merge a row, of no rest.
+    Golden(Workload("topk", {"S": (8,), "C": 4096}, {"top": 2048}), ("f32",), threads_only=True, text="topk_of_a_tile"),
     # Places of the greatest, of few long rows in parts, of which the last is shorter.
     Golden(Workload("argmax", {"S": (3,), "C": 70001}), ("f32",), threads_only=True),
     # Short rows, of which a block has so many that they come to shared memory in whole vectors first.

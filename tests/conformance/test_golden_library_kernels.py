@@ -34,7 +34,7 @@ def test_every_kind_of_kernel_is_there() -> None:
         *("grouped_matmul", "scatter_add", "topk", "argsort", "weighted_bincount", "cummax", "mse_loss"),
         *("dropout", "embedding", "transpose", "avg_pool2d", "pixel_shuffle"),
         *("linear_recurrence", "searchsorted", "rms_norm_grad", "vector_norm", "argmax"),
-        *("global_avg_pool2d", "max_pool1d", "concat_2", "pad1d", "silu"),
+        *("global_avg_pool2d", "max_pool1d", "concat_2", "pad1d", "silu", "batched_matmul", "causal_attention"),
     }
 
 

@@ -35,9 +35,10 @@ LEFT, RIGHT, PLACE = "$left", "$right", "$place"
 @dataclass(frozen=True, slots=True)
 class MergePlan:
     """What `merge.j2` reads. A row has so many `tiles`, no text where it is one; it ends at `end`, its first run at `run` or
-    there, and `wanted` is how many of its elements are, no text where all are; a search has `turns`, the first of which asks
-    for `widest` at once. `candidates` are statements for the keys of an element of either run; `load` such for a slot of the
-    tile, of the column `position`; `merge` such that put the tile in order; `order` such for the element at `place`."""
+    there, and `wanted` is how many of its elements are, no text where all are, or where tiles are whole; a search has `turns`,
+    the first of which asks for `widest` at once. `candidates` are statements for the keys of an element of either run; `load`
+    such for a slot of the tile, of the column `position`; `merge` such that put the tile in order; `order` such for the element
+    at `place`."""
 
     title: str
     signature: Signature
@@ -94,7 +95,7 @@ def plan_merge(spec: Select, schedule: BlockPerRow) -> MergePlan:
         tiles="" if tiles == ONE else printer.value(tiles),
         end=printer.value(end),
         run=run,
-        wanted=None if is_all else printer.argument(wanted),
+        wanted=None if is_all or is_whole else printer.argument(wanted),
         turns=most.bit_length(),
         widest=1 << (most.bit_length() - 1),
         descending=descending_text(spec),

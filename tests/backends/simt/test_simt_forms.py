@@ -124,6 +124,16 @@ def contractions() -> list[Form]:
         product = np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64))
         return product * np.exp(i["u"].astype(np.float64))[:, None] + np.exp(i["v"].astype(np.float64))
 
+    of_batch = """op f(a: f32[G, M, K], b: f32[G, N, K], w: f32[G]) -> (y: f32[G, M, N]) {
+  scale[g] = exp(w[g])
+  y[g, m, n] = scale[g] * sum[k](a[g, m, k] * b[g, n, k]) + scale[g]
+}"""
+    of_batches = {"a": a, "b": b, "w": np.float32([0.3, -1.2])}
+
+    def scaled_by_batch(i: Arrays) -> np.ndarray:
+        scale = np.exp(i["w"].astype(np.float64))[:, None, None]
+        return scale * np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64)) + scale
+
     left = RNG.integers(-128, 128, (33, 40)).astype(np.int8)
     right = RNG.integers(-128, 128, (40, 17)).astype(np.int8)
     integers = "op f(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](acc(a[m, k]) * acc(b[k, n])) }"
@@ -136,6 +146,7 @@ def contractions() -> list[Form]:
 
     return [
         Form("batched", both, inputs, scaled, TILES, {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
+        Form("of batch", of_batch, of_batches, scaled_by_batch, TILES[1:2], {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
         Form("integers", integers, {"a": left, "b": right}, product, TILES[3:], {"M": 33, "K": 40, "N": 17}),
         Form("gram", gram, {"x": wide}, lambda i: i["x"] @ i["x"].T, TILES[1:3], {"M": 37, "K": 20}, close=1e-12),
     ]

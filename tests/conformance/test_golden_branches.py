@@ -1,0 +1,106 @@
+"""Every branch of the templates of kernels for machines with threads is in the text of a golden kernel, which is read and whose
+mutants are judged; the others are listed, each with what keeps it out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import jinja2
+import pytest
+from jinja2.ext import Extension
+
+from uol.backends import registry
+from uol.backends.simt import rendering
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.conformance.cases.twin_check import prepare
+from uol.conformance.mutation.golden import golden_cases
+
+TAG = re.compile(r"\{%-?\s*(if|elif|else|for|endif|endfor)\b\s*([^%]*?)\s*-?%\}")
+OTHER_FILES = frozenset({"host_file.j2", "device_file.j2", "example_memory.j2", "foreach.j2"})
+"""Templates of no kernel of one operator."""
+
+_UNSEEN = "attention of the library weighs nothing where nothing is seen: test_simt_attention"
+_LONG = "rows of any length of which few elements are wanted, behind fourteen kernels more: test_parts_of_sizes"
+_STRIDED = "more elements than the largest grid has threads: test_simt_forms, by a small grid"
+OUTSIDE = {
+    "attention.j2: if plan.width0 is not none": "attention of any size has eight kernels of one text: test_sizes_as_arguments",
+    "attention.j2: if maximum.has_lost": _UNSEEN,
+    "attention.j2: if end.unseen": _UNSEEN,
+    "attention.j2: for total, count, terms in end.lost": _UNSEEN,
+    "attention.j2: if count is none": _UNSEEN,
+    "attention.j2: else of if count is none": _UNSEEN,
+    "attention.j2: for line in end.row.body": "attention of the library stores no sum of a row: test_simt_attention",
+    "contract.j2: for line in plan.epilogue.before": "no product of the library has a factor of each batch: test_simt_forms",
+    "histogram.j2: for keys in plan.keys": "a mutant dies only where the greatest edge is negative and met: test_simt_forms",
+    "map.j2: if plan.stride": _STRIDED,
+    "map.j2: for line in plan.body": _STRIDED,
+    "scan.j2: for line in plan.after": "a long recurrence has forgotten where it began, and mutants with it: test_simt_forms",
+    "select.j2: else of if plan.runs is none": _LONG,
+    "select.j2: for line in plan.load (2)": _LONG,
+    "select.j2: for line in plan.sort (2)": _LONG,
+    "select.j2: for merge in runs.merges": _LONG,
+}
+"""Why no golden kernel takes a branch, and the tests that run it."""
+
+
+class Branches:
+    """Those of the templates that were loaded, and those that were taken."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.taken: set[str] = set()
+
+    def marked(self, source: str, template: str) -> str:
+        """A template that says which of its branches it takes."""
+        parts, at = [], 0
+        for name, end in _branches(source):
+            branch = f"{template}: {name}"
+            parts.append(f"{source[at:end]}{{% set _ = take({branch!r}) %}}")
+            self.known.add(branch)
+            at = end
+        return "".join([*parts, source[at:]])
+
+    def environment(self) -> jinja2.Environment:
+        """That of kernels, whose templates are marked."""
+        branches = self
+
+        class Marks(Extension):
+            def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+                return branches.marked(source, str(name))
+
+        made = jinja2.Environment(loader=jinja2.FileSystemLoader(rendering.TEMPLATES), extensions=[Marks])
+        made.globals["take"] = self.taken.add
+        return made
+
+
+def _branches(source: str) -> Iterator[tuple[str, int]]:
+    """The name of each, and where it begins; a name of several has their number behind it."""
+    open_tags: list[str] = []
+    seen: dict[str, int] = {}
+    for tag in TAG.finditer(source):
+        word, condition = tag.groups()
+        if word in ("endif", "endfor"):
+            open_tags.pop()
+            continue
+        name = f"else of {open_tags[-1]}" if word == "else" else f"{word} {condition}"
+        if word in ("if", "for"):
+            open_tags.append(name)
+        seen[name] = seen.get(name, 0) + 1
+        yield (name if seen[name] == 1 else f"{name} ({seen[name]})"), tag.end()
+
+
+@pytest.mark.parametrize("target", [n for n in registry.names() if isinstance(registry.get(n), SimtBackend)])
+def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, branches = registry.get(target), Branches()
+    assert isinstance(backend, SimtBackend)
+    kernels = [kernel for case in golden_cases([target]) for kernel in prepare(case).compiled.module.kernels]
+    environment = branches.environment()
+    monkeypatch.setattr(rendering, "template", environment.get_template)
+    for file in rendering.TEMPLATES.glob("*.j2"):
+        if file.name not in OTHER_FILES:
+            environment.get_template(file.name)
+    for kernel in kernels:
+        rendering.render(kernel.spec, kernel.schedule, backend.target)
+    assert branches.known - branches.taken == OUTSIDE.keys()
