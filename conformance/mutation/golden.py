@@ -107,10 +107,13 @@ GOLDEN = (
     # Few long rows, a running fold of each in parts, and a rest; two positions a thread; of a last turn not all.
     Golden(Workload("cumsum", {"S": (3,), "N": 70006}), ("f32",), Workload("cumsum", {"S": (5,), "N": 333})),
     Golden(Workload("attention", _ATTENTION_OF_MANY), ("f16",), Workload("attention", _ATTENTION)),
-    # Scores that depend on the place of a row; products of whole steps.
-    Golden(Workload("causal_attention", _ATTENTION_OF_MANY | {"B": 3, "L": 81, "D": 64}), ("f16",), threads_only=True),
+    # Scores that depend on the place of a row; whole tiles and steps. The root of D is whole, as above.
+    Golden(
+        Workload("causal_attention", {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}), ("f16",), threads_only=True
+    ),
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
-    Golden(Workload("batched_matmul", {"B": 3, "M": 97, "K": 69, "N": 113}), ("f16",), threads_only=True),
+    # Products side by side, of whole tiles.
+    Golden(Workload("batched_matmul", {"B": 3, "M": 128, "K": 69, "N": 128}), ("f16",), threads_only=True),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(
@@ -171,7 +174,8 @@ GOLDEN = (
     Golden(Workload("max_pool1d", {"N": 9, "C": 13, "W": 488}, {"kernel": 2, "stride": 2}), ("f32",), threads_only=True),
     # Elements of either of two tensors, and of one or of none: what a whole vector is asked for.
     Golden(Workload("concat_2", {"N0": 1228, "N1": 96, "S": ()}), ("f32",), threads_only=True),
-    Golden(Workload("pad1d", {"S": (37,), "W": 44}, {"left": 4, "right": 8}), ("f32",), threads_only=True),
+    # Of the second as many as whole blocks have.
+    Golden(Workload("pad1d", {"S": (64,), "W": 52}, {"left": 4, "right": 8}), ("f32",), threads_only=True),
     # Elements of any number: four at once, and one.
     Golden(Workload("silu", {"S": (1324,)}), ("f32",), threads_only=True, further=(Workload("silu", {"S": (1325,)}),)),
     # Sums of columns over blocks, in parts of which the last is shorter, two columns a thread, of a last block not all; and

@@ -1,5 +1,6 @@
 """Every branch of the templates of kernels for machines with threads is in the text of a golden kernel, which is read and whose
-mutants are judged; the others are listed, each with what keeps it out.
+mutants are judged, and what an `if` has is missing from another; the branches that are not are listed, each with what keeps it
+out.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ class Branches:
     def marked(self, source: str, template: str) -> str:
         """A template that says which of its branches it takes."""
         parts, at = [], 0
-        for name, end in _branches(source):
+        for name, end, before in _branches(source):
             branch = f"{template}: {name}"
-            parts.append(f"{source[at:end]}{{% set _ = take({branch!r}) %}}")
+            parts.append(f"{source[at:end]}{before}{{% set _ = take({branch!r}) %}}")
             self.known.add(branch)
             at = end
         return "".join([*parts, source[at:]])
@@ -75,20 +76,28 @@ class Branches:
         return made
 
 
-def _branches(source: str) -> Iterator[tuple[str, int]]:
-    """The name of each, and where it begins; a name of several has their number behind it."""
+def _branches(source: str) -> Iterator[tuple[str, int, str]]:
+    """The name of each, where it begins, and what must be put there for it to begin: an `if` may have no `else`. A name of
+    several has their number behind it."""
     open_tags: list[str] = []
     seen: dict[str, int] = {}
+
+    def numbered(name: str) -> str:
+        seen[name] = seen.get(name, 0) + 1
+        return name if seen[name] == 1 else f"{name} ({seen[name]})"
+
     for tag in TAG.finditer(source):
         word, condition = tag.groups()
-        if word in ("endif", "endfor"):
-            open_tags.pop()
-            continue
-        name = f"else of {open_tags[-1]}" if word == "else" else f"{word} {condition}"
-        if word in ("if", "for"):
-            open_tags.append(name)
-        seen[name] = seen.get(name, 0) + 1
-        yield (name if seen[name] == 1 else f"{name} ({seen[name]})"), tag.end()
+        if word == "else":
+            yield numbered(f"else of {open_tags.pop()}"), tag.end(), ""
+            open_tags.append(word)
+        elif word in ("endif", "endfor"):
+            if (opened := open_tags.pop()).startswith("if "):
+                yield numbered(f"else of {opened}"), tag.start(), "{% else %}"
+        else:
+            if word != "elif":
+                open_tags.append(f"{word} {condition}")
+            yield numbered(f"{word} {condition}"), tag.end(), ""
 
 
 @pytest.mark.parametrize("target", [n for n in registry.names() if isinstance(registry.get(n), SimtBackend)])

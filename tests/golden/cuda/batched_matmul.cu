@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 97 x 113 x 69, 3 times; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
+// 128 x 128 x 69, 3 times; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
 extern "C" __global__ void __launch_bounds__(64, 1) batched_matmul_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ z,
@@ -12,25 +12,25 @@ extern "C" __global__ void __launch_bounds__(64, 1) batched_matmul_kernel(
 {
   __shared__ float x_tile[16][18];
   __shared__ float z_tile[16][16];
-  const int m0 = blockIdx.x / 8 % 7 * 16;
+  const int m0 = blockIdx.x / 8 % 8 * 16;
   const int n0 = blockIdx.x % 8 * 16;
-  const int b = blockIdx.x / 56;
+  const int b = blockIdx.x / 64;
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
   float y_sum[2][2] = {};  // line 2
 #pragma unroll 1
   for (int k0 = 0; k0 < 69; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-      const int m = uol::min(m0 + slot / 16, 96);
+      const int m = m0 + slot / 16;
       const int k = k0 + slot % 16;
       if (k >= 69) continue;
-      x_tile[slot % 16][slot / 16] = float(x[(b * 97 + m) * 69 + k]);  // line 2
+      x_tile[slot % 16][slot / 16] = float(x[(b * 128 + m) * 69 + k]);  // line 2
     }
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-      const int n = uol::min(n0 + slot % 16, 112);
+      const int n = n0 + slot % 16;
       const int k = k0 + slot / 16;
       if (k >= 69) continue;
-      z_tile[slot / 16][slot % 16] = float(z[(b * 69 + k) * 113 + n]);  // line 2
+      z_tile[slot / 16][slot % 16] = float(z[(b * 69 + k) * 128 + n]);  // line 2
     }
     __syncthreads();
     const int steps = uol::min(16, 69 - k0);
@@ -54,12 +54,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) batched_matmul_kernel(
 #pragma unroll
   for (int ni = 0; ni < 2; ++ni) {
     const int n = n0 + thread_n + ni * 8;
-    if (n >= 113) continue;
 #pragma unroll
     for (int mi = 0; mi < 2; ++mi) {
       const int m = m0 + thread_m + mi * 8;
-      if (m >= 97) continue;
-      y[(b * 97 + m) * 113 + n] = uol::f16(y_sum[mi][ni]);  // line 2
+      y[(b * 128 + m) * 128 + n] = uol::f16(y_sum[mi][ni]);  // line 2
     }
   }
 }

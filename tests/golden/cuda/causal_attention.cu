@@ -13,7 +13,7 @@
 //  12  }
 #include "uol_device.h"
 
-// 243 rows x 81 cols, 12 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+// 192 rows x 64 cols, 16 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
 extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -24,8 +24,8 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
   __shared__ float k_tile[16][34];
   __shared__ float v_tile[16][32];
   __shared__ float p_tile[32][48];
-  const int row0 = blockIdx.x % 8 * 32;
-  const int batch = blockIdx.x / 8;
+  const int row0 = blockIdx.x % 6 * 32;
+  const int batch = blockIdx.x / 6;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
   float hi[2];  // line 7
@@ -33,19 +33,19 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
   float y_sum[2][2] = {};  // line 11
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 81; col0 += 32) {
+  for (int col0 = 0; col0 < 64; col0 += 32) {
     float s_sum[2][2] = {};  // line 5
 #pragma unroll 1
     for (int k0 = 0; k0 < 64; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = uol::min(row0 + slot / 16, 242);
+        const int at_row = row0 + slot / 16;
         const int d = k0 + slot % 16;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 15552 + at_row * 64]);  // line 5
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 12288 + at_row * 64]);  // line 5
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(col0 + slot / 16, 80);
+        const int j = col0 + slot / 16;
         const int d = k0 + slot % 16;
-        k_tile[slot % 16][slot / 16] = float(k[j * 64 + d + batch * 5184]);  // line 5
+        k_tile[slot % 16][slot / 16] = float(k[j * 64 + d + batch * 4096]);  // line 5
       }
       __syncthreads();
       for (int step = 0; step < 16; ++step) {
@@ -69,13 +69,12 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
     }
 #pragma unroll
     for (int ri = 0; ri < 2; ++ri) {
-      const int at_row = uol::min(row0 + thread_row + ri * 16, 242);
-      const int i = at_row % 81;
+      const int at_row = row0 + thread_row + ri * 16;
+      const int i = at_row % 64;
       float highest = hi[ri];
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 81) continue;
         const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
         highest = uol::max(highest, s);  // line 7
       }
@@ -88,25 +87,22 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 81) continue;
         const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
         const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 8
         z[ri] += p;  // line 9
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
       }
     }
-    const int col_end = uol::min(col0 + 32, 81);
+    const int col_end = col0 + 32;
 #pragma unroll 1
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int e = uol::min(slot % 32, 18);
+        const int e = slot % 32;
         const int j = k0 + slot / 32;
-        if (j >= 81) continue;
-        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 11
+        v_tile[slot / 32][slot % 32] = float(v[j * 32 + e + batch * 2048]);  // line 11
       }
       __syncthreads();
-      const int steps = uol::min(16, 81 - k0);
-      for (int step = 0; step < steps; ++step) {
+      for (int step = 0; step < 16; ++step) {
         float v_part[2];
 #pragma unroll
         for (int wi = 0; wi < 2; ++wi)
@@ -126,12 +122,10 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
   for (int ri = 0; ri < 2; ++ri) {
     z[ri] = uol::group_fold<16>(z[ri], uol::Sum{});
     const int at_row = row0 + thread_row + ri * 16;
-    if (at_row >= 243) continue;
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
-      if (e >= 19) continue;
-      y[e + batch * 4617 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 11
+      y[e + batch * 6144 + at_row * 32] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 11
     }
   }
 }

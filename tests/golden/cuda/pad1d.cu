@@ -6,20 +6,19 @@
 //   5  }
 #include "uol_device.h"
 
-// 2072 elements, 4 a thread
+// 4096 elements, 4 a thread
 extern "C" __global__ void __launch_bounds__(256) pad1d_kernel(
     const float* __restrict__ x,
     float* __restrict__ y,
     float value)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 518) return;
   const int i = vector * 4;
-  const int s = i / 56;
-  const int q = i % 56;
+  const int s = i / 64;
+  const int q = i % 64;
   const bool aligned = uol::is_aligned(x, y);
-  const uol::Vector<float, 4> x_vec = q - 4 >= 0 && q - 4 < 44
-      ? uol::load_vector<4>(x, s * 44 + (q - 4), aligned)
+  const uol::Vector<float, 4> x_vec = q - 4 >= 0 && q - 4 < 52
+      ? uol::load_vector<4>(x, s * 52 + (q - 4), aligned)
       : uol::filled_vector<4>(value);
   uol::Vector<float, 4> y_vec;
 #pragma unroll
