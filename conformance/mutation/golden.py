@@ -172,9 +172,9 @@ GOLDEN = (
     Golden(Workload("global_avg_pool2d", {"N": 48, "C": 74, "H": 7, "W": 7}), ("f32",), threads_only=True),
     # Windows side by side, each read once, in vectors; of a last block not all.
     Golden(Workload("max_pool1d", {"N": 9, "C": 13, "W": 488}, {"kernel": 2, "stride": 2}), ("f32",), threads_only=True),
-    # Elements of either of two tensors, and of one or of none: what a whole vector is asked for.
+    # Elements of either of two tensors, and of one or of none: what a whole vector is asked for. Of a last block
+    # not all, and whole blocks alone.
     Golden(Workload("concat_2", {"N0": 1228, "N1": 96, "S": ()}), ("f32",), threads_only=True),
-    # Of the second as many as whole blocks have.
     Golden(Workload("pad1d", {"S": (64,), "W": 52}, {"left": 4, "right": 8}), ("f32",), threads_only=True),
     # Elements of any number: four at once, and one.
     Golden(Workload("silu", {"S": (1324,)}), ("f32",), threads_only=True, further=(Workload("silu", {"S": (1325,)}),)),
