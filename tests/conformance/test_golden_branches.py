@@ -37,7 +37,7 @@ OUTSIDE = {
     "histogram.j2: for keys in plan.keys": "a mutant dies only where the greatest edge is negative and met: test_simt_forms",
     "map.j2: if plan.stride": _STRIDED,
     "map.j2: for line in plan.body": _STRIDED,
-    "scan.j2: for line in plan.after": "a long recurrence has forgotten where it began, and mutants with it: test_simt_forms",
+    "scan.j2: for line in plan.after": "many mutants of a long recurrence live, which forgets where it began: test_simt_forms",
     "select.j2: else of if plan.runs is none": _LONG,
     "select.j2: for line in plan.load (2)": _LONG,
     "select.j2: for line in plan.sort (2)": _LONG,
