@@ -23,16 +23,15 @@ from uol.codegen.cost import middle
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize
-from uol.compilation.request import Request, resolve_target
+from uol.compilation.request import Request
 from uol.conformance import any_size, traffic
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import issued_of
 from uol.conformance.cases.reasons import printed
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import ShapeError, UolError
-from uol.operators.registry import find_operator
 from uol.ops.workloads import Workload
 
 PARTS = (0.25, 0.3, 0.5, 0.7, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
@@ -98,7 +97,7 @@ def _requests(workload: Workload, target: str, dtype: str, dim: str) -> Iterator
         sizes = {**workload.flat_dims, dim: max(round(workload.flat_dims[dim] * part), 1)}
         case = Case(workload.op, target, dtype, workload.at(sizes))
         try:
-            yield Request(fitting(find_operator(workload.op), case), resolve_target(target))
+            yield request_of(case)
         except ShapeError:
             continue
 

@@ -31,13 +31,12 @@ from uol.codegen.extensions import HostBackend, MeteredBackend
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
-from uol.conformance.cases.open_sizes import Sizes, opened
+from uol.conformance.cases.open_sizes import Sizes
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import MissingToolError, ResourceError, ToolchainError, UolError
-from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
@@ -70,7 +69,7 @@ def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str], sizes: Si
     for name in (*ops, *differentiable(ops)):
         for types in types_of(name, dtypes):
             case = Case(name, target, types, workloads_of(name)[0], sizes=sizes)
-            yield Subject(f"{name} {types}", partial(_request, case))
+            yield Subject(f"{name} {types}", partial(request_of, case))
 
 
 def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterator[Subject]:
@@ -124,11 +123,6 @@ def build_launcher(module: Module, artifact: Artifact) -> None:
     said = (done.stdout + done.stderr).strip()
     if done.returncode or said:
         raise ToolchainError(f"{launcher}: {said.splitlines()[0] if said else 'refused'}")
-
-
-def _request(case: Case) -> Request:
-    request = Request(fitting(find_operator(case.op), case), resolve_target(case.target))
-    return opened(request) if case.sizes == "open" else request
 
 
 def has_compiler(target: str) -> bool:

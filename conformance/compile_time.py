@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from uol.compilation.pipeline import artifact_of, module_of
-from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import UolError
-from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
@@ -46,9 +44,7 @@ def compile_one(name: str) -> Timed:
     """From the operator's text to a shared library, for this machine's CPU."""
     start = time.perf_counter()
     try:
-        op = find_operator(name)
-        case = Case(name, "cpu", types_of(name, ("f32",))[0], workloads_of(name)[0])
-        request = Request(fitting(op, case), resolve_target("cpu"))
+        request = request_of(Case(name, "cpu", types_of(name, ("f32",))[0], workloads_of(name)[0]))
         artifact_of(request, module_of(request))
     except UolError as error:
         return Timed(name, time.perf_counter() - start, error.message)

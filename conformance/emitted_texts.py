@@ -22,16 +22,14 @@ from pathlib import Path
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.compilation.pipeline import module_of
-from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
-from uol.conformance.cases.open_sizes import Sizes, opened
+from uol.conformance.cases.open_sizes import Sizes
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import UolError
-from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
@@ -46,9 +44,7 @@ def emitted(name: str, targets: Sequence[str], dtypes: Sequence[str], sizes: Siz
         for dtype in types_of(name, tuple(dtypes)):
             at = f"{target} {name} {dtype}" + (" any size" if sizes == "open" else "")
             try:
-                case = Case(name, target, dtype, workloads_of(name)[0], sizes=sizes)
-                request = Request(fitting(find_operator(name), case), resolve_target(target))
-                module = module_of(opened(request) if sizes == "open" else request)
+                module = module_of(request_of(Case(name, target, dtype, workloads_of(name)[0], sizes=sizes)))
             except UolError as error:
                 found[f"{at} refusal"] = hashed(error.message)
                 continue

@@ -100,9 +100,7 @@ GOLDEN = (
         Workload("transpose", {"S": (3,), "M": 84, "N": 100}),
     ),
     # Tiles by single elements, in several turns; of a last tile not all, on either side.
-    Golden(
-        Workload("transpose", {"S": (3,), "M": 97, "N": 67}), ("f32",), threads_only=True, text="transpose_by_elements"
-    ),
+    Golden(Workload("transpose", {"S": (3,), "M": 97, "N": 67}), ("f32",), threads_only=True, text="transpose_by_elements"),
     Golden(Workload("embedding", {"S": (389,), "N": 53, "D": 88}), ("f16",)),
     # Few long rows, a running fold of each in parts, and a rest; two positions a thread; of a last turn not all.
     Golden(Workload("cumsum", {"S": (3,), "N": 70006}), ("f32",), Workload("cumsum", {"S": (5,), "N": 333})),

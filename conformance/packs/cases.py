@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +13,14 @@ from uol.binding.named_binding import bind_names
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.accuracy.interval import Array
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.gradients.cases import fitting
 from uol.ir.library import SAVING
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program
 from uol.ir.syntax.surface import Op
-from uol.operators.registry import find_operator
 from uol.ops.references.gradients import forward_of
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _of_operator(case: Case) -> Subject:
 
 
 def _fixed(case: Case) -> Request:
-    return Request(fitting(find_operator(case.op), case), resolve_target(case.target))
+    return request_of(replace(case, sizes="fixed"))
 
 
 def _forward_inputs(forward: Op, case: Case, prepared: Prepared) -> dict[str, Given]:

@@ -18,7 +18,7 @@ from uol.backends.simt.simt_backend import SimtBackend
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.mutation.golden import golden_cases
 
-TAG = re.compile(r"\{%-?\s*(if|elif|else|for|endif|endfor)\b\s*([^%]*?)\s*-?%\}")
+TAG = re.compile(r"\{%-?\s*(if|elif|else|for|endif|endfor)\b\s*(.*?)\s*-?%\}")
 OTHER_FILES = frozenset({"host_file.j2", "device_file.j2", "example_memory.j2", "foreach.j2"})
 """Templates of no kernel of one operator."""
 

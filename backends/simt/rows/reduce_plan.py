@@ -228,7 +228,7 @@ class _Writer:
         for fold in part.folds:
             start.add(texts[fold.name].declaration(), fold.line)
         body, behind = self._inside(scope.lines, named=named), (*after.lines, *rest)
-        return PassPlan(tuple(start.lines), loops if part.elements else (), body, behind, bool(self.kept.turns))
+        return PassPlan(tuple(start.lines), loops, body, behind, bool(self.kept.turns))
 
     def _elements(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
         """The statements of one column."""

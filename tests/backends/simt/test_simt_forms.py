@@ -120,9 +120,11 @@ def contractions() -> list[Form]:
   y[g, m, n] = sum[k](a[g, m, k] * b[g, n, k]) * exp(u[m]) + exp(v[n])
 }"""
 
+    def products(i: Arrays) -> np.ndarray:
+        return np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64))
+
     def scaled(i: Arrays) -> np.ndarray:
-        product = np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64))
-        return product * np.exp(i["u"].astype(np.float64))[:, None] + np.exp(i["v"].astype(np.float64))
+        return products(i) * np.exp(i["u"].astype(np.float64))[:, None] + np.exp(i["v"].astype(np.float64))
 
     of_batch = """op f(a: f32[G, M, K], b: f32[G, N, K], w: f32[G]) -> (y: f32[G, M, N]) {
   scale[g] = exp(w[g])
@@ -132,21 +134,21 @@ def contractions() -> list[Form]:
 
     def scaled_by_batch(i: Arrays) -> np.ndarray:
         scale = np.exp(i["w"].astype(np.float64))[:, None, None]
-        return scale * np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64)) + scale
+        return scale * products(i) + scale
 
     left = RNG.integers(-128, 128, (33, 40)).astype(np.int8)
     right = RNG.integers(-128, 128, (40, 17)).astype(np.int8)
     integers = "op f(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](acc(a[m, k]) * acc(b[k, n])) }"
     gram = "op f(x: f64[M, K]) -> (y: f64[M, M]) { y[m, n] = sum[k](x[m, k] * x[n, k]) }"
     wide = RNG.standard_normal((37, 20))
-    inputs = {"a": a, "b": b, "u": scale, "v": shift}
+    inputs, sizes = {"a": a, "b": b, "u": scale, "v": shift}, {"G": 2, "M": 70, "N": 67, "K": 19}
 
     def product(i: Arrays) -> np.ndarray:
         return i["a"].astype(np.int64) @ i["b"]
 
     return [
-        Form("batched", both, inputs, scaled, TILES, {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
-        Form("of batch", of_batch, of_batches, scaled_by_batch, TILES[1:2], {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
+        Form("batched", both, inputs, scaled, TILES, sizes, close=1e-4),
+        Form("of batch", of_batch, of_batches, scaled_by_batch, TILES[1:2], sizes, close=1e-4),
         Form("integers", integers, {"a": left, "b": right}, product, TILES[3:], {"M": 33, "K": 40, "N": 17}),
         Form("gram", gram, {"x": wide}, lambda i: i["x"] @ i["x"].T, TILES[1:3], {"M": 37, "K": 20}, close=1e-12),
     ]
