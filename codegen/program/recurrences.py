@@ -15,16 +15,17 @@ product or not, and the position itself to the sum or not:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
-from uol.codegen.names import taken_names, unused
-from uol.codegen.program.scans import Running, bound_of, bounded_by, reaches
+from uol.codegen.names import taken_names
+from uol.codegen.program.isolate_reductions import Isolation, axes_relied_on
+from uol.codegen.program.scans import Running, bound_of, bounded_by, reaches, widened
 from uol.codegen.specs.steps import AFFINE, RECURRENCE
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var, zero_of
-from uol.ir.program.walk import rewrite, substitute, variables
+from uol.ir.program.walk import map_stage, rewrite, substitute, variables
 from uol.ir.types import is_float
 
 
@@ -96,50 +97,65 @@ class Recurrence:
 def as_recurrences(program: Program, *, scans: bool = True) -> Program:
     """The same program with what stands before a position in a stage of its own, for every such sum, and what that gives;
     without `scans` where its extent is known, by composing maps at twice the distance, time after time."""
-    found = _Found(dict(program.tensors), set(taken_names(program)), scans)
+    found = _Found(Isolation(taken_names(program), dict(program.tensors)), scans)
     for stage in program.stages:
-        value = stage.value if isinstance(stage, Scatter) else rewrite(stage.value, partial(found.replaced, stage))
-        found.stages.append(replace(stage, value=value))
-    return replace(program, tensors=found.tensors, stages=tuple(found.stages))
+        found.isolation.stages.append(map_stage(stage, partial(found.without, stage, stage.axes)))
+    return replace(program, tensors=found.isolation.tensors, stages=tuple(found.isolation.stages))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """The stages so far, and the tensors that they make."""
 
-    tensors: dict[str, Tensor]
-    taken: set[str]
+    isolation: Isolation
     scans: bool
-    stages: list[Stage] = field(default_factory=list)
 
-    def replaced(self, stage: Stage, node: Expr) -> Expr | None:
-        """What a sum comes to, by what stands before each position; reductions within others stay."""
+    def without(self, stage: Stage, scope: tuple[Axis, ...], expr: Expr) -> Expr:
+        """An expression over the indices in reach with every recurrence exchanged for what it comes to."""
+        return rewrite(expr, partial(self.replaced, stage, scope))
+
+    def replaced(self, stage: Stage, scope: tuple[Axis, ...], node: Expr) -> Expr | None:
+        """What a sum comes to, by what stands before each position: where it is within another reduction, at all places of that
+        one at once. Any other reduction is as it is, but for what is within it."""
         if not isinstance(node, Reduce):
             return None
-        found = recurrence_of(node, stage.axes, self.tensors)
+        within = partial(self.without, stage, (*scope, *node.axes))
+        inner = replace(node, body=within(node.body), where=tuple(map(within, node.where)))
+        wide, tensors = widened(inner, scope), self.isolation.tensors
+        found = recurrence_of(inner, wide, tensors)
         if found is None or not (self.scans or static(found.along.extent)):
-            return node
-        free = variables(found.running)
-        axes = tuple(axis for axis in stage.axes if axis.name in free)
+            return inner
+        found = recurrence_of(self.isolated(stage, inner, scope), wide, tensors)
+        assert found is not None
+        axes = axes_relied_on(found.running, wide, tensors)
         if self.scans:
-            before = self.made(f"{stage.name}_before", axes, found.running, stage)
+            before = self.isolation.made(f"{stage.name}_before", axes, found.running, stage)
         else:
             before = self.doubled(found, axes, stage)
         value = found.result(before)
-        return value if node is stage.value else self.made(f"{stage.name}_sum", axes, value, stage)
+        is_whole = node is stage.value and not isinstance(stage, Scatter) and wide == scope
+        return value if is_whole else self.isolation.made(f"{stage.name}_sum", axes, value, stage)
 
-    def made(self, stem: str, axes: tuple[Axis, ...], value: Expr, stage: Stage) -> Load:
-        """The read of a value in a stage of its own."""
-        name = unused(stem, self.taken)
-        self.taken.add(name)
-        self.tensors[name] = Tensor(name, value.type, tuple(axis.extent for axis in axes), "local")
-        self.stages.append(Stage(name, axes, value, value.type, stage.line, stage.span))
-        return Load(name, tuple(Var(axis.name) for axis in axes), (), None, value.type)
+    def isolated(self, stage: Stage, value: Reduce, scope: tuple[Axis, ...]) -> Reduce:
+        """A recurrence with the reductions of its terms and factors in stages of their own, before these are given at the place
+        of the result, as far as that runs."""
+        inner = (*scope, *value.axes)
+        product, _ = _parted(value.body) or (None, None)
+
+        def rule(node: Expr) -> Expr | None:
+            if not isinstance(node, Reduce):
+                return None
+            if node is not product:
+                return self.isolation.stored(stage, node, inner)
+            return replace(node, body=self.isolation.extract(stage, node.body, (*inner, *node.axes)))
+
+        return replace(value, body=rewrite(value.body, rule))
 
     def doubled(self, found: Recurrence, axes: tuple[Axis, ...], stage: Stage) -> Load:
         """What stands before each position: after n steps a position has composed the 2^n maps up to its own."""
         place, extent = Var(found.along.name), static(found.along.extent) or 0
-        by, plus = (self.made(f"{stage.name}_{name}", axes, value, stage) for name, value in found.maps_within.items())
+        made = self.isolation.made
+        by, plus = (made(f"{stage.name}_{name}", axes, value, stage) for name, value in found.maps_within.items())
 
         def back(read: Load, distance: int) -> Load:
             at = add(place, Const(distance)) if found.reverse else sub(place, Const(distance))
@@ -152,8 +168,8 @@ class _Found:
             (inside,) = back(by, distance).guard
             further = _sum(_times(by, back(plus, distance)), plus), _times(by, back(by, distance))
             values = [Call("select", (inside, new, old), new.type) for new, old in zip(further, (plus, by), strict=True)]
-            plus = self.made(f"{stage.name}_plus", axes, values[0], stage)
-            by = self.made(f"{stage.name}_by", axes, values[1], stage)
+            plus = made(f"{stage.name}_plus", axes, values[0], stage)
+            by = made(f"{stage.name}_by", axes, values[1], stage)
             distance *= 2
         return back(plus, 1)
 

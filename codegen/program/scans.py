@@ -65,6 +65,36 @@ def bounded_by(value: Reduce, axes: Iterable[Axis]) -> tuple[Axis, Axis, str] | 
     return None if outer is None or not reaches(inner, outer, relation) else (inner, outer, relation)
 
 
+def widened(value: Reduce, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """The axes outside of a reduction, with one that is a little shorter than what it bounds from below (`j >= i`, where a
+    further index bounds i) as long as that: then there is a scan along it. Nobody reads what is behind its own end."""
+    bound = bound_of(value.where[0], value.axes[0].name) if len(value.axes) == len(value.where) == 1 else None
+    if bound is None or not bound[0].startswith(">"):
+        return axes
+    extent, name = value.axes[0].extent, bound[1]
+    return tuple(Axis(name, extent) if a.name == name and _is_little_less(a.extent, extent) else a for a in axes)
+
+
+def _is_little_less(extent: Expr, than: Expr) -> bool:
+    """Is an extent a number less than another one, and not so much that most of that would be for nothing?"""
+    (base, offset), (other, further) = _base_and_offset(extent), _base_and_offset(than)
+    if base is None and other is None:
+        return further // 2 < offset < further
+    return base == other and offset < further
+
+
+def _base_and_offset(extent: Expr) -> tuple[Expr | None, int]:
+    """`max(N - 2, 0)` as N and -2; a number has no base."""
+    match extent:
+        case Const(value=value):
+            return None, int(value)
+        case Call(fn="max", args=(inner, Const(value=0))) | Call(fn="max", args=(Const(value=0), inner)):
+            return _base_and_offset(inner)
+        case Call(fn="-", args=(base, Const(value=value))):
+            return base, -int(value)
+    return extent, 0
+
+
 def bound_of(condition: Expr, inner: str) -> tuple[str, str] | None:
     """`inner < i` as ("<", "i"); None for any other condition."""
     match condition:

@@ -1,7 +1,8 @@
 """Reads of tensors: the proof that they stay inside, and how far an index runs: over the
 dim where it stands alone.
 
-An access with an `else` may reach beyond its dim, so it gives a range only to an index that nothing else gives one.
+An access with an `else` may reach beyond its dim, so it gives a range only to an index that nothing else gives one; and what
+stands alone nowhere, but bounds the index of a reduction (`j <= i`), runs as far as that.
 """
 
 from __future__ import annotations
@@ -165,17 +166,22 @@ def _out_of_bounds(scope: Scope, node: Access, dim: int, index: Expr, extent: Ex
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A dim in which an index stands alone."""
+    """A dim in which an index stands alone; with `bounding`, one that it bounds does."""
 
     extent: Expr
     node: Node
     firm: bool  # without an `else`
+    bounding: bool = False
 
 
 def places(scope: Scope, node: Node, name: str) -> Iterator[Place]:
-    """Where the index stands alone in an expression; a reduction that binds the name hides it."""
-    if isinstance(node, Reduction) and any(b.name == name for b in node.binders):
-        return
+    """Where the index stands alone in an expression, or an index that it bounds; a reduction that binds the name hides it."""
+    if isinstance(node, Reduction):
+        if any(b.name == name for b in node.binders):
+            return
+        for binder in surface.bounded_by(node, Name(name)):
+            found = (p for a in node.args for p in places(scope, a, binder.name))
+            yield from (Place(p.extent, binder, firm=False, bounding=True) for p in found)
     if isinstance(node, Access):
         shape = tensor_of(scope, node).shape
         for item, extent in zip(node.index, shape, strict=False):
@@ -200,7 +206,7 @@ def indices(scope: Scope, node: Node, hidden: frozenset[str] = frozenset()) -> I
 
 def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:
     """The range that the places agree on; None where there is none. A conflict is an error that shows both places."""
-    counted = [p for p in found if p.firm] or found
+    counted = [p for p in found if p.firm] or [p for p in found if not p.bounding] or found
     if not counted:
         return None
     first = counted[0]

@@ -112,7 +112,7 @@ class Accumulator:
 
     def missing(self, values: tuple[Expr, ...], scope: Sequence[Index]) -> tuple[Index, ...]:
         """The indices of the scope that stand alone in none of the values, or over another extent."""
-        return tuple(i for i in scope if i.extent is None or extent_in(self.types, values, i.item) != i.extent)
+        return tuple(i for i in scope if i.extent is None or extent_in(self.types, values, i.item, alone=True) != i.extent)
 
     def standing_in(self, indices: Sequence[Index], dtype: str) -> Expr | None:
         """A sum of reads of inputs, results and their cotangents in which the indices stand alone, each over its extent."""

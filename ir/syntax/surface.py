@@ -203,6 +203,11 @@ def below(node: Node) -> Iterator[Node]:
         pending.extend(reversed(operands(found)))
 
 
+def bounded_by(node: Reduction, index: Expr | Pack) -> Iterator[Binder]:
+    """The indices of a reduction that another one bounds by itself: `j` of `sum[j <= i]` by `i`."""
+    return (b for b in node.binders if b.bound == index and b.relation in ("<", "<=", ">", ">="))
+
+
 def operands(node: Node) -> tuple[Node, ...]:
     """The direct sub-nodes of an expression, binders and keywords left out but their expressions kept."""
     parts = _OPERANDS.get(type(node))

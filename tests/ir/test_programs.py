@@ -1,5 +1,6 @@
 """What `instantiate` makes: simplified indices, guards for what is not proven, masks, names, lines, scalars, checks."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,42 @@ def test_a_bound_on_an_outer_index_is_widened() -> None:
     assert guards(p) == ["i - j >= 0"]  # holds under the mask only
     p = program("op f(x: f32[N]) -> (y: f32[N]) { y[i] = sum[j < i / 2 + 1](x[i - j]) }", dims={"N": 6})
     assert [show(a.extent) for a in stage(p, "y").value.axes] == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("value", "extent"),
+    [
+        ("sum[j <= i](x[j])", "N"),
+        ("max[j > i](x[j])", "N"),
+        ("sum[j > i - 2, j <= i](x[j])", "N"),
+        ("sum[j <= i](x[j] * prod[k > j, k <= i](x[k]))", "N"),
+        ("sum[j <= i](w[j])", "M"),
+        ("sum[j <= i](w[j]) + x[i]", "N"),
+        ("sum[j <= i](w[j]) + (x[i] else 0)", "N"),
+        ("sum[j <= i](x[j + 1] else 0) + sum[j <= i](x[j])", "N"),
+    ],
+)
+def test_an_index_that_stands_alone_nowhere_runs_as_far_as_what_it_bounds(value: str, extent: str) -> None:
+    """As a local, and in another reduction."""
+    head = "op f(x: f32[N], w: f32[M]) -> (y: f32[])"
+    p = program(f"{head} {{ a[i] = {value}  y[] = sum[i](a[i]) }}")
+    assert [show(a.extent) for a in stage(p, "a").axes] == [extent]
+    p = program(f"{head} {{ y[] = max[i]({value}) }}")
+    assert [show(a.extent) for a in stage(p, "y").value.axes] == [extent]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("sum[j <= i](x[j]) + sum[j <= i](w[j])", "the index `i` runs over M here and over N at line 1"),
+        ("sum[j <= i](x[j + 1] else 0)", "nothing says how far `i` runs"),
+        ("sum[j < i + 1](x[j])", "nothing says how far `i` runs"),
+        ("sum[j <= i](sum[i](x[i]) + x[0])", "nothing says how far `i` runs"),
+    ],
+)
+def test_bounds_that_say_nothing_or_two_things(value: str, message: str) -> None:
+    with pytest.raises(TypeCheckError, match=re.escape(message)):
+        program(f"op f(x: f32[N], w: f32[M]) -> (y: f32[]) where N > 0 {{ a[i] = {value}  y[] = sum[i](a[i]) }}")
 
 
 def test_constant_bounds_are_extents() -> None:

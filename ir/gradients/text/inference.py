@@ -27,6 +27,7 @@ from uol.ir.syntax.surface import (
     Param,
     Reduction,
     Unary,
+    bounded_by,
     operands,
 )
 from uol.ir.types import DTYPES, INDEX, accumulator_of, base_type
@@ -132,24 +133,45 @@ def has_gradient(op: Op) -> bool:
     return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
 
 
-def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
-    """Where an index stands alone: the tensor, the number of the dim, and whether without an `else`."""
-    if isinstance(node, Reduction) and index_key(index) in map(binder_key, node.binders):
-        return
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an index stands alone: the tensor, and the number of the dim.
+
+    firm      without an `else`
+    bounding  not this index, but one of a reduction that it bounds: `j` of `sum[j <= i](x[j])`
+    """
+
+    tensor: str
+    dim: int
+    firm: bool
+    bounding: bool = False
+
+
+def standing(node: Node, index: Item) -> Iterator[Standing]:
+    """Every place where an index stands alone in an expression."""
+    if isinstance(node, Reduction):
+        if index_key(index) in map(binder_key, node.binders):
+            return
+        for binder in bounded_by(node, index):
+            found = (place for arg in node.args for place in standing(arg, Name(binder.name)))
+            yield from (replace(place, firm=False, bounding=True) for place in found)
     if isinstance(node, Access) and isinstance(node.tensor, Name):
         for number, item in enumerate(node.index):
             if item == index:
-                yield node.tensor.id, number, node.fill is None
+                yield Standing(node.tensor.id, number, node.fill is None)
     for operand in operands(node):
         yield from standing(operand, index)
 
 
-def extent_in(types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool = False) -> Item | None:
+def extent_in(
+    types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool = False, alone: bool = False
+) -> Item | None:
     """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does, and
-    several that do not agree count for nothing."""
-    places = [p for n in nodes for p in standing(n, index) if p[0] in types.dims and p[1] < len(types.dims[p[0]])]
-    counted = [p for p in places if p[2]]
-    if counted:
-        return types.dims[counted[0][0]][counted[0][1]]
-    loose = list(dict.fromkeys(types.dims[tensor][number] for tensor, number, _ in places))
+    what it bounds where it stands nowhere alone, unless that is asked for; several that do not agree count for nothing."""
+    places = [p for n in nodes for p in standing(n, index) if p.dim < len(types.dims.get(p.tensor, ()))]
+    counted = next((p for p in places if p.firm), None)
+    if counted is not None:
+        return types.dims[counted.tensor][counted.dim]
+    own = [p for p in places if not p.bounding]
+    loose = list(dict.fromkeys(types.dims[p.tensor][p.dim] for p in (own if own or alone else places)))
     return loose[0] if len(loose) == 1 and not firm else None

@@ -100,6 +100,36 @@ def test_what_is_a_recurrence(what: str, kinds: frozenset[type[KernelSpec]]) -> 
     assert all(isinstance(spec, Scan | Map) for spec in lowered(FOUND[what], **given).specs)
 
 
+STATE = "sum[j <= {0}](b[r, j] * prod[k > j, k <= {0}](a[r, k]))"
+BACK = "sum[j > {0}](b[r, j] * prod[k <= j, k > {0}](a[r, k]))"
+NESTED = {
+    "a sum of states": f"y[r] = sum[i]({STATE.format('i')})",
+    "the largest of a running sum": "y[r] = max[i](sum[j <= i](b[r, j]))",
+    "a local": f"x[r, i] = {STATE.format('i')}  y[r] = sum[i](a[r, i] * x[r, i])",
+    "a local that runs back": "x[r, i] = max[j >= i](b[r, j])  y[r] = sum[i](x[r, i])",
+    "a running sum of states": f"z[r, m] = sum[i <= m](a[r, i] * {STATE.format('i')})  y[r] = max[m](z[r, m])",
+    "a state of states": f"y[r] = sum[i](sum[m < i]({STATE.format('m')} * prod[l > m, l < i](b[r, l])))",
+    "a state of running sums": "y[r] = sum[i](sum[m < i](sum[j <= m](b[r, j]) * prod[k > m, k <= i](a[r, k])))",
+    "what runs back within what runs on": f"y[r] = max[i](sum[m < i](a[r, m] * {BACK.format('m')}))",
+    "a maximum from here on, before an index": "y[r] = sum[i](sum[m < i](max[j >= m](b[r, j])))",
+    "states that are added by place": f"y[(r + 1) % 3] += {STATE.format('i')} * a[r, i]",
+}
+
+
+@pytest.mark.parametrize("kinds", [EVERY_KIND, frozenset()], ids=["scans", "maps"])
+@pytest.mark.parametrize("what", NESTED)
+def test_within_another_reduction_it_is_one_for_all_of_its_places(what: str, kinds: frozenset[type[KernelSpec]]) -> None:
+    """The work grows as the row does, where by the definition it would as its third power."""
+    text = f"op f(a: T[R, N], b: T[R, N]) -> (y: T[R]) for T in (f64, f32) {{ {NESTED[what]} }}"
+    for length in (0, 1, 2, 7):
+        run(text, dims={"R": 3, "N": length}, types={"T": "f64"}, kinds=kinds)
+    operations = []
+    for length in (64, 256) if kinds else ():
+        specs = lowered(text, dims={"R": 2, "N": length}, kinds=kinds).specs
+        operations.append(sum(value_at(n, {}) for spec in specs for n in work_of(spec).operations.values()))
+    assert not kinds or operations[1] < 4.2 * operations[0]
+
+
 NOT = {
     "a term of the result's place": text_of(BETWEEN, "b[r, i] * b[r, j] * {}"),
     "a factor of the result's place": text_of(BETWEEN, factor="a[r, k] + b[r, i]"),
