@@ -297,7 +297,8 @@ class _Writer:
         """One more step of a recurrence behind a thread's others."""
         self._declare(variables(fold.value), scope)
         text, map_ = self.texts[fold.name], self.maps[fold.name]
-        by, plus = map(scope.printer.value, scope.positioned(fold.value).children)
+        maps = scope.positioned(fold.value)  # first: it may declare variables, which changes the printer
+        by, plus = map(scope.printer.value, maps.children)
         step = f"{text.map_type}{{{by if by.isidentifier() else f'({by})'}, {plus}}}"
         scope.add(f"{map_} = {step if is_first == 'true' else f'uol::composed({map_}, {step}, {is_first})'};", fold.line)
 

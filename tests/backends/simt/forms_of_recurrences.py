@@ -4,6 +4,7 @@ few long rows."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from forms_of_rows import RNG, ROWS, Arrays, Form
@@ -65,7 +66,7 @@ def recurrence_forms() -> list[Form]:
         lse = np.logaddexp.accumulate(wide, axis=1)
         ways = (*ROWS, BlockPerRow(64, 1, 4), BlockPerRow(128, 1, 2))
         forms.append(Form("recurrence-of-maxima", SUMS, {"x": x}, lambda i: lse, ways, {"R": 5, "C": 512}, close=1e-5))
-        return [*forms, chosen_terms(), *long_recurrences()]
+        return [*forms, chosen_terms(), *guarded_terms(), *long_recurrences()]
 
 
 def chosen_terms() -> Form:
@@ -83,6 +84,32 @@ def chosen_terms() -> Form:
         {"R": 5, "C": 64},
         close=1e-5,
     )
+
+
+def guarded_terms() -> list[Form]:
+    """Terms and factors that are read beyond the ends of a row, or where data says."""
+    a, b = RNG.uniform(-1, 1, (5, 64)).astype(np.float32), RNG.standard_normal((5, 64)).astype(np.float32)
+    at = RNG.integers(-3, 67, 64).astype(np.int32)
+    inside, places = (at >= 0) & (at < 64), np.clip(at, 0, 63)
+    zeros, ones = np.zeros((5, 1), np.float32), np.ones((5, 1), np.float32)
+    read = {
+        "b[r, j + 1] else 0": np.hstack([b[:, 1:], zeros]),
+        "b[r, j - 1] else 0": np.hstack([zeros, b[:, :-1]]),
+        "b[r, at[j]] else 0": np.where(inside, b[:, places], 0),
+        "a[r, k + 1] else 1": np.hstack([a[:, 1:], ones]),
+        "a[r, at[k]] else 1": np.where(inside, a[:, places], 1),
+    }
+    forms = []
+    pairs = (("a[r, k]", "b[r, j + 1] else 0"), *zip(list(read)[3:], list(read)[1:3], strict=True))
+    for factor, term in pairs:
+        text = STATE.format("<=", ">", "<=").replace("b: f32[R, C]", "b: f32[R, C], at: i32[C]")
+        text = text.replace("b[r, j]", f"({term})").replace("a[r, k]", factor)
+        steps, given = by_steps(False, "<=", ">", "<="), {"a": read.get(factor, a), "b": read[term]}
+        inputs = {"a": a, "b": b, "at": at}
+        name = f"recurrence-of-{term[:10]}-{factor[:10]}"
+        expected = partial(lambda steps, given, _: steps(given), steps, given)
+        forms.append(Form(name, text, inputs, expected, ROWS, {"R": 5, "C": 64}, close=1e-5))
+    return forms
 
 
 def long_recurrences() -> list[Form]:
