@@ -1,9 +1,15 @@
-"""A sum of products over some axes as several, one a residue: what the data gradient of a strided convolution consists of.
+"""A sum of products over some axes as several, one a residue: what the data gradient of a strided convolution, and a transposed
+convolution, consist of.
 
     dx[h] = sum over u of dy[(h + p)/s - u] * w[(h + p)%s + s*u]        where w has such an element
 
 For all h = s*i + r the quotient is i + (r + p)/s, and the remainder is a number. So each residue r is a plain convolution, with
 the taps that meet it and no others: no product has a factor that is 0 because there is no element.
+
+    y[h] = sum over v of x[(h + p - d*v)/s] * w[v]                      where (h + p - d*v)%s is 0
+
+With a dilation d, the taps that meet residue r are those with d*v = r + p (mod s): where g = gcd(s, d) divides r + p they are
+v = v0 + s/g*u, and the quotient is i + (r + p - d*v0)/s - d/g*u, a plain convolution again; elsewhere there are none.
 """
 
 from __future__ import annotations
@@ -14,36 +20,49 @@ from itertools import product
 from math import prod
 
 from uol.codegen.indexing.affine import affine, coefficient
-from uol.codegen.indexing.arithmetic import add, ceil_div, mul, static, substituted, value_at
+from uol.codegen.indexing.arithmetic import add, ceil_div, conjuncts, mul, static, substituted, value_at
 from uol.codegen.partition.step_writer import classify
 from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.traverse import expressions, map_step, mapped, reads
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.intervals import Interval
-from uol.ir.integers.polynomials import simplify
+from uol.ir.integers.polynomials import scale, simplify
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import INDEX
 
-MOST_KERNELS = 16
-"""Each residue is a kernel, which takes its time to compile. A stride of 4 in two dims has 16."""
+MOST_KERNELS = 27
+"""Each residue is a kernel, which takes its time to compile. A stride of 4 in two dims has 16, of 3 in three 27."""
 
 
 @verified
 def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
     alone where there are no such axes, or too many residues. An extent may be an argument."""
-    is_conditional = any(True for _ in _conditions(spec))  # most sums of products are not, and need no more looking at
-    if not is_conditional or factors_of(spec) is None or any(static(a.extent) == 0 for a in spec.axes):
+    chosen = _with_chosen_terms(spec)
+    is_conditional = any(True for _ in _conditions(chosen))  # most sums of products are not, and need no more looking at
+    if not is_conditional or factors_of(chosen) is None or any(static(a.extent) == 0 for a in spec.axes):
         return (spec,)
-    plain = Residue.of(spec, {}, ()).kernel()
+    plain = Residue.of(chosen, {}, ()).kernel()
     moduli = _moduli(plain) | _digits(plain)
     if not moduli or prod(moduli.values()) > MOST_KERNELS:
         return (spec,)
     found = (Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
     return tuple(residue.kernel() for residue in found if all(static(a.extent) != 0 for a in residue.axes(plain.rows)))
+
+
+def _with_chosen_terms(spec: Reduce) -> Reduce:
+    """The spec with a sum of terms that are 0 where a condition does not hold as one over the terms of which it holds."""
+
+    def chosen(step: Step) -> Step:
+        match step:
+            case Fold(op="sum", value=Call(fn="select", args=(condition, value, Const(value=0)))) if not any(reads(condition)):
+                return replace(step, value=value, where=(*step.where, *conjuncts(condition)))
+        return step
+
+    return replace(spec, steps=tuple(map(chosen, spec.steps)))
 
 
 def factors_of(spec: Reduce) -> tuple[Expr, Expr] | None:
@@ -62,39 +81,53 @@ def _is_element_or_zero(factor: Expr) -> bool:
 
 def _moduli(spec: Reduce) -> dict[str, int]:
     """By row axis: what it is divided by, where that is one number throughout and a remainder decides what is summed."""
-    sums = {a.name for a in spec.cols}
-    deciding = [c for c in _conditions(spec) if variables(c) & sums]
+    sums = frozenset(a.name for a in spec.cols)
+    whether = {c for step in spec.steps if isinstance(step, Fold) for c in step.where}
+    deciding = [c for c in _conditions(spec) if variables(c) & sums or c in whether]
     found: dict[str, int] = {}
     for axis in spec.rows:
-        divisors = {d for expr in expressions(spec) for d in divisors_of(expr, axis.name, ("/", "%"))}
-        if len(divisors) == 1 and any(True for c in deciding for _ in divisors_of(c, axis.name, ("%",))):
+        divisors = {d for expr in expressions(spec) for d in divisors_of(expr, axis.name, ("/", "%"), sums)}
+        if len(divisors) == 1 and any(True for c in deciding for _ in divisors_of(c, axis.name, ("%",), sums)):
             found[axis.name] = divisors.pop()
     return {name: number for name, number in found.items() if number > 1}
 
 
 def _digits(spec: Reduce) -> dict[str, int]:
     """Row axes that are remainders themselves, of an axis that was split into quotient and remainder: they decide what is
-    summed in steps of all that there are of them, and the result lies along quotient and remainder as along one axis."""
+    summed in steps of all that there are of them, the result lies along quotient and remainder as along one axis, and what is
+    summed goes against the quotient. The taps of a filter, as many as the stride, are no remainders."""
     stored = next(s for s in spec.steps if isinstance(s, Store))
     strides = {a.name: coefficient(stored.offset, a.name) or 0 for a in spec.rows}
     found: dict[str, int] = {}
     for axis in spec.rows:
-        if (extent := static(axis.extent)) is None:
+        if (extent := static(axis.extent)) is None or not strides[axis.name]:
             continue
         deciding = [c for c in _conditions(spec) if axis.name in variables(c)]
-        steps = {coefficient(side, a.name) for c in deciding for side in c.children for a in spec.cols}
-        is_split = extent * strides[axis.name] in [s for name, s in strides.items() if name != axis.name]
-        if deciding and is_split and strides[axis.name] and all(s is not None and s % extent == 0 for s in steps):
+        summed = {a.name for a in spec.cols if any(a.name in variables(c) for c in deciding)}
+        steps = {coefficient(side, name) for c in deciding for side in c.children for name in summed}
+        quotients = [n for n, s in strides.items() if n != axis.name and s == extent * strides[axis.name]]
+        is_split = any(_goes_against(spec, name, quotient) for name in summed for quotient in quotients)
+        if is_split and all(s is not None and s % extent == 0 for s in steps):
             found[axis.name] = extent
     return {name: number for name, number in found.items() if number > 1}
 
 
-def divisors_of(expr: Expr, axis: str, operations: tuple[str, ...]) -> Iterator[int]:
-    """What the axis, with a number added to it, is divided by; 0 for any other quotient or remainder that it is in."""
+def _goes_against(spec: Reduce, axis: str, quotient: str) -> bool:
+    """Does an operand go back a step of the quotient with each of the axis, as dy[h/s - u] does?"""
+    forms = (affine(read.offset, (axis, quotient)) for expr in expressions(spec) for read in reads(expr))
+    factors = ((form.factors.get(axis), form.factors.get(quotient)) for form in forms if form is not None)
+    return any(back is not None and onward is not None and back == scale(onward, -1) for back, onward in factors)
+
+
+def divisors_of(
+    expr: Expr, axis: str, operations: tuple[str, ...], beside: frozenset[str] = frozenset()
+) -> Iterator[int]:
+    """What the axis, with a number and multiples of axes `beside` it added to it, is divided by; 0 for any other quotient or
+    remainder that it is in."""
     for node in walk(expr):
         match node:
             case Call(fn=fn, args=(value, divisor), dtype="idx") if fn in operations and axis in variables(_undivided(value)):
-                is_plain = variables(value) == {axis} and coefficient(value, axis) == 1
+                is_plain = variables(value) - beside == {axis} and coefficient(value, axis) == 1
                 yield (static(divisor) or 0) if is_plain else 0
 
 
@@ -118,7 +151,7 @@ def _guarding(read: Read) -> Iterator[Expr]:
 
 @dataclass(frozen=True, slots=True)
 class Residue:
-    """One of the kernels: what stands for each axis that is divided, and how far each axis goes."""
+    """One of the kernels: what stands for each axis that is divided or gone along in steps, and how far each axis goes."""
 
     spec: Reduce
     name: str
@@ -132,16 +165,27 @@ class Residue:
         places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
         extents |= {name: simplify(ceil_div(add(extents[name], Const(-r)), moduli[name]), {}) for name, r in given.items()}
         whole = Residue(spec, "_".join((spec.name, *(["at"] if given else []), *map(str, given.values()))), places, extents)
-        return replace(whole, extents=extents | {a.name: whole._terms(a.name) for a in spec.cols})
+        return whole._of_terms({a.name: terms for a in spec.cols if (terms := whole._terms(a.name)) is not None})
 
-    def _terms(self, axis: str) -> Expr:
-        """How far along an axis of the sum there may be terms; as far as it goes where that is an argument."""
+    def _of_terms(self, terms: Mapping[str, range]) -> Residue:
+        """The kernel that goes along axes of the sum at these places alone."""
+        stepped = {name: each for name, each in terms.items() if each != range(len(each))}
+        steps = {name: add(mul(Var(name), Const(each.step)), Const(each.start)) for name, each in stepped.items()}
+        counts = {name: Const(len(each)) for name, each in terms.items()}
+        return replace(self, places={**self.places, **steps}, extents={**self.extents, **counts})
+
+    def _terms(self, axis: str) -> range | None:
+        """Where along an axis of the sum there may be terms: every so many steps from the first to the last, or all up to the
+        last where they are not as even; None where how far the axis goes is an argument."""
         extent = static(self.extents[axis])
         if extent is None:
-            return self.extents[axis]
+            return None
         conditions = [c for condition in _conditions(self.spec) if variables(c := self._index(condition)) <= {axis}]
-        terms = (i for i in reversed(range(extent)) if all(value_at(c, {axis: i}) for c in conditions))
-        return Const(next(terms, -1) + 1)
+        found = [i for i in range(extent) if all(value_at(c, {axis: i}) for c in conditions)]
+        if not found:
+            return range(0)
+        evenly = range(found[0], found[-1] + 1, found[1] - found[0] if len(found) > 1 else 1)
+        return evenly if found == list(evenly) else range(found[-1] + 1)
 
     def axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         return tuple(Axis(a.name, self.extents[a.name]) for a in axes)
@@ -153,7 +197,8 @@ class Residue:
         moved = map_step(step, self._value)
         match moved:
             case Fold(where=where):
-                return replace(moved, where=tuple(w for w in where if not self._holds(w)))
+                is_over_nothing = any(static(self.extents[a.name]) == 0 for a in self.spec.cols)
+                return replace(moved, where=() if is_over_nothing else tuple(w for w in where if not self._holds(w)))
             case Store(offset=offset, strides=strides):
                 return replace(moved, strides=_strides(offset, strides))
         return moved

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from uol.codegen.indexing.affine import affine, magnitude
-from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, flat_offset, mul, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, static
 from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
@@ -115,11 +115,12 @@ def as_reduce(contract: Contract) -> Reduce:
 @verified
 def as_contract(spec: Reduce) -> Contract | None:
     """The sum of products that a kernel is around, as a contraction; m is empty where one factor has no row of its own. None
-    where an axis of the sum is in one factor alone, or a row in none, or the result is not contiguous along a row of one."""
+    where an axis of the sum is in one factor alone (but for one of a single term), or a row in none, or the result is not
+    contiguous along a row of one."""
     factors = factors_of(spec)
     fold = next((s for s in spec.steps if isinstance(s, Fold)), None)
     rest = tuple(s for s in spec.steps if s is not fold)
-    rows, sums = ({a.name for a in axes} for axes in (spec.rows, spec.cols))
+    rows, sums = {a.name for a in spec.rows}, {a.name for a in spec.cols if a.extent != ONE}
     if factors is None or fold is None or fold.where or not all(isinstance(s, Fold) or set(s.axes) <= rows for s in rest):
         return None
     a, b = factors

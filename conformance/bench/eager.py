@@ -18,6 +18,15 @@ def _convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return apply
 
 
+def _transposed_convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def apply(
+        x: Tensor, w: Tensor, stride: int = 1, pad: int = 0, output_pad: int = 0, dilation: int = 1, groups: int = 1
+    ) -> Tensor:
+        return function(x, w, None, stride, pad, output_pad, groups, dilation)
+
+    return apply
+
+
 def _conv2d_bn_relu(
     x: Tensor, w: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, var: Tensor, stride: int = 1, pad: int = 0
 ) -> Tensor:
@@ -54,6 +63,9 @@ EAGER: Mapping[str, Callable[..., object]] = {
     "conv1d": _convolution(functional.conv1d),
     "conv2d": _convolution(functional.conv2d),
     "conv3d": _convolution(functional.conv3d),
+    "conv_transpose1d": _transposed_convolution(functional.conv_transpose1d),
+    "conv_transpose2d": _transposed_convolution(functional.conv_transpose2d),
+    "conv_transpose3d": _transposed_convolution(functional.conv_transpose3d),
     "conv2d_bn_relu": _conv2d_bn_relu,
     "max_pool2d": _max_pool2d,
     "avg_pool2d": _avg_pool2d,

@@ -23,6 +23,9 @@ from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.scheduling import candidates, primfunc
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.specs.nodes import Contract, Map, Pack, Reduce
+from uol.codegen.specs.traverse import expressions
+from uol.ir.program.nodes import Call
+from uol.ir.program.walk import walk
 
 Function = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -75,6 +78,29 @@ def test_one_and_three_dims_and_groups(groups: int) -> None:
     require_equal(partial(uol.ops.conv1d, **options), partial(F.conv1d, **theirs), x1, w1)
     x3, w3 = (1, 4, 5, 6, 7), (6, 4 // groups, 3, 3, 3)
     require_equal(partial(uol.ops.conv3d, **options), partial(F.conv3d, **theirs), x3, w3, second=False)
+
+
+DILATED = [(1, 3, 2, 3, 2), (1, 4, 6, 5, 1), (1, 2, 3, 3, 1), (2, 3, 2, 3, 2), (2, 2, 2, 3, 1), (3, 2, 2, 3, 1)]
+"""Dims, stride, dilation, taps, groups: with and without a common divisor."""
+
+
+@pytest.mark.parametrize("case", by_turns(2, DILATED))
+def test_transposed_with_stride_and_dilation(case: tuple[int, int, int, int, int]) -> None:
+    """Each residue is a product over taps that lie in steps; none asks of a tap whether it meets a pixel."""
+    dims, stride, dilation, taps, groups = case
+    name, sizes = f"conv_transpose{dims}d", tuple(range(5, 5 + dims))
+    ours, theirs = partial(getattr(uol.ops, name), pad=1), partial(getattr(F, name), padding=1)
+    options = {"stride": stride, "dilation": dilation, "groups": groups}
+    shapes = (2, 4, *sizes), (4, 6 // groups, *[taps] * dims)
+    second = dims == 1 and stride == 3
+    require_equal(partial(ours, **options, output_pad=1), partial(theirs, **options, output_padding=1), *shapes, second=second)
+    extents = dict(zip("EHW"[-dims:], sizes, strict=True)), dict.fromkeys("QRS"[-dims:], taps)
+    given = {"N": 2, "C": 4, "D": 6 // groups, **extents[0], **extents[1]}
+    graph = graph_of(program_of(name, dims=given, attrs={**options, "pad": 1, "output_pad": 1}))
+    kernels = [spec for spec in graph.specs if not isinstance(spec, Pack)]
+    assert len(kernels) == stride**dims
+    calls = (node for spec in kernels for expr in expressions(spec) for node in walk(expr) if isinstance(node, Call))
+    assert "select" not in {call.fn for call in calls}
 
 
 @pytest.mark.parametrize(("stride", "pad", "taps", "size"), [(1, 3, 7, 28), (1, 1, 3, 13), (2, 1, 3, 14), (1, 2, 5, 4)])

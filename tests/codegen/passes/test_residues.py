@@ -8,7 +8,8 @@ import pytest
 from before_after import agree
 from middle import lowered, run
 
-from uol.codegen.specs.nodes import Contract, KernelSpec, Reduce
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Fold, KernelSpec, Reduce
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
 
@@ -24,15 +25,32 @@ op transposed(x: T[D, W], w: T[D, O, S]; stride: int = 2) -> (y: T[O, (W - 1)*st
   y[o, q] = sum[d, s <= (S - 1 - q % stride) / stride]((x[d, q / stride - s] else 0) * (w[d, o, q % stride + s*stride] else 0))
 }
 """
+DILATED = """
+op dilated(x: T[D, W], w: T[D, O, S]; stride: int = 3, dilation: int = 2, pad: int = 1)
+    -> (y: T[O, (W - 1)*stride + dilation*(S - 1) + 1 - pad]) for T in (f32, f64) where pad >= 0, dilation > 0 {
+  y[o, q] = sum[d, s](select((q + pad - s*dilation) % stride == 0,
+      (x[d, (q + pad - s*dilation) / stride] else 0) * w[d, o, s], 0))
+}
+"""
+WEIGHTS = """
+op weight_gradient(x: T[N, C, W], dy: T[N, D, (W - 1)*stride + S - 2*pad]; S: int = 3, stride: int = 3, pad: int = 1)
+    -> (dw: T[C, D, S]) for T in (f32, f64) where S > 0, pad >= 0 {
+  dw[c, d, s] = sum[n, i](x[n, c, i] * (dy[n, d, i*stride + s - pad] else 0))
+}
+"""
 PLAIN = """
 op plain(x: T[A, K], w: T[2, K]) -> (y: T[A]) for T in (f32, f64) { y[a] = sum[k](x[a / 2, k] * w[a % 2, k]) }
 """
 
 
 def reduction(text: str, **sizes: int) -> Reduce:
-    attrs = {"stride": sizes.pop("stride")} if "stride" in sizes else {}
+    attrs = {name: sizes.pop(name) for name in ("stride", "dilation", "pad") if name in sizes}
     (spec,) = lowered(text, dims=sizes, attrs=attrs).specs
     return as_reduce(spec) if isinstance(spec, Contract) else cast(Reduce, spec)
+
+
+def taps(kernel: Reduce) -> int | None:
+    return static(kernel.cols[-1].extent)
 
 
 def test_each_residue_has_its_own_taps_and_no_others() -> None:
@@ -69,6 +87,27 @@ def test_a_bound_that_depends_on_the_remainder_becomes_a_number() -> None:
     )
 
 
+def test_a_dilation_goes_along_its_taps_in_steps() -> None:
+    """Of a stride of 3 and a dilation of 2, residue r meets the taps s with 2*s = r (mod 3): 0 and 3, 2 and 5, 1 and 4."""
+    first, second, third = by_residues(reduction(DILATED, D=4, W=5, O=3, S=6, pad=0))
+    agree(
+        first,
+        """
+        Reduce dilated_at_0: rows o < 3, q < 8; cols d < 4, s < 2
+          line 5   y_value = sum over d, s of (x[d * 5 + q - s * 2] if 0 <= q - s * 2 < 5 else 0) * w[d * 18 + o * 6 + s * 3]
+          line 5   y[o * 23 + q * 3] = y_value
+        """,
+    )
+    assert [taps(kernel) for kernel in (first, second, third)] == [2, 2, 2]
+
+
+def test_a_divisor_of_stride_and_dilation_leaves_residues_without_taps() -> None:
+    """2*s is never 1 (mod 4), and 0 for every second tap."""
+    parts = by_residues(reduction(DILATED, D=4, W=5, O=3, S=5, stride=4))
+    assert [taps(part) for part in parts] == [0, 2, 0, 3]
+    assert not any(step.where for part in parts for step in part.steps if isinstance(step, Fold))
+
+
 def test_an_extent_may_be_an_argument() -> None:
     """Of the axis that is divided and of others; how many there are of a residue is then worked out in a call."""
     spec = lowered(GRADIENT, dims={"O": 4, "S": 3}).specs[0]
@@ -99,14 +138,18 @@ def test_values_stay(stride: int, taps: int) -> None:
     """Taps fewer than the stride leave residues without any: there the result is 0."""
     run(GRADIENT, legalise=apart, dims={"O": 4, "P": 5, "C": 3, "S": taps}, attrs={"stride": stride})
     run(TRANSPOSED, legalise=apart, dims={"D": 4, "W": 5, "O": 3, "S": taps}, attrs={"stride": stride})
+    for dilation in (2, 3):
+        run(DILATED, legalise=apart, dims={"D": 4, "W": 5, "O": 3, "S": taps}, attrs={"stride": stride, "dilation": dilation})
 
 
 def test_what_stays_one_kernel() -> None:
-    """A stride of 1, more residues than kernels are worth, and remainders that decide nothing."""
+    """A stride of 1, more residues than kernels are worth, remainders that decide nothing, and taps that are no remainders
+    although there are as many as the stride."""
     for text, sizes in (
         (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 1}),
-        (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 17}),
+        (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 28}),
         (PLAIN, {"A": 8, "K": 4}),
+        (WEIGHTS, {"N": 2, "C": 4, "W": 9, "D": 5}),
     ):
         spec = reduction(text, **sizes)
         assert by_residues(spec) == (spec,)
