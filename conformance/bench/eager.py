@@ -63,7 +63,6 @@ EAGER: Mapping[str, Callable[..., object]] = {
     "conv1d": _convolution(functional.conv1d),
     "conv2d": _convolution(functional.conv2d),
     "conv3d": _convolution(functional.conv3d),
-    "conv_transpose1d": _transposed_convolution(functional.conv_transpose1d),
     "conv_transpose2d": _transposed_convolution(functional.conv_transpose2d),
     "conv_transpose3d": _transposed_convolution(functional.conv_transpose3d),
     "conv2d_bn_relu": _conv2d_bn_relu,

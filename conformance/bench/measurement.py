@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uol.backends.cpu.host import core_count
+from uol.conformance.bench import machine_load
+from uol.conformance.bench.machine_load import Disturbance, Reading
 from uol.conformance.bench.rows import Contenders, Pass, Row
 from uol.conformance.bench.suite import Suite
 from uol.conformance.bench.turns import Turns, alternate
@@ -41,25 +43,38 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Medians over the turns, in ms; PyTorch's time / ours of each pair of turns: their median, and their quartiles. Above 1
-    is faster than PyTorch."""
+    is faster than PyTorch. `disturbance` is what others did meanwhile, where that was asked for."""
 
     uol_ms: float
     pytorch_ms: float
     ratio: float
     low: float
     high: float
+    disturbance: Disturbance = Disturbance()
+
+    @property
+    def is_judged(self) -> bool:
+        """Was the machine quiet enough?"""
+        return not self.disturbance.reasons
 
     @staticmethod
-    def of(uol: Sequence[Sequence[float]], pytorch: Sequence[Sequence[float]]) -> Timing:
-        """From the times of the calls, turn by turn.
+    def of(
+        uol: Sequence[Sequence[float]],
+        pytorch: Sequence[Sequence[float]],
+        before: Reading | None = None,
+        after: Reading | None = None,
+    ) -> Timing:
+        """From the times of the calls, turn by turn, and what the machine read before and after them.
 
-        >>> Timing.of([[2.0, 2.0], [4.0]], [[1.0, 1.0], [4.0]])
-        Timing(uol_ms=3.0, pytorch_ms=2.5, ratio=0.75, low=0.625, high=0.875)
+        >>> timing = Timing.of([[2.0, 2.0], [4.0]], [[1.0, 1.0], [4.0]])
+        >>> timing.uol_ms, timing.pytorch_ms, timing.ratio, timing.low, timing.high
+        (3.0, 2.5, 0.75, 0.625, 0.875)
         """
         ours, theirs = ([statistics.median(turn) for turn in turns] for turns in (uol, pytorch))
         ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
         low, ratio, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
-        return Timing(statistics.median(ours), statistics.median(theirs), ratio, low, high)
+        disturbance = Disturbance.between(before, after, ours, theirs)
+        return Timing(statistics.median(ours), statistics.median(theirs), ratio, low, high, disturbance)
 
 
 Outcome = Timing | str
@@ -79,13 +94,15 @@ def measure(key: Key, row: Row, turns: Turns, *, compiled: bool = False) -> Outc
         if compiled:
             contenders = contenders.beside_compiled()
         _require_equal(contenders)
+        before = machine_load.read_machine()
         found = alternate({"uol": contenders.uol, "PyTorch": contenders.pytorch}, turns)
+        after = machine_load.read_machine()
     except UolError as error:
         return error.message
     except RuntimeError as error:  # PyTorch's, for what it has no kernel or no memory for
         first_line, _, _ = str(error).partition("\n")
         return f"{type(error).__name__}: {first_line}"
-    return Timing.of(found["uol"], found["PyTorch"])
+    return Timing.of(found["uol"], found["PyTorch"], before, after)
 
 
 def _require_equal(contenders: Contenders) -> None:

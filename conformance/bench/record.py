@@ -6,12 +6,13 @@ import json
 import math
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from uol.backends.cpu.host import core_count
+from uol.conformance.bench.machine_load import Disturbance
 from uol.conformance.bench.measurement import Key, Outcome, Timing, geometric_means
 from uol.conformance.bench.peak_memory import Memory
 from uol.conformance.bench.peaks import Peaks
@@ -25,6 +26,8 @@ from uol.whole_file import replacing
 
 KIND, FORMAT = "uol bench", 1
 FILE = RecordFile("uol bench", KIND, FORMAT, "give a file that `uol bench --json` wrote")
+Verdict = Literal["passed", "slower", "not judged", "not compared"]
+TIMES = ("uol_ms", "pytorch_ms", "ratio", "low", "high")
 LEAST = 0.95
 """Of the record's ratio: what a row must still have. Repeated runs of one commit differ by less on a quiet machine."""
 
@@ -63,6 +66,11 @@ class Record:
         return {key: found for key, found in self.outcomes.items() if isinstance(found, Timing)}
 
     @property
+    def disturbed(self) -> dict[Key, tuple[str, ...]]:
+        """The passes that were measured while the machine was not quiet, and what tells so."""
+        return {key: timing.disturbance.reasons for key, timing in self.timings.items() if not timing.is_judged}
+
+    @property
     def failed(self) -> dict[Key, str]:
         return {key: found for key, found in self.outcomes.items() if isinstance(found, str)}
 
@@ -99,7 +107,7 @@ def record_of(
     return Record(settings, processor(), outcomes, works, peaks)
 
 
-def as_json(record: Record, turns: Turns) -> dict[str, object]:
+def as_json(record: Record, turns: Turns, verdict: Verdict) -> dict[str, object]:
     """As plain data."""
     return {
         "kind": KIND,
@@ -110,7 +118,8 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
         "processor": record.processor,
         "versions": versions(),
         **({} if record.peaks is None else {"peaks": asdict(record.peaks)}),
-        "rows": [_key(key) | asdict(timing) | _further(record, key) for key, timing in record.timings.items()],
+        "verdict": verdict,
+        "rows": [_key(key) | _times(timing) | _further(record, key) for key, timing in record.timings.items()],
         "failed": [_key(key) | {"reason": reason} for key, reason in record.failed.items()],
         "geometric_means": geometric_means(record.timings),
     }
@@ -118,6 +127,13 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
 
 def _key(key: Key) -> dict[str, object]:
     return {"family": key.family, "row": key.row, "pass": key.passed}
+
+
+def _times(timing: Timing) -> dict[str, object]:
+    """The numbers of a pass, and what of its machine is known."""
+    found = asdict(timing)
+    known = {name: number for name, number in found.pop("disturbance").items() if number is not None}
+    return found | ({"machine": known | {"quiet": timing.is_judged}} if known else {})
 
 
 def _further(record: Record, key: Key) -> dict[str, object]:
@@ -150,11 +166,11 @@ def require_writable(path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def write_record(path: Path, record: Record, turns: Turns) -> None:
+def write_record(path: Path, record: Record, turns: Turns, verdict: Verdict) -> None:
     """Whole or not at all. Raises ResourceError where it cannot."""
     try:
         with replacing(path) as file:
-            file.write((json_text(as_json(record, turns), indent=1) + "\n").encode())
+            file.write((json_text(as_json(record, turns, verdict), indent=1) + "\n").encode())
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -181,11 +197,12 @@ def _key_of(row: Mapping[str, Any]) -> Key:
 
 
 def _timing(row: Mapping[str, Any]) -> Timing:
-    numbers = {field.name: float(row[field.name]) for field in fields(Timing)}
+    numbers = {name: float(row[name]) for name in TIMES}
     for name, number in numbers.items():
         if not (number > 0 and math.isfinite(number)):
             raise ValueError(f"{name} of {row['row']} is {number}")
-    return Timing(**numbers)
+    known = {name: float(number) for name, number in row.get("machine", {}).items() if name != "quiet"}
+    return Timing(**numbers, disturbance=Disturbance(**known))
 
 
 def require_comparable(settings: Settings, planned: Collection[Key], before: Record) -> None:
@@ -209,3 +226,22 @@ def of_record(record: Record, before: Record) -> dict[Key, float]:
 def slower(compared: Mapping[Key, float]) -> dict[Key, float]:
     """The passes under `LEAST`, the worst first."""
     return dict(sorted(((k, r) for k, r in compared.items() if r < LEAST), key=lambda item: item[1]))
+
+
+def disturbed(record: Record, before: Record | None) -> dict[Key, tuple[str, ...]]:
+    """The passes that are not judged, and why: of this run, or of the record that they are compared with."""
+    earlier = {} if before is None else before.disturbed
+    reasons = {key: tuple(f"in the record {reason}" for reason in earlier.get(key, ())) for key in record.timings}
+    found = {key: (*record.disturbed.get(key, ()), *reasons[key]) for key in record.timings}
+    return {key: why for key, why in found.items() if why}
+
+
+def verdict_of(record: Record, before: Record | None) -> Verdict:
+    """Whether a pass that was measured on a quiet machine is under `LEAST` of its ratio in the record, or whether the machine
+    was too busy to say so of some."""
+    compared, unjudged = {} if before is None else of_record(record, before), disturbed(record, before)
+    if slower({key: ratio for key, ratio in compared.items() if key not in unjudged}):
+        return "slower"
+    if not unjudged.keys().isdisjoint(compared if before is not None else record.timings):
+        return "not judged"
+    return "passed" if compared else "not compared"

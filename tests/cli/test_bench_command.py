@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 from command_line import uol
 
+from uol.conformance.bench import machine_load
+from uol.conformance.bench.machine_load import Reading
 from uol.conformance.bench.measurement import Key, Timing
 from uol.conformance.bench.peak_memory import Memory
 from uol.conformance.bench.processes import middle
@@ -27,8 +29,9 @@ PASSES = [
 
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On one thread: a busy machine does not stop it."""
+    """On one thread: a busy machine does not stop it. What else runs on the machine of the tests is not read."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine_load, "read_machine", lambda: None)
     monkeypatch.setenv("UOL_NUM_THREADS", "1")
 
 
@@ -79,6 +82,62 @@ def test_a_row_that_was_faster_in_the_record_fails() -> None:
     assert [line.split(":")[0] for line in result.out.splitlines() if "SLOWER" in line] == ["SLOWER  argmax S=32 C=32, forward"]
 
 
+def readings(*busy: float) -> Callable[[], Reading]:
+    """A machine of two cores that is read once a second, before and after each pass: of how much they were busy in each."""
+    seconds = [0.0]
+    for more in busy:
+        seconds += [seconds[-1] + more] * 2
+    numbered = enumerate(seconds)
+
+    def read() -> Reading:
+        number, done = next(numbered)
+        return Reading((number + 1) // 2, 0.0, done, 0.0, 2, 3.5)
+
+    return read
+
+
+def test_a_row_that_was_measured_on_a_busy_machine_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others took one of two cores while the last row was measured."""
+    record = recorded()
+    assert record["verdict"] == "not compared" and not any("machine" in row for row in record["rows"])
+    for row in record["rows"]:
+        row["ratio"] *= 1e6 if row["row"].startswith("argmax") else 1e-6
+    Path("a.json").write_text(json.dumps(record))
+    monkeypatch.setattr(machine_load, "read_machine", readings(0.02, 0.02, 1.0))
+    result = uol(*PICKED, "--against", "a.json", "--json", "b.json")
+    assert result.status == 0
+    assert "the machine was not quiet for 1 of 3 passes, load average 3.5 to 3.5" in result.out
+    assert "NOT QUIET  argmax S=32 C=32, forward: other processes took 50% of the cores' time\n" in result.out
+    assert "NOT JUDGED  argmax S=32 C=32, forward: " in result.out and "SLOWER" not in result.out
+    assert result.out.endswith("verdict: not judged\n")
+    found = json.loads(Path("b.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(found)
+    assert found["verdict"] == "not judged" and [row["machine"]["quiet"] for row in found["rows"]] == [True, True, False]
+    assert found["rows"][2]["machine"] == {"others": 0.5, "stolen": 0.0, "load": 3.5, "quiet": False}
+
+
+def test_a_row_is_judged_where_others_were_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = recorded()
+    for row in record["rows"]:
+        row["ratio"] *= 1e6
+    Path("a.json").write_text(json.dumps(record))
+    monkeypatch.setattr(machine_load, "read_machine", readings(1.0, 1.0, 0.02))
+    result = uol(*PICKED, "--against", "a.json")
+    assert result.status == 1 and result.out.endswith("verdict: slower\n")
+    assert [line.split(":")[0] for line in result.out.splitlines() if "SLOWER" in line] == ["SLOWER  argmax S=32 C=32, forward"]
+
+
+def test_a_record_of_a_busy_machine_judges_nothing() -> None:
+    record = recorded()
+    for row in record["rows"]:
+        row |= {"ratio": row["ratio"] * 1e6, "machine": {"stolen": 0.3, "pytorch_spread": 0.25, "quiet": False}}
+    Path("a.json").write_text(json.dumps(record))
+    result = uol(*PICKED, "--against", "a.json")
+    assert result.status == 0 and result.out.endswith("verdict: not judged\n")
+    said = "in the record the hypervisor took 30% of the cores' time, in the record PyTorch's times spread by 25%"
+    assert f"NOT QUIET  argmax S=32 C=32, forward: {said}\n" in result.out
+
+
 def test_rows_that_were_slower_in_the_record_pass_and_new_ones_are_named() -> None:
     record = recorded()
     record["rows"] = [row | {"ratio": row["ratio"] * 1e-6} for row in record["rows"][:1]]
@@ -86,7 +145,7 @@ def test_rows_that_were_slower_in_the_record_pass_and_new_ones_are_named() -> No
     Path("a.json").write_text(json.dumps(record))
     result = uol(*PICKED, "--against", "a.json")
     assert result.status == 0
-    assert "1 of 3 passes are in the record; 0 under 0.95" in result.out
+    assert "1 of 3 passes are in the record; 0 under 0.95" in result.out and result.out.endswith("verdict: passed\n")
     assert [line.split()[-1] for line in result.out.splitlines()[1:4]].count("new") == 2
     assert "the record is of another processor (another)" in result.out
 

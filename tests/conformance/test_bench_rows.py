@@ -34,8 +34,9 @@ ROWS = [
     row for name in suite_names() for each in load_suite(name).families.values() for row in each if isinstance(row, OperatorRow)
 ]
 FAMILIES = {
-    *("products", "products_bf16", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps"),
-    *("attention", "indexing", "scans", "ordering", "losses", "optimisers", "networks", "models", "paths"),
+    *("products", "products_bf16", "linear", "convolution", "transposed_convolution", "depthwise", "resnet50_layers"),
+    *("pooling", "norms", "rows", "maps", "attention", "indexing", "scans", "ordering", "losses", "optimisers"),
+    *("networks", "models", "paths"),
 }
 
 

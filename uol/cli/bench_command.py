@@ -21,12 +21,15 @@ from uol.conformance.bench.record import (
     LEAST,
     Record,
     Settings,
+    Verdict,
+    disturbed,
     of_record,
     read_record,
     record_of,
     require_comparable,
     require_writable,
     slower,
+    verdict_of,
     write_record,
 )
 from uol.conformance.bench.rows import Row
@@ -74,7 +77,11 @@ def bench(
     process that has imported torch and uol, the median of three processes a side; models come in the format that is faster
     for the side.
 
-    Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
+    What other processes took of the cores while a row was measured, and how far the times of each side spread, tells whether
+    the machine was quiet. A row is not judged where it was not, here or in the record; the output names what tells so.
+
+    Exit status: 0 done, 1 a row that is judged is under 0.95 of its ratio in the record, or one could not be measured, 2 bad
+    input.
     """
     chosen = _chosen(suite, family, rows, quick=quick)
     if list_rows:
@@ -89,13 +96,15 @@ def bench(
     plan = QUICK if quick else replace(FULL, count=turns)
     runs = [_arguments(suite, family, rows, turns, quick=quick)] * processes if processes > 1 else []
     record = _measured(settings, chosen, plan, runs, compiled=compiled, memory=memory)
+    verdict = verdict_of(record, before)
     if file is not None:
-        write_record(file, record, plan)
+        write_record(file, record, plan, verdict)
     compared = {} if before is None else of_record(record, before)
     _print(record, compared)
     if before is not None:
         _print_comparison(record, before, compared)
-    if record.failed or slower(compared) or any(isinstance(found, str) for found in record.memory.values()):
+    _print_verdict(record, before, verdict)
+    if record.failed or verdict == "slower" or any(isinstance(found, str) for found in record.memory.values()):
         raise typer.Exit(1)
 
 
@@ -213,5 +222,20 @@ def _print_comparison(record: Record, before: Record, compared: Mapping[Key, flo
         print_text(f"\nthe record is of another processor ({before.processor}): its ratios may not be this one's")
     found = slower(compared)
     print_text(f"\n{len(compared)} of {len(record.timings)} passes are in the record; {len(found)} under {LEAST} of its ratio")
+    unjudged = disturbed(record, before)
     for key, ratio in found.items():
-        print_text(f"SLOWER  {key}: {ratio:.2f} of the record's {before.timings[key].ratio:.2f}")
+        said = "NOT JUDGED" if key in unjudged else "SLOWER"
+        print_text(f"{said}  {key}: {ratio:.2f} of the record's {before.timings[key].ratio:.2f}")
+
+
+def _print_verdict(record: Record, before: Record | None, verdict: Verdict) -> None:
+    """What tells that the machine was not quiet, row by row, and what follows."""
+    unjudged = disturbed(record, before)
+    if unjudged:
+        loads = [t.disturbance.load for t in record.timings.values() if t.disturbance.load is not None]
+        load = f", load average {min(loads):.1f} to {max(loads):.1f}" if loads else ""
+        print_text(f"\nthe machine was not quiet for {len(unjudged)} of {len(record.timings)} passes{load}")
+    for key, reasons in unjudged.items():
+        print_text(f"NOT QUIET  {key}: {', '.join(reasons)}")
+    if unjudged or before is not None:
+        print_text(f"\nverdict: {verdict}")
