@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from uol.codegen.backend import Artifact, Backend, Device, Module
 from uol.codegen.specs.nodes import KernelSpec
@@ -87,6 +87,27 @@ class MeteredBackend(Backend, Protocol):
 
     def resources(self, artifact: Artifact) -> Mapping[str, Resources]:
         """Of each kernel of a built module, by name."""
+        ...
+
+
+Way = Literal["load", "store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accesses:
+    """How a kernel's machine code reads and writes the device's memory: `widths` has the number of its instructions by way and
+    bytes of a lane, `split` names the accesses of 16 bytes that it makes in pieces of different widths."""
+
+    widths: Mapping[tuple[Way, int], int]
+    split: tuple[str, ...]
+
+
+@runtime_checkable
+class DisassembledBackend(Backend, Protocol):
+    """A target whose binaries say how their kernels access memory, where its disassembler is installed."""
+
+    def accesses(self, artifact: Artifact) -> Mapping[str, Accesses]:
+        """The accesses of each kernel of a built module, by name. Raises MissingToolError without the disassembler."""
         ...
 
 

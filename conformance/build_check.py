@@ -5,12 +5,15 @@ distinct kernel of the training steps of model paths, with the path's channels.
     python -m uol.conformance.build_check --path moe,cmap,resnet50 --dtype f16,bf16
     python -m uol.conformance.build_check --launchers [--target cpu,cuda,hip] [--op ...]
     python -m uol.conformance.build_check --resources [--target cuda:a100,cuda:h100,hip:mi250x] [--op ...]
+    python -m uol.conformance.build_check --accesses [--target hip] [--dtype f16] [--op ...]
     python -m uol.conformance.build_check --any-size [--resources] [--target cuda:a100,hip:mi250x] [--op ...]
 
-With --any-size operators have the kernels that take their dims as arguments. With --launchers the launcher of each goes to
-the system's C++ compiler, too, whose warnings count as errors. With --resources the binaries are asked what their kernels take
-of a thread: none may need memory for what registers do not hold, and none more than 256 registers. Prints what is refused by
-the pre-flight, what a compiler rejects, and such kernels; exit status 1 for the latter two, 2 where a compiler is missing.
+With --any-size operators have the kernels that take their dims as arguments. With --launchers the launcher of each goes to the
+system's C++ compiler, too, whose warnings count as errors. With --resources the binaries are asked what their kernels take of a
+thread: none may need memory for what registers do not hold, and none more than 256 registers. With --accesses their machine
+code is asked how it reads and writes memory: no access of 16 bytes may be made in pieces of other widths. Prints what is
+refused by the pre-flight, what a compiler rejects, and such kernels; exit status 1 for the latter two, 2 where a compiler is
+missing.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +30,7 @@ from typing import Literal
 from uol.backends import registry
 from uol.backends.toolchain.running import folder_of, run_tool
 from uol.codegen.backend import Artifact, Backend, Module
-from uol.codegen.extensions import HostBackend, MeteredBackend
+from uol.codegen.extensions import Accesses, DisassembledBackend, HostBackend, MeteredBackend
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
@@ -41,7 +44,9 @@ from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
 STRICT = ("-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror")
-Outcome = Literal["built", "refused", "rejected", "spills", "no compiler"]
+Outcome = Literal["built", "refused", "rejected", "spills", "splits", "no compiler"]
+WHOLE_BYTES = 16
+"""The most that an instruction moves for a lane."""
 MOST_REGISTERS = 256
 """Of a thread: with more, a core of any machine has at most one warp for each of its schedulers."""
 
@@ -55,13 +60,26 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a text beside its build: of its launcher, of what its kernels take, and of how they access memory."""
+
+    launchers: bool = False
+    resources: bool = False
+    accesses: bool = False
+
+
+BUILD_ALONE = Asked()
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
-    """What became of a text, and how many kernels it has."""
+    """What became of a text, how many kernels it has, and how many of these move 16 bytes with an instruction."""
 
     name: str
     outcome: Outcome
     reason: str = ""
     kernels: int = 0
+    whole: int = 0
 
 
 def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str], sizes: Sizes = "fixed") -> Iterator[Subject]:
@@ -84,23 +102,36 @@ def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterat
                 yield Subject(place, partial(case.request, resolve_target(target)))
 
 
-def build_one(subject: Subject, launchers: bool = False, resources: bool = False) -> Built:
-    """The text, and what its vendor's compiler says of it; of its launcher, what the system's says; what its kernels take."""
+def build_one(subject: Subject, asked: Asked = BUILD_ALONE) -> Built:
+    """The text, and what its vendor's compiler says of it; of its launcher, what the system's says; what its kernels take, and
+    how they access memory."""
     try:
         request = subject.request()
         module = generate(request)
-        artifact = request.target.backend.build(module)
-        if launchers:
+        backend = request.target.backend
+        artifact = backend.build(module)
+        if asked.launchers:
             build_launcher(module, artifact)
-        if resources and (too_much := beyond_registers(request.target.backend, artifact)):
+        if asked.resources and (too_much := beyond_registers(backend, artifact)):
             return Built(subject.name, "spills", too_much, len(module.kernels))
+        found = accesses_of(backend, artifact) if asked.accesses else {}
+        whole = sum(any(size == WHOLE_BYTES for _, size in each.widths) for each in found.values())
+        if split := "; ".join(f"{name}: {what}" for name, each in found.items() for what in each.split):
+            return Built(subject.name, "splits", split, len(module.kernels), whole)
     except ResourceError as error:
         return Built(subject.name, "refused", error.message)
     except MissingToolError as error:
         return Built(subject.name, "no compiler", error.message)
     except UolError as error:
         return Built(subject.name, "rejected", str(error))
-    return Built(subject.name, "built", kernels=len(module.kernels))
+    return Built(subject.name, "built", kernels=len(module.kernels), whole=whole)
+
+
+def accesses_of(backend: Backend, artifact: Artifact) -> Mapping[str, Accesses]:
+    """The accesses of a binary's kernels, by name. Raises UolError for a target whose machine code nobody reads here."""
+    if not isinstance(backend, DisassembledBackend):
+        raise UolError(f"nobody reads the machine code of {backend.name} here", hint="without --accesses it is built")
+    return backend.accesses(artifact)
 
 
 def beyond_registers(backend: Backend, artifact: Artifact) -> str:
@@ -131,40 +162,50 @@ def has_compiler(target: str) -> bool:
     return not isinstance(backend, HostBackend) and any(state.found for state in backend.doctor())
 
 
-def _said(target: str, found: Sequence[Built]) -> Counter[Outcome]:
+def default_targets(asked: Asked) -> list[str]:
+    """The targets that have a compiler here, and say what is asked of their binaries."""
+    there = filter(has_compiler, registry.names())
+    return [name for name in there if not asked.accesses or isinstance(registry.get(name), DisassembledBackend)]
+
+
+def _said(target: str, asked: Asked, found: Sequence[Built]) -> Counter[Outcome]:
     """How many texts came to what; those that were not built are printed."""
     for each in found:
         if each.outcome != "built":
             print(f"{target:8} {each.name:32} {each.outcome}: {each.reason[:300]}")
     counted = Counter(b.outcome for b in found)
     outcomes, kernels = ", ".join(f"{n} {what}" for what, n in counted.items()), sum(b.kernels for b in found)
-    print(f"{target:8} {len(found)} texts: {outcomes}; {kernels} kernels built", flush=True)
+    said = f", {sum(b.whole for b in found)} of which move {WHOLE_BYTES} bytes at once" if asked.accesses else ""
+    print(f"{target:8} {len(found)} texts: {outcomes}; {kernels} kernels built{said}", flush=True)
     return counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.build_check", description=__doc__)
-    parser.add_argument("--target", default=",".join(filter(has_compiler, registry.names())), help="targets, by commas")
+    parser.add_argument("--target", default="", help="targets, by commas; those whose compiler is here where none is given")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
     parser.add_argument("--dtype", default="f32", help="types, by commas")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="compilers that run at once")
     parser.add_argument("--launchers", action="store_true", help="the launchers of bundles, too")
     parser.add_argument("--resources", action="store_true", help="what kernels take of a thread, too")
+    parser.add_argument("--accesses", action="store_true", help="how kernels access memory, too")
     parser.add_argument("--any-size", action="store_true", help="operators by kernels that take dims as arguments")
     options = parser.parse_args(arguments)
     if options.path and options.any_size:
         parser.error("--any-size: the kernels of a path are made for its sizes")
     by_operator = partial(of_library, sizes="open" if options.any_size else "fixed")
     subjects, chosen = (of_paths, options.path) if options.path else (by_operator, options.op)
+    further = Asked(options.launchers, options.resources, options.accesses)
     outcomes: Counter[Outcome] = Counter()
     with ThreadPoolExecutor(options.processes) as pool:
-        for target in options.target.split(","):
-            asked = subjects(target, options.dtype.split(","), chosen.split(","))
-            found = list(pool.map(partial(build_one, launchers=options.launchers, resources=options.resources), asked))
-            outcomes += _said(target, found)
-    return 1 if outcomes["rejected"] or outcomes["spills"] else 2 if outcomes["no compiler"] else 0
+        for target in options.target.split(",") if options.target else default_targets(further):
+            texts = subjects(target, options.dtype.split(","), chosen.split(","))
+            found = list(pool.map(partial(build_one, asked=further), texts))
+            outcomes += _said(target, further, found)
+    is_wrong = any(outcomes[what] for what in ("rejected", "spills", "splits"))
+    return 1 if is_wrong else 2 if outcomes["no compiler"] else 0
 
 
 if __name__ == "__main__":

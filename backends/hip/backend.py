@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from uol.backends.hip import driver, resources, toolchain
+from uol.backends.hip import accesses, driver, resources, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
 from uol.backends.simt.torch_side import TorchSide
+from uol.codegen.backend import Artifact
+from uol.codegen.extensions import Accesses
 
 
 def torch_devices() -> frozenset[str]:
@@ -32,7 +35,14 @@ def generation(architecture: str) -> int | None:
     return int(found[1], 16) if found else None
 
 
-BACKEND = SimtBackend(
+class HipBackend(SimtBackend):
+    """A SIMT target whose machine code the disassembler beside its compiler reads."""
+
+    def accesses(self, artifact: Artifact) -> Mapping[str, Accesses]:
+        return accesses.accesses(artifact)
+
+
+BACKEND = HipBackend(
     TARGET,
     DEVICES,
     DEFAULT,

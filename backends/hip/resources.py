@@ -22,7 +22,7 @@ STEP = 8
 
 def resources(artifact: Artifact) -> Mapping[str, Resources]:
     """Of each kernel, by name. Registers are rounded up to steps of 8."""
-    parts = sections(_code_object(artifact.binary))
+    parts = sections(code_object(artifact.binary))
     places = {symbol.name: symbol for symbol in symbols(parts)}
     found: dict[str, Resources] = {}
     for kernel in artifact.module.kernels:
@@ -35,7 +35,7 @@ def resources(artifact: Artifact) -> Mapping[str, Resources]:
     return found
 
 
-def _code_object(binary: bytes) -> bytes:
+def code_object(binary: bytes) -> bytes:
     """The one of the device, where it lies in a bundle."""
     if not binary.startswith(BUNDLE):
         return binary
