@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from uol.codegen.backend import Artifact, Backend, Device, Module
+from uol.codegen.backend import Artifact, Backend, Device, Kernel, Module
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.nodes import KernelSpec
 
 
@@ -51,6 +52,21 @@ class VariantBackend(Backend, Protocol):
 
     def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
+        ...
+
+
+@runtime_checkable
+class OnDemandBackend(Backend, Protocol):
+    """A target that builds the kernels of an operator of any size one by one, as calls take them: a call takes few of them."""
+
+    def module_of_kernel(self, module: Module, kernel: Kernel) -> Module:
+        """The module with this kernel alone: what `build` takes, and what is built the same whatever else is in the module."""
+        ...
+
+    def load_on_demand(self, module: Module, built: Callable[[Kernel], Artifact], index: int = 0) -> Loaded:
+        """An operator whose dims are arguments, on the device of that index. `built` gives the binary of a kernel, and is asked
+        for it when the first call comes whose sizes take the kernel. Raises what `load` raises; calls raise it, too, and what
+        `built` does."""
         ...
 
 

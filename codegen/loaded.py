@@ -36,6 +36,8 @@ class LoadedOnStreams(Loaded, Protocol):
 class LoadedAtSizes(Loaded, Protocol):
     """A built operator whose kernels take dims as arguments, on a device of PyTorch's that has streams."""
 
-    def at(self, *sizes: int) -> LoadedOnStreams:
-        """The operator at these sizes of its dims, without them among its arguments."""
+    def at(self, *sizes: int, stream: int = 0) -> LoadedOnStreams:
+        """The operator at these sizes of its dims, without them among its arguments. `stream` is the one that its first call
+        goes to: where no call has taken its kernels so far, they are built and loaded here. Raises DeviceError instead where
+        the stream is captured, in which the driver loads nothing."""
         ...

@@ -3,8 +3,9 @@
     python -m uol.conformance.latency [--target cuda,hip] [--turns 5]
 
 Medians of a few turns: from the request to the text and from the text to the binary, in a process that has compiled before; and
-the CPU seconds of a new process from its start to the text, with an empty cache and with one that has it. Beside each stands
-what it may take (`conformance/latency.toml`). Exit status 1 where one takes more; on a busy machine it does.
+the CPU seconds of a new process from its start to the text, with an empty cache and with one that has it; and the CPU seconds,
+those of compilers that are run among them, in which the kernels are built that the first call of an operator of any size takes.
+Beside each stands what it may take (`conformance/latency.toml`). Exit status 1 where one takes more; on a busy machine it does.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from uol.backends import registry
+from uol.codegen.backend import Kernel, Module
+from uol.codegen.extensions import OnDemandBackend
 from uol.compilation.pipeline import generate
-from uol.compiler import compile
+from uol.compiler import Compiled, compile
 from uol.conformance.build_check import has_compiler
 from uol.conformance.command import run_command
 
@@ -54,7 +57,7 @@ class Latency:
 
     def __str__(self) -> str:
         may = f"  at most {self.bound:g}" if self.bound else ""
-        return f"{self.what:42} {self.seconds:8.3f} s{may}{'' if self.holds else ': EXCEEDED'}"
+        return f"{self.what:60} {self.seconds:8.3f} s{may}{'' if self.holds else ': EXCEEDED'}"
 
 
 def in_process(target: str, turns: int) -> Iterator[Latency]:
@@ -80,12 +83,43 @@ def new_processes(target: str, turns: int) -> Iterator[Latency]:
             yield Latency(f"{target} {name}, a new process, {state}", median(times), BOUNDS[state])
 
 
-def _seconds(call: Callable[[], object], turns: int) -> float:
+def first_calls(target: str, turns: int) -> Iterator[Latency]:
+    """CPU seconds in which the kernels are built that a call takes of operators of any size."""
+    backend = registry.get(target)
+    if not isinstance(backend, OnDemandBackend):
+        return
+    for name, (op, dims, attrs) in CASES.items():
+        compiled = compile(op, target, "f16", dict.fromkeys(dims), attrs)
+        taken = kernels_taken(compiled, dims)
+        what = f"{target} {name} of any size, a first call: {len(taken)} of {len(compiled.module.kernels)} kernels"
+        build = partial(_build_one_by_one, backend, compiled.module, taken)
+        yield Latency(what, _seconds(build, turns, _own_cpu_seconds), BOUNDS["first_call"].get(target, 0.0))
+
+
+def kernels_taken(compiled: Compiled, dims: Mapping[str, int]) -> tuple[Kernel, ...]:
+    """The kernels that a call with these sizes of open dims launches; a pack has as many dims as are open, all of this size."""
+    module = compiled.module
+    sizes = {name: dims[name.partition("_")[0]] for name in module.graph.dims}
+    return tuple(kernel for kernel in module.kernels if 0 not in kernel.launch.blocks(sizes))
+
+
+def _build_one_by_one(backend: OnDemandBackend, module: Module, kernels: Sequence[Kernel]) -> None:
+    for kernel in kernels:
+        backend.build(backend.module_of_kernel(module, kernel))
+
+
+def _own_cpu_seconds() -> float:
+    """Of this process and of those that it has run."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _seconds(call: Callable[[], object], turns: int, clock: Callable[[], float] = time.perf_counter) -> float:
     times = []
     for _ in range(turns + 1):
-        start = time.perf_counter()
+        start = clock()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return median(times[1:])
 
 
@@ -106,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     is_fine = True
     for target in options.target.split(","):
-        for measure in (in_process, new_processes):
+        for measure in (in_process, new_processes, first_calls):
             for each in measure(target, options.turns):
                 is_fine &= each.holds
                 print(each, flush=True)

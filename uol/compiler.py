@@ -17,9 +17,10 @@ from uol.binding.named_binding import Size, bind_open_names, missing_sizes, type
 from uol.binding.tensor_binding import require_told
 from uol.codegen.backend import Module, Schedule
 from uol.codegen.choice import given
+from uol.codegen.extensions import OnDemandBackend
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.nodes import Arg
-from uol.compilation.pipeline import artifact_of, module_of
+from uol.compilation.pipeline import artifact_of, kernels_on_demand, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
 from uol.compilation.symbols import symbol_of
 from uol.compilation.tuning import default_policy
@@ -109,10 +110,18 @@ class Compiled:
         return with_checks(self.loaded_on(0), self.request, self.module.graph)
 
     def loaded_on(self, index: int) -> Loaded:
-        """The same on the device of that index, as PyTorch counts the target's devices, without any check."""
+        """The same on the device of that index, as PyTorch counts the target's devices, without any check. Kernels of any size
+        are built when the first call comes that takes them, where the target builds them one by one."""
         if index not in self._loaded:
-            self._loaded[index] = self.request.target.backend.load(artifact_of(self.request, self.module), index)
+            self._loaded[index] = self._load(index)
         return self._loaded[index]
+
+    def _load(self, index: int) -> Loaded:
+        request, module = self.request, self.module
+        backend = request.target.backend
+        if module.graph.dims and isinstance(backend, OnDemandBackend):
+            return backend.load_on_demand(module, kernels_on_demand(request, module), index)
+        return backend.load(artifact_of(request, module), index)
 
     @cached_property
     def _loaded(self) -> dict[int, Loaded]:

@@ -29,6 +29,7 @@ NAMES = DriverNames(
     to_device_on="cuMemcpyHtoDAsync_v2",
     to_host="cuMemcpyDtoH_v2",
     synchronise="cuStreamSynchronize",
+    is_capturing="cuStreamIsCapturing",
 )
 
 

@@ -32,6 +32,7 @@ NAMES = DriverNames(
     to_device_on="hipMemcpyHtoDAsync",
     to_host="hipMemcpyDtoH",
     synchronise="hipStreamSynchronize",
+    is_capturing="hipStreamIsCapturing",
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from threading import RLock
 from typing import Any, Protocol, cast
 
@@ -129,27 +128,33 @@ KNOWN_SIZES = 512
 
 class OpenOperator:
     """One whose kernels take dims as arguments: call it with these behind the run-time attributes, in order. `made_for` gives
-    the operator at sizes, which is kept for the next call with them."""
+    the operator at sizes for a first call on a stream; it is kept for the next call with them. No lock is held meanwhile, so
+    that a process may fork: of two threads that make the same, the first one's is kept."""
 
     workspace_bytes = 0
     """Known at the call alone: see `at`."""
 
-    def __init__(self, graph: KernelGraph, made_for: Callable[[Mapping[str, int]], DeviceOperator]) -> None:
+    def __init__(self, graph: KernelGraph, made_for: Callable[[Mapping[str, int], int], DeviceOperator]) -> None:
         self.graph = graph
         self._first_dim = len(graph.args) + len(graph.scalars)
+        self._made_for = made_for
+        self._known: dict[tuple[int, ...], DeviceOperator] = {}
 
-        @lru_cache(KNOWN_SIZES)
-        def at(*sizes: int) -> DeviceOperator:
-            return made_for(dict(zip(graph.dims, map(int, sizes), strict=True)))
-
-        self.at = at
-        """The operator at these sizes of its dims. It does not hold `self`, so that memory is freed with the operator."""
+    def at(self, *sizes: int, stream: int = 0) -> DeviceOperator:
+        """The operator at these sizes of its dims. See `LoadedAtSizes`."""
+        found = self._known.get(sizes)
+        if found is not None:
+            return found
+        made = self._made_for(dict(zip(self.graph.dims, map(int, sizes), strict=True)), stream)
+        for oldest in list(self._known)[: len(self._known) - KNOWN_SIZES + 1]:
+            self._known.pop(oldest, None)
+        return self._known.setdefault(sizes, made)
 
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
         dims = self.graph.dims
         if len(arguments) != self._first_dim + len(dims):
             raise ShapeError(f"{self.graph.name} takes the sizes {', '.join(dims)} behind its tensors and attributes")
-        at = self.at(*arguments[self._first_dim :])
+        at = self.at(*arguments[self._first_dim :], stream=stream)
         at(*arguments[: self._first_dim], stream=stream, workspace=workspace)
 
 

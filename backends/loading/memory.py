@@ -49,6 +49,17 @@ class DeviceMemory(Protocol):
 
 
 @contextmanager
+def current(memory: DeviceMemory) -> Iterator[None]:
+    """Within it the device is current for this thread, afterwards what was so before."""
+    before = memory.activate()
+    try:
+        yield
+    finally:
+        if before is not None:
+            memory.restore(before)
+
+
+@contextmanager
 def on_device(memory: DeviceMemory, args: Sequence[Arg], given: Sequence[object], stream: int) -> Iterator[tuple[int, ...]]:
     """The addresses of a call's buffers, in order. Arrays of the host are copied in before and, where they are results, out
     after what is enqueued on the stream meanwhile."""
@@ -103,12 +114,8 @@ class Workspaces:
 def _free(memory: DeviceMemory, blocks: dict[int, int]) -> None:
     if not blocks:
         return
-    before = memory.activate()
-    try:
+    with current(memory):
         while blocks:
             stream, address = blocks.popitem()
             memory.synchronise(stream)
             memory.free(address)
-    finally:
-        if before is not None:
-            memory.restore(before)

@@ -39,6 +39,7 @@ class DriverNames:
     to_device_on: str
     to_host: str
     synchronise: str
+    is_capturing: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ FREE_SHARED_BYTES = 48 * 1024
 MAX_DYNAMIC_SHARED_SIZE_BYTES = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
 
+NOT_CAPTURED = 0
+"""CU_STREAM_CAPTURE_STATUS_NONE, hipStreamCaptureStatusNone."""
+
 
 class Current(local):
     """What is current in a thread, as the driver tells it: each thread has a place of its own to be told it in."""
@@ -103,6 +106,12 @@ class DriverDevice:
 
     def synchronise(self, stream: int) -> None:
         self.driver.require(self.driver.source.names.synchronise, ctypes.c_void_p(stream))
+
+    def is_capturing(self, stream: int) -> bool:
+        """Is what is enqueued on the stream put into a graph instead of run?"""
+        state = ctypes.c_int()
+        self.driver.require(self.driver.source.names.is_capturing, ctypes.c_void_p(stream), ctypes.byref(state))
+        return state.value != NOT_CAPTURED
 
     def functions(self, op: str, images: Sequence[bytes], kernels: Sequence[Kernel]) -> list[ctypes.c_void_p]:
         """The kernels, of the first image that the device takes. It stays loaded as long as the process lives: a graph that was

@@ -10,7 +10,7 @@ every address and number, and each kernel has a table of those that it takes. A 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from struct import Struct
 from struct import error as StructError
@@ -19,10 +19,12 @@ from typing import NamedTuple
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading.arguments import number
 from uol.backends.loading.loaded import DeviceOperator, OpenOperator
+from uol.backends.loading.memory import current
 from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt.driver_device import DriverDevice
 from uol.codegen.backend import Artifact, Kernel, Module
 from uol.codegen.specs.graph import at_sizes
+from uol.ir.errors import DeviceError
 from uol.ir.program.nodes import Scalar
 
 PLACE_BYTES = 8
@@ -35,15 +37,48 @@ def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator | OpenOpera
     """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
     ToolchainError, with the driver's text, where none is for the device, DeviceError where the device fails, ResourceError for
     more shared memory than there is."""
-    module = artifact.module
-    graph, functions = module.graph, _functions(artifact, device)
+    module, functions = artifact.module, _functions(artifact, device)
+    if not module.graph.dims:
+        return _operator(module, device, functions, {})
+    return OpenOperator(module.graph, lambda dims, _: _operator(module, device, functions, dims))
 
-    def made_for(dims: Mapping[str, int]) -> DeviceOperator:
-        sized = replace(module, graph=at_sizes(graph, dims))
-        enqueue = with_ranges(graph.name, launches(sized, device, functions, dims), device.driver.source.ranges)
-        return DeviceOperator(sized.graph, device, enqueue)
 
-    return OpenOperator(graph, made_for) if graph.dims else made_for({})
+def load_on_demand(module: Module, device: DriverDevice, built: Callable[[Kernel], Artifact]) -> OpenOperator:
+    """An operator of any size on a device, whose kernels are built, by `built`, and loaded when the first call comes that takes
+    them. The operator raises at that call what `load` raises, and DeviceError where its stream is captured."""
+    loaded: dict[str, ctypes.c_void_p] = {}
+
+    def function_of(kernel: Kernel) -> ctypes.c_void_p:
+        if kernel.name not in loaded:  # what two threads load at once is the same
+            (loaded[kernel.name],) = _functions(built(kernel), device)
+        return loaded[kernel.name]
+
+    def made_for(dims: Mapping[str, int], stream: int) -> DeviceOperator:
+        taken = tuple(kernel for kernel in module.kernels if 0 not in kernel.launch.blocks(dims))
+        if absent := [kernel.name for kernel in taken if kernel.name not in loaded]:
+            _require_no_capture(device, module.graph.name, absent, dims, stream)
+        return _operator(replace(module, kernels=taken), device, [function_of(kernel) for kernel in taken], dims)
+
+    return OpenOperator(module.graph, made_for)
+
+
+def _require_no_capture(device: DriverDevice, op: str, absent: Sequence[str], dims: Mapping[str, int], stream: int) -> None:
+    """Raises DeviceError where a stream is captured that kernels would have to be built and loaded for."""
+    with current(device):
+        is_capturing = device.is_capturing(stream)
+    if is_capturing:
+        sizes = ", ".join(f"{name} = {size}" for name, size in dims.items())
+        message = f"{op}: {', '.join(absent)} for {sizes} would be built while the stream is captured, which the driver refuses"
+        raise DeviceError(message, hint="call it once with these sizes before the capture")
+
+
+def _operator(
+    module: Module, device: DriverDevice, functions: Sequence[ctypes.c_void_p], dims: Mapping[str, int]
+) -> DeviceOperator:
+    """The operator at these sizes; `functions` are its kernels, in order."""
+    sized = replace(module, graph=at_sizes(module.graph, dims))
+    enqueue = with_ranges(sized.graph.name, launches(sized, device, functions, dims), device.driver.source.ranges)
+    return DeviceOperator(sized.graph, device, enqueue)
 
 
 def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str, int]) -> Launches:
@@ -53,13 +88,9 @@ def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str,
 
 def _functions(artifact: Artifact, device: DriverDevice) -> Sequence[ctypes.c_void_p]:
     module = artifact.module
-    before = device.activate()
-    try:
+    with current(device):
         images = list(dict.fromkeys((artifact.binary, *artifact.files.values())))
         return device.functions(module.graph.name, images, module.kernels)
-    finally:
-        if before is not None:
-            device.restore(before)
 
 
 class Prepared(NamedTuple):

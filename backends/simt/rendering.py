@@ -179,11 +179,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
     symbols = [k.name for k in kernels]
     if len(set(symbols)) != len(symbols):
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
-    source = tuple(enumerate(graph.source.splitlines(), 1))
-    device_file = SourceFile(
-        f"{graph.name}{target.suffix}",
-        template("device_file.j2").render(op=graph.name, device=device, source=source, include=DEVICE_HEADER, kernels=kernels),
-    )
+    device_file = SourceFile(f"{graph.name}{target.suffix}", _device_text(graph, kernels, device))
     build = target.build(graph.name, device.architecture)
     products = tuple(graph.name + suffix for suffix in target.products)
     host = template("host_file.j2").render(
@@ -206,6 +202,18 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         SourceFile(DRIVER_HEADER, (include.parent / LAUNCHER.name / DRIVER_HEADER).read_text()),
     )
     return Module(target.name, device.name, graph, kernels, device_file, files, build, products)
+
+
+def of_kernel(module: Module, kernel: Kernel, device: Device) -> Module:
+    """The module with one of its kernels alone, in the file that the vendor's compiler takes."""
+    text = _device_text(module.graph, (kernel,), device)
+    return replace(module, kernels=(kernel,), device=SourceFile(module.device.name, text))
+
+
+def _device_text(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> str:
+    source = tuple(enumerate(graph.source.splitlines(), 1))
+    file = template("device_file.j2")
+    return file.render(op=graph.name, device=device, source=source, include=DEVICE_HEADER, kernels=kernels)
 
 
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:

@@ -171,6 +171,17 @@ class SimtBackend:
 
         return load(artifact, device_of(self.driver, index))
 
+    def module_of_kernel(self, module: Module, kernel: Kernel) -> Module:
+        from uol.backends.simt import rendering
+
+        return rendering.of_kernel(module, kernel, self._device(module))
+
+    def load_on_demand(self, module: Module, built: Callable[[Kernel], Artifact], index: int = 0) -> Loaded:
+        from uol.backends.simt.driver_device import device_of
+        from uol.backends.simt.loading import load_on_demand
+
+        return load_on_demand(module, device_of(self.driver, index), built)
+
     def foreach_module(self, module: Module) -> Module | None:
         """A kernel over many runs, where the operator is one map over one."""
         from uol.backends.simt.foreach_plan import foreach_graph, foreach_kernel

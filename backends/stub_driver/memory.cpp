@@ -113,6 +113,18 @@ static int capture(const char* name, void* stream, bool begins) {
     return call.end(success);
 }
 
+static int is_capturing(const char* name, void* stream, int* state) {
+    Call call(name);
+    call.field("stream", number(stream));
+    FAIL_IF_ASKED(call);
+    const auto found = machine().streams.find(stream);
+    REQUIRE(call, number(stream) <= 2 || found != machine().streams.end(), invalid_handle);
+    *state = found != machine().streams.end() && found->second->capturing;
+    return call.end(success);
+}
+
+EXPORT int cuStreamIsCapturing(void* stream, int* state) { return is_capturing("cuStreamIsCapturing", stream, state); }
+EXPORT int hipStreamIsCapturing(void* stream, int* state) { return is_capturing("hipStreamIsCapturing", stream, state); }
 EXPORT int cuStreamCreate(void** stream, unsigned) { return make_stream("cuStreamCreate", cuda, stream); }
 EXPORT int hipStreamCreate(void** stream) { return make_stream("hipStreamCreate", hip, stream); }
 EXPORT int hipStreamCreateWithFlags(void** stream, unsigned) { return make_stream("hipStreamCreateWithFlags", hip, stream); }

@@ -111,7 +111,7 @@ class OnCardOfAnySize:
     scalars: int
     workspace_bytes: int = 0
 
-    def at(self, *sizes: int) -> OnCard:
+    def at(self, *sizes: int, stream: int = 0) -> OnCard:
         def kernel(*arguments: Any, stream: int = 0, workspace: Any = None) -> None:
             self.kernel(*arguments, *sizes, workspace=workspace)
 

@@ -10,15 +10,16 @@ A request that the cache holds is answered without TVM's compiler and without th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from uol.backends.cache.files import DiskCache, open_cache
+from uol.backends.cache.files import DiskCache, Key, open_cache
 from uol.backends.cache.records import Records
 from uol.binding.memory import require_addressable_program, require_addressable_workspace
-from uol.codegen.backend import Artifact, Module, Schedule
+from uol.codegen.backend import Artifact, Kernel, Module, Schedule
+from uol.codegen.extensions import OnDemandBackend
 from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.request import Request, Stage
 from uol.compilation.symbols import renamed
@@ -97,6 +98,27 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     return Artifact(module, built.binary, path, built.log, built.files, built.compiler)
 
 
+def kernels_on_demand(request: Request, module: Module, cache: DiskCache | None = None) -> Callable[[Kernel], Artifact]:
+    """What gives the binary of one kernel of a module, from the cache, where each has an entry of its own, or by the target's
+    compiler. Raises what `artifact_of` raises, when it is called."""
+    backend, cache, key = request.target.backend, cache or open_cache(), request.key("binary")
+    assert isinstance(backend, OnDemandBackend)
+
+    def built(kernel: Kernel) -> Artifact:
+        alone = backend.module_of_kernel(module, kernel)
+
+        def build() -> Built:
+            artifact = backend.build(alone)
+            Dump.of(request).log(artifact.log, kernel.name)
+            return Built(artifact.binary, artifact.log, dict(artifact.files), artifact.compiler)
+
+        own = Key({**key.parts, "kernel": kernel.name})
+        made = build() if Dump.is_on() else cache.record(own, BUILT, build)
+        return Artifact(alone, made.binary, None, made.log, made.files, made.compiler)
+
+    return built
+
+
 @cache
 def _modules(schedule_kinds: tuple[type, ...]) -> Records[Module]:
     """How modules of a backend with these schedules are kept."""
@@ -143,8 +165,8 @@ class Dump:
         for file in (module.device, *module.host):
             self._write(file.name, file.text)
 
-    def log(self, text: str) -> None:
-        self._write("build.log", text)
+    def log(self, text: str, kernel: str = "") -> None:
+        self._write(f"build{kernel and f'-{kernel}'}.log", text)
 
     def _write(self, name: str, text: str) -> None:
         if self.folder is None:

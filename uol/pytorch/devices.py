@@ -105,7 +105,8 @@ def _of_any_size(kernel: LoadedAtSizes, backend: TorchBackend, device: torch.dev
 
     @lru_cache(KNOWN_SIZES)
     def of(*sizes: int) -> Launch:
-        return _launch(kernel.at(*sizes), backend, device)
+        stream = backend.torch_stream(device.index or 0)
+        return _launch(kernel.at(*sizes, stream=stream), backend, device)
 
     def launch(*arguments: Any) -> None:
         of(*arguments[-dims:])(*arguments[:-dims])
