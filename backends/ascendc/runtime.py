@@ -80,7 +80,8 @@ class Runtime:
         if address:
             self.call("aclrtFree", ctypes.c_void_p(address))
 
-    def to_device(self, address: int, host: int, size_bytes: int) -> None:
+    def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
+        """aclrtMemcpy is over when it returns, whatever the stream."""
         self._copy(address, host, size_bytes, TO_DEVICE)
 
     def to_host(self, host: int, address: int, size_bytes: int) -> None:

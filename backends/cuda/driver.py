@@ -25,7 +25,6 @@ NAMES = DriverNames(
     launch="cuLaunchKernel",
     allocate="cuMemAlloc_v2",
     free="cuMemFree_v2",
-    to_device="cuMemcpyHtoD_v2",
     to_device_on="cuMemcpyHtoDAsync_v2",
     to_host="cuMemcpyDtoH_v2",
     synchronise="cuStreamSynchronize",

@@ -28,7 +28,6 @@ NAMES = DriverNames(
     launch="hipModuleLaunchKernel",
     allocate="hipMalloc",
     free="hipFree",
-    to_device="hipMemcpyHtoD",
     to_device_on="hipMemcpyHtoDAsync",
     to_host="hipMemcpyDtoH",
     synchronise="hipStreamSynchronize",

@@ -39,7 +39,10 @@ class DeviceMemory(Protocol):
 
     def free(self, address: int) -> None: ...
 
-    def to_device(self, address: int, host: int, size_bytes: int) -> None: ...
+    def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
+        """Copies in the order of a stream: what is enqueued on it afterwards finds the copy. The host's memory stays as it is
+        until the stream has got through it."""
+        ...
 
     def to_host(self, host: int, address: int, size_bytes: int) -> None: ...
 
@@ -72,7 +75,7 @@ def on_device(memory: DeviceMemory, args: Sequence[Arg], given: Sequence[object]
                 host = host_address(arg.name, buffer)
                 address = memory.allocate(span_bytes(arg))
                 staged.append((arg, host, address))
-                memory.to_device(address, host, span_bytes(arg))
+                memory.to_device_on(address, host, span_bytes(arg), stream)
             addresses.append(address)
         yield tuple(addresses)
         if staged:

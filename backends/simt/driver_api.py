@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from uol.backends.loading.ranges import RangeSource
+from uol.backends.toolchain.shared_library import open_first
 from uol.codegen.backend import ToolState
 from uol.ir.errors import DeviceError, ToolchainError
 
@@ -35,7 +36,6 @@ class DriverNames:
     launch: str
     allocate: str
     free: str
-    to_device: str
     to_device_on: str
     to_host: str
     synchronise: str
@@ -73,13 +73,8 @@ class DriverSource:
         return _open(self)
 
     def find(self) -> ctypes.CDLL | None:
-        """The first of its libraries that is installed."""
-        for name in self.libraries:
-            try:
-                return ctypes.CDLL(name)
-            except OSError:
-                continue
-        return None
+        """The first of its libraries that this process has loaded, as PyTorch has its own; else the first that is installed."""
+        return open_first(self.libraries)
 
     def state(self) -> ToolState:
         """The driver, as `uol doctor` shows it."""

@@ -88,16 +88,12 @@ class DriverDevice:
         if address:
             self.driver.require(self.driver.source.names.free, ctypes.c_void_p(address))
 
-    def to_device(self, address: int, host: int, size_bytes: int) -> None:
-        if size_bytes:
-            arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes)
-            self.driver.require(self.driver.source.names.to_device, *arguments)
-
     def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
-        """The same in the order of a stream. The host's memory may be used again at once: it is not pinned, so that the driver
-        has copied it by then."""
-        arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes), ctypes.c_void_p(stream)
-        self.driver.require(self.driver.source.names.to_device_on, *arguments)
+        """A copy in the order of a stream: one on the null stream is not waited for by streams that do not block. Memory of the
+        host that is not pinned may be used again at once, since the driver has copied it by then."""
+        if size_bytes:
+            arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes), ctypes.c_void_p(stream)
+            self.driver.require(self.driver.source.names.to_device_on, *arguments)
 
     def to_host(self, host: int, address: int, size_bytes: int) -> None:
         if size_bytes:

@@ -49,7 +49,7 @@ class StubMemory:
         del self.held[address]
         self.calls.append(("free", address))
 
-    def to_device(self, address: int, host: int, size_bytes: int) -> None:
+    def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
         self.calls.append(("to_device", address))
 
     def to_host(self, host: int, address: int, size_bytes: int) -> None:

@@ -303,9 +303,10 @@ def test_host_arrays_are_copied_there_and_back(stub: Stub, vendor: Vendor) -> No
     kinds = [each["call"].removesuffix("_v2") for each in stub.records() if "Get" not in each["call"]]
     copy = "cuMemcpy" if vendor.target == "cuda" else "hipMemcpy"
     allocate, free = vendor.allocate.removesuffix("_v2"), "cuMemFree" if vendor.target == "cuda" else "hipFree"
-    staged = [allocate, f"{copy}HtoD"] * 3
+    staged = [allocate, f"{copy}HtoDAsync"] * 3
     assert kinds == [*staged, *[vendor.launch] * 3, vendor.synchronise, f"{copy}DtoH", *[free] * 3]
     assert stub.records(vendor.synchronise)[0]["stream"] == stream
+    assert {each["stream"] for each in stub.records() if "HtoD" in each["call"]} == {stream}, "which need not wait for another"
     assert (y == 3).all()  # nothing was computed: it came back as it was sent
     assert stub.held_bytes(vendor.number) == 0
 
