@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from uol.backends.toolchain.shared_library import open_first
+
 if TYPE_CHECKING:
     from uol.backends.loading.loaded import Enqueue
 
@@ -48,11 +50,8 @@ def with_ranges(op: str, enqueue: Enqueue, source: RangeSource) -> Enqueue:
 
 @cache
 def _found(source: RangeSource) -> ctypes.CDLL | None:
-    """The first library that is installed; where none is, a warning, once."""
-    for name in source.libraries:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
+    """The first library that is loaded or installed; where none is, a warning, once."""
+    if (library := open_first(source.libraries)) is not None:
+        return library
     warnings.warn(f"{VARIABLE} is set, and there is none of {', '.join(source.libraries)}: no ranges", stacklevel=2)
     return None

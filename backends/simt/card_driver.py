@@ -6,6 +6,7 @@ Not run on hardware so far: it is tested against a driver that plays results bac
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,12 +46,14 @@ class Calls:
 
 
 def opened(names: Sequence[str], software: str) -> ctypes.CDLL:
-    """The first driver library that is there. Raises NoCardError, with what to install."""
-    for name in names:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
+    """The first driver library that this process has loaded, else the first that is installed. Raises NoCardError, with what to
+    install."""
+    for mode in (os.RTLD_NOLOAD | os.RTLD_LOCAL, os.RTLD_LOCAL):
+        for name in names:
+            try:
+                return ctypes.CDLL(name, mode=mode)
+            except OSError:
+                continue
     looked = ", ".join(names)
     raise NoCardError(f"no {software} was found ({looked}): install it, or run the pack on a machine that has the card")
 

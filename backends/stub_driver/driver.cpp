@@ -121,6 +121,15 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int device) {
 EXPORT int cuDevicePrimaryCtxRelease_v2(int device) {
     return Call("cuDevicePrimaryCtxRelease_v2").field("device", uint64_t(device)).end(success);
 }
+EXPORT int cuPointerGetAttribute(void* value, int attribute, uint64_t address) {
+    Call call("cuPointerGetAttribute");
+    call.field("attribute", uint64_t(attribute)).field("address", address);
+    FAIL_IF_ASKED(call);
+    const Block* block = machine().block_of(uintptr_t(address), 0);
+    REQUIRE(call, block && attribute == attribute_device_of_memory, invalid_value);
+    *static_cast<int*>(value) = block->device->index;
+    return call.end(success);
+}
 EXPORT int cuCtxGetCurrent(void** context) {
     Call call("cuCtxGetCurrent");
     FAIL_IF_ASKED(call);

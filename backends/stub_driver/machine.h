@@ -34,6 +34,7 @@ constexpr unsigned shared_without_asking = 48 * 1024;
 constexpr int attribute_cores[] = {16, 63}, attribute_major = 75, attribute_minor = 76;
 constexpr int attribute_shared[] = {97, 74};  // the most that a block may have
 constexpr int attribute_dynamic_shared = 8;   // of a function
+constexpr int attribute_device_of_memory = 9;
 
 enum Vendor { cuda, hip };
 

@@ -1,12 +1,25 @@
-"""Shared libraries from bytes."""
+"""Shared libraries: from bytes, and by their names."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import tempfile
+from collections.abc import Sequence
 
 from uol.backends.cache.disk_errors import no_temporary_folder
+
+
+def open_first(names: Sequence[str]) -> ctypes.CDLL | None:
+    """The first of some libraries that this process has loaded already, under whatever path, else the first that is installed;
+    None where there is none. A second copy of a driver beside the one that PyTorch brings knows nothing of its memory."""
+    for mode in (os.RTLD_NOLOAD | os.RTLD_LOCAL, os.RTLD_LOCAL):
+        for name in names:
+            try:
+                return ctypes.CDLL(name, mode=mode)
+            except OSError:
+                continue
+    return None
 
 
 def load_bytes(binary: bytes) -> ctypes.CDLL:

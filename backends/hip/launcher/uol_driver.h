@@ -21,8 +21,10 @@ struct uol_driver {
   void* (*admit_)();  // not called
   const char* (*text_)(int);
 
+  template <class LookUp> bool look_up(LookUp) { return true; }
+
   // The current device of the calling thread.
-  int place(uint64_t* place) const {
+  int place(uint64_t* place, const void*) const {
     int device = 0;
     const int status = place_(&device);
     *place = (uint64_t)device;

@@ -40,7 +40,8 @@ inline const uol_driver* uol_open_driver() {
            uol_look_up(library, uol_driver::launch_name, &driver.launch_) &&
            uol_look_up(library, uol_driver::place_name, &driver.place_) &&
            uol_look_up(library, uol_driver::admit_name, &driver.admit_) &&
-           uol_look_up(library, uol_driver::text_name, &driver.text_);
+           uol_look_up(library, uol_driver::text_name, &driver.text_) &&
+           driver.look_up([library](const char* name, auto* function) { return uol_look_up(library, name, function); });
   }();
   if (!found) uol_failed(uol_driver::libraries[0], "the device's driver was not found");
   return found ? &driver : nullptr;
@@ -56,10 +57,10 @@ class uol_kernels {
  public:
   uol_kernels(std::vector<const void*> images, std::vector<uol_kernel> kernels) : images_(images), kernels_(kernels) {}
 
-  // The functions where the calling thread's work goes, in order; null where they cannot be loaded.
-  void* const* functions(const uol_driver* driver) {
+  // The functions where the calling thread's work goes, in order; null where they cannot be loaded. `memory` is the device's.
+  void* const* functions(const uol_driver* driver, const void* memory) {
     uint64_t place = 0;
-    if (const int status = driver->place(&place)) return refused(driver, uol_driver::place_name, status);
+    if (const int status = driver->place(&place, memory)) return refused(driver, uol_driver::place_name, status);
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const Loaded* each = loaded_; each != nullptr; each = each->next)
       if (each->place == place) return each->functions.data();
@@ -100,6 +101,13 @@ class uol_kernels {
   std::mutex mutex_;
   const Loaded* loaded_ = nullptr;
 };
+
+// The first of a call's buffers that has elements.
+template <class Tensor> inline const void* uol_memory_of(const Tensor* tensors, int32_t n_tensors) {
+  for (int32_t n = 0; n < n_tensors; ++n)
+    if (tensors[n].data != nullptr) return tensors[n].data;
+  return nullptr;
+}
 
 struct uol_size {
   unsigned x, y, z;

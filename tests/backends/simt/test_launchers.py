@@ -136,8 +136,23 @@ def test_errors_come_back_in_the_driver_s_words(target: str, run: Run) -> None:
     for name in CALLS[target]:
         lines = run(module, calls=call, UOL_STUB_FAIL=f"{name} 700")
         assert lines[-1] == f"{name} failed: an illegal memory access was encountered"
-    if target == "cuda":
-        assert run(module, calls="move(0);\n" + call)[-1] == "cuCtxGetCurrent failed: invalid device context"
+
+
+@pytest.mark.parametrize(("fails", "device"), [("", 1), ("cuPointerGetAttribute 1", 0)])
+def test_a_thread_without_a_context_enters_that_of_its_memory(fails: str, device: int, run: Run) -> None:
+    """The stub has address 4096 on device 1. Of memory that the driver does not know it is the first device's."""
+    call = CALL.format(op="softmax")
+    lines = run(module_of(SOFTMAX, "cuda"), calls="move(0);\n" + call + call, UOL_STUB_FAIL=fails)
+    assert lines[:2] == [f"cuDevicePrimaryCtxRetain {device}", f"cuCtxSetCurrent {0x100 + device:#x}"]
+    assert [line for line in lines if "Ctx" in line] == lines[:2], "once in a thread"
+    assert lines.count("success") == 2
+
+
+@pytest.mark.parametrize("name", ["cuInit", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent"])
+def test_a_context_that_cannot_be_entered_is_an_error(name: str, run: Run) -> None:
+    call = "move(0);\n" + CALL.format(op="softmax")
+    lines = run(module_of(SOFTMAX, "cuda"), calls=call, UOL_STUB_FAIL=f"{name} 201")
+    assert lines[-1] == "cuCtxGetCurrent failed: invalid device context"
 
 
 @pytest.mark.parametrize("target", LIBRARIES)
