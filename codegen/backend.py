@@ -274,8 +274,9 @@ class Backend(Protocol):
         """May these statements be one kernel here?"""
         ...
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        """The specs that this machine runs in place of one: itself, or several joined by workspaces."""
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
+        """The specs that a device of this machine runs in place of one: itself, or several joined by workspaces. What
+        follows from the number of cores follows from those of `device`, for dims that are arguments, too."""
         ...
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
-from uol.codegen.backend import Backend, Capability, GroupSummary
+from uol.codegen.backend import Backend, Capability, Device, GroupSummary
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import dense_strides, physical_order, static
 from uol.codegen.names import taken_names
@@ -108,13 +108,20 @@ def _order_read(stage: Stage, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[
     return None
 
 
-def lower(program: Program, backend: Backend, layouts: Layouts | None = None, *, deterministic: bool = False) -> KernelGraph:
-    """The kernels of a program for a machine.
+def lower(
+    program: Program,
+    backend: Backend,
+    layouts: Layouts | None = None,
+    *,
+    device: Device | None = None,
+    deterministic: bool = False,
+) -> KernelGraph:
+    """The kernels of a program for a device of a machine, its default one where none is named.
 
     `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
-    share a kernel of `backend.accepts`, what a spec becomes there of `backend.legalise`. With `deterministic`, every sum has
-    its terms in one order from run to run.
+    share a kernel of `backend.accepts`, what a spec becomes on the device of `backend.legalise`. With `deterministic`, every
+    sum has its terms in one order from run to run.
 
     >>> from uol.backends import registry
     >>> from uol.ir import instantiate, parse
@@ -137,7 +144,8 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None, *,
         steps = with_attentions(prepared, lambda pattern: accepts(grouping.start_attention(pattern)))
     groups = Partition(prepared, steps, lowering.contraction, accepts).run()
     specs = lowering.specs(groups)
-    legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec)))
+    chosen = backend.devices[backend.default_device] if device is None else device
+    legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec), chosen))
     return _graph(program, lowering, with_column_sums(legal, machine.row_parts) if machine.row_parts else legal)
 
 

@@ -75,7 +75,7 @@ class ToyBackend:
     def accepts(self, group: GroupSummary) -> bool:
         return group.kind is not Contract
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         return (as_reduce(spec) if isinstance(spec, Contract) else spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:

@@ -51,7 +51,7 @@ class AscendBackend:
         goes through memory. Nor is a row part of an axis: it would be copied by parts."""
         return not group.computes_indices and not group.is_divided
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         return legalised(spec)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:

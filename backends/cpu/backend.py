@@ -95,11 +95,11 @@ class CpuBackend:
 
         return takes_strips(spec)
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         import_tvm()
         from uol.backends.cpu.legalise import legalised
 
-        return legalised(spec)
+        return legalised(spec, host(device.architecture))
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         from uol.backends.cpu.scheduling import candidates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.dots.words import unit_of, with_words
-from uol.backends.cpu.host import core_count, host
+from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.attention_packing import packed_attention, with_strips
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
@@ -32,23 +32,24 @@ WIDEST_WINDOW = 16
 """Taps along the innermost axis of a window. A longer sum is better cut into lanes itself."""
 
 
-def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
-    """The kernels of a spec. Schedules find its axes collapsed; a scatter's stay, since its tasks are cut along them."""
+def legalised(spec: KernelSpec, host: Host) -> tuple[KernelSpec, ...]:
+    """The kernels of a spec on a processor. Schedules find its axes collapsed; a scatter's stay, since its tasks are cut along
+    them."""
     match spec:
         case Scatter():
             return (spec,)
         case Contract() | Reduce() if (residues := _residues(spec)) is not None:
-            return tuple(kernel for part in residues for kernel in legalised(part))
+            return tuple(kernel for part in residues for kernel in legalised(part, host))
         case Reduce() if (beside := _interleaved(spec)) is not None:
             return tuple(collapsed(part) for part in beside)
         case Reduce() if (windows := _windows(spec)) is not None:
-            return legalised(windows)
+            return legalised(windows, host)
         case Contract():
             flat = collapsed(spec)
             if (folds := row_product(flat)) is not None:
                 return tuple(collapsed(part) for part in folds)
-            parts = (flat,) if unit_of(flat, host()) else tuple(collapsed(part) for part in packed(flat))
-            return tuple(_copied_as_it_runs(kernel) for part in parts for kernel in _in_parts(part))
+            parts = (flat,) if unit_of(flat, host) else tuple(collapsed(part) for part in packed(flat))
+            return tuple(_copied_as_it_runs(kernel, host) for part in parts for kernel in _in_parts(part, host))
         case Attention():
             return tuple(with_strips(collapsed(part)) for part in packed_attention(collapsed(spec)))
         case Select():
@@ -56,26 +57,26 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     return (collapsed(spec),)
 
 
-def _copied_as_it_runs(spec: KernelSpec) -> KernelSpec:
+def _copied_as_it_runs(spec: KernelSpec, host: Host) -> KernelSpec:
     """A product whose operands are copied block by block, in the order in which they are; any other kernel as it is."""
-    if isinstance(spec, Contract) and unit_of(spec, host()):
+    if isinstance(spec, Contract) and unit_of(spec, host):
         return with_words(spec)
     spec = over_lines(spec) if isinstance(spec, Contract) else spec
     return over_images(with_flat_columns(spec)) if isinstance(spec, Contract) and takes_panels(spec) else spec
 
 
-def _in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+def _in_parts(spec: KernelSpec, host: Host) -> tuple[KernelSpec, ...]:
     """A product over a long k as those over parts of it, and their sum; any other kernel as it is."""
-    found = in_parts(spec) if isinstance(spec, Contract) and not _has_dots_enough(spec) else None
+    found = in_parts(spec) if isinstance(spec, Contract) and not _has_dots_enough(spec, host) else None
     return (spec,) if found is None else tuple(collapsed(part) for part in found)
 
 
-def _has_dots_enough(spec: Contract) -> bool:
+def _has_dots_enough(spec: Contract, host: Host) -> bool:
     """Are there dot products of few rows for all cores? The matrix is read from end to end: parts would read short pieces."""
     results, rows, terms = size(spec.batch + spec.m + spec.n), size(spec.m), size(spec.k)
     if results is None or rows is None or terms is None or rows > FEW_ROWS or terms > LONGEST_DOT:
         return False
-    return prefers_dot(spec) and results >= DOTS_PER_CORE * core_count()
+    return prefers_dot(spec) and results >= DOTS_PER_CORE * host.cores
 
 
 def _windows(spec: Reduce) -> Contract | None:

@@ -90,9 +90,10 @@ class SimtBackend:
                 return False
         return group.kind in (Map, Reduce, Contract, Scan, Scatter, Select) and group.dtypes <= self.capability.dtypes
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add,
-        all elements are 0 before; the order of long rows takes a workspace, and folds of few long rows are two kernels."""
+        all elements are 0 before; the order of long rows takes a workspace, and folds and scans of few long rows are several
+        kernels, with a part of the rows for every core of the device."""
         match spec:
             case Select():
                 from uol.backends.simt.rows.splitting import split_long_select
@@ -101,11 +102,11 @@ class SimtBackend:
             case Reduce():
                 from uol.backends.simt.rows.splitting import split
 
-                return split(spec, self.devices[self.default_device])
+                return split(spec, device)
             case Scan():
                 from uol.backends.simt.rows.splitting import split_long_scan
 
-                return split_long_scan(spec, self.devices[self.default_device])
+                return split_long_scan(spec, device)
             case Scatter():
                 from uol.codegen.specs.clear import cleared
 

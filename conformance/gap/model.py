@@ -15,7 +15,7 @@ import torch
 
 from uol.backends.cache.files import Key, hash_of, open_cache, package_files
 from uol.backends.cache.records import Records
-from uol.codegen.backend import Backend, Launch, Schedule
+from uol.codegen.backend import Launch, Schedule
 from uol.codegen.choice import FIRST_THAT_FITS
 from uol.codegen.cost import Time, time_of
 from uol.codegen.lowering import lower
@@ -94,7 +94,7 @@ def counted(form: CallForm, target: Target) -> CountedCall:
 
 
 def counted_together(form: CallForm, targets: Sequence[Target], known: Known | None = None) -> list[CountedCall]:
-    """The same on several devices. All have one program; those of a backend have one kernel graph, and mostly the same kernels.
+    """The same on several devices. All have one program; those of a backend have mostly the same kernels.
     `known`: those of the forms that are alike, to which these are added."""
     requests = [_request(form, target.name) for target in targets]
     made = Kernels(requests[0], {} if known is None else known)
@@ -130,7 +130,7 @@ class Kernels:
     request: Request
     known: Known = field(default_factory=dict)
     graphs: dict[str, KernelGraph] = field(default_factory=dict)
-    """By backend."""
+    """By target: what is cut for all cores follows the device."""
 
     @cached_property
     def program(self) -> Program:
@@ -139,17 +139,17 @@ class Kernels:
     def count(self, target: Target) -> CountedCall:
         """On one device. A refusal is an answer, too."""
         try:
-            graph = self.graph(target.backend)
+            graph = self.graph(target)
             schedules = FIRST_THAT_FITS.choose(graph, target.backend, target.device)
         except RefusalError as error:
             return CountedCall(refused=error.message)
         chosen = zip(graph.specs, schedules, strict=True)
         return CountedCall(tuple(self._kernel(spec, schedule, target) for spec, schedule in chosen))
 
-    def graph(self, backend: Backend) -> KernelGraph:
-        if backend.name not in self.graphs:
-            self.graphs[backend.name] = lower(self.program, backend, self.request.layouts)
-        return self.graphs[backend.name]
+    def graph(self, target: Target) -> KernelGraph:
+        if target.name not in self.graphs:
+            self.graphs[target.name] = lower(self.program, target.backend, self.request.layouts, device=target.device)
+        return self.graphs[target.name]
 
     def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
         """Of segments, as if each had as many rows or terms as any other."""

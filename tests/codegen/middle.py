@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from spec_interpreter import capability_of, run_graph, sizes
+from spec_interpreter import ANY_DEVICE, capability_of, run_graph, sizes
 
-from uol.codegen.backend import GroupSummary
+from uol.codegen.backend import Device, GroupSummary
 from uol.codegen.lowering import lower
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
@@ -28,7 +28,7 @@ class Anything:
     def accepts(self, group: GroupSummary) -> bool:
         return self.takes(group.spec())
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         return (spec,)
 
 
@@ -54,7 +54,7 @@ def lowered_program(
     kinds: frozenset[type[KernelSpec]] = frozenset(),
 ) -> KernelGraph:
     # as much of a backend as lowering asks: what it accepts, and which kinds it has
-    return lower(program, Anything(accepts, kinds), layouts or {})  # type: ignore[arg-type]
+    return lower(program, Anything(accepts, kinds), layouts or {}, device=ANY_DEVICE)  # type: ignore[arg-type]
 
 
 def run(
@@ -71,8 +71,8 @@ def run(
     made = {t.name: rng.integers(-3, 4, sizes(t.shape)) for t in program.by_role("in")}
     values = {**made, **{n: np.asarray(v, np.float64) for n, v in (inputs or {}).items()}}
     machine = Anything(lambda spec: True, kinds)
-    machine.legalise = legalise  # type: ignore[method-assign]
-    graph = lower(program, machine, {})  # type: ignore[arg-type]
+    machine.legalise = lambda spec, device: legalise(spec)  # type: ignore[method-assign]
+    graph = lower(program, machine, {}, device=ANY_DEVICE)  # type: ignore[arg-type]
     golden, got = interpret(program, values, scalars or {}), run_graph(graph, values, scalars or {})
     for name, want in golden.items():
         np.testing.assert_allclose(got[name], want, rtol=1e-12, atol=1e-12)

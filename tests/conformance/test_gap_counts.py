@@ -34,6 +34,12 @@ def test_devices_of_one_backend_have_the_counts_that_each_has_alone(tmp_path: Pa
     assert len(set(waves)) > 1  # the devices have other numbers of cores
 
 
+def test_a_row_that_is_cut_for_the_cores_of_each_device_is_counted_so() -> None:
+    form = CallForm("sum", ((torch.float32, (1, 1 << 24), (1 << 24, 1)),), ())
+    small, large = counted_together(form, [resolve_target(name) for name in ("cuda:l4", "cuda:h100")])
+    assert [kernels.kernels[0].issued.blocks for kernels in (small, large)] == [256, 512]  # of 4 a core, as powers of two
+
+
 def test_types_that_are_alike_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     (target,) = (resolve_target(name) for name in TARGETS[:1])
     wide, narrow = (CallForm("softmax", ((dtype, (64, 512), (512, 1)),), ()) for dtype in (torch.bfloat16, torch.float16))

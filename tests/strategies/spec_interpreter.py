@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from uol.codegen.backend import Capability
+from uol.codegen.backend import Capability, Device
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import (
@@ -44,6 +44,10 @@ from uol.ir.types import DTYPES, INDEX, integer_range, is_float
 Array = np.ndarray
 EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, Select})
 """What a machine that takes everything has beside what every machine has."""
+
+
+ANY_DEVICE = Device("any", "none", 1, 0)
+"""One whose size no kernel follows from."""
 
 
 def capability_of(kinds: frozenset[type[KernelSpec]]) -> Capability:

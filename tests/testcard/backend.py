@@ -137,8 +137,8 @@ class CardBackend:
     def accepts(self, group: GroupSummary) -> bool:
         return CPU.accepts(group)
 
-    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        return CPU.legalise(spec)
+    def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
+        return CPU.legalise(spec, device)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         return CPU.schedules(spec, device)

@@ -73,12 +73,13 @@ def generate(request: Request) -> Module:
     dump = Dump.of(request)
     dump.program(program)
     require_addressable_program(program)
-    graph = lower(program, request.target.backend, request.layouts, deterministic=request.deterministic)
+    target = request.target
+    graph = lower(program, target.backend, request.layouts, device=target.device, deterministic=request.deterministic)
     dump.graph(graph)
     require_addressable_workspace(graph)
-    module = compile_graph(graph, request.target.backend, request.target.device, request.policy)
+    module = compile_graph(graph, target.backend, target.device, request.policy)
     if request.symbol:
-        module = renamed(module, request.symbol, request.target.backend, request.target.device)
+        module = renamed(module, request.symbol, target.backend, target.device)
     dump.module(module)
     return module
 

@@ -67,7 +67,7 @@ def test_legal_specs_mean_what_the_text_does(text: str) -> None:
 @each_text
 def test_legal_specs_are_normal(text: str) -> None:
     for spec in graph_of(text).specs:
-        assert BACKEND.legalise(spec) == (spec,)
+        assert BACKEND.legalise(spec, DEVICE) == (spec,)
 
 
 def test_axes_are_collapsed_before_a_schedule_is_asked_for() -> None:

@@ -37,7 +37,7 @@ def program_of(op: str, **given: Any) -> Program:
 
 
 def graph_of(program: Program, layouts: Mapping[str, tuple[int, ...]] | None = None) -> KernelGraph:
-    return lower(program, BACKEND, layouts or {})
+    return lower(program, BACKEND, layouts or {}, device=HOST)
 
 
 def module_of(graph: KernelGraph) -> Module:

@@ -10,9 +10,12 @@ import subprocess
 import sys
 
 import pytest
+from cpu_cases import program_of
 from turns import by_turns
 
+from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import host
+from uol.codegen.lowering import lower
 from uol.ir.errors import UolError
 from uol.ops.texts import names
 
@@ -75,3 +78,13 @@ def test_a_processor_that_llvm_does_not_know_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(UolError, match="UOL_CPU is 'znver5x'") as raised:
         host()
     assert {"haswell", "znver3", "x86-64-v3"} <= set((raised.value.hint or "").removeprefix("LLVM knows ").split(", "))
+
+
+def test_words_are_made_for_the_units_of_the_processor_that_a_kernel_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compiles multiplies words of bf16; x86-64-v3 does not, and its kernel's operands are those of a machine without."""
+    monkeypatch.setenv("UOL_CPU", "x86-64-v3")
+    program = program_of("matmul", types={"T": "bf16"}, dims={"M": 512, "K": 512, "N": 512}, ranks={"S": 0})
+    without, older = lower(program, BACKEND), BACKEND.devices["x86-64-v3"]
+    monkeypatch.setenv("UOL_CPU", "sapphirerapids")
+    assert lower(program, BACKEND) != without
+    assert lower(program, BACKEND, device=older) == without
