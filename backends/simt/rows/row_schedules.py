@@ -41,7 +41,7 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
     rows, along = spec.rows, spec.cols if isinstance(spec, Reduce) else (spec.along,)
     columns = static(size(along))
     known = columns if columns is not None else known_bound(spec.where, size(along))
-    shared, alone = _shared(spec, size(rows), known, device, lanes), _alone(spec, device)
+    shared, alone = _shared(spec, size(rows), known, device, lanes), _alone(spec, device, lanes)
     if isinstance(spec, Reduce) and run_of(spec):
         return (alone, shared) if _picks_pieces_of_rows(spec) else (shared, alone)
     if columns is None:
@@ -193,12 +193,21 @@ def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerR
     return None
 
 
-def _alone(spec: Reduce | Scan, device: Device) -> ThreadPerRow:
-    """A thread a row; several, where that leaves enough threads."""
-    each = rows_side_by_side(spec)
-    while each > 1 and typical(size(spec.rows)) // each < device.cores * THREADS // 4:
+LONG_ALONE = 32
+"""Columns that a thread goes over, from which it matters that every core has some of the threads."""
+
+
+def _alone(spec: Reduce | Scan, device: Device, lanes: int) -> ThreadPerRow:
+    """A thread a row; several, where that leaves enough threads. Where these go over many columns, blocks are as small as it
+    takes for every core to have one."""
+    each, rows = rows_side_by_side(spec), typical(size(spec.rows))
+    while each > 1 and rows // each < device.cores * THREADS // 4:
         each //= 2
-    return ThreadPerRow(THREADS, each)
+    threads = THREADS
+    if isinstance(spec, Reduce) and (static(size(spec.cols)) or LONG_ALONE) >= LONG_ALONE:
+        while threads > lanes and rows // each < device.cores * threads:
+            threads //= 2
+    return ThreadPerRow(threads, each)
 
 
 def _lie_together(spec: Reduce) -> bool:

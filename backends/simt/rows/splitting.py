@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.simt.c_text.counters import typical
-from uol.backends.simt.rows.row_schedules import lanes_want_rows
+from uol.backends.simt.rows.row_schedules import lanes_want_rows, rows_side_by_side
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
+from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
 from uol.codegen.specs.long_rows.cut_scan import cut_scan
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
@@ -32,6 +33,9 @@ LONG = 256
 """Parts of so many columns and more are multiples of 16: so many of one byte are the largest access."""
 LEAST_A_THREAD = 64
 """The same where a thread has its rows alone."""
+LEAST_SIDE_BY_SIDE = 1 << 10
+"""The same where parts would be enough if rows did not lie side by side in a thread: what a part gives is read again, a sector
+for an element, which is then at most 2 % of what is read of the part."""
 
 
 def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
@@ -57,8 +61,10 @@ def _apart(spec: KernelSpec) -> tuple[KernelSpec, ...]:
 def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     if not isinstance(spec, Reduce) or not may_be_split(spec):
         return (spec,)
-    axis = _longest(spec, _parts(spec, device))
-    wanted = min(_parts(spec, device), typical(axis.extent))
+    wanted = _parts(spec, device)
+    spec = _with_long_axis(spec, wanted)
+    axis = _longest(spec, wanted)
+    wanted = min(wanted, typical(axis.extent))
     if wanted < 2:
         return (spec,)
     extent = static(axis.extent)
@@ -66,6 +72,19 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     is_read_along = len(spec.cols) == 1 and not lanes_want_rows(spec, spec.rows, spec.cols)
     are_long = extent is None or extent >= wanted * LONG
     return split_folds(spec, axis, even or wanted, WHOLE_BYTES if not even and is_read_along and are_long else 1)
+
+
+def _with_long_axis(spec: Reduce, parts: int) -> Reduce:
+    """The pass with neighbouring columns as one axis, where none of them alone has as many places as parts are wanted: images,
+    lines and pixels of a channels-last image are the pixels of all images. Places are counted from the first of the cols: where
+    they are asked for, these stay."""
+    while all(typical(axis.extent) < parts for axis in spec.cols) and not any(f.op in PICKS for f in folds_of(spec)):
+        pairs = zip(spec.cols, spec.cols[1:], strict=False)
+        pair = next((p for p in pairs if are_joinable(spec, *p)), None)
+        if pair is None:
+            break
+        spec = joined(spec, *pair)
+    return spec
 
 
 def _longest(spec: Reduce, parts: int) -> Axis:
@@ -126,9 +145,12 @@ def split_long_select(spec: Select) -> tuple[Select, ...]:
 def _parts(spec: Reduce, device: Device) -> int:
     """How many make every core busy, and leave each enough to do where it is known how much there is."""
     rows, columns = typical(size(spec.rows)), static(size(spec.cols))
-    at_once = THREADS if lanes_want_rows(spec, spec.rows, spec.cols) else 1
-    wanted = device.cores * BLOCKS_A_CORE * at_once // rows
-    return wanted if columns is None else min(wanted, columns // _least(spec))
+    are_alone = lanes_want_rows(spec, spec.rows, spec.cols)
+    wanted = device.cores * BLOCKS_A_CORE * (THREADS if are_alone else 1) // rows
+    if columns is None:
+        return wanted
+    more = min(wanted * rows_side_by_side(spec), columns // LEAST_SIDE_BY_SIDE) if are_alone else 0
+    return max(min(wanted, columns // _least(spec)), more)
 
 
 def _least(spec: Reduce) -> int:
