@@ -6,7 +6,7 @@ folder that satisfies `Backend`; nothing above `backends/` asks for a vendor by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -257,6 +257,22 @@ class HasBlocks(Protocol):
 
     def bytes_by_block(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> int:
         """Bytes of global memory that a kernel moves, each sector once for every block that touches it."""
+        ...
+
+
+@runtime_checkable
+class CountsData(Protocol):
+    """A machine whose counts may follow what is known of the data of a kernel."""
+
+    def issued_for(
+        self,
+        spec: KernelSpec,
+        schedule: Schedule,
+        device: Device,
+        data: Mapping[str, Sequence[int]],
+        dims: Mapping[str, int] = NO_DIMS,
+    ) -> Issued:
+        """As `Backend.issued`, for the integers that tensors hold, of those that `data` names."""
         ...
 
 

@@ -38,14 +38,19 @@ EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
 
 
+Data = Mapping[str, Sequence[int]]
+"""The integers that tensors hold, of those of which they are known, by the names that a spec has for them."""
+NO_DATA: Data = {}
 Found = Mapping[tuple[str, str], Interval]
 """By kind and name."""
 
 
-def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int]) -> Issued:
-    """The counts of a rendered kernel, on warps of so many lanes, at these sizes of dims that are arguments."""
+def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int], data: Data = NO_DATA) -> Issued:
+    """The counts of a rendered kernel, on warps of so many lanes, at these sizes of dims that are arguments, and for what is
+    known of the data of its tensors."""
     grid, _, _ = kernel.launch.blocks(dims)
-    found = _read(kernel.text, grid, kernel.launch.block[0], _sizes(kernel, dims))[lanes] if grid else {}
+    held = _held(kernel, data)
+    found = _read(kernel.text, grid, kernel.launch.block[0], _sizes(kernel, dims), held)[lanes] if grid else {}
     must = compulsory(kernel.spec, dims)
     return Issued(
         must.memory_bytes,
@@ -64,15 +69,18 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
 
 
 @lru_cache(maxsize=KEPT_READINGS)
-def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]) -> Mapping[int, Found]:
+def _read(
+    text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...], held: tuple[tuple[str, bytes], ...]
+) -> Mapping[int, Found]:
     """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost. `sizes`: what
-    parameters are, by their places."""
+    parameters are, by their places; `held`: the integers that tensors hold, by their names in the text."""
     kernel = _parsed(text)
     values: dict[str, Value] = {kernel.parameters[place].name: np.array([[size]], np.int64) for place, size in sizes}
     widths = [width for width in WIDTHS if threads % width == 0]
+    data = {name: np.frombuffer(integers, np.int64) for name, integers in held}
 
     def reading(chosen: Sequence[int], turns: int) -> Reading:
-        return Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, turns, dict(values))
+        return Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, turns, dict(values), data)
 
     def visits(turns: int) -> int:
         first = reading(sample(grid, FEW_BLOCKS), turns)
@@ -89,6 +97,14 @@ def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]
 def _parsed(text: str) -> KernelText:
     (kernel,) = read_kernels(text)
     return kernel
+
+
+def _held(kernel: Kernel, data: Data) -> tuple[tuple[str, bytes], ...]:
+    """What tensors hold, by their names in the text."""
+    if not data:
+        return ()
+    named = zip(_parsed(kernel.text).parameters, kernel.params, strict=True)
+    return tuple((called.name, np.asarray(data[p.name], np.int64).tobytes()) for called, p in named if p.name in data)
 
 
 def _sizes(kernel: Kernel, dims: Mapping[str, int]) -> tuple[tuple[int, int], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -132,6 +132,18 @@ class SimtBackend:
         from uol.backends.simt.issued import issued_by
 
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims)
+
+    def issued_for(
+        self,
+        spec: KernelSpec,
+        schedule: Schedule,
+        device: Device,
+        data: Mapping[str, Sequence[int]],
+        dims: Mapping[str, int] = NO_DIMS,
+    ) -> Issued:
+        from uol.backends.simt.issued import issued_by
+
+        return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims, data)
 
     def bytes_by_block(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> int:
         from uol.backends.simt.issued import bytes_by_block

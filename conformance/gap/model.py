@@ -15,7 +15,7 @@ import torch
 
 from uol.backends.cache.files import Key, hash_of, open_cache, package_files
 from uol.backends.cache.records import Records
-from uol.codegen.backend import Launch, Schedule
+from uol.codegen.backend import CountsData, Launch, Schedule
 from uol.codegen.choice import FIRST_THAT_FITS
 from uol.codegen.cost import Time, time_of
 from uol.codegen.lowering import lower
@@ -24,7 +24,7 @@ from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, Target, resolve_target
-from uol.conformance.gap.balanced import balanced, nearest_schedule
+from uol.conformance.gap.balanced import balanced_keys
 from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
 from uol.ir.program.nodes import Program
@@ -152,11 +152,7 @@ class Kernels:
         return self.graphs[target.name]
 
     def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
-        """Of segments, as if each had as many rows or terms as any other."""
-        even = balanced(spec)
-        tiles = schedule if even is spec else nearest_schedule(even, schedule, target.backend, target.device)
-        issued = self._issued(spec, schedule, target) if tiles is None else self._issued(even, tiles, target)
-        return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), issued)
+        return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), self._issued(spec, schedule, target))
 
     def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
         """Of a kernel that another device or a type that is alike has, too, its counts there: of the cores alone it depends how
@@ -167,9 +163,17 @@ class Kernels:
         before = self.known.get(key)
         if before is not None and before[0].waves == _waves(before[0], before[1]):
             return replace(before[0], waves=_waves(before[0], cores))
-        issued = target.backend.issued(spec, schedule, target.device)
+        issued = _issued(spec, schedule, target)
         self.known[key] = issued, cores
         return issued
+
+
+def _issued(spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
+    """Of segments, where each has as many rows or terms as any other."""
+    backend, keys = target.backend, balanced_keys(spec)
+    if keys and isinstance(backend, CountsData):
+        return backend.issued_for(spec, schedule, target.device, keys)
+    return backend.issued(spec, schedule, target.device)
 
 
 def _waves(issued: Issued, cores: int) -> int:

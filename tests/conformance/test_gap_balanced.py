@@ -1,54 +1,74 @@
-"""A contraction whose segments are data, as if all were alike: the same values where they are, and the work that this is."""
+"""Grouped products are counted as they are emitted: run by run of rows, for the keys of a load that is spread evenly."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from uol.codegen.choice import choose
-from uol.codegen.indexing.arithmetic import value_at
-from uol.codegen.lowering import lower
+from uol.backends.twin import Job, execute_many, kind_of
+from uol.codegen.backend import CountsData, Module
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.verify import verify
-from uol.codegen.work import work_of
-from uol.compilation.pipeline import program_of
-from uol.compilation.request import Target, resolve_target
-from uol.conformance.gap.balanced import balanced, nearest_schedule
-from uol.conformance.gap.model import CallForm
+from uol.codegen.work import Issued, exactly
+from uol.compilation.pipeline import module_of
+from uol.compilation.request import resolve_target
+from uol.conformance.cases.counted import Count, total
+from uol.conformance.gap.balanced import balanced_keys
+from uol.conformance.gap.model import CallForm, Kernels
 
-TARGET = resolve_target("cuda:a100")
-ROWS, SEGMENTS, IN, OUT = 24, 4, 16, 32
+TARGETS = ("cuda:a100", "hip:mi250x")
+SEGMENTS, IN, OUT = 4, 64, 48
 
 
-def specs(op: str, target: Target = TARGET, rows: int = ROWS) -> list[Contract]:
+def form(op: str, rows: int) -> CallForm:
     x = (torch.float16, (rows, IN), (IN, 1))
     expert = (torch.int64, (rows,), (1,))
     w = (torch.float16, (SEGMENTS, OUT, IN), (OUT * IN, IN, 1))
     dy = (torch.float16, (rows, OUT), (OUT, 1))
-    request = CallForm(op, (x, expert, w, dy) if op.endswith("_grad") else (x, expert, w), ()).request(target)
-    graph = lower(program_of(request), target.backend, request.layouts)
-    found = [spec for spec in graph.specs if isinstance(spec, Contract) and spec.segments is not None]
-    assert found
-    return found
+    return CallForm(op, (x, expert, w, dy) if op.endswith("_grad") else (x, expert, w), ())
 
 
+def balanced_counts(module: Module) -> list[Issued]:
+    backend = resolve_target(module.backend).backend
+    device = backend.devices[module.device_name]
+    assert isinstance(backend, CountsData)
+    return [backend.issued_for(k.spec, k.schedule, device, balanced_keys(k.spec)) for k in module.kernels]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("op", ["grouped_matmul", "grouped_matmul_grad"])
-def test_segments_become_an_axis_of_their_own(op: str) -> None:
-    for spec in specs(op):
-        even = balanced(spec)
-        assert isinstance(even, Contract) and even.segments is None
-        verify(even)
-        assert [value_at(a.extent, {}) for a in even.batch] == [SEGMENTS]
-        assert value_at(work_of(even).operations["f16-matrix"], {}) == 2 * ROWS * IN * OUT
+def test_a_twin_that_runs_with_these_keys_counts_the_same(op: str, target: str) -> None:
+    """Of 96 rows and tiles of 16 some tiles have rows of two segments. Nothing that a twin counts is left to data but where a
+    bisection of the keys looks."""
+    module = module_of(form(op, 96).request(resolve_target(target)))
+    shapes = {"x": (96, IN), "w": (SEGMENTS, OUT, IN), "dy": (96, OUT)}
+    inputs = [a.name for a in module.graph.args if a.name in shapes]
+    buffers: dict[str, np.ndarray] = {name: np.zeros(shapes[name], np.float16) for name in inputs}
+    buffers["expert"] = np.repeat(np.arange(SEGMENTS, dtype=np.int64), 96 // SEGMENTS)
+    (run,) = execute_many([Job(module, buffers, {}, counted=True, most_blocks=None)])
+    observed, said = kind_of(module.backend).observed(run.counts), total(balanced_counts(module))
+    counts = [Count(name, said.get(name, exactly(0)), number) for name, number in observed.items()]
+    assert [str(count) for count in counts if not count.agrees] == []
+    assert {count.name for count in counts if not count.is_exact} <= ({"read bytes"} if op.endswith("_grad") else set())
 
 
-def test_rows_that_segments_do_not_share_evenly_stay_as_they_are() -> None:
-    (spec,) = specs("grouped_matmul", rows=ROWS + 1)
-    assert balanced(spec) is spec
+@pytest.mark.parametrize("target", TARGETS)
+def test_rows_of_two_segments_in_a_tile_are_multiplied_twice(target: str) -> None:
+    """A predicate keeps what is not a row's own from its sum, and takes as long: of six tiles of 16 rows two have both."""
+    requests = [form("grouped_matmul", rows).request(resolve_target(target)) for rows in (64, 96)]
+    (aligned,), (across,) = (balanced_counts(module_of(request)) for request in requests)
+    assert aligned.operations["f32-vector"] == exactly(2 * 64 * IN * OUT)
+    assert across.operations["f32-vector"] == exactly(2 * (4 + 2 * 2) * 16 * IN * OUT)
 
 
-def test_the_tiles_are_those_of_the_kernel() -> None:
-    (spec,) = specs("grouped_matmul")
-    chosen = choose(spec, TARGET.backend, TARGET.device)
-    found = nearest_schedule(balanced(spec), chosen, TARGET.backend, TARGET.device)
-    assert found is not None and found.describe() == chosen.describe()
+def test_the_gap_counts_the_kernel_that_is_emitted() -> None:
+    target = resolve_target("cuda:a100")
+    request = form("grouped_matmul", 96).request(target)
+    (found,) = Kernels(request).count(target).kernels
+    assert [found.issued] == balanced_counts(module_of(request))
+
+
+def test_keys_follow_from_the_number_of_segments() -> None:
+    (kernel,) = module_of(form("grouped_matmul", 10).request(resolve_target("cuda:a100"))).kernels
+    assert isinstance(kernel.spec, Contract)
+    assert balanced_keys(kernel.spec) == {"expert": [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]}

@@ -1,11 +1,12 @@
 """Emitted kernels read back: what a launch of one moves and issues, counted from its text alone.
 
     syntax, parse   the statements and expressions of a kernel; a text as such
+    facts           what is found once of a statement and of a loop; truth values that threads keep
     units           which unit a statement is for, and the operations in it
     lookups         values that data gives, known by where they lie
     lanes           values and conditions over blocks and threads; sectors and warps
     loops, calls    how many turns there are, and what decides in them; what functions of the device header issue
     alike_turns     whether a turn stands for all
     counts          sums of intervals, and what a sample says of all
-    run             the text carried out over lanes, its data unknown
+    run             the text carried out over lanes, its data unknown, but for integers that it is given
 """

@@ -10,7 +10,7 @@ import numpy as np
 from uol.backends.simt.reading.counts import Ints
 from uol.backends.simt.reading.lanes import Value, range_of
 from uol.backends.simt.reading.lookups import ZERO, Looked
-from uol.backends.simt.reading.syntax import Branch, Loop, Name, Node, Operation, Simple, Statement, walk
+from uol.backends.simt.reading.syntax import Branch, Element, Loop, Name, Node, Operation, Simple, Statement, walk
 from uol.ir.integers.intervals import Interval
 
 
@@ -78,6 +78,11 @@ def set_in(loop: Loop) -> frozenset[str]:
     counted = (n for c in conditions_in((loop,)) for n in walk(c) if isinstance(n, Operation) and n.fn == "++")
     named = {n.name for o in counted for n in walk(o) if isinstance(n, Name)}
     return frozenset(named | {s.target.name for s in steps if isinstance(s.target, Name)})
+
+
+def arrays_in(loop: Loop) -> frozenset[str]:
+    """The arrays that a loop writes."""
+    return frozenset(s.target.array for s in steps_in(loop.body) if isinstance(s.target, Element))
 
 
 def steps_in(body: Iterable[Statement]) -> Iterator[Simple]:

@@ -1,4 +1,4 @@
-"""The text of a kernel carried out over lanes, its data unknown: what its accesses, statements and primitives come to.
+"""The text of a kernel carried out over lanes, its data unknown unless given: what its accesses and statements come to.
 
 Loops whose turns differ in nothing that is counted are looked at once; long ones, and large grids, at a sample of uneven
 distances with the first and the last apart.
@@ -14,9 +14,10 @@ import numpy as np
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import SEARCHES, Reader, bytes_of, issue, search, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
+from uol.backends.simt.reading.facts import Facts, Flags, LoopFacts
 from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, sectors
 from uol.backends.simt.reading.lookups import Looked, found_by
-from uol.backends.simt.reading.loops import counters_of, set_in, trips
+from uol.backends.simt.reading.loops import arrays_in, counters_of, set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
     Element,
@@ -50,22 +51,6 @@ MANY = 1 << 31
 """Turns of a loop of which nothing is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Of a statement: its unit (none where it is not counted), and the operations in it."""
-
-    unit: str
-    operations: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LoopFacts:
-    """Of a loop: the names that it gives values to, and whether a turn stands for all."""
-
-    sets: frozenset[str]
-    alike: bool
-
-
 @dataclass(slots=True)
 class Reading:
     """One kernel on some of the blocks of a grid, in warps of each of the `widths`; of a long loop so many turns are read."""
@@ -77,6 +62,11 @@ class Reading:
     widths: Sequence[int]
     turns_read: int
     values: dict[str, Value] = field(default_factory=dict)
+    data: Mapping[str, Ints] = field(default_factory=dict)
+    """What tensors hold, of those of which it is known: loops and conditions that they decide are carried out."""
+    flags: Flags = field(default_factory=Flags)
+    issuing: Active | None = None
+    """Who issues what stands behind a predicate."""
     touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
     """By the statement at hand, of global memory: by kind and tensor."""
     facts: dict[int, Facts] = field(default_factory=dict)
@@ -126,6 +116,8 @@ class Reading:
                     holds = self.condition(condition, active)
                     if any(isinstance(s, Leave) for s in inner):
                         active = active.where(holds, holds=False)
+                    elif isinstance(condition, Element) and isinstance(holds, np.ndarray):
+                        self.predicated(inner, active, holds)
                     else:
                         self.branch(inner, active, holds)
 
@@ -137,17 +129,31 @@ class Reading:
             if self.values[name] is not value:
                 self.values[name] = chosen(holds, self.values[name], value)
 
+    def predicated(self, body: tuple[Statement, ...], active: Active, holds: Value) -> None:
+        """What stands behind a truth value that threads keep: a warp issues it, whether that holds for any lane or not."""
+        if active.where(holds).is_empty:
+            for step in body:
+                if isinstance(step, Simple):
+                    self.operations(self.facts_of(step), active)
+            return
+        self.issuing = active
+        self.branch(body, active, holds)
+        self.issuing = None
+
     def simple(self, step: Simple, active: Active) -> None:
         if step.shared:
             return
         facts = self.facts_of(step)
         if facts.unit:
             self.add("statement", facts.unit, active.lanes)
-        self.operations(facts, active)
+        self.operations(facts, self.issuing or active)
         value = EVERYTHING if step.value is None else self.value(step.value, active)
         match step.target:
             case Element(array=array, index=index):
-                self.access("store", array, self.index(index, active), active)
+                place = self.index(index, active)
+                self.access("store", array, place, active)
+                if self.types.get(array) == "bool" and array not in self.memory:
+                    self.flags.keep(array, place, value)
             case Name(name=name) if step.update == "=":
                 self.values[name] = value
             case Name(name=name):
@@ -188,10 +194,14 @@ class Reading:
             self.values[step.target.name] = self.value(step.value, active)
         found = trips(loop, lambda node: self.value(node, active), self.values)
         if isinstance(found, Interval):
+            if self.data and self.is_decided(loop, active):
+                self.decided_turns(loop, active)
+                return
             self.unknown_turns(loop, found, active)
         elif self.is_read_once(loop, found):
             turns = int(found.flat[0])
             self.forget(loop, but=loop.variable)
+            self.flags.forget(self.loop_facts(loop).arrays)
             if turns:
                 self.body(loop.body, active.turns(turns, turns))
         else:
@@ -200,23 +210,51 @@ class Reading:
 
     def is_read_once(self, loop: Loop, turns: Ints) -> bool:
         """Does one turn stand for all, of which each lane has as many?"""
-        return self.loop_facts(loop).alike and bool((turns == turns.flat[0]).all())
+        facts = self.loop_facts(loop)
+        keeps_flags = bool(self.data) and any(self.types.get(array) == "bool" for array in facts.arrays)
+        return facts.alike and not keeps_flags and bool((turns == turns.flat[0]).all())
 
     def loop_facts(self, loop: Loop) -> LoopFacts:
         if id(loop) not in self.loops:
             sizes = {name: bytes_of(self.types[name]) for name in self.tensors}
-            self.loops[id(loop)] = LoopFacts(set_in(loop), has_like_turns(loop, sizes))
+            self.loops[id(loop)] = LoopFacts(set_in(loop), arrays_in(loop), has_like_turns(loop, sizes))
         return self.loops[id(loop)]
 
     def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
         """As many as data says: one turn, in which the counters of the header are somewhere behind their first values."""
         counters = counters_of(loop, lambda node: self.value(node, active), self.values)
         self.forget(loop)
+        self.flags.forget(self.loop_facts(loop).arrays)
         self.values |= counters
         inner = active.turns(found.low or 0, MANY if found.high is None else found.high)
         self.value(loop.condition, inner)
         self.move(inner)
         self.body(loop.body, inner)
+
+    def is_decided(self, loop: Loop, active: Active) -> bool:
+        """Is it known, by what tensors hold, whether a lane takes another turn?"""
+        readers, values = self.readers, dict(self.values)
+        self.readers = tuple(map(Reader.apart, readers))
+        found = self.value(loop.condition, active)
+        self.touched.clear()
+        self.readers, self.values = readers, values
+        return isinstance(found, np.ndarray)
+
+    def decided_turns(self, loop: Loop, active: Active) -> None:
+        """Turn by turn, each by the lanes that take it; behind the loop all that it has set is known."""
+        while True:
+            holds = self.value(loop.condition, active)
+            self.move(active)
+            active = active.where(holds)
+            if active.is_empty:
+                return
+            steps = () if loop.step is None else (loop.step,)
+            self.branch(loop.body, active, holds)
+            for step in steps:
+                assert isinstance(step.target, Name) and step.value is not None
+                before, found = self.named(step.target.name), self.value(step.value, active)
+                after = found if step.update == "=" else computed(step.update[0], (before, found))
+                self.values[step.target.name] = chosen(active.maybe.astype(np.int64), after, before)
 
     def turns(self, loop: Loop, found: Ints, active: Active) -> None:
         """Turn by turn, or some of them."""
@@ -229,6 +267,7 @@ class Reading:
             self.readers = tuple(map(Reader.apart, whole)) if is_inner else whole
             if len(read) < most:
                 self.forget(loop)
+                self.flags.forget(self.loop_facts(loop).arrays)
             self.values[loop.variable] = computed("+", (first, turn * step))
             self.body(loop.body, active.where((found > turn).astype(np.int64)))
             pieces += [self.readers] if is_inner else []
@@ -270,8 +309,9 @@ class Reading:
             case Operation(fn=".x", args=(Name(name=name),)):
                 return self.builtin(name)
             case Operation(fn="++", args=(Name(name=name),)):
-                self.values[name] = computed("+", (self.named(name), np.array([[1]], np.int64)))
-                return self.values[name]
+                before, after = self.named(name), computed("+", (self.named(name), np.array([[1]], np.int64)))
+                self.values[name] = chosen(active.maybe.astype(np.int64), after, before) if self.data else after
+                return after
             case Operation(fn="+", args=(Name(name=name), behind)) if name in self.memory:
                 return self.value(behind, active)  # an address
         assert isinstance(node, Operation)
@@ -293,6 +333,11 @@ class Reading:
 
     def loaded(self, array: str, place: Value, active: Active) -> Value:
         self.access("load", array, place, active)
+        if array in self.data and isinstance(place, np.ndarray):
+            held = self.data[array]
+            return held[np.clip(place, 0, len(held) - 1)]
+        if (flag := self.flags.at(array, place)) is not None:
+            return flag
         found = found_by(array, [place]) if array in self.places else None
         return EVERYTHING if found is None else found
 
@@ -306,8 +351,12 @@ class Reading:
         return found if is_same else EVERYTHING
 
     def search(self, node: Operation, args: tuple[Value, ...], active: Active) -> Value:
-        """A value among keys."""
-        return [search(node, args, active, reader) for reader in self.readers][0]
+        """A value among keys: where these are known, its place is."""
+        found = [search(node, args, active, reader) for reader in self.readers][0]
+        keys, wanted = node.args[0], args[-1]
+        if not isinstance(keys, Name) or keys.name not in self.data or not isinstance(wanted, np.ndarray):
+            return found
+        return np.asarray(np.searchsorted(self.data[keys.name], wanted, "left" if node.fn == "lower_bound" else "right"))
 
     def named(self, name: str) -> Value:
         return self.values.get(name, EVERYTHING)
