@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends import registry
+from uol.binding.argument_checks import nearest
 from uol.conformance.cases.case_matrix import cases_of, types_of
 from uol.conformance.cases.default_workloads import workloads_for
 from uol.conformance.cases.every_kernel import further_cases
 from uol.conformance.cases.open_sizes import Sizes
-from uol.conformance.cases.verdict import Case
+from uol.conformance.cases.verdict import Case, group_name
+from uol.conformance.runs.shards import Shard
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
@@ -66,6 +68,24 @@ class Plan:
     @property
     def cases(self) -> tuple[Case, ...]:
         return tuple(case for group in self.groups for case in group)
+
+    def of(self, shard: Shard) -> Plan:
+        """The groups of a shard. Raises UolError where it has none."""
+        if shard.is_whole:
+            return self
+        groups = tuple(group for group in self.groups if shard.takes(group_name(group)))
+        if not groups:
+            raise UolError(f"no case is in shard {shard}", hint=f"{len(self.groups)} groups of cases: take fewer shards")
+        return Plan(groups, self.left_out)
+
+    def only(self, setting: str) -> Plan:
+        """The cases of one setting, `"softmax[S=3, C=33] on random inputs, gaps"`, where types are given before it
+        (`"T=f32,U=f16 cast[S=3] on random inputs"`) in these alone. Raises UolError where there is none."""
+        groups = tuple(group for group in self.groups if setting in (group[0].setting, f"{group[0].dtype} {group[0].setting}"))
+        if not groups:
+            hint = nearest(setting, [group[0].setting for group in self.groups]) or f"for example {self.groups[0][0].setting!r}"
+            raise UolError(f"there is no case {setting!r}", hint=hint)
+        return Plan(groups, self.left_out)
 
 
 def plan(selection: Selection) -> Plan:

@@ -9,8 +9,9 @@ admitted interval come from the program alone, the reference from PyTorch, the o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from time import perf_counter
 from zlib import crc32
 
 from uol.backends.cache.files import open_cache
@@ -140,25 +141,35 @@ def judge(prepared: Prepared, outcome: Outcome, truth: Truth) -> Verdict:
 def examine(cases: Sequence[Case]) -> list[Examined]:
     """Cases whose kernels are compiled together, each with its verdict. What is true of a case is computed once for all the
     targets that it stands here with."""
-    ready: dict[int, Prepared] = {}
-    found: dict[int, Examined] = {}
+    return examine_prepared([attempt(case) for case in cases])
+
+
+def attempt(case: Case) -> Prepared | Verdict:
+    """A case that is ready to run, or the verdict on one that its target refuses or that cannot be made ready."""
+    try:
+        return prepare(case)
+    except RefusalError as error:
+        return refused(case, error.message)
+    except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
+        return _failed(case, error)
+
+
+def examine_prepared(attempts: Sequence[Prepared | Verdict]) -> list[Examined]:
+    """As `examine`, of cases that `attempt` has made ready."""
+    found = {n: Examined(each) for n, each in enumerate(attempts) if isinstance(each, Verdict)}
+    ready = {n: each for n, each in enumerate(attempts) if isinstance(each, Prepared)}
     truths: dict[str, Truth] = {}
-    for number, case in enumerate(cases):
-        try:
-            ready[number] = prepare(case)
-        except RefusalError as error:
-            found[number] = Examined(refused(case, error.message))
-        except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
-            found[number] = Examined(_failed(case, error))
     for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):
-        prepared, truth = ready[number], truths.setdefault(subject(cases[number]), Truth())
+        prepared = ready[number]
+        truth, started = truths.setdefault(subject(prepared.case), Truth()), perf_counter()
         try:
             if isinstance(outcome, UolError):
                 raise outcome
-            found[number] = Examined(judge(prepared, outcome, truth), prepared, outcome, truth)
+            verdict = judge(prepared, outcome, truth)
+            found[number] = Examined(replace(verdict, took_s=perf_counter() - started), prepared, outcome, truth)
         except Exception as error:  # a defect of a reference, or of ours: the other cases are still worth their verdicts
             found[number] = Examined(_failed(prepared.case, error))
-    return [found[number] for number in range(len(cases))]
+    return [found[number] for number in range(len(attempts))]
 
 
 def _failed(case: Case, error: Exception) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -57,11 +57,19 @@ class Case:
         return f"{self.target} {self.dtype} {self.setting}"
 
 
+def group_name(group: Sequence[Case]) -> str:
+    """What cases that differ in their target alone are called in journals and shards: what they have in common, and the
+    targets."""
+    first = group[0]
+    return f"{first.subject} {first.setting}; seed {first.seed}; on {', '.join(case.target for case in group)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of a case. `golden`, `reference` and `oracle` compare its result with the golden value, with the
     independent reference, and the oracle's result with the golden value; each by the same contract. `seconds`: of its run
-    in the twin."""
+    in the twin. `took_s`: seconds of the process that checked it: its making ready and judging, and an equal share of what
+    all cases that were compiled together took besides, so that those of all cases add up to the time of the processes."""
 
     case: Case
     status: Status
@@ -73,6 +81,7 @@ class Verdict:
     kernels: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    took_s: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -96,6 +105,7 @@ class Verdict:
             "arrangement": self.case.arrangement,
             "seed": self.case.seed,
             "sizes": self.case.sizes,
+            "deterministic": self.case.deterministic,
             "state": self.state,
             "status": self.status,
             "reason": self.reason,
@@ -104,4 +114,5 @@ class Verdict:
             "findings": list(self.findings),
             "kernels": self.kernels,
             "counts": dict(self.counts),
+            "seconds": round(self.took_s, 4),
         }

@@ -17,6 +17,7 @@ from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
 from uol.conformance.packs.record import read_card_record
 from uol.conformance.paths.record import PathOptions
+from uol.conformance.runs.shards import read_shard
 from uol.ir.errors import TypeCheckError, UolError
 from uol.operators.sources import import_operators
 
@@ -62,6 +63,19 @@ DeterministicOption = Annotated[
     bool,
     typer.Option("--deterministic", help="By kernels that add in one order from run to run, where others are faster."),
 ]
+CaseOption = Annotated[
+    str, typer.Option("--case", metavar="CASE", help="One case, as reports name it: 'softmax[S=3, C=33] on random inputs'.")
+]
+ShardOption = Annotated[str, typer.Option("--shard", metavar="I/N", help="The cases of the I-th of N shards alone.")]
+ResumeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume", metavar="FILE", help="A journal: what it has and nothing has changed is taken over, what is run goes in."
+    ),
+]
+MergeOption = Annotated[
+    list[Path], typer.Option("--merge", metavar="FILE", help="A journal of each shard: all cases are theirs, none is run.")
+]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
 
 PATH_DTYPES = ("f64", "f32", "f16", "bf16")
@@ -84,6 +98,10 @@ def conform(
     image: ImageOption = None,
     kernel: KernelOption = None,
     records: RecordOption = [],  # noqa: B006
+    case: CaseOption = "",
+    shard: ShardOption = "1/1",
+    resume: ResumeOption = None,
+    merge: MergeOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of inputs and weights.")] = 0,
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
@@ -97,10 +115,13 @@ def conform(
     Exit status: 0 all passed or were refused with a reason, 1 a check failed, 2 bad input (or a tool or folder that cannot
     be used, or nothing to check).
     """
+    part = read_shard(shard)
     if path:
         kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size, "--deterministic": deterministic}
-        refuse_beside("--path", {"--op": op, "--import": modules, **kinds})
+        runs = {"--case": case, "--shard": not part.is_whole, "--resume": resume, "--merge": merge}
+        refuse_beside("--path", {"--op": op, "--import": modules, **kinds, **runs})
     else:
+        refuse_beside("--merge", {"--resume": resume, "--shard": not part.is_whole} if merge else {})
         refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
         if not (op or modules or quick):
             raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
@@ -115,7 +136,8 @@ def conform(
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         how = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes_of(any_size), deterministic, seed, jobs)
-        ok = conform_operators(replace(how, modules=tuple(modules), imported=imported), report, as_json, measured)
+        how = replace(how, modules=tuple(modules), imported=imported, case=case, shard=part, resume=resume, merge=tuple(merge))
+        ok = conform_operators(how, report, as_json, measured)
     if not ok:
         raise typer.Exit(1)
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from uol.cli.arguments import file_of, listed, read_operators
 from uol.cli.output import counted, print_json, print_table, print_text
 from uol.conformance.cases.machine import machine_facts
+from uol.conformance.cases.merged import merged
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.selection import QUICK, Plan, Selection, plan
 from uol.conformance.cases.verdict import Verdict
-from uol.conformance.cases.workers import gather
+from uol.conformance.cases.workers import Evidence, gather
 from uol.conformance.packs.record import CardRecord
 from uol.conformance.report.files import require_writable, write_report
 from uol.conformance.report.operators import OperatorReport
+from uol.conformance.runs.resume import journal_of
+from uol.conformance.runs.shards import WHOLE, Shard
 from uol.ir.errors import UolError
 from uol.operators.sources import OperatorSources, registered_names
 from uol.ops.texts import names as library_names
@@ -27,7 +30,12 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class OperatorOptions:
-    """What `uol conform` was asked for operators; `imported` are those that the modules register."""
+    """What `uol conform` was asked for operators; `imported` are those that the modules register.
+
+    case     the setting of the one case that is wanted; empty for all
+    resume   the journal that is gone on with
+    merge    journals of which the cases are taken, where none is run
+    """
 
     op: str
     targets: tuple[str, ...]
@@ -41,6 +49,10 @@ class OperatorOptions:
     jobs: int
     modules: tuple[str, ...] = ()
     imported: tuple[str, ...] = ()
+    case: str = ""
+    shard: Shard = WHOLE
+    resume: Path | None = None
+    merge: tuple[Path, ...] = ()
 
 
 def sizes_of(any_size: bool) -> Sizes:
@@ -59,7 +71,29 @@ def conform_operators(
     first = options.first or options.quick
     how = (first, options.gradients, options.seed, options.sizes, options.deterministic)
     planned = plan(Selection(ops, options.targets, options.dtypes, *how))
+    planned = (planned.only(options.case) if options.case else planned).of(options.shard)
     facts = {"selection": _selection(options, planned), **machine_facts()}
+    evidence = _evidence(options, planned, OperatorSources(options.modules, files))
+    if evidence.said:
+        facts = {"selection": facts["selection"], "cases": evidence.said, **facts}
+    seconds = time.perf_counter() - started
+    verdicts, between = evidence.verdicts, evidence.agreements
+    found = OperatorReport(options.targets, verdicts, between, planned.left_out, facts, seconds, measured)
+    written = None if folder is None else write_report(found, folder)
+    if as_json:
+        print_json(found.record())
+    else:
+        _print(found, evidence.said)
+        if written is not None:
+            print_text(f"report: {written.page}")
+    return found.ok
+
+
+def _evidence(options: OperatorOptions, planned: Plan, sources: OperatorSources) -> Evidence:
+    """The verdicts of the cases: run, or taken over."""
+    if options.merge:
+        return merged(planned.groups, options.merge, sources)
+    journal = journal_of(options.resume)
     with counted("checking", len(planned.cases)) as progress:
         state = {"failed": 0, "refused": 0, "done": 0}
 
@@ -69,18 +103,11 @@ def conform_operators(
                 state[name] += sum(v.state == name for v in verdicts)
             progress(state["done"], len(planned.cases), f"{state['failed']} failed, {state['refused']} refused")
 
-        evidence = gather(planned.groups, OperatorSources(options.modules, files), options.jobs, report)
-    seconds = time.perf_counter() - started
-    verdicts, between = evidence.verdicts, evidence.agreements
-    found = OperatorReport(options.targets, verdicts, between, planned.left_out, facts, seconds, measured)
-    written = None if folder is None else write_report(found, folder)
-    if as_json:
-        print_json(found.record())
-    else:
-        _print(found)
-        if written is not None:
-            print_text(f"report: {written.page}")
-    return found.ok
+        try:
+            return gather(planned.groups, sources, options.jobs, report, journal)
+        finally:
+            if journal is not None:
+                journal.close()
 
 
 def _chosen(options: OperatorOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,10 +135,11 @@ def _selection(options: OperatorOptions, planned: Plan) -> str:
     kind = "gradients" if options.gradients else "operators"
     what += ", by kernels of any size" if options.sizes == "open" else ""
     what += ", in one order from run to run" if options.deterministic else ""
+    what += "" if options.shard.is_whole else f"; shard {options.shard}"
     return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
 
 
-def _print(report: OperatorReport) -> None:
+def _print(report: OperatorReport, taken_over: str) -> None:
     print_table(("operator", "target", "dtype", "passed", "nearest to its bound", ""), _rows(report))
     print_text("")
     for op in report.without_reference:
@@ -129,6 +157,8 @@ def _print(report: OperatorReport) -> None:
     for place in report.places:
         print_text(str(place))
     print_measured(report.measured)
+    if taken_over:
+        print_text(taken_over)
     print_text(f"{'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s: {report.summary}")
 
 

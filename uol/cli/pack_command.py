@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from math import ceil
 from pathlib import Path
@@ -14,6 +13,7 @@ from uol.cli.arguments import listed, refuse_beside
 from uol.cli.options import ImportOption, JsonOption, SeedOption
 from uol.cli.output import counted, print_json, print_text
 from uol.compilation.request import Target, resolve_target
+from uol.conformance.runs.shards import read_shard
 from uol.ir.errors import UolError
 from uol.operators.registry import find_operator
 from uol.operators.sources import import_operators, registered_names
@@ -67,28 +67,22 @@ def pack(
     resolved = resolve_target(target)
     require_packable(resolved)
     dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
-    chosen = _part(part)
+    shard = read_shard(part, "--part")
     imported = tuple(name for module in modules for name in import_operators(module))
     if path:
         subjects, what = _of_path(path, resolved, dtypes, seed, quick), f"path {path}{', narrow' if quick else ''}"
     else:
         subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed)
         what = f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
-    with counted("packing", ceil(len(subjects) / chosen[1])) as progress:
-        written = write_pack(subjects, resolved, Selection(f"{what}, in {', '.join(dtypes)}", chosen), folder, progress)
+    with counted("packing", ceil(len(subjects) / shard.of)) as progress:
+        selection = Selection(f"{what}, in {', '.join(dtypes)}", (shard.number, shard.of))
+        written = write_pack(subjects, resolved, selection, folder, progress)
     if as_json:
         print_json(_as_json(written))
     else:
         _print(written, resolved)
     if written.failed:
         raise typer.Exit(1)
-
-
-def _part(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text.strip())
-    if found is None or int(found[1]) > int(found[2]):
-        raise UolError(f"no part {text!r}", hint="--part 1/3 is the first of three, --part 3/3 the last")
-    return int(found[1]), int(found[2])
 
 
 def _of_ops(

@@ -18,7 +18,7 @@ from pathlib import Path
 from uol.backends.cache.files import DiskCache, Key, open_cache
 from uol.backends.cache.records import Records
 from uol.binding.memory import require_addressable_program, require_addressable_workspace
-from uol.codegen.backend import Artifact, Kernel, Module, Schedule
+from uol.codegen.backend import Artifact, Backend, Kernel, Module, Schedule
 from uol.codegen.extensions import OnDemandBackend
 from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.request import Request, Stage
@@ -60,8 +60,13 @@ def module_of(request: Request, cache: DiskCache | None = None) -> Module:
     """The emitted text of a request, with its launch records."""
     if Dump.is_on():  # every stage is wanted, so every stage is run
         return generate(request)
-    records = _modules(tuple(request.target.backend.schedule_kinds))
+    records = module_records(request.target.backend)
     return (cache or open_cache()).record(request.key("module"), records, lambda: generate(request))
+
+
+def module_records(backend: Backend) -> Records[Module]:
+    """How modules of a backend are kept."""
+    return _modules(tuple(backend.schedule_kinds))
 
 
 def generate(request: Request) -> Module:
