@@ -41,11 +41,8 @@ def places(targets: Iterable[str]) -> tuple[Place, ...]:
 
 
 def machine_facts() -> dict[str, str]:
-    """Facts by name, in the order in which a report shows them."""
-    return {
-        "processor": f"{processor()}, {usable_cores()} cores, load {load()} at the beginning",
-        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-    }
+    """Facts by name, in the order in which a report shows them; `runs/provenance.py` has those of versions."""
+    return {"load": f"{load()} at the beginning, on {usable_cores()} cores"}
 
 
 def versions() -> dict[str, str]:

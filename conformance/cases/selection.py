@@ -11,7 +11,7 @@ from uol.conformance.cases.case_matrix import cases_of, types_of
 from uol.conformance.cases.default_workloads import workloads_for
 from uol.conformance.cases.every_kernel import further_cases
 from uol.conformance.cases.open_sizes import Sizes
-from uol.conformance.cases.verdict import Case, group_name
+from uol.conformance.cases.verdict import Case
 from uol.conformance.runs.shards import Shard
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.gradients import has_gradient
@@ -73,7 +73,7 @@ class Plan:
         """The groups of a shard. Raises UolError where it has none."""
         if shard.is_whole:
             return self
-        groups = tuple(group for group in self.groups if shard.takes(group_name(group)))
+        groups = tuple(group for group in self.groups if shard.takes(group[0].name))
         if not groups:
             raise UolError(f"no case is in shard {shard}", hint=f"{len(self.groups)} groups of cases: take fewer shards")
         return Plan(groups, self.left_out)

@@ -53,15 +53,18 @@ class Case:
         order = ", in one order" if self.deterministic else ""
         return f"{self.workload} on {self.inputs} inputs{layout}{sizes}{order}"
 
+    @property
+    def name(self) -> str:
+        """All but the target: what decides which shard it is in. `conformance/runs/baseline.py` reads it from reports."""
+        return f"{self.subject} {self.setting}; seed {self.seed}"
+
     def __str__(self) -> str:
         return f"{self.target} {self.dtype} {self.setting}"
 
 
 def group_name(group: Sequence[Case]) -> str:
-    """What cases that differ in their target alone are called in journals and shards: what they have in common, and the
-    targets."""
-    first = group[0]
-    return f"{first.subject} {first.setting}; seed {first.seed}; on {', '.join(case.target for case in group)}"
+    """What cases that differ in their target alone are called in journals: what they have in common, and the targets."""
+    return f"{group[0].name}; on {', '.join(case.target for case in group)}"
 
 
 @dataclass(frozen=True, slots=True)

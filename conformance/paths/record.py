@@ -11,6 +11,8 @@ from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.cases.agreement import Agreement, Pair, by_operator, by_type
 from uol.conformance.cases.machine import Place, places
 from uol.conformance.packs.record import CardRecord
+from uol.conformance.runs.baseline import Compared
+from uol.conformance.runs.provenance import UNKNOWN, Provenance
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how many steps of it are done and of all."""
@@ -83,7 +85,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class PathReport:
-    """What a path found out. `facts` are figures that nothing is decided on: versions, sources, times. `measured`: on cards."""
+    """What a path found out. `facts` are figures that nothing is decided on: versions, sources, times. `measured`: on cards.
+    `seconds` are wall time; `compared` is what has changed since a baseline."""
 
     path: str
     checks: tuple[Check, ...]
@@ -92,12 +95,24 @@ class PathReport:
     seconds: float
     agreements: tuple[Agreement, ...] = ()
     measured: tuple[CardRecord, ...] = ()
+    provenance: Provenance = UNKNOWN
+    compared: Compared | None = None
 
     @property
     def ok(self) -> bool:
-        """Did every check pass, and every layer on every target and card that was not refused with a reason?"""
+        """Did every check pass, and every layer on every target and card that was not refused with a reason? Beside a baseline:
+        is nothing worse than there?"""
+        if self.compared is not None:
+            return self.compared.ok
         refused = all(layer.ok or (layer.status == "refused" and layer.reason) for layer in self.layers)
         return all(c.ok for c in self.checks) and refused and not any(record.failures for record in self.measured)
+
+    @property
+    def verdict(self) -> str:
+        """What a page says first."""
+        if self.compared is not None:
+            return "Nothing is worse than in the baseline." if self.ok else "Worse than the baseline."
+        return "Every check passed." if self.ok else "Checks failed."
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -147,6 +162,8 @@ class PathReport:
             "path": self.path,
             "ok": self.ok,
             "seconds": round(self.seconds, 1),
+            **self.provenance.record(),
+            "baseline": None if self.compared is None else self.compared.record(),
             "places": [place.record() for place in self.places],
             "facts": dict(self.facts),
             "checks": [asdict(c) for c in self.checks],
@@ -158,18 +175,20 @@ class PathReport:
         }
 
 
-def together(reports: Sequence[PathReport]) -> PathReport:
-    """The reports of several paths as one, whose checks, rows and facts say which path they are of; a single one as it is."""
+def together(reports: Sequence[PathReport], seconds: float) -> PathReport:
+    """The reports of several paths as one, whose checks, rows and facts say which path they are of; a single one as it is.
+    `seconds`: the wall time of all, of which paths that run side by side each took more than a part."""
     if len(reports) == 1:
         return reports[0]
     return PathReport(
         ", ".join(report.path for report in reports),
         tuple(replace(check, name=f"{r.path}: {check.name}") for r in reports for check in r.checks),
         tuple(replace(row, layers=tuple(f"{r.path} {n}" for n in row.layers)) for r in reports for row in r.layers),
-        _facts_of(reports),
-        sum(report.seconds for report in reports),
+        {**_facts_of(reports), "seconds of each path": ", ".join(f"{r.path} {r.seconds:.0f}" for r in reports)},
+        seconds,
         tuple(agreement for report in reports for agreement in report.agreements),
         tuple(record for report in reports for record in report.measured),
+        reports[0].provenance,
     )
 
 

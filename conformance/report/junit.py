@@ -22,6 +22,8 @@ class _TestCase:
     name: str
     status: str
     reason: str
+    seconds: float = 0.0
+    again: str = ""
 
 
 def junit_of(report: PathReport | OperatorReport) -> str:
@@ -32,6 +34,8 @@ def junit_of(report: PathReport | OperatorReport) -> str:
     for name in dict.fromkeys(case.suite for case in cases):
         own = [case for case in cases if case.suite == name]
         suite = ElementTree.SubElement(root, "testsuite", {"name": name, **_counts(own)})
+        if seconds := sum(case.seconds for case in own):
+            suite.set("time", f"{seconds:.1f}")
         if name in where:
             properties = ElementTree.SubElement(suite, "properties")
             ElementTree.SubElement(properties, "property", name="place", value=where[name])
@@ -43,7 +47,8 @@ def junit_of(report: PathReport | OperatorReport) -> str:
 
 def _of_operators(report: OperatorReport) -> Iterator[_TestCase]:
     for v in report.verdicts:
-        yield _TestCase(v.case.target, f"{v.case.op}.{v.case.dtype}", v.case.setting, v.status, v.reason)
+        again = report.command(v) if v.state == "failed" else ""
+        yield _TestCase(v.case.target, f"{v.case.op}.{v.case.dtype}", v.case.setting, v.status, v.reason, v.took_s, again)
 
 
 def _of_path(report: PathReport) -> Iterator[_TestCase]:
@@ -73,15 +78,18 @@ def _counts(cases: list[_TestCase]) -> dict[str, str]:
 
 def _append(suite: ElementTree.Element, case: _TestCase) -> None:
     element = ElementTree.SubElement(suite, "testcase", classname=f"{case.suite}.{case.group}", name=_text(case.name))
+    if case.seconds:
+        element.set("time", f"{case.seconds:.3f}")
     reason = _text(case.reason)
+    whole = reason + f"\nagain: {_text(case.again)}" * bool(case.again)
     match case.status:
         case "refused":
             ElementTree.SubElement(element, "skipped", message=f"refused: {reason}")
         case "failed":
-            ElementTree.SubElement(element, "error", message=reason.partition("\n")[0]).text = reason
+            ElementTree.SubElement(element, "error", message=reason.partition("\n")[0]).text = whole
         case "breach" | "findings":
             failure = ElementTree.SubElement(element, "failure", type=case.status, message=reason.partition("\n")[0])
-            failure.text = reason
+            failure.text = whole
 
 
 def _text(text: str) -> str:

@@ -12,13 +12,17 @@ from uol.conformance.cases.matrix import Cell, support_matrix
 from uol.conformance.cases.selection import LeftOut
 from uol.conformance.cases.verdict import State, Verdict
 from uol.conformance.packs.record import CardRecord
+from uol.conformance.report.again import Repeat
+from uol.conformance.runs.baseline import Compared
+from uol.conformance.runs.provenance import UNKNOWN, Provenance
 from uol.ops.accuracy import contract_of
 from uol.ops.references import has_reference
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorReport:
-    """`facts` are what nothing is decided on: the selection, the machine, versions. `measured` is what ran on cards."""
+    """`facts` are what nothing is decided on: the selection, the machine. `measured` is what ran on cards, `compared` what has
+    changed since a baseline, `repeat` how a case is run again. `seconds` are the wall time of the run."""
 
     targets: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
@@ -27,11 +31,23 @@ class OperatorReport:
     facts: Mapping[str, str]
     seconds: float
     measured: tuple[CardRecord, ...] = ()
+    provenance: Provenance = UNKNOWN
+    compared: Compared | None = None
+    repeat: Repeat = Repeat()
 
     @property
     def ok(self) -> bool:
-        """Did every case pass that was not refused, here and on the cards?"""
+        """Did every case pass that was not refused, here and on the cards? Beside a baseline: is nothing worse than there?"""
+        if self.compared is not None:
+            return self.compared.ok
         return not self.failures and not any(record.failures for record in self.measured)
+
+    @property
+    def verdict(self) -> str:
+        """What a page says first."""
+        if self.compared is not None:
+            return "Nothing is worse than in the baseline." if self.ok else "Worse than the baseline."
+        return "Every check passed that was not refused." if self.ok else "Checks failed."
 
     @property
     def failures(self) -> tuple[Verdict, ...]:
@@ -91,12 +107,28 @@ class OperatorReport:
             if (owed := contract_of(op))
         }
 
+    @property
+    def case_seconds(self) -> float:
+        """The seconds of all cases together, in as many processes as there were; of those that were taken over, when they were
+        run."""
+        return sum(v.took_s for v in self.verdicts)
+
+    def command(self, verdict: Verdict) -> str:
+        """What runs a case again."""
+        return self.repeat.command(verdict.case)
+
+    def _case(self, verdict: Verdict) -> dict[str, object]:
+        return {**verdict.record(), "repeat": self.command(verdict) if verdict.state == "failed" else ""}
+
     def record(self) -> dict[str, object]:
         """As plain data, for JSON."""
         return {
             "kind": "operators",
             "ok": self.ok,
             "seconds": round(self.seconds, 1),
+            "case_seconds": round(self.case_seconds, 1),
+            **self.provenance.record(),
+            "baseline": None if self.compared is None else self.compared.record(),
             "places": [place.record() for place in self.places],
             "facts": dict(self.facts),
             "totals": {str(state): count for state, count in self.totals.items()} | {"left_out": len(self.left_out)},
@@ -105,7 +137,7 @@ class OperatorReport:
             "own_contracts": self.own_contracts,
             "matrix": [asdict(cell) for cell in self.cells],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
-            "cases": [verdict.record() for verdict in self.verdicts],
+            "cases": [self._case(verdict) for verdict in self.verdicts],
             "measured": [record.as_json() for record in self.measured],
         }
 

@@ -20,10 +20,10 @@ from uol.backends import registry
 from uol.backends.cache.files import PACKAGES, Key, hash_of, package_files
 from uol.backends.cache.records import Records
 from uol.backends.twin.build import compiler_version
-from uol.backends.twin.kind import TwinKind, kind_of
 from uol.compilation.generator import backend_hash, generator_files, tool_versions
 from uol.compilation.pipeline import module_records
-from uol.ir.errors import ToolchainError, UolError
+from uol.conformance.runs.twins import twin_kinds
+from uol.ir.errors import ToolchainError
 from uol.ir.program.nodes import Program
 from uol.operators.sources import OperatorSources
 
@@ -109,17 +109,9 @@ def _hashed(*files: tuple[str, Path], compiler: str = "") -> str:
 def _twin_compiler() -> str:
     """What the twins are compiled with; empty where there is none: then nothing runs that would be taken over."""
     try:
-        return ", ".join(sorted({compiler_version(kind.compiler) for kind in _twins()}))
+        return ", ".join(sorted({compiler_version(kind.compiler) for kind in twin_kinds()}))
     except ToolchainError:
         return ""
-
-
-def _twins() -> Iterator[TwinKind]:
-    for name in registry.names():
-        try:
-            yield kind_of(name)
-        except UolError:
-            continue
 
 
 @cache

@@ -125,7 +125,13 @@ def test_several_paths_are_one_report(
     assert report["path"] == "tiny, small"
     assert [check["name"] for check in report["checks"]] == ["tiny: top class", "small: top class"]
     assert [layer["layers"] for layer in report["layers"]][::2] == [["tiny a", "tiny b"], ["small a", "small b"]]
-    assert report["facts"] == {"seed": "0", "tiny: name": "tiny", "small: name": "small"}
+    assert report["facts"] == {
+        "seed": "0",
+        "tiny: name": "tiny",
+        "small: name": "small",
+        "seconds of each path": "tiny 1, small 1",
+    }
+    assert 0 < report["seconds"] < 1, "the wall time of both, which say that they took a second each"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["junit.xml", "report.html", "report.json"]
 
 

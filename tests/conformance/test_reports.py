@@ -22,6 +22,8 @@ from uol.conformance.report.files import schema, write_report
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
+from uol.conformance.runs.baseline import Baseline, results_of
+from uol.conformance.runs.provenance import Commit, Provenance
 from uol.ops.workloads import Workload
 
 jsonschema = pytest.importorskip("jsonschema", reason="it holds reports against their schema")
@@ -42,7 +44,8 @@ def operators() -> OperatorReport:
     between = tuple(agreements(Subject("relu", "f32", "relu[S=2]"), np.array([1.0, 2.0]), "f32", runs))
     left_out = (LeftOut("relu", "bool", "relu does not admit bool"),)
     targets = ("cpu:host", "cuda:a100", "hip:mi250x")
-    return OperatorReport(targets, verdicts, between, left_out, {"seed": "0"}, 1.5, (measured(),))
+    origin = Provenance(Commit("5f3a90c2b1d7e8465f3a90c2b1d7e8465f3a90c2", dirty=True), {"Python": "3.11.7"})
+    return OperatorReport(targets, verdicts, between, left_out, {"seed": "0"}, 1.5, (measured(),), origin)
 
 
 def measured() -> CardRecord:
@@ -71,6 +74,41 @@ def test_the_schema_refuses_other_forms(change: dict[str, object], tmp_path: Pat
     data = json.loads(write_report(operators(), tmp_path).data.read_text())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data | change, schema())
+
+
+def test_json_beside_a_baseline_is_of_the_schema(tmp_path: Path) -> None:
+    report = operators()
+    before = {"kind": "operators", "cases": [], "measured": []}
+    compared = Baseline("old.json", results_of(before)).compared(report.record())
+    data = json.loads(write_report(replace(report, compared=compared), tmp_path).data.read_text())
+    jsonschema.validate(data, schema())
+    assert [change["name"] for change in data["baseline"]["new"]] == [
+        "cuda:a100: relu f32 relu[S=2] on random inputs; seed 0",
+        "cuda:a100: neg f32 relu[S=2] on random inputs; seed 0",
+    ]
+
+
+def test_a_report_says_what_it_is_of_and_how_a_failure_is_seen_again(tmp_path: Path) -> None:
+    written = write_report(operators(), tmp_path)
+    data = json.loads(written.data.read_text())
+    assert data["commit"] == {"hash": "5f3a90c2b1d7e8465f3a90c2b1d7e8465f3a90c2", "dirty": True}
+    assert data["environment"] == {"Python": "3.11.7"}
+    command = "uol conform --op relu --target cuda:a100 --dtype f32 --case 'relu[S=2] on random inputs'"
+    assert [case["repeat"] for case in data["cases"]][:2] == ["", command]
+    text = " ".join(Page(written.page.read_text()).words)
+    assert "commit 5f3a90c2b1d7, with changes that are not committed Python 3.11.7" in text
+    assert command in text
+    assert command in written.junit.read_text()
+
+
+def test_the_times_of_cases_add_up(tmp_path: Path) -> None:
+    report = operators()
+    timed = replace(report, verdicts=tuple(replace(v, took_s=1.5 + n) for n, v in enumerate(report.verdicts)))
+    data = json.loads(write_report(timed, tmp_path).data.read_text())
+    assert data["case_seconds"] == sum(case["seconds"] for case in data["cases"]) == 12.0
+    root = ElementTree.fromstring((tmp_path / "junit.xml").read_bytes())
+    assert sum(float(suite.get("time", 0)) for suite in root) == 12.0
+    assert sum(float(case.get("time", 0)) for case in root.iter("testcase")) == 12.0
 
 
 def test_states_and_totals() -> None:

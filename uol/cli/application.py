@@ -68,11 +68,12 @@ def application(words: Sequence[str]) -> typer.Typer:
     app.callback()(options)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         module, _, function = COMMANDS[name].partition(".")
-        found = getattr(import_module(f"uol.cli.{module}"), function)
+        file = import_module(f"uol.cli.{module}")
+        found = getattr(file, function)
         if isinstance(found, typer.Typer):
             app.add_typer(found)
         else:
-            app.command(name)(found)
+            app.command(name, help=getattr(file, "HELP", None))(found)  # a function's docstring where there is none
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
 from uol.conformance.packs.record import read_card_record
 from uol.conformance.paths.record import PathOptions
+from uol.conformance.runs.baseline import read_baseline
 from uol.conformance.runs.shards import read_shard
 from uol.ir.errors import TypeCheckError, UolError
 from uol.operators.sources import import_operators
@@ -63,6 +65,12 @@ DeterministicOption = Annotated[
     bool,
     typer.Option("--deterministic", help="By kernels that add in one order from run to run, where others are faster."),
 ]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline", metavar="FILE", help="An earlier report.json: what counts is what fails, is lost or refused that was not."
+    ),
+]
 CaseOption = Annotated[
     str, typer.Option("--case", metavar="CASE", help="One case, as reports name it: 'softmax[S=3, C=33] on random inputs'.")
 ]
@@ -77,6 +85,18 @@ MergeOption = Annotated[
     list[Path], typer.Option("--merge", metavar="FILE", help="A journal of each shard: all cases are theirs, none is run.")
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
+
+HELP = """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin.
+
+A case passed, failed (beyond its contract, a finding of the twin, or an error), or was refused: its target has no kernel for
+it, and says why (of the library's operators, refusals.toml knows why; any other refusal of them failed). A type that an
+operator does not admit is left out, and counted.
+
+A run that was killed goes on with --resume FILE, which also takes over what a change has left as it was; runs of --shard 1/3 to
+3/3 become one report by --merge.
+
+Exit status: 0 all passed or were refused with a reason, 1 a check failed (with --baseline: one that did not fail there, or that
+is gone, or that passed and is refused), 2 bad input (or a tool or folder that cannot be used, or nothing to check)."""
 
 PATH_DTYPES = ("f64", "f32", "f16", "bf16")
 """What the layers of a path can be checked in: the types that the operators of the networks admit."""
@@ -98,6 +118,7 @@ def conform(
     image: ImageOption = None,
     kernel: KernelOption = None,
     records: RecordOption = [],  # noqa: B006
+    baseline: BaselineOption = None,
     case: CaseOption = "",
     shard: ShardOption = "1/1",
     resume: ResumeOption = None,
@@ -106,40 +127,39 @@ def conform(
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin.
-
-    A case passed, failed (beyond its contract, a finding of the twin, or an error), or was refused: its target has no
-    kernel for it, and says why (of the library's operators, refusals.toml knows why; any other refusal of them failed). A
-    type that an operator does not admit is left out, and counted.
-
-    Exit status: 0 all passed or were refused with a reason, 1 a check failed, 2 bad input (or a tool or folder that cannot
-    be used, or nothing to check).
-    """
+    """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin."""
     part = read_shard(shard)
-    if path:
-        kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size, "--deterministic": deterministic}
-        runs = {"--case": case, "--shard": not part.is_whole, "--resume": resume, "--merge": merge}
-        refuse_beside("--path", {"--op": op, "--import": modules, **kinds, **runs})
-    else:
-        refuse_beside("--merge", {"--resume": resume, "--shard": not part.is_whole} if merge else {})
-        refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
-        if not (op or modules or quick):
-            raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
+    kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size, "--deterministic": deterministic}
+    runs = {"--case": case, "--shard": not part.is_whole, "--resume": resume, "--merge": merge}
+    _require_one(path, {"--op": op, "--import": modules, **kinds, **runs}, (weights, image, kernel), quick)
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
     targets = tuple(t.name for t in resolve_targets(target or ",".join(_default_targets(any_size))))
+    evidence = tuple(map(read_card_record, records)), None if baseline is None else read_baseline(baseline)
     jobs = jobs or usable_cores()
-    measured = tuple(map(read_card_record, records))
     if path:
         dtypes = path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
         options = PathOptions(targets, weights, image, dtypes, seed, jobs, quick, kernel)
-        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, measured)
+        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, *evidence)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         how = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes_of(any_size), deterministic, seed, jobs)
         how = replace(how, modules=tuple(modules), imported=imported, case=case, shard=part, resume=resume, merge=tuple(merge))
-        ok = conform_operators(how, report, as_json, measured)
+        ok = conform_operators(how, report, as_json, *evidence)
     if not ok:
         raise typer.Exit(1)
+
+
+def _require_one(path: str, of_operators: Mapping[str, object], of_paths: Sequence[object], quick: bool) -> None:
+    """Refuses options of operators beside a path, those of paths beside operators, and a run beside a merge; and nothing to
+    check."""
+    if path:
+        refuse_beside("--path", of_operators)
+        return
+    refuse_beside("--op", dict(zip(("--weights", "--image", "--kernel"), of_paths, strict=True)))
+    if of_operators["--merge"]:
+        refuse_beside("--merge", {name: of_operators[name] for name in ("--shard", "--resume")})
+    if not (of_operators["--op"] or of_operators["--import"] or quick):
+        raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
 
 
 def _default_targets(any_size: bool) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uol.cli.arguments import file_of, listed, read_operators
@@ -16,12 +16,15 @@ from uol.conformance.cases.selection import QUICK, Plan, Selection, plan
 from uol.conformance.cases.verdict import Verdict
 from uol.conformance.cases.workers import Evidence, gather
 from uol.conformance.packs.record import CardRecord
+from uol.conformance.report.again import Repeat
 from uol.conformance.report.files import require_writable, write_report
 from uol.conformance.report.operators import OperatorReport
+from uol.conformance.runs.baseline import Baseline, Compared
+from uol.conformance.runs.provenance import provenance
 from uol.conformance.runs.resume import journal_of
 from uol.conformance.runs.shards import WHOLE, Shard
 from uol.ir.errors import UolError
-from uol.operators.sources import OperatorSources, registered_names
+from uol.operators.sources import OperatorSources, operators_of_file, registered_names
 from uol.ops.texts import names as library_names
 
 SHOWN = 20
@@ -61,9 +64,14 @@ def sizes_of(any_size: bool) -> Sizes:
 
 
 def conform_operators(
-    options: OperatorOptions, folder: Path | None, as_json: bool, measured: tuple[CardRecord, ...] = ()
+    options: OperatorOptions,
+    folder: Path | None,
+    as_json: bool,
+    measured: tuple[CardRecord, ...] = (),
+    baseline: Baseline | None = None,
 ) -> bool:
-    """Checks, prints, and writes a report where there is a folder for one, `measured` in it. Was nothing wrong?"""
+    """Checks, prints, and writes a report where there is a folder for one, `measured` in it. Was nothing wrong, or, beside a
+    baseline, worse than there?"""
     started = time.perf_counter()
     if folder is not None:
         require_writable(folder)
@@ -77,8 +85,19 @@ def conform_operators(
     if evidence.said:
         facts = {"selection": facts["selection"], "cases": evidence.said, **facts}
     seconds = time.perf_counter() - started
-    verdicts, between = evidence.verdicts, evidence.agreements
-    found = OperatorReport(options.targets, verdicts, between, planned.left_out, facts, seconds, measured)
+    found = OperatorReport(
+        options.targets,
+        evidence.verdicts,
+        evidence.agreements,
+        planned.left_out,
+        facts,
+        seconds,
+        measured,
+        provenance(),
+        repeat=_repeat(options, files),
+    )
+    if baseline is not None:
+        found = replace(found, compared=baseline.compared(found.record(), options.shard))
     written = None if folder is None else write_report(found, folder)
     if as_json:
         print_json(found.record())
@@ -129,6 +148,13 @@ def named_operators(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ops, tuple(dict.fromkeys(file for part in parts if (file := file_of(part)[0]) is not None))
 
 
+def _repeat(options: OperatorOptions, files: Sequence[str]) -> Repeat:
+    """How a case of this run is run again."""
+    known = {op.name: file for file in files for op in operators_of_file(file)}
+    imports = (word for module in options.modules for word in ("--import", module))
+    return Repeat(options.gradients, (*(["--first"] * (options.first or options.quick)), *imports), known)
+
+
 def _selection(options: OperatorOptions, planned: Plan) -> str:
     ops = len({case.op for case in planned.cases})
     what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
@@ -149,7 +175,7 @@ def _print(report: OperatorReport, taken_over: str) -> None:
     for (target, reason), verdicts in report.refusals.items():
         print_text(f"refused on {target}: {', '.join(dict.fromkeys(v.case.subject for v in verdicts))}: {reason}")
     for verdict in report.failures[:SHOWN]:
-        print_text(f"\n{verdict.case}\n  {verdict.status}: {verdict.reason}")
+        print_text(f"\n{verdict.case}\n  {verdict.status}: {verdict.reason}\n  again: {report.command(verdict)}")
     if len(report.failures) > SHOWN:
         print_text(f"\nand {len(report.failures) - SHOWN} more: --report DIR writes all")
     for pair in report.pairs:
@@ -159,6 +185,8 @@ def _print(report: OperatorReport, taken_over: str) -> None:
     print_measured(report.measured)
     if taken_over:
         print_text(taken_over)
+    if report.compared is not None:
+        print_compared(report.compared)
     print_text(f"{'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s: {report.summary}")
 
 
@@ -168,6 +196,17 @@ def print_measured(records: Sequence[CardRecord]) -> None:
         print_text(f"{record.label}: {record.summary}")
         for case in record.failures[:SHOWN]:
             print_text(f"  {case.name}: {case.reason}")
+
+
+def print_compared(compared: Compared) -> None:
+    """What has changed since a baseline."""
+    changes = {"new failure": compared.new, "lost": compared.lost, "withdrawn": compared.withdrawn, "fixed": compared.fixed}
+    for what, found in changes.items():
+        for change in found[:SHOWN]:
+            print_text(f"{what}: {change}")
+        if len(found) > SHOWN:
+            print_text(f"and {len(found) - SHOWN} more")
+    print_text(compared.summary)
 
 
 def _rows(report: OperatorReport) -> Iterator[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -9,31 +10,46 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from uol.cli.conform_operators import print_measured
+from uol.cli.conform_operators import print_compared, print_measured
 from uol.cli.output import print_json, print_table, print_text, staged
 from uol.conformance.packs.record import CardRecord
 from uol.conformance.paths import conform, require_path
 from uol.conformance.paths.record import LayerResult, PathOptions, PathReport, together
 from uol.conformance.report.files import require_writable, write_report
+from uol.conformance.runs.baseline import Baseline
+from uol.conformance.runs.provenance import provenance
 
 
 def conform_paths(
-    names: Sequence[str], options: PathOptions, folder: Path, as_json: bool, measured: tuple[CardRecord, ...] = ()
+    names: Sequence[str],
+    options: PathOptions,
+    folder: Path,
+    as_json: bool,
+    measured: tuple[CardRecord, ...] = (),
+    baseline: Baseline | None = None,
 ) -> bool:
-    """Runs each path, prints its report and writes the one of all into `folder`, `measured` with the first. Did all pass?"""
+    """Runs each path, prints its report and writes the one of all into `folder`, `measured` with the first. Did all pass, or
+    is nothing worse than in the baseline?"""
+    started = time.perf_counter()
     for name in names:
         require_path(name)
     require_writable(folder)
     reports: list[PathReport] = []
+    origin = provenance()
     for report in _reports(names, options):
-        reports.append(report if reports else replace(report, measured=measured))
-        written = write_report(together(reports), folder)  # after each path: what ends the next one takes nothing away
+        reports.append(replace(report, provenance=origin, measured=() if reports else measured))
+        whole = together(reports, time.perf_counter() - started)
+        if baseline is not None and len(reports) == len(names):
+            whole = replace(whole, compared=baseline.compared(whole.record()))
+        written = write_report(whole, folder)  # after each path: what ends the next one takes nothing away
         if not as_json:
             _print(reports[-1])
             print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])
-    return all(r.ok for r in reports)
+    elif whole.compared is not None:
+        print_compared(whole.compared)
+    return whole.ok
 
 
 def _reports(names: Sequence[str], options: PathOptions) -> Iterator[PathReport]:
