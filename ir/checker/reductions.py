@@ -16,6 +16,9 @@ from uol.ir.program.walk import substitute, variables
 from uol.ir.syntax.surface import Binder, Reduction
 from uol.ir.types import INDEX, NARROW
 
+TRUTH_REDUCTIONS = {"max": "any", "min": "all"}
+"""What the greatest and the least of truth values are: false is before true."""
+
 
 def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
     """`op[binders](body)`."""
@@ -36,13 +39,14 @@ def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
             body = values.value(scope, node.args[0], None if node.op in ("argmax", "argmin") else want)
     if body.type == INDEX:
         body = cast_integer(body, "i64")
-    _check_type(scope, node, body.type)
+    op = TRUTH_REDUCTIONS.get(node.op, node.op) if body.type == "bool" else node.op
+    _check_type(scope, node, op, body.type)
     if not axes:
         return body if node.op not in ("argmax", "argmin") else Const(0, "i64")
     if node.op in ("argmax", "argmin"):
         _check_not_empty(scope, node, axes, where, edges)
     dtype = "i64" if node.op in ("argmax", "argmin") else body.type
-    return Reduce(node.op, tuple(axes.values()), body, dtype, where, node.span)
+    return Reduce(op, tuple(axes.values()), body, dtype, where, node.span)
 
 
 def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
@@ -148,10 +152,10 @@ def _masks(scope: Scope, node: Reduction, axes: dict[str, Axis]) -> tuple[Expr, 
     return tuple(out)
 
 
-def _check_type(scope: Scope, node: Reduction, dtype: str) -> None:
-    if node.op in ("any", "all") and dtype != "bool":
+def _check_type(scope: Scope, node: Reduction, op: str, dtype: str) -> None:
+    if op in ("any", "all") and dtype != "bool":
         raise mismatch(scope.op, node, f"`{node.op}` is for bool, not {dtype}", "compare the value: `... != 0`")
-    if node.op not in ("any", "all") and dtype == "bool":
+    if op not in ("any", "all") and dtype == "bool":
         raise mismatch(scope.op, node, f"`{node.op}` is not for bool", "count with `sum[...](i32(...))`, or use `any`, `all`")
     if node.op in ("sum", "prod") and dtype in NARROW:
         raise mismatch(

@@ -22,6 +22,10 @@ from uol.ir.syntax.surface import Access, Apply, Binary, Name, Node, Pack, Reduc
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "topk", "sort", "argsort")
+TRUTH_ORDERS = {"<": ("and", True), "<=": ("or", True), ">": ("and", False), ">=": ("or", False)}
+"""Comparisons of truth values by order, false before true: the connective, and whether it is of the first one's negation."""
+TRUTH_EXTREMA = {"max": "or", "min": "and"}
+"""What the greater and the lesser of two truth values are: false is before true."""
 
 
 def value(scope: Scope, node: Node, want: str | None = None) -> Expr:
@@ -134,12 +138,23 @@ def _binary(scope: Scope, node: Binary, op: str, want: str | None) -> Expr:
     if op in COMPARISONS:
         free = natural_type(scope.env, *parts)
         args = _compared(scope, node, parts, None if free == INDEX else free)
-        return Call(op, args, "bool", node.span)
+        return _truth_order(op, *args) if args[0].type == "bool" and op in TRUTH_ORDERS else Call(op, args, "bool", node.span)
     left, right = unify(scope, node, parts, want, f"`{op}`")
     _check_operands(scope, node, op, left.type)
     if left.type == INDEX and op in ("/", "%"):
         scope.env.positive_divisor(scope.facts.simplify(right), node.right)
     return Call(op, (left, right), left.type, node.span)
+
+
+def _truth_order(op: str, a: Expr, b: Expr) -> Expr:
+    """A comparison of two truth values by order: `a < b` is `not a and b`."""
+    connective, negates_first = TRUTH_ORDERS[op]
+    left, right = (_negated(a), b) if negates_first else (a, _negated(b))
+    return fold(connective, (left, right), "bool")
+
+
+def _negated(truth: Expr) -> Expr:
+    return fold("not", (truth,), "bool")
 
 
 def _compared(scope: Scope, node: Node, parts: Sequence[Node], free: str | None) -> tuple[Expr, ...]:
@@ -184,7 +199,8 @@ def _cast(scope: Scope, node: Apply) -> Expr:
     source = "i64" if operand.type == INDEX else operand.type
     target = DTYPES[source].accumulator if node.fn == "acc" else scope.env.dtype(node.fn, node)
     if target == "bool" and source != "bool":
-        raise mismatch(scope.op, node, f"no cast from {source} to bool", "compare the value: `... != 0`")
+        zero = Const(0.0 if is_float(operand.type) else 0, operand.type)
+        return Call("!=", (operand, zero), "bool", node.span)
     if operand.type == INDEX:
         return cast_integer(scope.facts.simplify(operand), target)
     return operand if source == target else Call("cast", (operand,), target, node.span)
@@ -222,11 +238,12 @@ def _function(scope: Scope, node: Apply, want: str | None) -> Expr:
     count = function.arity if len(node.args) < 2 or node.fn not in ("max", "min") else len(node.args)
     args = unify(scope, node, _arguments(scope, node, count), want, f"`{node.fn}`")
     dtype = args[0].type
-    if dtype == "bool" or not (is_float(dtype) or function.integers):
+    name = TRUTH_EXTREMA.get(node.fn, node.fn) if dtype == "bool" else node.fn
+    if name in FUNCTIONS and not (is_float(dtype) or is_integer(dtype) and function.integers):
         raise mismatch(scope.op, node, f"`{node.fn}` is not for {dtype}", "cast its argument: `f32(...)`")
-    out = Call(node.fn, args[: function.arity], dtype, node.span)
+    out = Call(name, args[: function.arity], dtype, node.span)
     for more in args[function.arity :]:
-        out = Call(node.fn, (out, more), dtype, node.span)
+        out = Call(name, (out, more), dtype, node.span)
     return out
 
 

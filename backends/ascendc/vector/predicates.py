@@ -35,10 +35,14 @@ def truth_of(at: Evaluation, expr: Expr) -> Truth:
         case Call(fn="cast", args=(a,)):
             return _as_truth(at, at.number(a))
         case Call(fn="not", args=(a,)):
-            inner = truth_of(at, a)
-            return at.unit.bits("Not", inner) if isinstance(inner, Mask) else Uniform(f"!({inner.text})", "bool")
+            return negated(at, truth_of(at, a))
         case Call(fn="and" | "or" as fn, args=(a, b)):
             return joined(at, fn, truth_of(at, a), truth_of(at, b))
+        case Call(fn="==" | "!=" as fn, args=(a, b)) if a.type == "bool":
+            equal = _chosen(at, truth_of(at, a), (yes := truth_of(at, b)), negated(at, yes))
+            return equal if fn == "==" else negated(at, equal)
+        case Call(fn="select", args=(c, a, b)):
+            return _chosen(at, truth_of(at, c), truth_of(at, a), truth_of(at, b))
         case Call(fn=fn, args=(a, b)) if fn in MODES:
             return _compared(at, fn, a, b)
     raise Unsupported(f"no instructions for the condition `{show(expr)}`", ELSEWHERE)
@@ -83,6 +87,16 @@ def _as_truth(at: Evaluation, value: Value | Truth) -> Truth:
     if isinstance(value, Uniform):
         return value if value.dtype == "bool" else Uniform(f"({value.text} != 0)", "bool")
     return at.unit.compare("NE", convert(at.unit, value, "f32"), real(0.0))
+
+
+def negated(at: Evaluation, truth: Truth) -> Truth:
+    """The opposite of a condition."""
+    return at.unit.bits("Not", truth) if isinstance(truth, Mask) else Uniform(f"!({truth.text})", "bool")
+
+
+def _chosen(at: Evaluation, condition: Truth, yes: Truth, no: Truth) -> Truth:
+    """One of two conditions: the first one where `condition` holds."""
+    return joined(at, "or", joined(at, "and", condition, yes), joined(at, "and", negated(at, condition), no))
 
 
 def joined(at: Evaluation, fn: str, a: Truth, b: Truth) -> Truth:
