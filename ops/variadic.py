@@ -47,14 +47,14 @@ VARIADIC: Mapping[str, Variadic] = {
     for each in (
         Variadic("concat", f"concat_2 ... concat_{MOST_INPUTS}_at_9", "tensors one after the other along a dim"),
         Variadic("stack", f"stack_2 ... stack_{MOST_INPUTS}_at_9", "tensors along a new dim"),
-        Variadic("einsum", "einsum_ij_jk_ik, ...", "a sum of products of one or two tensors, by letters"),
+        Variadic("einsum", "einsum_ij_jk_ik, ...", "a sum of products of tensors, by letters, two at a time"),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`"bij,bjk->bik"`: the letters of each operand, and of the result."""
+    """`"bij,bjk->bik"`: the letters of each operand, and of the result. One of at most two operands has a text."""
 
     operands: tuple[str, ...]
     result: str
@@ -124,19 +124,16 @@ def _named(name: str) -> Joining | Equation | None:
 
 def equation_of(text: str) -> Equation:
     """The parts of an equation as `torch.einsum` takes it; without `->` the result has the letters that stand once, in
-    alphabetical order. Raises ParseError where it is none, or is beyond two operands.
+    alphabetical order. Raises ParseError where it is none.
 
     >>> equation_of("ij,jk").result
     'ik'
     """
     left, arrow, result = text.replace(" ", "").partition("->")
     operands = tuple(left.split(","))
-    if len(operands) > 2:
-        hint = "multiply two at a time: the order decides the cost"
-        raise ParseError(f"einsum {text!r} has {len(operands)} operands, it takes one or two", hint=hint)
     strange = "".join(dict.fromkeys(c for c in "".join((*operands, result)) if not (c.isascii() and c.isalpha())))
     if strange:
-        hint = "an equation is letters, one or two operands, and a result: bij,bjk->bik"
+        hint = "an equation is letters, an operand or more, and a result: bij,bjk->bik"
         raise ParseError(f"einsum {text!r} has {strange!r} among its letters", hint=hint)
     letters = "".join(operands)
     if not arrow:

@@ -88,6 +88,27 @@ def test_einsum(equation: str) -> None:
     torch.testing.assert_close(uol.ops.einsum(equation, *operands), torch.einsum(equation, *operands))
 
 
+MANY = {
+    "ab,bc,cd->ad": [(2, 3), (3, 4), (4, 5)],
+    "i,j,k,l->lkji": [(2,), (3,), (4,), (5,)],
+    "bqd,bkd,bkv->bqv": [(2, 3, 4), (2, 5, 4), (2, 5, 6)],
+    "ii,ij,jk,k->": [(3, 3), (3, 4), (4, 2), (2,)],
+    "...a,ab,bc->...c": [(2, 5, 3), (3, 4), (4, 2)],
+    "a,ab,abc,a->c": [(2,), (2, 3), (2, 3, 0), (2,)],
+    "xy,yz,zw": [(2, 3), (3, 4), (4, 5)],
+}
+
+
+@pytest.mark.parametrize("equation", MANY)
+def test_einsum_of_more_than_two(equation: str) -> None:
+    operands = [seeded(*size, dtype=torch.float64).requires_grad_() for size in MANY[equation]]
+    found, wanted = uol.ops.einsum(equation, *operands), torch.einsum(equation, *operands)
+    torch.testing.assert_close(found, wanted)
+    cotangent = seeded(*wanted.shape, dtype=torch.float64)
+    grads = (torch.autograd.grad(y, operands, cotangent) for y in (found, wanted))
+    torch.testing.assert_close(*grads)
+
+
 def test_einsum_reads_any_strides_and_rounds_once() -> None:
     a, b = seeded(6, 8, dtype=torch.float16)[::2, ::2], seeded(5, 4, dtype=torch.float16).t()
     exact = torch.einsum("ij,jk->ik", a.double(), b.double())
@@ -123,6 +144,15 @@ def test_under_torch_compile() -> None:
     assert torch.equal(compiled(a, b), model(a, b))
 
 
+def test_einsum_of_three_under_torch_compile() -> None:
+    def model(*x: torch.Tensor) -> torch.Tensor:
+        return uol.ops.einsum("ab,bc,cd->ad", *x)
+
+    for sizes in ([(2, 3), (3, 4), (4, 5)], [(7, 3), (3, 9), (9, 2)]):
+        x = [seeded(*size) for size in sizes]
+        torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(*x), torch.einsum("ab,bc,cd->ad", *x))
+
+
 REFUSED = {
     "item 1 is \\[4\\] and item 0 is \\[3\\] in all dims but 1": lambda: uol.ops.concat([seeded(3, 2), seeded(4, 2)], dim=1),
     "item 1 is \\[1\\] and item 0 is \\[3\\] in all dims but 1": lambda: uol.ops.concat([seeded(3, 2), seeded(1, 2)], dim=1),
@@ -133,7 +163,9 @@ REFUSED = {
     "the tensors have no dims; stack gives them one": lambda: uol.ops.concat([seeded(), seeded()]),
     "x0 is f32, but x1 is f16": lambda: uol.ops.concat([seeded(3), seeded(3, dtype=torch.float16)]),
     "stack: item 1 is \\[2, 1\\] and item 0 is \\[2, 2\\] in every dim": lambda: uol.ops.stack([seeded(2, 2), seeded(2, 1)]),
-    "has 3 operands, it takes one or two": lambda: uol.ops.einsum("i,j,k->ijk", seeded(2), seeded(2), seeded(2)),
+    "j is 3 in operand 2, but 2 before": lambda: uol.ops.einsum("i,j,j->i", seeded(2), seeded(2), seeded(3)),
+    "operand 1 has 2 dims, and 1 letters": lambda: uol.ops.einsum("i,j,k->ijk", seeded(2), seeded(2, 2), seeded(2)),
+    "takes 3 tensors, not 2": lambda: uol.ops.einsum("i,j,k->ijk", seeded(2), seeded(2)),
     "has '.' among its letters": lambda: uol.ops.einsum("..i->i", seeded(2)),
     "the result has 'k', no operand does": lambda: uol.ops.einsum("ij->ik", seeded(2, 2)),
     "the result has 'i' twice": lambda: uol.ops.einsum("i->ii", seeded(2)),

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from uol.binding.argument_checks import shown
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ops.variadic import MOST_INPUTS, Joining, equation_of, require_number, spelt_out
+from uol.ops.einsum_order import in_pairs
+from uol.ops.variadic import MOST_INPUTS, Equation, Joining, equation_of, require_number, spelt_out
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -39,11 +40,12 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
-    """y[i, k] = sum[j](a[i, j] * b[j, k]) for "ij,jk->ik": one or two tensors, any letters, a letter's sizes equal.
+    """y[i, k] = sum[j](a[i, j] * b[j, k]) for "ij,jk->ik": any number of tensors, any letters, a letter's sizes equal.
 
     A letter that stands twice in an operand is its diagonal; one that the result lacks is summed over. `...` is the dims that
-    have no letter, which broadcast. Raises ParseError for what is no equation, ShapeError for sizes that do not agree. The
-    text: `uol show einsum_ij_jk_ik`.
+    have no letter, which broadcast. More than two tensors are multiplied two at a time, the cheapest pair first; what is
+    between is rounded to their type, as PyTorch does. Raises ParseError for what is no equation, ShapeError for sizes that do
+    not agree. The text of two: `uol show einsum_ij_jk_ik`.
     """
     if not isinstance(equation, str):
         raise TypeCheckError(f"einsum: the equation is {shown(equation)}", hint='write einsum("ij,jk->ik", a, b)')
@@ -52,7 +54,26 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
     parsed = equation_of(spelt.equation)
     if len(given) != len(parsed.operands):
         raise ShapeError(f"einsum {equation!r} takes {len(parsed.operands)} tensors, not {len(given)}")
-    return _call(parsed.name, _broadcast(equation, spelt.unnamed, given) if spelt.unnamed else given)
+    wide = _broadcast(equation, spelt.unnamed, given) if spelt.unnamed else given
+    return _call(parsed.name, wide) if len(wide) <= 2 else _in_pairs(equation, parsed, wide)
+
+
+def _in_pairs(shown_equation: str, equation: Equation, given: list[Tensor]) -> Tensor:
+    """An equation of more than two operands, by those of two."""
+    sizes: dict[str, int] = {}
+    for number, (x, letters) in enumerate(zip(given, equation.operands, strict=True)):
+        if x.dim() != len(letters):
+            message = f"einsum {shown_equation!r}: operand {number} has {x.dim()} dims, and {len(letters)} letters"
+            raise ShapeError(message, hint="each dim has a letter, or `...` stands for those that have none")
+        for letter, size in zip(letters, x.shape, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                message = f"einsum {shown_equation!r}: {letter} is {size} in operand {number}, but {sizes[letter]} before"
+                raise ShapeError(message, hint="a letter has one size")
+    left = list(given)
+    for step in in_pairs(equation, sizes):
+        product = _call(step.equation.name, [left[step.first], left[step.second]])
+        left = [*(x for place, x in enumerate(left) if place not in (step.first, step.second)), product]
+    return left[0]
 
 
 def _broadcast(equation: str, unnamed: Sequence[tuple[int, int]], given: Sequence[Tensor]) -> list[Tensor]:
