@@ -1,6 +1,6 @@
 """uol: an operator is written once; CUDA, HIP, Ascend C and CPU kernels come from that one text.
 
-    uol.compile("softmax", target="hip:mi250x", dtype="f16", dims={"R": 4096, "C": 1024}).source
+    uol.compile("softmax", target="hip:mi250x", dtype="f16", dims={"S": 4096, "C": 1024}).source
     uol.ops.softmax(x)                      # a PyTorch operator
     uol.op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f32, f16) { y[*s] = x[*s] + x[*s] }")
 

@@ -221,5 +221,5 @@ def static_extent(expr: Expr) -> int:
     value = static(expr)
     if value is None:
         what = f" (here {expr.name})" if isinstance(expr, Var) else ""
-        raise ResourceError(f"a launch needs every dim as a number{what}", hint="give the dims: --dims R=4096,C=1024")
+        raise ResourceError(f"a launch needs every dim as a number{what}", hint="give the dims: --dims S=4096,C=1024")
     return value

@@ -24,7 +24,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "attention": attention,
     "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
-    "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask[:, None]),
+    "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask),
     "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
     "attention_pool": lambda q, k, v: attention(q[None, :, None].expand(k.shape[0], -1, -1, -1), k, v)[:, :, 0],
     "attention_scores": lambda q, k: q @ shared(q, k).mT / math.sqrt(q.shape[-1]),

@@ -10,7 +10,7 @@ from command_line import uol
 
 pytestmark = pytest.mark.usefixtures("toy", "own_cache")
 
-SOFTMAX = ("softmax", "--target", "toy", "--dims", "R=4,C=6")
+SOFTMAX = ("softmax", "--target", "toy", "--dims", "S=4,C=6")
 
 
 def test_list_names_every_operator() -> None:

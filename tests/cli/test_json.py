@@ -14,7 +14,7 @@ from uol.json_text import json_text
 
 pytestmark = pytest.mark.usefixtures("toy", "own_cache")
 
-SOFTMAX = "softmax --target toy --dims R=4,C=6"
+SOFTMAX = "softmax --target toy --dims S=4,C=6"
 GOOD = (
     "list",
     "show softmax",

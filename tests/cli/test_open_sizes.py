@@ -28,7 +28,7 @@ def test_compile_writes_a_bundle_that_check_takes(tmp_path: Path) -> None:
     assert uol("check", tmp_path / "softmax-cpu-host").out == "passed  10 files, 28 fields of the manifest, kernels\n"
 
 
-@pytest.mark.parametrize(("dims", "shape"), [("C=24", ["S", 24]), ("S=_x8,C=24", ["S_0", 8, 24]), ("R=4,C=_", [4, "C"])])
+@pytest.mark.parametrize(("dims", "shape"), [("C=24", ["S", 24]), ("S=_x8,C=24", ["S_0", 8, 24]), ("S=4,C=_", [4, "C"])])
 def test_explain_shows_what_is_open(dims: str, shape: list[object]) -> None:
     (found,) = json.loads(uol("explain", "softmax", "--dims", dims, "--json").out)
     assert found["arguments"][0]["shape"] == shape

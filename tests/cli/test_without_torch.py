@@ -22,7 +22,7 @@ for command in json.loads(sys.argv[1]):
     loaded[command] = [m for m in ("torch", "tvm") if m in sys.modules]
 print(json.dumps(loaded))
 """
-SOFTMAX = "softmax --dims R=4,C=6"
+SOFTMAX = "softmax --dims S=4,C=6"
 LIGHT = ("list", "show softmax", "doctor")
 HEAVY = (f"compile {SOFTMAX} --target cpu,cuda,hip,ascendc -o build", f"explain {SOFTMAX} --target cuda", f"run {SOFTMAX}")
 TWIN = (f"run {SOFTMAX} --target cuda --twin", "check build/softmax-hip-mi250x")

@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = {"uol": "uol"} | {room: f"uol/{room}" for room in ("ir", "codegen", "backends", "ops", "conformance")}
-COMPILE = ("-m", "uol.cli", "compile", "softmax", "--target", "cuda,hip", "--dims", "R=4,C=8", "-o", "build")
-RUN = ("-m", "uol.cli", "run", "softmax", "--target", "cuda", "--twin", "--dims", "R=4,C=8")
+COMPILE = ("-m", "uol.cli", "compile", "softmax", "--target", "cuda,hip", "--dims", "S=4,C=8", "-o", "build")
+RUN = ("-m", "uol.cli", "run", "softmax", "--target", "cuda", "--twin", "--dims", "S=4,C=8")
 NOT_SHIPPED = {"__pycache__"}
 
 

@@ -43,9 +43,9 @@ GRADIENTS = {
     "attention": ("", SCORE, WEIGHT),
     "causal_attention": ("", f"select(j <= i, {SCORE}, -inf)", WEIGHT),
     "masked_attention": (
-        ", mask: bool[B, L, M]",
-        f"select(mask[b, i, j], {SCORE}, -inf)",
-        f"select(mask[b, i, j], {WEIGHT}, 0)",
+        ", mask: bool[B, H, L, M]",
+        f"select(mask[b, h, i, j], {SCORE}, -inf)",
+        f"select(mask[b, h, i, j], {WEIGHT}, 0)",
     ),
 }
 """What is an input beside the others, the score, and its weight, the log-sum-exp being known."""

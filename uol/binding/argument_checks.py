@@ -39,6 +39,8 @@ def shown(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """`"did you mean softmax, softplus?"` for the known words closest to `word`; None when none is close."""
-    close = get_close_matches(word, sorted(known), n=3, cutoff=0.6)
+    """`"did you mean softmax, softplus?"` for the known words closest to `word`, whatever their case; None when none is
+    close."""
+    spelt = {each.lower(): each for each in sorted(known)}
+    close = [spelt[each] for each in get_close_matches(word.lower(), spelt, n=3, cutoff=0.6)]
     return f"did you mean {', '.join(close)}?" if close else None

@@ -1,10 +1,9 @@
 """From what a user names (`dtype="f16"`, `dims={"C": 1024}`, `attrs={"stride": 2}`) to an `Instance`.
 
-Dims. A pack `*S` takes a tuple of sizes under its name (`S=(8, 128)`), a size a dim (`S_0=8, S_1=128`), or a single number.
-Where an operator has one pack and it is not named, and every dim beside it is, sizes whose names the operator does not know
-are the pack's, in the order given: `softmax` over `T[*S, C]` takes `R=4096, C=1024`. A size that is left out, or None, is
-open, but for one that an equation of the `where` clause gives: D of `C == D*groups`. (A kernel that knows such a size is
-faster than one that takes it as an argument: it is mostly the depth of a contraction.)
+Dims. A pack `*S` takes a tuple of sizes under its name (`S=(8, 128)`), a size a dim (`S_0=8, S_1=128`), or a single number:
+`softmax` over `T[*S, C]` takes `S=4096, C=1024`. A size that is left out, or None, is open, but for one that an equation of
+the `where` clause gives: D of `C == D*groups`. (A kernel that knows such a size is faster than one that takes it as an
+argument: it is mostly the depth of a contraction.)
 
 Attributes. Those that are left out have their defaults, which may name other attributes.
 """
@@ -135,12 +134,10 @@ def name_dims(op: Op, dims: Mapping[str, object]) -> NamedDims:
     for pack in pack_names:
         if pack not in packs:
             packs |= _numbered(op, pack, unknown)
-    unbound = [p for p in pack_names if p not in packs]
-    if len(pack_names) == 1 and unbound and unknown and len(sizes) == len(dim_names):
-        packs[unbound[0]] = tuple(_size(op, n, s) for n, s in unknown.items())
-    elif unknown:
-        name, wanted = next(iter(unknown)), ", ".join([*dim_names, *(f"*{p}" for p in unbound)])
-        raise ShapeError(f"{op.name} has no dim {name!r}", hint=nearest(name, dim_names) or f"its dims are {wanted or 'none'}")
+    if unknown:
+        name, wanted = next(iter(unknown)), ", ".join([*dim_names, *(f"*{p}" for p in pack_names)])
+        hint = nearest(name, [*dim_names, *pack_names]) or f"its dims are {wanted or 'none'}"
+        raise ShapeError(f"{op.name} has no dim {name!r}", hint=hint)
     return NamedDims({n: sizes.get(n) for n in dim_names}, {p: packs.get(p) for p in pack_names})
 
 

@@ -72,7 +72,7 @@ class Alignment(nn.Module):
 
     def forward(self, tokens: Tensor, text: Tensor, there: Tensor) -> Any:
         q, k, v = (heads(x, self.heads) for x in (self.query(tokens), self.key(text), self.value(text)))
-        seen = there[:, None].expand(-1, tokens.shape[1], -1)  # alike for each query
+        seen = there[:, None, None]  # alike for each head and query
         read = ops.masked_attention(q, k, v, seen).transpose(1, 2).flatten(2)
         return ops.add_layer_norm(self.out(read), tokens, self.norm.weight, self.norm.bias, eps=self.norm.eps)
 

@@ -41,7 +41,7 @@ class MultiheadAttention(nn.MultiheadAttention):
             bias = attn_mask
             if bias.dtype is torch.bool:
                 bias = torch.zeros_like(bias, dtype=q.dtype).masked_fill(bias, float("-inf"))
-            found = self.biased(q, k, v, bias.to(q.dtype).expand(self.num_heads, *bias.shape))
+            found = self.biased(q, k, v, bias.to(q.dtype))
         y = _product(found.transpose(1, 2).flatten(2), self.out_proj.weight, self.out_proj.bias)  # nor does PyTorch call it
         return (y if self.batch_first else y.transpose(0, 1)), None
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from uol.binding.argument_checks import shown
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ir.syntax.surface import Op
+from uol.ir.syntax.surface import Name, Op
 from uol.ops.texts import family_of
 from uol.pytorch.layers import window_options
 
@@ -30,6 +30,8 @@ PROBABILITIES = {"dropout": "p"}
 """The attribute that is a probability, by operator."""
 CHANNELS = {"prelu": 1}
 """The input, by its place, that has a value for each channel (dim 1 of the first input), where the text broadcasts."""
+BROADCAST = {"masked_attention": "mask", "biased_attention": "bias"}
+"""The input that may have fewer dims than its text, or dims of 1, as a mask of PyTorch's attention may."""
 
 
 def with_forms(op: Op, call: Call, operators: Operators) -> Call:
@@ -40,6 +42,8 @@ def with_forms(op: Op, call: Call, operators: Operators) -> Call:
         return _aligned(call, operators(f"{op.name}_corners"))
     if op.name in PROBABILITIES:
         return _drawn(op, call)
+    if op.name in BROADCAST:
+        return _broadcast(op, call)
     if op.name in CHANNELS:
         return _by_channel(op, call)
     if not window_options.axes_of(op):
@@ -130,6 +134,31 @@ def _by_channel(op: Op, plain: Call) -> Call:
             given[names[place]] = each.reshape(-1, *[1] * (x.dim() - 2))
             return plain(**given)
         return plain(*inputs, **options)
+
+    return _named(call, plain)
+
+
+def _broadcast(op: Op, plain: Call) -> Call:
+    """The call with its one input of `BROADCAST` as a view of the size that the other inputs give it."""
+    names, wide = [p.name for p in op.params], BROADCAST[op.name]
+    dims = {p.name: [d.id for d in p.dims if isinstance(d, Name)] for p in op.params}
+
+    def call(*inputs: Any, **options: Any) -> object:
+        given = dict(zip(names, inputs, strict=False)) | options
+        x = given.get(wide)
+        sizes: dict[str, int] = {}
+        for name in names:
+            other = given.get(name)
+            if name != wide and isinstance(other, Tensor) and other.dim() == len(dims[name]):
+                sizes |= zip(dims[name], other.shape, strict=True)
+        if not isinstance(x, Tensor) or not sizes.keys() >= set(dims[wide]):
+            return plain(*inputs, **options)  # which says what is wrong
+        size = [sizes[dim] for dim in dims[wide]]
+        if x.dim() > len(size) or any([a not in (1, b) for a, b in zip(x.shape[::-1], size[::-1], strict=False)]):
+            shape = ", ".join(dims[wide])
+            message = f"{op.name}: {wide} is {list(x.shape)}, which does not broadcast to [{shape}] = {size}"
+            raise ShapeError(message, hint="sizes must be equal, or 1, from the last dim on")
+        return plain(**{**given, wide: x.expand(size)})
 
     return _named(call, plain)
 
