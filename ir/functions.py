@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from uol.ir.types import DTYPES, INDEX
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,14 +25,14 @@ class Function:
     arity       number of arguments, all of the type of the result
     domain      where it is defined, in words; NaN elsewhere
     ulp         bound per float type, in ulp of the result
-    integers    whether it is defined for integers too
+    integers    the integer types that it is defined for, too
     """
 
     name: str
     arity: int
     domain: str
     ulp: Mapping[str, float]
-    integers: bool = False
+    integers: frozenset[str] = frozenset()
 
     @property
     def reference(self) -> Callable[..., NDArray[Any]]:
@@ -45,6 +47,7 @@ def _bounds(f32: float, f64: float) -> dict[str, float]:
 
 
 _EXACT = _bounds(0.0, 0.0)
+_INTEGERS = frozenset({*(name for name, info in DTYPES.items() if info.kind in ("int", "uint")), INDEX})
 
 
 def _table(*functions: Function) -> dict[str, Function]:
@@ -66,11 +69,11 @@ FUNCTIONS: Mapping[str, Function] = _table(
     Function("cos", 1, "finite x", _bounds(2.0, 2.0)),
     Function("tanh", 1, "all reals", _bounds(2.0, 2.0)),
     Function("erf", 1, "all reals", _bounds(3.0, 2.0)),
-    Function("pow", 2, "x > 0, or whole y", _bounds(8.0, 2.0)),
-    Function("abs", 1, "all reals", _EXACT, integers=True),
+    Function("pow", 2, "x > 0, or whole y", _bounds(8.0, 2.0), frozenset({"i32"})),
+    Function("abs", 1, "all reals", _EXACT, integers=_INTEGERS),
     Function("floor", 1, "all reals", _EXACT),
     Function("ceil", 1, "all reals", _EXACT),
     Function("round", 1, "all reals; halves go to the even neighbour", _EXACT),
-    Function("max", 2, "all reals; NaN if either is", _EXACT, integers=True),
-    Function("min", 2, "all reals; NaN if either is", _EXACT, integers=True),
+    Function("max", 2, "all reals; NaN if either is", _EXACT, integers=_INTEGERS),
+    Function("min", 2, "all reals; NaN if either is", _EXACT, integers=_INTEGERS),
 )

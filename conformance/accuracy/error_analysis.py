@@ -359,6 +359,13 @@ def _not(x: Enclosure) -> Enclosure:
     return Enclosure(~x.value, ~x.high, ~x.low)
 
 
+def _integer_power(base: int, power: int) -> int:
+    """base ** power, by its last 32 bits; a reciprocal is truncated."""
+    if power >= 0:
+        return pow(int(base), int(power), 2**32)
+    return int(base) ** (power % 2) if abs(base) == 1 else 0
+
+
 def _integer(fn: str, args: tuple[Array, ...], dtype: str) -> Array:
     """Integers and indices, exact; values wrap to their type, indices do not."""
     a, b = args[0].astype(np.int64), args[-1].astype(np.int64)
@@ -377,6 +384,8 @@ def _integer(fn: str, args: tuple[Array, ...], dtype: str) -> Array:
             result = -a
         case "abs":
             result = np.abs(a)
+        case "pow":
+            result = np.vectorize(_integer_power, otypes=[np.int64])(a, b)
         case _:
             raise UolError(f"no integer form of {fn!r}")
     return result if dtype not in DTYPES else np.asarray(round_to(result, dtype))

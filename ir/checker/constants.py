@@ -76,7 +76,7 @@ def natural_type(env: Environment, *nodes: Node) -> str:
             return env.draft.scalar_type
         if isinstance(node, Name) and env.is_float_attribute(node.id):
             return env.draft.scalar_type
-        if isinstance(node, Apply) and node.fn in FUNCTIONS and not FUNCTIONS[node.fn].integers:
+        if isinstance(node, Apply) and node.fn in FUNCTIONS and not INDEX not in FUNCTIONS[node.fn].integers:
             return env.draft.scalar_type
         inner = natural_type(env, *surface.operands(node))
         if inner != INDEX:
@@ -190,7 +190,7 @@ def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
     function = FUNCTIONS[fn]
     if len(node.args) < function.arity or (len(node.args) > function.arity and fn not in ("max", "min")):
         raise mismatch(env.op, node, f"`{fn}` takes {some(function.arity, 'argument')}, not {len(node.args)}")
-    if not function.integers and not is_float(dtype):
+    if not is_float(dtype) and dtype not in function.integers:
         raise mismatch(env.op, node, f"`{fn}` is for floats; {_article(dtype)} is needed here", "cast its argument: `f32(...)`")
     args = [constant(env, a, dtype) for a in node.args]
     out = fold(fn, tuple(args[: function.arity]), dtype)

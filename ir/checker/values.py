@@ -239,7 +239,7 @@ def _function(scope: Scope, node: Apply, want: str | None) -> Expr:
     args = unify(scope, node, _arguments(scope, node, count), want, f"`{node.fn}`")
     dtype = args[0].type
     name = TRUTH_EXTREMA.get(node.fn, node.fn) if dtype == "bool" else node.fn
-    if name in FUNCTIONS and not (is_float(dtype) or is_integer(dtype) and function.integers):
+    if name in FUNCTIONS and not (is_float(dtype) or dtype in function.integers):
         raise mismatch(scope.op, node, f"`{node.fn}` is not for {dtype}", "cast its argument: `f32(...)`")
     out = Call(name, args[: function.arity], dtype, node.span)
     for more in args[function.arity :]:

@@ -21,6 +21,7 @@ from uol.ir.program.walk import axes_of, bound, variables, walk
 from uol.ir.types import INDEX, NARROW, integer_range, is_float
 
 Array = NDArray[Any]
+_WORD = np.uint64(2**32 - 1)
 
 
 def storage(dtype: str) -> type[np.generic]:
@@ -146,10 +147,22 @@ def apply(fn: str, args: list[Array], dtype: str) -> Array:
     """A built-in or an operator of the language on evaluated operands."""
     if fn in ("/", "%") and not is_float(dtype):
         return _integer_division(fn, args[0], args[1], dtype)
+    if fn == "pow" and not is_float(dtype):
+        return wrap(_integer_power(args[0], args[1]), dtype)
     result = _OPERATORS[fn](*args) if fn in _OPERATORS else FUNCTIONS[fn].reference(*args)
     if fn in COMPARISONS or dtype in ("bool", INDEX):
         return np.asarray(result)
     return np.asarray(result) if is_float(dtype) else wrap(np.asarray(result), dtype)
+
+
+def _integer_power(base: Array, power: Array) -> Array:
+    """base ** power modulo 2**32. A negative power is the reciprocal, which truncates to 0 but of 1 and -1."""
+    result, factor = np.ones(np.broadcast_shapes(base.shape, power.shape), np.uint64), base.astype(np.uint64) & _WORD
+    for bit in range(31):
+        result = np.where(power >> bit & 1, result * factor & _WORD, result)
+        factor = factor * factor & _WORD
+    of_one = np.where(base == -1, 1 - 2 * (power & 1), base == 1)
+    return np.where(power < 0, of_one, result.astype(np.int64))
 
 
 def cast(value: Array, dtype: str) -> Array:

@@ -71,3 +71,36 @@ def test_dims_without_a_letter_that_do_not_fit(equation: str, shapes: list[tuple
         uol.ops.einsum(equation, *map(torch.ones, shapes))
     assert message in str(raised.value)
     assert raised.value.hint
+
+
+TRUTH = torch.tensor([[True, False, True, False], [False, False, True, True]])
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"])
+def test_truth_values_compare(name: str) -> None:
+    assert torch.equal(getattr(uol.ops, name)(TRUTH, TRUTH.flip(1)), getattr(torch, name)(TRUTH, TRUTH.flip(1)))
+
+
+def test_truth_values_have_extrema_and_casts() -> None:
+    assert torch.equal(uol.ops.amax(TRUTH), TRUTH.amax(-1))
+    assert torch.equal(uol.ops.amin(TRUTH), TRUTH.amin(-1))
+    numbers = torch.tensor([0.0, -0.0, 2.0, float("nan"), -float("inf")])
+    for x in (numbers, torch.tensor([0, -1, 2**31 - 1], dtype=torch.int32), TRUTH):
+        assert torch.equal(uol.ops.cast(x, dtype=torch.bool), x.to(torch.bool))
+        assert torch.equal(uol.ops.cast(x == x, dtype=torch.float16), (x == x).to(torch.float16))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
+def test_places_of_extrema_of_integers(dtype: torch.dtype) -> None:
+    x = torch.tensor([[3, 1, 3, 1], [2, 2, 0, 0], [7, 2**31 - 1, 7, 0]]).to(dtype)
+    for name in ("argmax", "argmin"):
+        assert torch.equal(getattr(uol.ops, name)(x), getattr(torch, name)(x, -1))
+    assert torch.equal(torch.stack(uol.ops.max_with_index(x)), torch.stack([x.amax(-1).to(dtype), x.argmax(-1).to(dtype)]))
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.int8, torch.uint8])
+def test_powers_of_integers_wrap(dtype: torch.dtype) -> None:
+    low, high = torch.iinfo(dtype).min, torch.iinfo(dtype).max
+    bases = torch.tensor([*range(-5, 8), 46341, low, high]).to(dtype)
+    powers = torch.tensor([0, 1, 2, 3, 31, 32, 33, 100, -1, -2, -3, low, high]).clamp(low, high).to(dtype)
+    assert torch.equal(uol.ops.pow(bases[:, None], powers), torch.pow(bases[:, None], powers))

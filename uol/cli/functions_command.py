@@ -6,6 +6,7 @@ from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_table
 from uol.ir.functions import FUNCTIONS, Function
 from uol.ir.gradients.derivatives import DERIVATIVES
+from uol.ir.types import INDEX
 
 TYPES = ("f64", "f32")
 """The types that functions are computed in; the narrower ones are computed in f32 and rounded once."""
@@ -26,7 +27,11 @@ def _row(function: Function) -> tuple[str, ...]:
 
 
 def _domain(function: Function) -> str:
-    return function.domain.replace("x", "a").replace("y", "b") + (" and integers" if function.integers else "")
+    return function.domain.replace("x", "a").replace("y", "b") + (f" and {_integers(function)}" if function.integers else "")
+
+
+def _integers(function: Function) -> str:
+    return "integers" if INDEX in function.integers else ", ".join(sorted(function.integers))
 
 
 def _record(function: Function) -> dict[str, object]:
@@ -34,7 +39,7 @@ def _record(function: Function) -> dict[str, object]:
         "name": function.name,
         "arguments": function.arity,
         "domain": function.domain,
-        "integers": function.integers,
+        "integers": sorted(function.integers - {INDEX}),
         "ulp": dict(function.ulp),
         "derivatives": list(DERIVATIVES[function.name]),
     }

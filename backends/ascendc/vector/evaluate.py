@@ -254,7 +254,7 @@ class Evaluator:
                 return self._wrapped(self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1"), dtype)
             case _, [a] if fn in FUNCTIONS and is_float(dtype):
                 return FUNCTIONS[fn](self.unit, self.lanes(a, "f32", frozenset()))
-            case "pow", [a, b]:
+            case "pow", [a, b] if is_float(dtype):
                 return power(self.unit, self.lanes(a, "f32", UNIFORM), self.lanes(b, "f32", UNIFORM))
             case "abs", [Lanes() as a]:
                 negative = self.unit.unary("Muls", a.kept(), "-1")

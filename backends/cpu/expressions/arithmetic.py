@@ -77,6 +77,20 @@ def floor_divide(share: Share, x: Term, y: Term, dtype: str) -> Term:
     return tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, negate(share, x, dtype)), quotient)
 
 
+def integer_power(share: Share, x: Term, y: Term) -> Term:
+    """x ** y of int32, modulo 2**32, by squaring. A negative power is the reciprocal, which truncates to 0 but of 1 and -1."""
+    x, y = share(x), share(y)
+    zero, one, minus_one = (constant(value, "i32") for value in (0, 1, -1))
+    result, factor = one, x
+    for bit in range(31):
+        is_set = tirx.EQ((y >> constant(bit, "i32")) & one, one)
+        result = share(tirx.Select(is_set, wrapping(share, "*", result, factor, "i32"), result))
+        factor = share(wrapping(share, "*", factor, factor, "i32"))
+    sign = tirx.Select(tirx.EQ(y & one, one), minus_one, one)
+    reciprocal = tirx.Select(tirx.EQ(x, one), one, tirx.Select(tirx.EQ(x, minus_one), sign, zero))
+    return tirx.Select(tirx.LT(y, zero), reciprocal, result)
+
+
 def natural_quotient(share: Share, fn: str, x: Term, y: Term) -> Term:
     """`x / y` or `x % y` of integers that are not negative, 0 where y is 0, by the processor's own division. Where TVM knows no
     sign it rounds down by conditions that take it a hundred times as long to compile."""
