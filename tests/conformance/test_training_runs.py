@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_checkpoint(dtype: str, more: int, tmp_path: Path) -> None:
     def broken(seed: int, step: int) -> Batch:
         x, t = batch(seed, step)
-        return (x * float("nan") if step >= 7 else x), t
+        return (x * float("inf") if step >= 7 else x), t
 
     def in_f32(module: nn.Module, given: Batch) -> torch.Tensor:
         return loss(module, (given[0].float(), given[1]))
@@ -104,6 +104,63 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_checkpoint(dtype:
     if not more:
         kept = torch.load(tmp_path / checkpoint.FILE, weights_only=True)
         assert kept["record"]["steps"] == 6 and "checkpoint of 6 steps is kept" in record.stopped
+
+
+def test_a_nan_in_a_batch_ends_the_run_before_any_side_sees_it(tmp_path: Path) -> None:
+    def broken(seed: int, step: int) -> Batch:
+        x, t = batch(seed, step)
+        if step == 7:
+            x[3, 1] = float("nan")
+        return x, t
+
+    def blind(module: nn.Module, given: Batch) -> torch.Tensor:  # a network in which a NaN is lost, as in a maximum
+        return loss(module, (given[0].nan_to_num(), given[1]))
+
+    record = run(replace(TASK, batch=broken, loss=blind), options(tmp_path), quietly)
+    said = "the batch of step 7, which both sides are given, holds NaN in its tensor 0 (1 of 32 values)"
+    assert record.stopped == f"{said}; the checkpoint of 6 steps is kept"
+    assert record.steps == 7 and torch.load(tmp_path / checkpoint.FILE, weights_only=True)["record"]["steps"] == 6
+
+
+@pytest.mark.parametrize("side", ["uol", "pytorch"])
+def test_a_nan_gradient_of_one_side_in_the_last_step_is_no_success(side: Side, tmp_path: Path) -> None:
+    class Steps:
+        seen = 0
+
+    def breaks(module: nn.Module, given: Batch) -> torch.Tensor:
+        found = loss(module, given)
+        if (side == "uol") != isinstance(module, Ours) or not torch.is_grad_enabled() or given[0].shape[0] != 8:
+            return found
+        Steps.seen += 1
+        nothing = module.weight.sum() * 0  # its square root is 0, and has an infinite derivative
+        return found + (nothing.sqrt() * 0 if Steps.seen == 12 else 0)
+
+    task = replace(TASK, loss=breaks, validate=lambda module: 0.5)
+    record = run(task, options(tmp_path), quietly)
+    assert record.stopped == f"the parameter weight of {side} is not finite after step 11; the checkpoint of 9 steps is kept"
+    kept = torch.load(tmp_path / checkpoint.FILE, weights_only=True)
+    assert kept["record"]["steps"] == 9
+    assert all(v.isfinite().all() for v in kept["trainings"][side]["module"].values())
+
+
+def test_a_scaled_run_does_not_end_in_a_loss_that_was_skipped(tmp_path: Path) -> None:
+    def broken(seed: int, step: int) -> Batch:
+        x, t = batch(seed, step)
+        return (x * float("inf") if step == 11 else x), t
+
+    def in_f32(module: nn.Module, given: Batch) -> torch.Tensor:
+        return loss(module, (given[0].float(), given[1]))
+
+    given = replace(options(tmp_path), recipe=replace(RECIPE, dtype="f16"))
+    record = run(replace(TASK, batch=broken, loss=in_f32), given, quietly)
+    assert record.stopped == "the loss of uol is nan at step 11, the last one; the checkpoint of 9 steps is kept"
+
+
+def test_a_figure_that_is_nan_is_not_kept(tmp_path: Path) -> None:
+    figures = iter([0.5, 0.5, 0.5, float("nan")])
+    record = run(replace(TASK, validate=lambda module: next(figures)), options(tmp_path), quietly)
+    assert record.stopped == "the loss kept apart of pytorch is nan after step 5; the checkpoint of 3 steps is kept"
+    assert torch.load(tmp_path / checkpoint.FILE, weights_only=True)["record"]["steps"] == 3
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

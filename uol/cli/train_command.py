@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -24,6 +27,7 @@ DtypeOption = Annotated[str, typer.Option("--dtype", help="f32, f16 (with a scal
 SideOption = Annotated[str, typer.Option("--side", help="uol or pytorch alone; both take turns where it is not given.")]
 EveryOption = Annotated[int, typer.Option("--every", min=1, help="Steps from one validation and checkpoint to the next.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Train anew over the training that the folder holds.")]
 DTYPES, SIDES = ("f32", "f16", "bf16"), ("uol", "pytorch")
 
 
@@ -36,16 +40,19 @@ def train(
     side: SideOption = "",
     every: EveryOption = 100,
     resume: ResumeOption = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model path on real data, beside PyTorch from the same parameters on the same batches.
 
     Writes a checkpoint, training.json and training.html (the losses of both sides in one plot). A run that was killed goes on
-    by --resume, to the same numbers.
+    by --resume, to the same numbers. A folder that holds a training is not trained into without --resume or --force.
 
-    Exit status: 0 done, 1 a loss that is not finite stopped it (the last checkpoint stays), 2 bad input.
+    Exit status: 0 done, 1 a NaN in a batch, or a loss, gradient or figure that is not finite, stopped it (the last checkpoint
+    stays), 2 bad input.
     """
     from uol.conformance.paths import task_of
+    from uol.conformance.paths.training.checkpoint import make_room
     from uol.conformance.paths.training.run import RunOptions, run
     from uol.conformance.report.files import require_writable, write_training
 
@@ -53,10 +60,14 @@ def train(
     sides = _among("--side", side, SIDES) if side else SIDES
     recipe = replace(task.recipe, dtype=_among("--dtype", dtype, DTYPES)[0])
     place = folder or Path("train") / path
+    if resume and force:
+        raise UolError("--resume goes on with a training, --force removes it", hint="give one of them")
     require_writable(place)
+    if not resume:
+        make_room(place, overwrite=force)
     total = steps or task.steps
     options = RunOptions(recipe, total, seed, cast("tuple[Side, ...]", sides), place, every, resume)
-    with counted(f"training {path}", total) as report:
+    with ended_by_sigterm(), counted(f"training {path}", total) as report:
         record = run(task, options, lambda r: report(r.steps, total, _note(r)))
     page = write_training(record, place)
     if as_json:
@@ -65,6 +76,20 @@ def train(
         _print(record, page)
     if record.stopped:
         raise typer.Exit(1)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Within it, SIGTERM ends the command as an interrupt does: what is being written is taken away."""
+
+    def end(signal_number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + signal_number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _among(option: str, value: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,9 +9,23 @@ from typing import Any
 import torch
 
 from uol.ir.errors import ResourceError, UolError
-from uol.whole_file import replacing
+from uol.whole_file import remove_unfinished, replacing
 
 FILE = "checkpoint.pt"
+OUTPUTS = (FILE, "training.json", "training.html")
+"""What a training leaves in its folder."""
+
+
+def make_room(folder: Path, *, overwrite: bool) -> None:
+    """Readies a folder for a new training: what killed ones left half-written goes, and with `overwrite` all that an earlier
+    one left. Raises UolError where there is something of an earlier one otherwise."""
+    _sweep(folder)
+    there = [name for name in OUTPUTS if (folder / name).exists()]
+    if there and not overwrite:
+        message = f"{str(folder)!r} holds a training already: {', '.join(there)}"
+        raise UolError(message, hint="go on with it by --resume, train anew over it by --force, or give another folder: -o DIR")
+    for name in there:
+        (folder / name).unlink()
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:
@@ -33,6 +47,7 @@ def load(folder: Path, of: Mapping[str, Any]) -> dict[str, Any]:
     """The checkpoint of a folder. Raises ResourceError where there is none or it cannot be read, and UolError where it is not
     `of` what is to be trained (path, seed, recipe)."""
     path = folder / FILE
+    _sweep(folder)
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
     except FileNotFoundError as error:
@@ -45,3 +60,9 @@ def load(folder: Path, of: Mapping[str, Any]) -> dict[str, Any]:
             message = f"the checkpoint {str(path)!r} is of another {name}: {state.get(name)!r}, not {value!r}"
             raise UolError(message, hint=f"give its {name}, or another folder")
     return state
+
+
+def _sweep(folder: Path) -> None:
+    """Takes away what killed trainings have left half-written."""
+    for name in OUTPUTS:
+        remove_unfinished(folder / name)

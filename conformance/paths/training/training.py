@@ -55,6 +55,16 @@ class Training:
             self.schedule.step()
         return value
 
+    def not_finite(self) -> str:
+        """The first parameter, or gradient of one, with an infinity or a NaN in it: "gradient of fc.weight"; empty where all is
+        finite. A scaled gradient may overflow: the scaler skips it."""
+        for name, parameter in self.module.named_parameters():
+            if not parameter.detach().isfinite().all():
+                return f"parameter {name}"
+            if parameter.grad is not None and not self.scaler.is_enabled() and not parameter.grad.isfinite().all():
+                return f"gradient of {name}"
+        return ""
+
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on but the batches; between two steps of the optimiser the gradients, too."""
         gradients = {n: p.grad for n, p in self.module.named_parameters() if p.grad is not None}
