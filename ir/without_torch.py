@@ -18,6 +18,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from uol.ir.forking import unforked
+
 RELAX = "tvm.relax"
 
 
@@ -63,5 +65,5 @@ def relax_left_out() -> Iterator[None]:
 def import_tvm() -> None:
     """Loads TVM with its compiler of TensorIR (about 1 s), but neither torch nor Relax."""
     if "tvm" not in sys.modules:
-        with torch_refused(), relax_left_out():
+        with unforked(firmly=True), torch_refused(), relax_left_out():
             import tvm  # noqa: F401

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from threading import RLock
 
+from uol.ir.forking import fork_lock, unforked
 from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax.surface import Op
 from uol.ops.trees import trees_of
@@ -31,7 +31,7 @@ GRADIENTS = "gradients"
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
 
-READING = RLock()
+READING = fork_lock()
 
 
 class TextLibrary(Library):
@@ -93,7 +93,7 @@ class TextLibrary(Library):
         return len(self._families) + super().__len__()
 
     def _read(self, name: str) -> None:
-        with READING:  # a thread that finds a name gone finds its operator there
+        with unforked(), READING:  # a thread that finds a name gone finds its operator there
             family = self._families.get(name)
             if family is not None:
                 super().add(_trees(family)[name])

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from uol import ops
+from uol.ir.forking import unforked
 
 if TYPE_CHECKING:
     from uol.checking import checked
@@ -94,6 +95,11 @@ __all__ = [
 
 def _operator(name: str) -> object:
     """The PyTorch operator behind `uol.ops.<name>`; torch is loaded here, and only for a name that there is."""
+    with unforked(firmly=True):
+        return _found_operator(name)
+
+
+def _found_operator(name: str) -> object:
     from uol.ops.other_names import ALIASES
     from uol.ops.variadic import VARIADIC
 
@@ -118,11 +124,13 @@ if "torch" in sys.modules:  # so that `torch.ops.uol.<name>` finds what it names
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        value: object = getattr(import_module(_HOME[name]), name)
+        with unforked(firmly=True):
+            value: object = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
     if name in _PACKAGES:
-        return import_module(f"uol.{name}")
+        with unforked(firmly=True):
+            return import_module(f"uol.{name}")
     raise AttributeError(f"module 'uol' has no attribute {name!r}")
 
 

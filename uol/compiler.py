@@ -25,6 +25,7 @@ from uol.compilation.request import Request, Strides, Target, resolve_target
 from uol.compilation.symbols import symbol_of
 from uol.compilation.tuning import default_policy
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
+from uol.ir.forking import unforked
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 
@@ -113,7 +114,8 @@ class Compiled:
         """The same on the device of that index, as PyTorch counts the target's devices, without any check. Kernels of any size
         are built when the first call comes that takes them, where the target builds them one by one."""
         if index not in self._loaded:
-            self._loaded[index] = self._load(index)
+            with unforked():
+                self._loaded[index] = self._load(index)
         return self._loaded[index]
 
     def _load(self, index: int) -> Loaded:
@@ -180,16 +182,17 @@ def compile(
     ...
     >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
-    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
-    sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
-    attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
-    layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
-    instance = bind_open_names(_operator(op), dtype, sizes, attributes)
-    if instance.open_dims:
-        _require_openable(instance, resolved, layouts)
-    named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
-    layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
-    return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
+    with unforked():
+        resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
+        sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
+        attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
+        layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
+        instance = bind_open_names(_operator(op), dtype, sizes, attributes)
+        if instance.open_dims:
+            _require_openable(instance, resolved, layouts)
+        named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
+        layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
+        return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
 
 
 def _compiled(request: Request) -> Compiled:

@@ -13,6 +13,7 @@ from uol.backends.loading.memory import DeviceMemory, Workspaces, on_device
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ShapeError
+from uol.ir.forking import fork_lock
 
 
 class Enqueue(Protocol):
@@ -46,7 +47,7 @@ class DeviceOperator:
     arity: int = field(init=False)
     workspace_bytes: int = field(init=False)
     workspaces: Workspaces = field(init=False)
-    lock: RLock = field(default_factory=RLock)
+    lock: RLock = field(default_factory=fork_lock)
 
     def __post_init__(self) -> None:
         self.index = self.memory.index

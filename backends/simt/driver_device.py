@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from threading import local
 from typing import Any
 
 from uol.backends.simt.driver_api import Driver, DriverSource, Handle
 from uol.codegen.backend import Kernel
-from uol.ir.errors import ResourceError, ToolchainError
+from uol.ir.errors import DeviceError, ResourceError, ToolchainError
+from uol.ir.forking import in_child
 
 WRONG_IMAGE = frozenset({200, 209, 222})
 """What a driver answers to a binary that is not for its device, or newer than itself: CUDA_ERROR_INVALID_IMAGE,
@@ -153,4 +154,17 @@ class DriverDevice:
 def device_of(source: DriverSource, index: int) -> DriverDevice:
     """The device of an index, once a process. Raises ToolchainError where the driver or the device is missing."""
     driver = source.open()
-    return DriverDevice(driver, index, driver.handle(index))
+    device = DriverDevice(driver, index, driver.handle(index))
+    in_child(partial(_refuse, device))
+    return device
+
+
+def _refuse(device: DriverDevice) -> None:
+    """In a forked child the device is the parent's: a driver that was woken before the fork does not work there, and PyTorch
+    refuses its tensors, too."""
+
+    def refuse(*_: object) -> int:
+        message = f"{device.where} was opened before this process was forked, and a driver does not survive a fork"
+        raise DeviceError(message, hint="start the process by 'spawn' or 'forkserver', or open the device in the child alone")
+
+    object.__setattr__(device, "get_current", refuse)

@@ -15,6 +15,7 @@ from uol.backends.simt.driver_device import DriverDevice
 from uol.backends.simt.loading import Launches, loaded_launches
 from uol.codegen.backend import Artifact
 from uol.ir.errors import ShapeError
+from uol.ir.forking import fork_lock
 from uol.ir.types import DTYPES
 
 Table = NDArray[np.int64]
@@ -32,7 +33,7 @@ class ForeachOperator:
     element_bytes: tuple[int, ...]
     launches: Launches
     kept: dict[int, Workspaces] = field(default_factory=dict)
-    lock: RLock = field(default_factory=RLock)
+    lock: RLock = field(default_factory=fork_lock)
 
     def workspace_bytes(self, runs: int) -> int:
         """What the tables of so many runs take on the device."""

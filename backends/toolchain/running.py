@@ -11,6 +11,7 @@ from uol.backends.cache.disk_errors import build_folder
 from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Module
 from uol.ir.errors import ToolchainError
+from uol.ir.forking import forks_allowed
 
 TIMEOUT_S = 600
 
@@ -45,16 +46,17 @@ def run_tool(
 ) -> subprocess.CompletedProcess[str]:
     """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time."""
     try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
+        with forks_allowed():
+            return subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
 

@@ -24,6 +24,7 @@ from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.request import Request, Stage
 from uol.compilation.symbols import renamed
 from uol.ir.errors import ResourceError
+from uol.ir.forking import unforked
 from uol.ir.program.nodes import Program
 from uol.operators.registry import catalogue
 
@@ -71,6 +72,11 @@ def module_records(backend: Backend) -> Records[Module]:
 
 def generate(request: Request) -> Module:
     """Program, kernel graph, schedules, text: nothing from the cache."""
+    with unforked():
+        return _generate(request)
+
+
+def _generate(request: Request) -> Module:
     program = program_of(request)
     from uol.codegen.choice import compile_graph
     from uol.codegen.lowering import lower

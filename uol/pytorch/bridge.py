@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from threading import RLock
 
 import torch
 
 from uol.ir.errors import UolError
+from uol.ir.forking import fork_lock, unforked
 from uol.ir.library import GRADIENT
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import catalogue, find_operator
@@ -25,7 +25,7 @@ from uol.pytorch.namespace import underway
 from uol.pytorch.schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
-DEFINING = RLock()
+DEFINING = fork_lock()
 """An operator is defined once, by whichever thread names it first."""
 _defined: dict[str, TorchOperator] = {}
 _refused: dict[str, str] = {}
@@ -39,7 +39,7 @@ def define_all() -> None:
 
 def define(op: Op) -> None:
     """Makes an operator known to PyTorch, where it is not yet. What PyTorch refuses, `operator` says."""
-    with DEFINING:
+    with unforked(firmly=True), DEFINING:
         if op.name in _defined or op.name in _refused:
             return
         try:
@@ -83,7 +83,7 @@ def require_first(op: Op) -> None:
 
 def generated(op: Op) -> Gradient:
     """An operator that was made from another one's text, as autograd knows it; defined now, where PyTorch does not know it."""
-    with DEFINING:
+    with unforked(firmly=True), DEFINING:
         if op.name not in _defined:
             _defined[op.name] = _define(op)
         return _defined[op.name].gradient

@@ -21,6 +21,7 @@ from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
 from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
+from uol.ir.forking import unforked
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import launch_of, require_one_device, target_of
@@ -208,7 +209,8 @@ class TorchOperator:
         prepared = self.prepared.get(key)
         if prepared is None:
             try:
-                prepared = self._prepare(inputs, options, outs)
+                with unforked():
+                    prepared = self._prepare(inputs, options, outs)
             except NO_KERNEL as error:
                 raise advised(self.op, error) from error.__cause__
             remember(self.prepared, key, prepared)

@@ -26,6 +26,7 @@ from uol.binding.argument_checks import shown
 from uol.binding.layouts import is_dense
 from uol.compilation.foreach_launch import ForeachKernel, are_apart
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
+from uol.ir.forking import unforked
 from uol.pytorch.bridge import operator
 from uol.pytorch.devices import foreach_kernel_on
 from uol.pytorch.fallback import MODE
@@ -168,7 +169,8 @@ def _launched(
 @cache
 def _kernel(name: str, device: torch.device, dtype: str, attributes: tuple[tuple[str, int], ...]) -> ForeachKernel | None:
     required = {a.name: 0.0 for a in in_place_operator(name).op.attributes if a.default is None}
-    return foreach_kernel_on(device, name, dtype, {**required, **dict(attributes)})
+    with unforked():
+        return foreach_kernel_on(device, name, dtype, {**required, **dict(attributes)})
 
 
 def _lying_alike(columns: Sequence[Sequence[Tensor]]) -> Mapping[torch.dtype | None, Sequence[int]]:

@@ -14,6 +14,7 @@ import torch
 from torch.autograd import forward_ad
 
 from uol.ir.errors import UolError
+from uol.ir.forking import unforked
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax.surface import Op
 from uol.operators.gradients import backward_of, saving_of
@@ -64,8 +65,9 @@ class Gradient:
     def saving(self) -> Gradient | None:
         """The operator that runs in the place of this one where a gradient is recorded, so that it can be saved what the
         gradient reads; None where this one gives all."""
-        found = saving_of(self.op)
-        return None if found is None else self.define(found)
+        with unforked():
+            found = saving_of(self.op)
+            return None if found is None else self.define(found)
 
     @cached_property
     def reads_result_alone(self) -> bool:
@@ -89,7 +91,8 @@ class Gradient:
         """The way back for the inputs that need a gradient; None where none of them does."""
         if needed not in self.made:
             wrt = tuple(n for n, need in zip(self.names, needed, strict=True) if need and n in self.differentiable)
-            self.made[needed] = Way(self.op, backward_of(self.op, wrt), self.define) if wrt else None
+            with unforked():
+                self.made[needed] = Way(self.op, backward_of(self.op, wrt), self.define) if wrt else None
         return self.made[needed]
 
     def call(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:

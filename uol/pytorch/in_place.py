@@ -25,6 +25,7 @@ from uol.compilation.pipeline import module_of
 from uol.compilation.request import Request
 from uol.compiler import Compiled
 from uol.ir.errors import ShapeError, UolError
+from uol.ir.forking import unforked
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.aliasing import aliases_of
@@ -105,7 +106,8 @@ class InPlaceOperator:
         prepared = self.prepared.get(key)
         if prepared is None:
             try:
-                prepared = self._prepare(inputs, options)
+                with unforked():
+                    prepared = self._prepare(inputs, options)
             except NO_KERNEL as error:
                 raise advised(self.op, error) from error.__cause__
             remember(self.prepared, key, prepared)
@@ -254,7 +256,7 @@ def in_place_operator(name: str) -> InPlaceOperator:
     if not aliases:
         raise UolError(f"{name} overwrites nothing", hint="register it with uol.op(text, aliases={input: result})")
     bridge.operator(name)
-    with bridge.DEFINING:
+    with unforked(firmly=True), bridge.DEFINING:
         return _made.get(name) or _define(name, op, aliases)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from uol.backends.cpu.runtime.thread_pool import parallel_launch
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.ir.errors import ResourceError
+from uol.ir.forking import in_child
 
 LAUNCH_SLOT = "__TVMBackendParallelLaunch"
 """The variable through which a library's kernels run parallel loops; absent where it has none."""
+_connected: weakref.WeakSet[ctypes.CDLL] = weakref.WeakSet()
 
 
 def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
@@ -30,4 +32,14 @@ def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
     except ValueError:
         return library
     slot.value = parallel_launch().value
+    _connected.add(library)
     return library
+
+
+def _connect_anew() -> None:
+    """In a forked child: where loops do not run on the pool, which knows of forks, they ran on threads that are gone."""
+    for library in _connected:
+        ctypes.c_void_p.in_dll(library, LAUNCH_SLOT).value = parallel_launch().value
+
+
+in_child(_connect_anew)

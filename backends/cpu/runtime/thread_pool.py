@@ -3,6 +3,9 @@
 It is `uol_threads.c`, compiled when it is first needed and kept in the cache folder. Where there is no C compiler, TVM's
 own pool does the work. Beside PyTorch it runs on the threads of PyTorch's OpenMP: those spin for some milliseconds after each
 of its operators, and would hold the cores that a second pool needs.
+
+A forked child has none of these threads. Its first parallel loop starts new ones, no more than PyTorch may use there (one in a
+worker of a DataLoader); where TVM's pool did the work, which cannot be started anew, loops run in the calling thread.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -24,19 +28,36 @@ from uol.backends.toolchain.running import run_tool
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.backends.toolchain.tool_identity import identity_of
 from uol.ir.errors import ResourceError, ToolchainError
+from uol.ir.forking import is_forked
 
 SOURCE = Path(__file__).parent / "uol_threads.c"
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O2", "-shared", "-fPIC", "-pthread")
 OPENMP = re.compile(r"lib(gomp|iomp5|omp)\b")
 """OpenMP runtimes that have GCC's interface, GOMP_parallel: GNU's, Intel's, LLVM's."""
+OPENMP_FUNCTIONS = ("GOMP_parallel", "omp_get_thread_num", "omp_get_max_threads")
+
+
+class _Group(ctypes.Structure):
+    """What a task is told of its loop: TVMParallelGroupEnv of TVM's runtime/c_backend_api.h."""
+
+    _fields_ = (("sync_handle", ctypes.c_void_p), ("num_task", ctypes.c_int32))
+
+
+_TASK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Group), ctypes.c_void_p)
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int, _TASK, ctypes.c_void_p, ctypes.c_int)
+def _ALONE(task: Callable[..., int], data: int | None, tasks: int) -> int:
+    """A parallel loop as one task in the calling thread."""
+    return task(0, ctypes.byref(_Group(None, 1)), data)
 
 
 def parallel_launch() -> ctypes.c_void_p:
     """The address of the function that runs parallel loops (TVM calls its signature TVMBackendParallelLaunch)."""
     library = pool()
     if library is None:
-        return _tvm_launch()
+        return ctypes.cast(_ALONE, ctypes.c_void_p) if is_forked() else _tvm_launch()
     if "torch" in sys.modules:
         _share_openmp(library)
     return ctypes.cast(library.uol_parallel_launch, ctypes.c_void_p)
@@ -55,13 +76,14 @@ def pool() -> ctypes.CDLL | None:
 
 @cache
 def _share_openmp(library: ctypes.CDLL) -> None:
-    """The pool's tasks on the threads of PyTorch's OpenMP runtime, if it has one that this process can name."""
+    """The pool's tasks on the threads of PyTorch's OpenMP runtime, if it has one that this process can name. In a forked child
+    it has none of them: it waits for ever for those of the parent."""
     path = next((p for p in _mapped_files() if OPENMP.match(p.name) and "torch" in p.parts), None)
     if path is None:
         return
     openmp = ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LOCAL)
-    functions = [ctypes.cast(getattr(openmp, name), ctypes.c_void_p) for name in ("GOMP_parallel", "omp_get_thread_num")]
-    library.uol_share_openmp(*functions)
+    functions = [ctypes.cast(getattr(openmp, name), ctypes.c_void_p) for name in OPENMP_FUNCTIONS]
+    library.uol_share_openmp(*((None, *functions[1:]) if is_forked() else functions))
 
 
 def _mapped_files() -> list[Path]:

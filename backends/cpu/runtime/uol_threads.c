@@ -52,10 +52,11 @@ static struct {
 
 static _Thread_local int inside_task;
 
-/* Of the OpenMP runtime, by the interface that compilers use; null where there is none. */
+/* Of the OpenMP runtime, by the interface that compilers use; null where there is none. In a forked child `parallel` is null. */
 static struct {
   void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags); /* GOMP_parallel */
   int (*thread)(void);                                                                 /* omp_get_thread_num */
+  int (*most)(void);                                                                   /* omp_get_max_threads */
 } openmp;
 
 static inline void relax(void) {
@@ -129,7 +130,8 @@ static void team_member(void* unused) {
   work(openmp.thread());
 }
 
-/* In a forked child the workers are gone, OpenMP's too, and the locks are as they were. */
+/* In a forked child the workers are gone, OpenMP's too, which would be waited for, and the locks are as they were. Workers of
+   its own start with its first launch. */
 static void after_fork(void) {
   openmp.parallel = NULL;
   pthread_mutex_init(&pool.owner, NULL);
@@ -140,6 +142,8 @@ static void after_fork(void) {
   atomic_store(&pool.sleepers, 0);
   pool.started = 0;
 }
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, after_fork); }
 
 static int default_threads(void) {
   const char* wanted = getenv("UOL_NUM_THREADS");
@@ -167,11 +171,13 @@ static void start_workers(void) {
 }
 
 static void start(void) {
-  static int registered;
   if (pool.threads <= 0) pool.threads = default_threads();
   if (pool.threads < 1) pool.threads = 1;
   if (pool.threads > MAX_THREADS) pool.threads = MAX_THREADS;
-  if (!registered) registered = pthread_atfork(NULL, NULL, after_fork) == 0;
+  if (!openmp.parallel && openmp.most) { /* a child beside PyTorch: no more than it is given, one in a worker of a DataLoader */
+    const int most = openmp.most();
+    if (most >= 1 && most < pool.threads) pool.threads = most;
+  }
   if (!openmp.parallel) start_workers();
   pool.started = 1;
 }
@@ -183,11 +189,12 @@ void uol_set_threads(int threads) {
   pthread_mutex_unlock(&pool.owner);
 }
 
-/* From now on the tasks run on the threads of an OpenMP runtime: the addresses of its GOMP_parallel and omp_get_thread_num.
-   Workers that were started before go on sleeping. */
-void uol_share_openmp(void* parallel, void* thread) {
+/* From now on the tasks run on the threads of an OpenMP runtime: the addresses of its GOMP_parallel (null in a forked child,
+   which has none of them), omp_get_thread_num and omp_get_max_threads. Workers that were started before go on sleeping. */
+void uol_share_openmp(void* parallel, void* thread, void* most) {
   pthread_mutex_lock(&pool.owner);
   *(void**)&openmp.thread = thread;
+  *(void**)&openmp.most = most;
   *(void**)&openmp.parallel = parallel;
   pthread_mutex_unlock(&pool.owner);
 }

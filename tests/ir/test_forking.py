@@ -1,0 +1,196 @@
+"""A fork waits for threads that may not be copied, and a child starts with locks that are free."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from uol.ir import forking
+from uol.ir.errors import ResourceError
+from uol.ir.forking import ForkWarning, fork_lock, forks_allowed, in_child, is_forked, unforked
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+HUNG_S = 60
+"""After so long a child is ended by the system: it hangs."""
+
+
+def status_of(child: Callable[[], bool]) -> int:
+    """The exit status of a forked child: 0 where it comes to an end, and to true."""
+    number = os.fork()
+    if number == 0:
+        signal.alarm(HUNG_S)
+        try:
+            os._exit(0 if child() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
+
+class Thread:
+    """A thread that is inside a context until it is let `go`, and for a moment after that."""
+
+    def __init__(self, hold: Callable[[], AbstractContextManager[object]], after_s: float = 0.0) -> None:
+        self.inside, self.go = threading.Event(), threading.Event()
+        self.hold, self.after_s, self.ended = hold, after_s, False
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        with self.hold():
+            self.inside.set()
+            self.go.wait(HUNG_S)
+            time.sleep(self.after_s)
+            self.ended = True
+
+    def __enter__(self) -> Thread:
+        self.thread.start()
+        assert self.inside.wait(HUNG_S)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        self.thread.join()
+
+
+def test_a_fork_waits_for_a_thread_that_may_not_be_copied() -> None:
+    with Thread(unforked, after_s=0.2) as other:
+        other.go.set()
+        assert status_of(lambda: other.ended) == 0
+
+
+def test_a_thread_that_is_waited_for_may_write_to_a_log_and_start_threads() -> None:
+    """Python takes the locks of both before a fork, after ours."""
+    program = """
+import os, threading
+from uol.ir.forking import unforked
+import logging
+from concurrent.futures import ThreadPoolExecutor
+inside = threading.Event()
+
+def work():
+    with unforked():
+        inside.set()
+        threading.Event().wait(0.3)  # the fork is waiting by now
+        logging.getLogger("one").isEnabledFor(10)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(print, "worked").result()
+
+thread = threading.Thread(target=work)
+thread.start()
+inside.wait()
+if os.fork() == 0:
+    os._exit(0)
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=HUNG_S)
+    assert done.returncode == 0 and done.stdout == "worked\n" and done.stderr == ""
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_waits_for_a_tool() -> None:
+    @contextmanager
+    def waits_for_a_tool() -> Iterator[None]:
+        with unforked(), unforked():
+            with forks_allowed():
+                yield
+            assert list(forking._gate._depths.values()) == [2]
+
+    with Thread(waits_for_a_tool) as other:
+        assert status_of(lambda: not other.ended) == 0
+    assert forking._gate._depths == {}
+
+
+def test_a_definition_is_not_copied_half_done_though_it_waits_for_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "IDLE_S", 0.02)  # the waiting thread computes nothing, and is waited for
+    monkeypatch.setattr(forking, "BUSY_S", 1.0)
+
+    @contextmanager
+    def defines() -> Iterator[None]:
+        with unforked(), unforked(firmly=True), forks_allowed():
+            yield
+
+    with Thread(defines, after_s=0.2) as other:
+        other.go.set()
+        assert status_of(lambda: other.ended) == 0
+    assert forking._gate._depths == forking._gate._firm == {} and forking._gate._patient == 0
+
+
+def test_a_thread_that_forks_from_inside_waits_for_nobody_and_goes_on() -> None:
+    def goes_on() -> bool:
+        with unforked():
+            return True
+
+    with Thread(unforked), unforked():
+        assert status_of(goes_on) == 0
+    assert status_of(goes_on) == 0
+
+
+def test_forks_one_after_another_while_threads_come_and_go() -> None:
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            with unforked():
+                pass
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [status_of(lambda: forking._gate._depths == {}) for _ in range(10)] == [0] * 10
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its child raises what would hang otherwise."""
+
+    def refused() -> bool:
+        try:
+            with unforked():
+                return False
+        except ResourceError as error:
+            return "to compile here would hang" in error.message and "'spawn'" in (error.hint or "")
+
+    monkeypatch.setattr(forking, "IDLE_S", 0.05)
+    monkeypatch.setattr(forking, "BUSY_S", 1.0)
+    with Thread(unforked), pytest.warns(ForkWarning, match="its child cannot compile. Start it by 'spawn'"):
+        assert status_of(refused) == 0
+    assert status_of(lambda: not refused()) == 0
+
+
+def test_a_fork_waits_for_as_long_as_something_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "IDLE_S", 0.02)
+    monkeypatch.setattr(forking, "BUSY_S", 0.0)
+    with Thread(unforked, after_s=0.2) as other:
+        other.go.set()
+        assert status_of(lambda: other.ended) == 0
+
+
+def test_a_lock_that_another_thread_held_is_free_in_the_child() -> None:
+    lock = fork_lock()
+
+    def takes() -> bool:
+        with lock:
+            return True
+
+    with Thread(lambda: lock):
+        assert status_of(takes) == 0
+    with lock:
+        assert status_of(lambda: takes() and lock.release() is None) == 0  # the forking thread's own stays its own
+
+
+def test_what_starts_anew_in_a_child_has_done_so_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "_resets", list(forking._resets))
+    seen: list[int] = []
+    in_child(lambda: seen.append(os.getpid()))
+    assert status_of(lambda: seen == [os.getpid()] and is_forked()) == 0
+    assert seen == []
