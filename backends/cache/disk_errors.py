@@ -22,12 +22,17 @@ def unwritable(what: str, folder: str | os.PathLike[str], error: OSError, variab
     """The error for a folder that cannot be written. `what` it is ("the cache folder"), and the environment variable that
     names it."""
     place = os.fspath(folder)
-    if error.errno in _NO_ROOM:
+    if is_lack_of_room(error):
         return no_room(what, place, variable, error.strerror or str(error))
     return ResourceError(
         f"{what} {place!r} cannot be written: {error.strerror or error}",
         hint=f"set {variable} to a folder that can be written",
     )
+
+
+def is_lack_of_room(error: OSError) -> bool:
+    """Has the system said that a disk, or a user's share of it, is full?"""
+    return error.errno in _NO_ROOM
 
 
 def no_room(what: str, folder: str, variable: str, said: str) -> ResourceError:
@@ -50,7 +55,7 @@ def build_folder() -> Iterator[Path]:
         try:
             yield Path(folder)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if not is_lack_of_room(error):
                 raise
             raise no_temporary_folder(error) from error
         except UolError as error:

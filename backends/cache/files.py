@@ -4,19 +4,20 @@
     <root>/<first two digits>/<sha256 of the key>.<ext>  a file that must lie on disk to be loaded (a shared library)
 
 An entry is written to a temporary file and renamed, so a reader sees a whole entry or none. Its header holds the sha256
-of the payload: a corrupt or cut entry counts as absent and is written anew. Processes that want the same entry wait for
-one of them (a file lock); where locks do not work, the last writer wins, with the same content.
+of its key, and that of this and the payload: a corrupt or cut entry counts as absent and is written anew, and so does one of
+another key, of which a warning tells. Processes that want the same entry wait for one of them (a file lock); where locks do
+not work, the last writer wins, with the same content.
 
 The root is $UOL_CACHE_DIR, else $XDG_CACHE_HOME/uol, else ~/.cache/uol. What lies there is loaded into the process. A folder
-that another user owns or may write is therefore not used: a process that finds one says so once, and keeps what it makes in
-a private temporary folder that goes with it.
+that another user owns or may write is therefore not used, and nothing can be kept in one that cannot be written, though what
+lies there is read: a process that finds one says so once, and keeps what it makes in a private temporary folder that goes
+with it.
 """
 
 from __future__ import annotations
 
 import atexit
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -33,11 +34,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
-from uol.backends.cache.disk_errors import no_temporary_folder, unwritable
+from uol.backends.cache.disk_errors import is_lack_of_room, no_temporary_folder, unwritable
+from uol.backends.cache.file_lock import locked
 from uol.backends.cache.records import RecordError, Records
 from uol.ir.errors import ResourceError
+from uol.ir.forking import unforked
 
-_MAGIC = b"uol-cache 1 "
+_MAGIC = b"uol-cache 2 "
 _WRITING = ".writing-"
 _ABANDONED_S = 3600.0
 """A temporary file as old as this belongs to a process that was killed."""
@@ -45,6 +48,8 @@ _ABANDONED_S = 3600.0
 VARIABLE = "UOL_CACHE_DIR"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _warned: set[tuple[str, str]] = set()
+_unwritable: set[Path] = set()
+"""The folders in which nothing could be kept."""
 
 Kept = TypeVar("Kept")
 
@@ -68,12 +73,19 @@ def open_cache() -> DiskCache:
 
 @dataclass(frozen=True, slots=True)
 class DiskCache:
-    """A folder of entries. Raises ResourceError where the folder cannot be written."""
+    """A folder of entries; where it cannot be written, new ones lie in a folder of this process. Raises ResourceError where
+    there is no room."""
 
     root: Path
 
     def get(self, key: Key) -> bytes | None:
-        """The payload of an entry; None when it is absent, cut, corrupt, or another user's."""
+        """The payload of an entry; None when it is absent, cut, corrupt, of another key, or another user's."""
+        payload = self._read(key)
+        if payload is None and self.root in _unwritable:
+            return DiskCache(_private_folder(os.getpid()))._read(key)
+        return payload
+
+    def _read(self, key: Key) -> bytes | None:
         try:
             with open(self._entry(key), "rb") as file:
                 if os.fstat(file.fileno()).st_uid != os.geteuid():
@@ -82,20 +94,24 @@ class DiskCache:
         except OSError:
             return None
         header, newline, payload = data.partition(b"\n")
-        intact = bool(newline) and header == _MAGIC + hashlib.sha256(payload).hexdigest().encode()
-        return payload if intact else None
+        of, _, _ = header.removeprefix(_MAGIC).partition(b" ")
+        if not newline or header != _header(of, payload):
+            return None
+        if of != key.digest.encode():
+            _warn_of_another(self._entry(key))
+            return None
+        return payload
 
     def put(self, key: Key, payload: bytes) -> None:
         """Writes an entry whole."""
-        header = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
-        self._write(self._entry(key), header + payload)
+        self._write(key, "", _header(key.digest.encode(), payload) + b"\n" + payload)
 
     def get_or_make(self, key: Key, make: Callable[[], bytes]) -> bytes:
         """The payload of an entry, made and written where there is none. One process makes, the others wait for it."""
         payload = self.get(key)
         if payload is not None:
             return payload
-        with self._lock(key):
+        with unforked(), self._lock(key):
             payload = self.get(key)
             if payload is None:
                 payload = make()
@@ -118,28 +134,22 @@ class DiskCache:
         with suppress(OSError):
             if path.read_bytes() == content:
                 return path
-        self._write(path, content)
-        return path
+        return self._write(key, suffix, content)
 
     def _entry(self, key: Key) -> Path:
         digest = key.digest
         return self.root / digest[:2] / digest
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, key: Key, suffix: str, content: bytes) -> Path:
+        """The file beside an entry, with this content."""
+        path = self._entry(key).with_suffix(suffix)
         try:
             make_folder(path.parent)
             _sweep(path.parent)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            _write_whole(path, content)
         except OSError as error:
-            raise self._unusable(error) from error
+            return self._instead(error)._write(key, suffix, content)
+        return path
 
     @contextmanager
     def _lock(self, key: Key) -> Iterator[None]:
@@ -149,25 +159,32 @@ class DiskCache:
                 make_folder(path.parent)
                 held.enter_context(locked(path))
             except OSError as error:
-                raise self._unusable(error) from error
+                held.enter_context(self._instead(error)._lock(key))
             yield
 
-    def _unusable(self, error: OSError) -> ResourceError:
-        return unwritable("the cache folder", self.root, error, VARIABLE)
+    def _instead(self, error: OSError) -> DiskCache:
+        """Where entries go that this folder does not take."""
+        private = private_instead(self.root, error)
+        if private == self.root:
+            raise unwritable("the cache folder", self.root, error, VARIABLE) from error
+        return DiskCache(private)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time is inside; `path` is there meanwhile."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _header(digest: bytes, payload: bytes) -> bytes:
+    """The first line of the entry of a key with this digest."""
+    return _MAGIC + digest + b" " + hashlib.sha256(digest + payload).hexdigest().encode()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
     try:
-        with suppress(OSError):  # a file system without locks: writes are atomic anyway
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
         with suppress(OSError):
-            os.unlink(path)
-        os.close(handle)
+            os.unlink(temporary)
+        raise
 
 
 def _sweep(folder: Path) -> None:
@@ -179,7 +196,7 @@ def _sweep(folder: Path) -> None:
 
 
 class CacheWarning(UserWarning):
-    """The cache folder is not used."""
+    """The cache folder, or an entry of it, is not used."""
 
 
 def chosen_folder() -> Path:
@@ -196,25 +213,49 @@ def chosen_folder() -> Path:
 
 def cache_folder() -> Path:
     """The folder to use, with no symbolic link in its path: the chosen one, made if it is absent, or where it may not be
-    trusted one of this process alone. Raises ResourceError where it cannot be made."""
+    trusted, or cannot be made, one of this process alone. Raises ResourceError where there is no room for it."""
     chosen = chosen_folder()
     try:
         make_folder(chosen)
         folder = Path(os.path.realpath(chosen))
         reason = distrust(folder)
     except OSError as error:
-        raise unwritable("the cache folder", chosen, error, VARIABLE) from error
+        return private_instead(chosen, error)
     if reason is None:
         return folder
-    if (str(chosen), reason) not in _warned:
-        _warned.add((str(chosen), reason))
-        warnings.warn(
-            f"the cache folder {str(chosen)!r} is not used: {reason}. What is compiled is kept for this process alone; set "
-            f"{VARIABLE} to a folder that is yours and that nobody else may write (mode 700)",
-            CacheWarning,
-            stacklevel=2,
-        )
+    _warn_once(
+        chosen,
+        f"is not used: {reason}. What is compiled is kept for this process alone; set {VARIABLE} to a folder that is yours and "
+        "that nobody else may write (mode 700)",
+    )
     return _private_folder(os.getpid())
+
+
+def private_instead(folder: Path, error: OSError) -> Path:
+    """The folder of this process alone, in the place of one of which the system has said that nothing can be written there.
+    Raises ResourceError where it has said that there is no room."""
+    if is_lack_of_room(error):
+        raise unwritable("the cache folder", folder, error, VARIABLE) from error
+    private = _private_folder(os.getpid())
+    if folder != private:
+        _unwritable.add(folder)
+        said = error.strerror or str(error)
+        _warn_once(
+            folder,
+            f"cannot be written: {said}. What is compiled is kept for this process alone; set {VARIABLE} to a folder that can",
+        )
+    return private
+
+
+def _warn_once(folder: Path, what: str) -> None:
+    if (str(folder), what) not in _warned:
+        _warned.add((str(folder), what))
+        warnings.warn(f"the cache folder {str(folder)!r} {what}", CacheWarning, stacklevel=3)
+
+
+def _warn_of_another(entry: Path) -> None:
+    message = f"the cache entry {str(entry)!r} holds what was made for another key: it was moved or copied there"
+    warnings.warn(f"{message}. It is not used, and made anew", CacheWarning, stacklevel=4)
 
 
 def distrust(folder: Path) -> str | None:

@@ -163,7 +163,6 @@ def runtime_objects(kind: TwinKind) -> list[Path]:
     def fill(folder: Path) -> None:
         with ThreadPoolExecutor(processors()) as pool:
             list(pool.map(lambda source: compile_one(source, folder), kind.runtime))
-        cache.seal(folder)
 
     cache.publish(place, fill)
     return [place / f"{source.stem}.o" for source in kind.runtime]

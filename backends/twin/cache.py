@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.cache.disk_errors import unwritable
-from uol.backends.cache.files import VARIABLE, locked, make_folder
+from uol.backends.cache.file_lock import locked
 from uol.backends.cache.files import cache_folder as shared_folder
+from uol.backends.cache.files import make_folder, private_instead
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
@@ -39,15 +39,20 @@ class Built:
 
 
 def cache_folder() -> Path:
-    """The twin's folder, made if absent. Raises ResourceError where it cannot be written."""
-    folder = shared_folder() / "twin"
+    """The twin's folder, made if absent; one of this process alone where it cannot be written. Raises ResourceError where there
+    is no room for it."""
+    shared = shared_folder()
     try:
-        for part in ("exe", "index", "objects"):
-            make_folder(folder / part)
-            if not os.access(folder / part, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return _made(shared / "twin")
     except OSError as error:
-        raise unwritable("the cache folder", folder, error, VARIABLE) from error
+        return _made(private_instead(shared, error) / "twin")
+
+
+def _made(folder: Path) -> Path:
+    for part in ("exe", "index", "objects"):
+        make_folder(folder / part)
+        if not os.access(folder / part, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return folder
 
 
@@ -65,7 +70,7 @@ def _publish(place: Path, fill: Callable[[Path], None]) -> Path:
     fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
     try:
         fill(fresh)
-        seal(fresh)
+        seal(fresh, place.name)
         try:
             fresh.rename(place)
         except OSError:
@@ -82,7 +87,7 @@ def find(key: str) -> Built | None:
     try:
         entry = json.loads((folder / "index" / key).read_text())
         built = Built(folder / "exe" / entry["exe"] / "twin", int(entry["slot"]), str(entry["text"]))
-        whole = entry["sum"] == _sum(built) and built.executable.is_file()
+        whole = entry["sum"] == _sum(key, built) and built.executable.is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return built if whole and intact(built.executable.parent) else None
@@ -91,7 +96,7 @@ def find(key: str) -> Built | None:
 def remember(key: str, built: Built) -> None:
     """Enter a module in the index."""
     index = cache_folder() / "index"
-    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text, "sum": _sum(built)}
+    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text, "sum": _sum(key, built)}
     with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
         json.dump(entry, file)
     os.replace(file.name, index / key)
@@ -103,15 +108,15 @@ def forget(key: str, built: Built) -> None:
     drop(built.executable.parent)
 
 
-def seal(folder: Path) -> None:
-    """Records what the folder's files hold, for `intact`."""
-    (folder / SUMS).write_text(json.dumps(_sums(folder)))
+def seal(folder: Path, name: str) -> None:
+    """Records what the folder's files hold, for `intact`, and the name that it is to have."""
+    (folder / SUMS).write_text(json.dumps({"": name} | _sums(folder)))
 
 
 def intact(folder: Path) -> bool:
-    """Do the files of a sealed folder hold what they held then?"""
+    """Has a sealed folder its own name, and do its files hold what they held then?"""
     try:
-        return bool(json.loads((folder / SUMS).read_text()) == _sums(folder))
+        return bool(json.loads((folder / SUMS).read_text()) == {"": folder.name} | _sums(folder))
     except (OSError, ValueError):
         return False
 
@@ -126,9 +131,9 @@ def _sums(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def _sum(built: Built) -> str:
-    """Of what the index says of a module, for an entry may be damaged, too."""
-    said = f"{built.executable.parent.name} {built.slot} {built.text}"
+def _sum(key: str, built: Built) -> str:
+    """Of what the index says of a module, for an entry may be damaged, too, or be another module's."""
+    said = f"{key} {built.executable.parent.name} {built.slot} {built.text}"
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

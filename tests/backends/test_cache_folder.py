@@ -13,6 +13,7 @@ import pytest
 
 from uol.backends.cache import files as module
 from uol.backends.cache.files import CacheWarning, Key, cache_folder, chosen_folder, distrust, open_cache
+from uol.backends.twin.cache import cache_folder as twin_folder
 from uol.ir.errors import ResourceError
 
 
@@ -116,6 +117,33 @@ def test_a_folder_above_that_others_can_write_counts_unless_it_is_sticky(tmp_pat
         inner.parent.chmod(mode)
         assert (distrust(inner) is None) == trusted
     assert distrust(inner) is None
+
+
+READ_ONLY = """
+import os, sys, warnings
+import numpy as np
+import uol
+x = np.array([-1.0, 2.0], np.float32)
+for name in ("relu", "neg"):
+    print(uol.compile(name, "cpu", "f32", {"S": 2})(x).tolist())
+"""
+
+
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="sysfs is what nobody can write, not even root")
+def test_a_cold_folder_that_nobody_can_write_costs_one_warning() -> None:
+    environment = {**os.environ, "UOL_CACHE_DIR": "/sys/kernel"}  # root's: distrusted by others, and taken by root
+    done = subprocess.run([sys.executable, "-c", READ_ONLY], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[0.0, 2.0]", "[1.0, -2.0]"]
+    assert done.stderr.count("CacheWarning: the cache folder '/sys/kernel'") == 1
+    assert done.stderr.count("Warning") == 1
+
+
+def test_a_folder_that_cannot_be_made_costs_one_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.warns(CacheWarning, match="cannot be written: Not a directory.*set UOL_CACHE_DIR to a folder that can") as seen:
+        assert cache_folder() == cache_folder() == twin_folder().parent
+    assert len(seen) == 1
 
 
 def test_a_link_counts_as_what_it_points_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

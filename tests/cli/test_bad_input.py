@@ -136,10 +136,10 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file" / "cache"))
     result = uol("compile", "relu", "--target", "toy", "--dims", "S=4", "-o", tmp_path / "build")
-    assert_refused(result.status, result.err)
-    assert f"ResourceError: the cache folder '{tmp_path}/file/cache' cannot be written: Not a directory" in result.err
-    assert "help: set UOL_CACHE_DIR to a folder that can be written" in result.err
-    assert not (tmp_path / "build").exists()
+    assert result.status == 0
+    said = f"the cache folder '{tmp_path}/file/cache' cannot be written: Not a directory. What is compiled is kept for this "
+    assert result.err.count(said) == 1 and "set UOL_CACHE_DIR to a folder that can" in result.err
+    assert (tmp_path / "build").exists()
 
 
 def test_a_run_that_is_too_large_for_the_twin() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import threading
 import time
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from uol.backends.cache.files import DiskCache, Key, chosen_folder
-from uol.ir.errors import ResourceError
+import uol
+from uol.backends.cache import files
+from uol.backends.cache.files import CacheWarning, DiskCache, Key, chosen_folder
 
 KEY = Key({"op": "relu", "dims": {"N": 4}, "target": "cuda:a100"})
 
@@ -120,13 +124,68 @@ def test_a_materialised_file_has_the_content_whatever_lay_there(tmp_path: Path) 
     assert path.read_bytes() == b"ELF right"
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_entry_of_another_key_is_made_anew(tmp_path: Path) -> None:
+    cache, other = DiskCache(tmp_path), Key({"op": "exp"})
+    cache.put(KEY, b"relu")
+    cache.put(other, b"exp")
+    one, two = entry_of(cache).read_bytes(), entry_of(cache, other).read_bytes()
+    entry_of(cache).write_bytes(two)
+    entry_of(cache, other).write_bytes(one)
+    for key, right in ((KEY, b"relu"), (other, b"exp")):
+        said = f"{key.digest}' holds what was made for another key.* It is not used, and made anew"
+        with pytest.warns(CacheWarning, match=said):
+            assert cache.get(key) is None
+        with pytest.warns(CacheWarning):
+            assert cache.get_or_make(key, lambda right=right: right) == right  # type: ignore[misc]
+        assert cache.get(key) == right
+
+
+def test_swapped_entries_give_no_other_operator_s_values(own_cache: Path) -> None:
+    x = np.array([-1.0, 2.0], np.float32)
+
+    def computed(name: str) -> list[float]:
+        return [float(v) for v in uol.compile(name, "cpu", "f32", {"S": 2})(x)]
+
+    expected = {"relu": [0.0, 2.0], "neg": [1.0, -2.0]}
+    assert {name: computed(name) for name in expected} == expected
+    entries = [p for p in own_cache.glob("??/*") if not p.suffix]
+    for one, two in itertools.combinations(entries, 2):  # of every kind: text, binary, pool of threads
+        first, second = one.read_bytes(), two.read_bytes()
+        one.write_bytes(second)
+        two.write_bytes(first)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CacheWarning)
+            assert {name: computed(name) for name in expected} == expected
+
+
+def test_a_folder_that_cannot_be_written_is_replaced_by_one_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was never made: nothing can be below a file, even for root."""
+    monkeypatch.setattr(files, "_warned", set())
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    with pytest.raises(ResourceError) as caught:
-        DiskCache(blocked / "cache").get_or_make(KEY, lambda: b"payload")
-    assert str(blocked / "cache") in caught.value.message
-    assert caught.value.hint == "set UOL_CACHE_DIR to a folder that can be written"
+    cache = DiskCache(blocked / "cache")
+    with pytest.warns(CacheWarning, match=f"{blocked}/cache' cannot be written: Not a directory.*this process alone") as seen:
+        assert cache.get_or_make(KEY, lambda: b"payload") == b"payload"
+    assert len(seen) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache.get(KEY) == b"payload"
+        assert cache.get_or_make(KEY, lambda: b"another") == b"payload"
+        assert cache.materialise(KEY, ".so", b"ELF").read_bytes() == b"ELF"
+
+
+def test_a_folder_that_lacks_an_entry_and_takes_none_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_warned", set())
+    cache, absent = DiskCache(tmp_path), next(k for n in range(99) if (k := Key({"op": n})).digest[:2] != KEY.digest[:2])
+    cache.put(KEY, b"kept before")
+    (tmp_path / absent.digest[:2]).write_text("a file where the entry's folder would be")
+    with pytest.warns(CacheWarning, match="cannot be written"):
+        assert cache.get_or_make(absent, lambda: b"made now") == b"made now"
+    assert cache.get(KEY) == b"kept before" and cache.get(absent) == b"made now"
 
 
 def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,14 +272,6 @@ def test_a_missing_compiler_is_said(fresh_cache: Path, monkeypatch: pytest.Monke
     assert error.value.hint is not None
 
 
-def test_an_unusable_cache_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.raises(ResourceError, match="cannot be written: Not a directory") as error:
-        execute_many([job(twice())])
-    assert "UOL_CACHE_DIR" in (error.value.hint or "")
-
-
 def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
