@@ -146,7 +146,7 @@ class ForkGate:
 
 
 _gate = ForkGate()
-_locks: weakref.WeakSet[threading._RLock] = weakref.WeakSet()  # typeshed's name of the type
+_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()
 _resets: list[Callable[[], None]] = []
 _forked = False
 
@@ -172,7 +172,7 @@ def forks_allowed() -> AbstractContextManager[None]:
     return _gate.outside()
 
 
-def fork_lock() -> threading._RLock:
+def fork_lock() -> threading.RLock:
     """A lock that a thread may take again, and that is free in a forked child, but for one that the forking thread holds."""
     lock = threading.RLock()
     _locks.add(lock)
@@ -203,8 +203,8 @@ def _start_anew() -> None:
     _forked = True
     _gate.after_in_child()
     for lock in tuple(_locks):
-        if not lock._is_owned():
-            lock._at_fork_reinit()
+        if not lock._is_owned():  # type: ignore[attr-defined]  # as Python's own `threading` and `logging` do after a fork
+            lock._at_fork_reinit()  # type: ignore[attr-defined]
     for reset in _resets:
         reset()
 

@@ -182,23 +182,23 @@ def compile(
     ...
     >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
-    with unforked():
-        resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
-        sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
-        attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
-        layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
-        instance = bind_open_names(_operator(op), dtype, sizes, attributes)
-        if instance.open_dims:
-            _require_openable(instance, resolved, layouts)
-        named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
-        layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
-        return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
+    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
+    sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
+    attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
+    layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
+    instance = bind_open_names(_operator(op), dtype, sizes, attributes)
+    if instance.open_dims:
+        _require_openable(instance, resolved, layouts)
+    named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
+    layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
+    return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
 
 
 def _compiled(request: Request) -> Compiled:
     """Raises what the language's checker, code generation and the target raise."""
     try:
-        module = module_of(request)
+        with unforked():
+            module = module_of(request)
     except (BoundsError, ShapeError, ResourceError) as error:
         error.hint = _with_advice(error.hint, request.instance.open_dims)
         raise

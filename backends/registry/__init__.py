@@ -15,6 +15,7 @@ from pathlib import Path
 import uol.backends
 from uol.codegen.backend import Backend
 from uol.ir.errors import UolError
+from uol.ir.forking import unforked
 
 Factory = Callable[[], Backend]
 
@@ -58,7 +59,8 @@ def _factory(name: str) -> Factory:
 
 
 def _import(name: str) -> Backend:
-    backend: Backend = import_module(f"uol.backends.{name}.backend").BACKEND
+    with unforked(firmly=True):
+        backend: Backend = import_module(f"uol.backends.{name}.backend").BACKEND
     return backend
 
 

@@ -1,6 +1,6 @@
 """Forks in the first step of a training, run after run on a cold cache: does none hang, is no value wrong?
 
-    python -m uol.conformance.fork_safety [--runs 20] [--start fork] [--limit 300]
+    python -m uol.conformance.fork_safety [--runs 20] [-j 1] [--start fork] [--limit 300]
 
 Each run (`first_step.py`) starts a DataLoader's workers a little later than the last one, from before the first import of a
 compiler to after the last kernel was built. Exit status 1 where one hangs or a value is wrong.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from uol.conformance.command import run_command
 from uol.ir.errors import UolError
@@ -61,17 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.fork_safety", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="how many (default 20)")
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="how many at a time (default 1)")
     parser.add_argument("--start", choices=STARTS, default="fork", help="how workers start (default fork)")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds after which a run counts as hung (default 300)")
     chosen = parser.parse_args(arguments)
-    if chosen.runs < 1:
-        raise UolError(f"--runs is {chosen.runs}", hint="it is 1 or more")
-    found = []
-    for number in range(chosen.runs):
+    for option, value in (("--runs", chosen.runs), ("--jobs", chosen.jobs)):
+        if value < 1:
+            raise UolError(f"{option} is {value}", hint="it is 1 or more")
+
+    def run(number: int) -> str:
         delay_s, before = LATEST_S * number / max(chosen.runs - 1, 1), time.perf_counter()
-        found.append(outcome(delay_s, chosen.start, chosen.limit))
+        came = outcome(delay_s, chosen.start, chosen.limit)
         seconds = time.perf_counter() - before
-        print(f"run {number + 1}: workers started after {delay_s:.1f} s: {found[-1]}; {seconds:.0f} s", flush=True)
+        print(f"run {number + 1}: workers started after {delay_s:.1f} s: {came}; {seconds:.0f} s", flush=True)
+        return came
+
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        found = list(pool.map(run, range(chosen.runs)))
     hung, wrong = found.count("hung"), sum(each.startswith("wrong") for each in found)
     print(f"{chosen.runs} runs by {chosen.start}: {hung} hung, {wrong} wrong", flush=True)
     return 0 if hung + wrong == 0 else 1

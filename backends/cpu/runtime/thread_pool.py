@@ -47,10 +47,13 @@ class _Group(ctypes.Structure):
 _TASK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Group), ctypes.c_void_p)
 
 
-@ctypes.CFUNCTYPE(ctypes.c_int, _TASK, ctypes.c_void_p, ctypes.c_int)
-def _ALONE(task: Callable[..., int], data: int | None, tasks: int) -> int:
+def _alone(task: Callable[..., int], data: int | None, tasks: int) -> int:
     """A parallel loop as one task in the calling thread."""
     return task(0, ctypes.byref(_Group(None, 1)), data)
+
+
+_ALONE = ctypes.CFUNCTYPE(ctypes.c_int, _TASK, ctypes.c_void_p, ctypes.c_int)(_alone)
+"""What C calls: it lives as long as the module."""
 
 
 def parallel_launch() -> ctypes.c_void_p:

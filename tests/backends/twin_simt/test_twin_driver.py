@@ -136,6 +136,23 @@ def test_another_executable_in_the_place_of_one_is_not_run(fresh_cache: Path) ->
         assert np.array_equal(execute_many([job(twice(str(factor)))])[0].outputs["y"], factor * X)
 
 
+def test_what_lies_in_the_place_of_another_is_not_run(fresh_cache: Path) -> None:
+    """Whole index entries, and whole folders of executables, that were swapped."""
+    for factor in ("2", "7"):
+        execute_many([job(twice(factor))])
+    one, other = fresh_cache.glob("index/*")
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    for factor in (2, 7):
+        assert np.array_equal(execute_many([job(twice(str(factor)))])[0].outputs["y"], factor * X)
+    one, other = fresh_cache.glob("exe/*")
+    for source, place in ((one, "aside"), (other, one.name), (fresh_cache / "exe" / "aside", other.name)):
+        source.rename(fresh_cache / "exe" / place)
+    for factor in (2, 7):
+        assert np.array_equal(execute_many([job(twice(str(factor)))])[0].outputs["y"], factor * X)
+
+
 def test_an_index_entry_that_names_another_slot_is_not_followed(fresh_cache: Path) -> None:
     execute_many([job(twice("2")), job(twice("7"))])
     for entry in fresh_cache.glob("index/*"):
