@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
+
+import pytest
 
 from uol.compilation.request import resolve_target
 from uol.conformance.gap.attained import attained_of, reference_of
 from uol.conformance.gap.groups import Group, Launch
 from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
-from uol.conformance.report.gap import HEIGHT, WIDTH, gap_page
+from uol.conformance.report.gap import gap_page
 
+SVG = "{http://www.w3.org/2000/svg}"
 DEVICES = ("cuda:a100", "ascendc:910b2")
 GROUPS = (
     Group("product", "forward", (), 1, (Launch(1, 3 << 21, {"matrix": 2 << 30}),)),
@@ -57,15 +61,27 @@ def test_every_row_has_a_cell_for_every_column() -> None:
 
 
 def test_every_point_lies_within_its_plot() -> None:
-    plots = [*page().iter("svg")]
-    assert len(plots) == len(DEVICES)
-    circles = [circle for plot in plots for circle in plot.iter("circle")]
-    assert len(circles) == 2  # the product's two on the device that has it
-    for circle in circles:
-        assert 0 <= float(circle.get("cx", "nan")) <= WIDTH
-        assert 0 <= float(circle.get("cy", "nan")) <= HEIGHT
-    labels = [text.text for text in plots[0].iter("text")]
-    assert "1 TFLOP/s" in labels and "1 MFLOP/s" in labels and labels[-1] == "1"
+    pytest.importorskip("matplotlib", reason="it draws the plots")
+    first, second = (plot for plot in page().iter(f"{SVG}svg"))
+    _, _, width, height = map(float, first.get("viewBox", "").split())
+    for kind in ("ours", "best"):
+        (marks,) = (g for g in first.iter(f"{SVG}g") if g.get("id") == kind)
+        (point,) = marks.iter(f"{SVG}use")
+        assert 0 < float(point.get("x", "nan")) < width
+        assert 0 < float(point.get("y", "nan")) < height
+        (none,) = (g for g in second.iter(f"{SVG}g") if g.get("id") == kind)
+        assert not [*none.iter(f"{SVG}use")], "it is refused there"
+
+
+def test_axes_have_numbers_down_to_the_slowest_group() -> None:
+    """The product makes 2^31 operations in an hour: 6e5 a second."""
+    pytest.importorskip("matplotlib", reason="it draws the plots")
+    for plot in page().iter(f"{SVG}svg"):
+        text = [" ".join("".join(each.itertext()).split()) for each in plot.iter(f"{SVG}text")]
+        assert {"operations a second", "operations a byte"} <= set(text)
+        marks = (re.fullmatch(r"10(-?\d+)", each.replace("\N{MINUS SIGN}", "-").replace(" ", "")) for each in text)
+        powers = {int(mark[1]) for mark in marks if mark}
+        assert {-2, 4, 5, 15} <= powers, "the ends of both axes"
 
 
 def test_what_is_refused_is_said() -> None:
