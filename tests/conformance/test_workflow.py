@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from on_the_stub import fields_of, of_pytorch, play, subjects, with_small_pauses
+
+from uol.backends.stub_driver.stub import library_folder
+from uol.conformance.runs.journal import entries_of
 
 yaml = pytest.importorskip("yaml", reason="it reads the workflow")
 
@@ -56,26 +60,75 @@ def test_what_is_installed_is_this_project(workflow: dict[Any, Any]) -> None:
 
 
 def test_the_steps_of_the_first_job_run(workflow: dict[Any, Any], tmp_path: Path) -> None:
-    """All but the installation, as a runner does it: bash -eo pipefail, one step after the other."""
-    summary = tmp_path / "summary.md"
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "SELECTION": SELECTION,
-        "REPORT": "report",
-        "GITHUB_STEP_SUMMARY": str(summary),
-    }
-    shell = workflow["defaults"]["run"]["shell"]
-    assert shell == "bash"
+    """All but the installation, one step after the other."""
+    assert workflow["defaults"]["run"]["shell"] == "bash"
     for step in steps(workflow, "emulated"):
-        if "run" not in step or step.get("name") == INSTALL:
-            continue
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{step['name']}: {done.stdout}{done.stderr}"
+        if "run" in step and step.get("name") != INSTALL:
+            done = in_shell(step, tmp_path, SELECTION=SELECTION)
+            assert done.returncode == 0, f"{step['name']}: {done.stdout}{done.stderr}"
     for what, least in (("operators", 4), ("gradients", 2)):
         report = json.loads((tmp_path / "report" / what / "report.json").read_text())
         assert report["ok"]
         assert len(report["cases"]) >= least
         assert (tmp_path / "report" / what / "junit.xml").exists()
-    assert "passed in" in summary.read_text()
+    assert "passed in" in (tmp_path / "summary.md").read_text()
+    assert entries_of(tmp_path / "journals" / "cases.jsonl"), "the next push takes them over"
+
+
+def in_shell(step: dict[str, Any], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A step as a runner does it: bash -eo pipefail."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "REPORT": "report",
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        **variables,
+    }
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+CARD_STEPS = ("Pack for the card", "Run on the card", "Operators")
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+def test_the_vendor_job_takes_in_what_a_card_measured(workflow: dict[Any, Any], is_right: bool, tmp_path: Path) -> None:
+    """Pack, run.py beside a driver of no card that plays PyTorch's results back (or nothing), the report with the records."""
+    by_name = {step.get("name"): step for step in steps(workflow, "vendor")}
+    pack, run, conform = (by_name[name] for name in CARD_STEPS)
+    assert pack["if"] == run["if"] == "(success() || failure()) && env.CARD != ''"
+    packed = in_shell(pack, tmp_path, PACK="--op relu,neg", CARD="cuda:h100", PARTS="2")
+    assert packed.returncode == 0, packed.stderr
+    names = [(case["op"], part) for part in ("1", "2") for case in fields_of(tmp_path / "packs" / part)["cases"]]
+    assert sorted(op for op, _ in names) == ["neg", "relu"]
+    library_folder(tmp_path / "driver")
+    for op, part in names if is_right else ():
+        play(tmp_path / "packs" / part, of_pytorch(subjects(op, "cuda:h100")), tmp_path / "answers")
+    for part in ("1", "2"):
+        with_small_pauses(tmp_path / "packs" / part)
+    answers = tmp_path / "answers"
+    answers.mkdir(exist_ok=True)
+    stub = {"LD_LIBRARY_PATH": str(tmp_path / "driver"), "UOL_STUB_DEVICES": "sm_90", "UOL_STUB_ANSWERS": str(answers)}
+    assert in_shell(run, tmp_path, **stub).returncode == (0 if is_right else 1)
+    found = in_shell(conform, tmp_path, SELECTION="--op add --first")
+    assert found.returncode == (0 if is_right else 1), found.stdout + found.stderr
+    report = json.loads((tmp_path / "report" / "operators" / "report.json").read_text())
+    assert [place["target"] for place in report["places"]] == ["cpu:host"], "no twin where a card is"
+    measured = [case for record in report["measured"] for case in record["cases"]]
+    assert sorted((case["op"], case["passed"]) for case in measured) == [("neg", is_right), ("relu", is_right)]
+
+
+def test_a_label_without_a_card_runs_no_pack(workflow: dict[Any, Any], tmp_path: Path) -> None:
+    (conform,) = (step for step in steps(workflow, "vendor") if step.get("name") == "Operators")
+    found = in_shell(conform, tmp_path, SELECTION="--op add --first")
+    assert found.returncode == 0, found.stderr
+    assert json.loads((tmp_path / "report" / "operators" / "report.json").read_text())["measured"] == []
+
+
+def test_cards_are_devices_of_targets_that_take_packs(workflow: dict[Any, Any]) -> None:
+    from uol.compilation.request import resolve_target
+    from uol.conformance.packs.write import require_packable
+
+    expression = workflow["jobs"]["vendor"]["env"]["CARD"]
+    for card in json.loads(expression[expression.index("{", 3) : expression.rindex("}'") + 1]).values():
+        require_packable(resolve_target(card))
