@@ -88,11 +88,11 @@ def attention_case(name: str, sizes: str, dtype: str = "f32", special: str = "")
 
 def _inputs(dims: dict[str, int], rng: np.random.Generator, special: str) -> dict[str, np.ndarray]:
     b, h, g, length, m, d, e = dims.values()
-    shapes = {"q": (b, h, length, d), "k": (b, g, m, d), "v": (b, g, m, e), "bias": (h, length, m), "dy": (b, h, length, e)}
+    shapes = {"q": (b, h, length, d), "k": (b, g, m, d), "v": (b, g, m, e), "bias": (b, h, length, m), "dy": (b, h, length, e)}
     made = {n: rng.standard_normal(shape) for n, shape in shapes.items()}
-    made["mask"] = rng.integers(0, 4, (b, length, m)).astype(bool)
-    made["mask"][:, ::3] = False  # rows that see nothing
-    made["mask"][:, 1::3, : m // 2] = False  # rows that see nothing for long
+    made["mask"] = rng.integers(0, 4, (b, h, length, m)).astype(bool)
+    made["mask"][:, :, ::3] = False  # rows that see nothing
+    made["mask"][:, :, 1::3, : m // 2] = False  # rows that see nothing for long
     if special in ("nan", "inf"):
         for name in ("q", "k", "v"):
             flat = made[name].reshape(-1)
