@@ -75,7 +75,8 @@ def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, 
     for stage in program.stages:
         if stage.name not in strides:
             shape = program.tensors[stage.name].shape
-            order = None if isinstance(stage, nodes.Scatter) else _ranked_order(stage, ranks) or _order_read(stage, strides)
+            is_scatter = isinstance(stage, nodes.Scatter)
+            order = None if is_scatter else _ranked_order(stage, ranks) or _order_read(stage, program, strides)
             strides[stage.name] = dense_strides(shape, order)
     return strides
 
@@ -97,14 +98,20 @@ def _ranked_order(stage: Stage, ranks: Mapping[str, int]) -> tuple[int, ...] | N
     return tuple(sorted(range(len(names)), key=lambda dim: ranks[names[dim]]))
 
 
-def _order_read(stage: Stage, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[int, ...] | None:
+def _order_read(stage: Stage, program: Program, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[int, ...] | None:
     """The order in which the dims of a tensor lie that the stage reads, each at one axis of its own beside bound ones: windows
-    over a channels-last image. None where it reads no such tensor."""
+    over a channels-last image. One that is computed comes before an input, whose order its producer, perhaps a contraction
+    of the same kernel, does not know; one that is broadcast, with a stride of 0, has no order. None where it reads no such
+    tensor."""
     names = [a.name for a in stage.axes]
-    for load in (load for expr in stage_expressions(stage) for load in walk(expr) if isinstance(load, Load)):
+    extents = [a.extent for a in stage.axes]
+    loads = [load for expr in stage_expressions(stage) for load in walk(expr) if isinstance(load, Load)]
+    for load in sorted(loads, key=lambda load: program.tensors[load.tensor].role != "local"):
         at = [[n for n in names if n in variables(index)] for index in load.index]
-        if at == [[name] for name in names] and load.tensor in strides:
-            return physical_order([a.extent for a in stage.axes], strides[load.tensor])
+        if at != [[name] for name in names] or load.tensor not in strides:
+            continue
+        if not any(static(s) == 0 and static(n) != 1 for s, n in zip(strides[load.tensor], extents, strict=True)):
+            return physical_order(extents, strides[load.tensor])
     return None
 
 

@@ -40,6 +40,15 @@ def test_a_bias_broadcasts_and_its_gradient_is_summed(shape: tuple[int, ...]) ->
     torch.testing.assert_close(*(torch.autograd.grad(y, [*qkv, bias], cotangent) for y in (found, wanted)))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 3, 2), (3, 0, 1, 2), (1, 3, 0, 2)], ids=str)
+def test_a_mask_lies_in_any_order(order: tuple[int, ...]) -> None:
+    sizes = (B, H, L, M)
+    mask = (seeded(*(sizes[dim] for dim in order), seed=3) < 0.5).permute([order.index(dim) for dim in range(4)])
+    q, k, v = (seeded(B, length, H, D, seed=seed).transpose(1, 2) for seed, length in enumerate((L, M, M)))
+    mask[..., :1] = True
+    torch.testing.assert_close(uol.ops.masked_attention(q, k, v, mask), attention(q, k, v, mask))
+
+
 def test_a_mask_that_does_not_fit_is_named() -> None:
     with pytest.raises(uol.ShapeError, match=r"mask is \[2, 4, 5\], which .* to \[B, H, L, M\] = \[2, 3, 4, 5\]"):
         uol.ops.masked_attention(*heads(), torch.ones(B, L, M, dtype=torch.bool))

@@ -80,8 +80,7 @@ def bench(
     What other processes took of the cores while a row was measured, and how far the times of each side spread, tells whether
     the machine was quiet. A row is not judged where it was not, here or in the record; the output names what tells so.
 
-    Exit status: 0 done, 1 a row that is judged is under 0.95 of its ratio in the record, or one could not be measured, 2 bad
-    input.
+    Exit status: 0 done, 1 a judged row is under 0.95 of its ratio in the record, or one could not be measured, 2 bad input.
     """
     chosen = _chosen(suite, family, rows, quick=quick)
     if list_rows:
@@ -99,13 +98,17 @@ def bench(
     verdict = verdict_of(record, before)
     if file is not None:
         write_record(file, record, plan, verdict)
+    _print_all(record, before, verdict)
+    if record.failed or verdict == "slower" or any(isinstance(found, str) for found in record.memory.values()):
+        raise typer.Exit(1)
+
+
+def _print_all(record: Record, before: Record | None, verdict: Verdict) -> None:
     compared = {} if before is None else of_record(record, before)
     _print(record, compared)
     if before is not None:
         _print_comparison(record, before, compared)
     _print_verdict(record, before, verdict)
-    if record.failed or verdict == "slower" or any(isinstance(found, str) for found in record.memory.values()):
-        raise typer.Exit(1)
 
 
 def _chosen(suite: str, family: str, rows: str, *, quick: bool) -> Suite:
