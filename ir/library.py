@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import combinations
 
 from uol.ir.errors import TypeCheckError
 from uol.ir.operators import GRADIENT as GRADIENT
 from uol.ir.operators import SAVING as SAVING
+from uol.ir.operators import gradient_name
 from uol.ir.syntax.surface import Op
+
+
+def _integers(forward: Op, name: str) -> tuple[str, ...] | None:
+    """The type variables that are integers in the gradient of that name; None where it is none of the operator's."""
+    mixed = forward.mixed_variables
+    choices = (chosen for count in range(len(mixed) + 1) for chosen in combinations(mixed, count))
+    return next((chosen for chosen in choices if gradient_name(forward.name, chosen) == name), None)
 
 
 class Library:
@@ -30,12 +39,14 @@ class Library:
         return self._ops.get(name) if name.endswith(GRADIENT) else None
 
     def _derived_gradient(self, name: str) -> Op | None:
-        if name not in self._derived and name.endswith(GRADIENT):
+        stem, found, others = name.rpartition(GRADIENT)
+        if name not in self._derived and found and (not others or others.startswith("_integer_")):
             from uol.ir.gradients import gradient, has_gradient
 
-            forward = self.get(name.removesuffix(GRADIENT))
-            if forward is not None and has_gradient(forward):
-                self._derived[name] = gradient(forward, self)
+            forward = self.get(stem)
+            integers = () if forward is None else _integers(forward, name)
+            if forward is not None and integers is not None and has_gradient(forward, integers):
+                self._derived[name] = gradient(forward, self, integers=integers)
         return self._derived.get(name)
 
     def _saving(self, name: str) -> Op | None:

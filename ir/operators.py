@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from uol.ir.syntax.surface import Op
 
 GRADIENT = "_grad"
 SAVING = "_saving"
+
+
+def gradient_name(name: str, integers: Sequence[str] = ()) -> str:
+    """What the gradient of an operator is called; `integers`: the type variables that may be floats and are none there."""
+    return "_".join([f"{name}{GRADIENT}", *(["integer", *integers] if integers else [])])
 
 
 class Operators(Protocol):

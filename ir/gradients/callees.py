@@ -38,6 +38,13 @@ def callee(op: Op, call: Apply, library: Operators) -> Op:
     return found
 
 
+def integers_in(found: Op, call: Apply, types: Types) -> tuple[str, ...]:
+    """The type variables of a callee that stand for floats and others, and for no floats in a call."""
+    pairs = zip(found.params, call.args, strict=True)
+    passed = {base_type(p.type): types.tensors[a.id] for p, a in pairs if isinstance(a, Name)}
+    return tuple(name for name in found.mixed_variables if name in passed and not types.is_float(passed[name]))
+
+
 def call_of(statement: Statement) -> Apply | None:
     """The call that a statement consists of, at the plain indices of its targets."""
     value = statement.value

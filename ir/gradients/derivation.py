@@ -10,8 +10,9 @@ terms add up in the accumulator before one cast. The gradient of a gradient is d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from uol.ir.checker.messages import closest, mismatch
 from uol.ir.gradients.backward_call import Roles, roles_by_name
@@ -26,7 +27,7 @@ from uol.ir.gradients.text.nesting import reductions_apart
 from uol.ir.gradients.text.scattered_sizes import with_sizes
 from uol.ir.gradients.text.signature import assemble
 from uol.ir.gradients.text.substitution import loose_keys, without_shadows
-from uol.ir.operators import Operators
+from uol.ir.operators import Operators, gradient_name
 from uol.ir.syntax.surface import Op, Param, Reduction, Statement, below
 
 
@@ -38,8 +39,10 @@ class Derived:
     roles: Roles
 
 
-def gradient(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Op:
-    """The gradient of an operator with respect to its float inputs, or to those named in `wrt`.
+def gradient(op: Op, library: Operators, wrt: Sequence[str] | None = None, integers: Collection[str] = ()) -> Op:
+    """The gradient of an operator with respect to its float inputs, or to those named in `wrt`. A type variable that stands for
+    floats and for others is one of the floats there; of the others where it is among `integers`, and then what has that type
+    has no derivative.
 
     Raises TypeCheckError where an input is not of the operator, or not a float, and where there is no float to derive.
 
@@ -51,21 +54,21 @@ def gradient(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Op
       dx[i] = 2 * dy[i]
     }
     """
-    return derive(op, library, wrt).op
+    return derive(op, library, wrt, integers).op
 
 
-def derive(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Derived:
+def derive(op: Op, library: Operators, wrt: Sequence[str] | None = None, integers: Collection[str] = ()) -> Derived:
     """`gradient`, with the roles of its parts. A product that a result holds is read from it, unless the gradient could do
     without the result, by as many reductions over the inputs that it reads anyway: what is not read need not be saved."""
-    if not has_gradient(op):
+    if not has_gradient(op, integers):
         raise mismatch(op, op, f"`{op.name}` has no gradient", "a gradient goes from the float results to the float inputs")
-    op = float_types(op)
-    reading = _derived(op, library, wrt, saves=True)
-    if not _inputs_of(reading) & {r.name for r in op.results}:
-        return reading
-    computing = _derived(op, library, wrt, saves=False)
-    is_less = _inputs_of(computing) < _inputs_of(reading) and _reductions(computing) <= _reductions(reading)
-    return computing if is_less else reading
+    op, others = float_types(op, integers), tuple(name for name in op.mixed_variables if name in integers)
+    found = _derived(op, library, wrt, saves=True)
+    if _inputs_of(found) & {r.name for r in op.results}:
+        computing = _derived(op, library, wrt, saves=False)
+        is_less = _inputs_of(computing) < _inputs_of(found) and _reductions(computing) <= _reductions(found)
+        found = computing if is_less else found
+    return replace(found, op=replace(found.op, name=gradient_name(op.name, others)))
 
 
 def _inputs_of(derived: Derived) -> set[str]:
@@ -88,7 +91,7 @@ def _derived(op: Op, library: Operators, wrt: Sequence[str] | None, *, saves: bo
     cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
     for param in cotangents:
         types.declare(param)
-    reverse = ReverseMode(op, library, types, names, seeds, asked, lambda callee: _roles(callee, library), saves=saves)
+    reverse = ReverseMode(op, library, types, names, seeds, asked, partial(_roles, library), saves=saves)
     reverse.run()
     wanted = {p.name: names.fresh(f"d{p.name}") for p in op.params if p.name in asked}
     results = tuple(Param(wanted[p.name], p.type, p.dims) for p in op.params if p.name in wanted)
@@ -118,9 +121,9 @@ def _inputs(op: Op, types: Types, wrt: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(n for n in floats if wrt is None or n in wrt)
 
 
-def _roles(callee: Op, library: Operators) -> tuple[Op, Roles]:
+def _roles(library: Operators, callee: Op, integers: tuple[str, ...]) -> tuple[Op, Roles]:
     """The gradient of an operator that is called: as it is derived, or as the library has it."""
-    derived = derive(callee, library)
+    derived = derive(callee, library, integers=integers)
     found = library.get(derived.op.name)
     assert found is not None
     return found, derived.roles if found == derived.op else roles_by_name(callee, found)

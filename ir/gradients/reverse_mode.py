@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from uol.ir.checker.messages import mismatch
 from uol.ir.gradients.backward_call import Roles, arguments, roles_by_name, statement_of
-from uol.ir.gradients.callees import call_of, callee
+from uol.ir.gradients.callees import call_of, callee, integers_in
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.cotangent_accumulator import Accumulator, is_read_at
 from uol.ir.gradients.invariance import stabilisers
@@ -18,7 +18,7 @@ from uol.ir.gradients.maps.transposed_index import Term, gather, is_awkward
 from uol.ir.gradients.residuals import plain_operator
 from uol.ir.gradients.text.algebra import Sum, product_of, to_expr
 from uol.ir.gradients.text.forms import is_plain_read
-from uol.ir.gradients.text.inference import Types, extent_in
+from uol.ir.gradients.text.inference import Types, extent_in, has_gradient
 from uol.ir.gradients.text.local_inference import is_order, learn
 from uol.ir.gradients.text.naming import Names
 from uol.ir.gradients.text.rewriting import known_values
@@ -47,7 +47,7 @@ class ReverseMode(Accumulator):
         names: Names,
         seeds: dict[str, str],
         asked: tuple[str, ...],
-        gradient_of: Callable[[Op], tuple[Op, Roles]],
+        gradient_of: Callable[[Op, tuple[str, ...]], tuple[Op, Roles]],
         *,
         saves: bool,
     ) -> None:
@@ -75,7 +75,10 @@ class ReverseMode(Accumulator):
     def followed(self, call: Apply) -> frozenset[str]:
         """The tensors that are passed to a call, for whose values its gradient is not just 0."""
         found = callee(self.op, call, self.library)
-        backward, roles = self.gradient_of(found)
+        integers = integers_in(found, call, self.types)
+        if integers and not has_gradient(found, integers):
+            return frozenset()
+        backward, roles = self.gradient_of(found, integers)
         passed = {p.name: a.id for p, a in zip(found.params, call.args, strict=True) if isinstance(a, Name)}
         zero = {s.targets[0].tensor for s in backward.body if s.value == Number(0)}
         return frozenset(passed[p] for p, name in roles.gradients.items() if name not in zero)
@@ -173,7 +176,7 @@ class ReverseMode(Accumulator):
         call = call_of(statement)
         assert call is not None
         found = callee(self.op, call, self.library)
-        backward, roles = self.backward_of(found, statement)
+        backward, roles = self.backward_of(found, call, statement)
         results = {r.name: t.tensor for r, t in zip(found.results, statement.targets, strict=True)}
         cotangents = {}
         for result, target in zip(found.results, statement.targets, strict=True):
@@ -193,14 +196,14 @@ class ReverseMode(Accumulator):
         args = arguments(found, backward, roles, call, results, cotangents)
         self.statements.append(statement_of(backward, args, call, tuple(made)))
 
-    def backward_of(self, found: Op, statement: Statement) -> tuple[Op, Roles]:
+    def backward_of(self, found: Op, call: Apply, statement: Statement) -> tuple[Op, Roles]:
         """The gradient of a callee: the written one that reads what is saved, where no cotangent comes to that."""
         plain = plain_operator(found, self.library)
         if plain is not None and not any(self.has_cotangent(t.tensor) for t in statement.targets[len(plain.results) :]):
             written = self.library.written_gradient(f"{plain.name}{GRADIENT}")
             assert written is not None
             return written, roles_by_name(found, written)
-        return self.gradient_of(found)
+        return self.gradient_of(found, integers_in(found, call, self.types))
 
     def has_cotangent(self, tensor: str) -> bool:
         return tensor in self.seeds or any(t.sum for t in self.terms.get(tensor, []))

@@ -185,6 +185,11 @@ class Op(Node):
         return tuple(dict.fromkeys(resolved(name, {variable: t}) for t in admitted))
 
     @property
+    def mixed_variables(self) -> tuple[str, ...]:
+        """The type variables that stand for floats and for other types."""
+        return tuple(t.variable for t in self.domain if len(set(map(is_float, t.types))) == 2)
+
+    @property
     def float_inputs(self) -> tuple[str, ...]:
         """The inputs whose type is a float, or a variable that can be one: those that may have a gradient."""
         return tuple(p.name for p in self.params if any(map(is_float, self.types_of(p.type))))
@@ -206,6 +211,15 @@ def below(node: Node) -> Iterator[Node]:
 def bounded_by(node: Reduction, index: Expr | Pack) -> Iterator[Binder]:
     """The indices of a reduction that another one bounds by itself: `j` of `sum[j <= i]` by `i`."""
     return (b for b in node.binders if b.bound == index and b.relation in ("<", "<=", ">", ">="))
+
+
+def conjuncts(clause: Expr) -> Iterator[Expr]:
+    """`a and b` as two conditions, and so on; anything else as it is."""
+    if isinstance(clause, Binary) and clause.op == "and":
+        yield from conjuncts(clause.left)
+        yield from conjuncts(clause.right)
+    else:
+        yield clause
 
 
 def operands(node: Node) -> tuple[Node, ...]:

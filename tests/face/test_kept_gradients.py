@@ -28,9 +28,9 @@ def derived(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     derive = gradients._gradient_op
 
-    def counted(op: Op, written: Op | None, wrt: tuple[str, ...]) -> GradientOp:
+    def counted(op: Op, written: Op | None, wrt: tuple[str, ...], integers: tuple[str, ...] = ()) -> GradientOp:
         asked.append(op.name)
-        return derive(op, written, wrt)
+        return derive(op, written, wrt, integers)
 
     monkeypatch.setattr(gradients, "_gradient_op", counted)
     return asked

@@ -35,15 +35,15 @@ class GradientOp:
 GRADIENTS = Records(GradientOp)
 
 
-def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
-    """The gradient operator with respect to some inputs, which is kept in the cache folder. Raises UolError where there is
-    none."""
+def gradient_op(op: Op, wrt: tuple[str, ...], integers: tuple[str, ...] = ()) -> GradientOp:
+    """The gradient operator with respect to some inputs, which is kept in the cache folder. `integers`: the type variables that
+    admit floats and are none here. Raises UolError where there is none."""
     written = _written(op)
-    key = _key("gradient", op, written, wrt)
+    key = _key("gradient", op, written, wrt, integers)
     try:
-        return open_cache().record(key, GRADIENTS, lambda: _gradient_op(op, written, wrt))
+        return open_cache().record(key, GRADIENTS, lambda: _gradient_op(op, written, wrt, integers))
     except ResourceError:  # the folder cannot be written
-        return _gradient_op(op, written, wrt)
+        return _gradient_op(op, written, wrt, integers)
 
 
 def _written(op: Op) -> Op | None:
@@ -51,7 +51,7 @@ def _written(op: Op) -> Op | None:
     return catalogue().written_gradient(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
 
 
-def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> Key:
+def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = (), integers: tuple[str, ...] = ()) -> Key:
     """Everything that a derivation depends on: the operators with their positions, which stand in its messages and spans."""
     called = [*callees(op), *(callees(written) if written is not None else ())]
     gradients = [catalogue().written_gradient(f"{each.name}{GRADIENT}") for each in called]
@@ -62,6 +62,7 @@ def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> K
             "stage": stage,
             "op": op.name,
             "wrt": wrt,
+            "integers": integers,
             "written": written is not None,
             "ops": digests,
             "generator": generator_hash(),
@@ -70,14 +71,14 @@ def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> K
     )
 
 
-def _gradient_op(op: Op, written: Op | None, wrt: tuple[str, ...]) -> GradientOp:
+def _gradient_op(op: Op, written: Op | None, wrt: tuple[str, ...], integers: tuple[str, ...] = ()) -> GradientOp:
     from uol.ir.gradients import gradient
     from uol.ir.gradients.residuals import saving
 
     every = op.float_inputs
     forward = op if written is None else saving(op, written, catalogue()) or op
     if written is None:
-        found = gradient(op, catalogue(), wrt)
+        found = gradient(op, catalogue(), wrt, integers)
     elif len(written.results) != len(every):
         message = f"{written.name} has {len(written.results)} results, {op.name} has {len(every)} float inputs"
         raise UolError(message, hint=f"as the gradient of {op.name} it gives one for each of {', '.join(every)}")
@@ -100,11 +101,11 @@ class Backward:
     kept: tuple[tuple[str, int], ...]
 
 
-def backward_of(op: Op, wrt: tuple[str, ...]) -> Backward:
-    """The ways back through an operator, with respect to some inputs."""
+def backward_of(op: Op, wrt: tuple[str, ...], integers: tuple[str, ...] = ()) -> Backward:
+    """The ways back through an operator, with respect to some inputs, where some type variables are integers."""
     forward = _plain_operator(op)
-    plain = None if forward is None else gradient_op(forward, wrt)
-    whole = gradient_op(op, wrt)
+    plain = None if forward is None else gradient_op(forward, wrt, integers)
+    whole = gradient_op(op, wrt, integers)
     read = [source for each in (plain, whole) if each is not None for source in each.sources]
     kept = tuple(dict.fromkeys(source for source in read if source[0] != "cotangent"))
     return Backward(whole, plain, len((forward or op).results), kept)

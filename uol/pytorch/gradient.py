@@ -17,6 +17,7 @@ from uol.ir.errors import UolError
 from uol.ir.forking import unforked
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax.surface import Op
+from uol.ir.types import base_type
 from uol.operators.gradients import backward_of, saving_of
 from uol.pytorch.backward_plan import Way
 from uol.pytorch.devices import require_running
@@ -47,9 +48,10 @@ class Gradient:
         self.find = find
         self.define = define
         self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`autocast`)
-        self.made: dict[tuple[bool, ...], Way | None] = {}  # by which inputs need a gradient
+        self.made: dict[tuple[bool, ...], Way | None] = {}  # by what `asked` says of the inputs
         self.names = tuple(p.name for p in op.params)
         self.differentiable = op.float_inputs if has_gradient(op) else ()
+        self.mixed = _mixed(op, self.differentiable)
 
     def save(self, ctx: Any, way: Way | None, forms: Forms, options: Mapping[str, Any], tensors: Sequence[Any]) -> None:
         """Keeps what the gradient reads, and no more. `tensors`: the inputs, and the results."""
@@ -87,13 +89,22 @@ class Gradient:
         count = len(self.op.results)
         return results[0] if count == 1 else tuple(results[:count])
 
-    def way(self, needed: tuple[bool, ...]) -> Way | None:
+    def asked(self, needed: tuple[bool, ...], inputs: Sequence[Tensor]) -> tuple[bool, ...]:
+        """What a way back depends on: which inputs need a gradient, and which of the type variables that may be floats are
+        integers at this call."""
+        if not self.mixed:
+            return needed
+        return needed + tuple([not inputs[at].is_floating_point() for _, at in self.mixed])
+
+    def way(self, asked: tuple[bool, ...]) -> Way | None:
         """The way back for the inputs that need a gradient; None where none of them does."""
-        if needed not in self.made:
-            wrt = tuple(n for n, need in zip(self.names, needed, strict=True) if need and n in self.differentiable)
+        if asked not in self.made:
+            count = len(self.names)
+            wrt = tuple(n for n, need in zip(self.names, asked, strict=False) if need and n in self.differentiable)
+            integers = tuple(name for (name, _), is_one in zip(self.mixed, asked[count:], strict=False) if is_one)
             with unforked():
-                self.made[needed] = Way(self.op, backward_of(self.op, wrt), self.define) if wrt else None
-        return self.made[needed]
+                self.made[asked] = Way(self.op, backward_of(self.op, wrt, integers), self.define) if wrt else None
+        return self.made[asked]
 
     def call(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
         """The operator on tensors. The transforms of `torch.func` have to be met before PyTorch's dispatcher is: below it
@@ -103,6 +114,13 @@ class Gradient:
                 inputs = self.autocast(inputs)
             return record(self, inputs, options)
         return self.overload(*inputs, **options)
+
+
+def _mixed(op: Op, differentiable: Sequence[str]) -> list[tuple[str, int]]:
+    """The type variables that may be floats or not while an input of another type needs a gradient, and an input of each."""
+    types = [base_type(p.type) for p in op.params]
+    floats = {base_type(p.type) for p in op.params if p.name in differentiable}
+    return [(name, types.index(name)) for name in op.mixed_variables if name in types and floats - {name}]
 
 
 def _back(ctx: Any, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
@@ -134,7 +152,7 @@ class _Function(torch.autograd.Function):
         else:
             needed = tuple([x.requires_grad for x in tensors])
         forms = forms_of([(x.shape, x.dtype) for x in tensors], [(y.shape, y.dtype) for y in outputs])
-        gradient.save(ctx, gradient.way(needed), forms, options, (*tensors, *outputs))
+        gradient.save(ctx, gradient.way(gradient.asked(needed, tensors)), forms, options, (*tensors, *outputs))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> NoReturn:
@@ -193,7 +211,7 @@ def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor], options: Mappin
     """The operator on plain tensors (`is_eager`) of which one at least needs a gradient."""
     saving = gradient.saving
     recorded = saving or gradient
-    way = recorded.way(tuple([x.requires_grad for x in inputs]))
+    way = recorded.way(recorded.asked(tuple([x.requires_grad for x in inputs]), inputs))
     found: Any = _apply_eagerly(recorded, way, options, *inputs)
     return found if saving is None else gradient.own(found)
 

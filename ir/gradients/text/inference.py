@@ -6,7 +6,7 @@ None for what has no type of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.ir.functions import FUNCTIONS
@@ -30,7 +30,7 @@ from uol.ir.syntax.surface import (
     bounded_by,
     operands,
 )
-from uol.ir.types import DTYPES, INDEX, accumulator_of, base_type
+from uol.ir.types import DTYPES, INDEX, accumulator_of, base_type, is_float
 
 Dims = tuple[Item, ...]
 
@@ -117,18 +117,19 @@ class Types:
         self.dims[param.name] = param.dims
 
 
-def float_types(op: Op) -> Op:
-    """The operator with every type variable that can be a float restricted to floats."""
+def float_types(op: Op, integers: Collection[str] = ()) -> Op:
+    """The operator with every type variable that can be a float restricted to floats; those of `integers`, which can be others,
+    to these."""
     domain = []
     for type_set in op.domain:
-        floats = tuple(t for t in type_set.types if t in DTYPES and DTYPES[t].kind == "float")
-        domain.append(replace(type_set, types=floats) if floats else type_set)
+        wanted = tuple(t for t in type_set.types if t in DTYPES and is_float(t) != (type_set.variable in integers))
+        domain.append(replace(type_set, types=wanted) if wanted else type_set)
     return replace(op, domain=tuple(domain))
 
 
-def has_gradient(op: Op) -> bool:
-    """Whether an operator goes from a float to a float."""
-    op = float_types(op)
+def has_gradient(op: Op, integers: Collection[str] = ()) -> bool:
+    """Whether an operator goes from a float to a float, with integers for some of the type variables that admit both."""
+    op = float_types(op, integers)
     types = Types({t.variable: t.types for t in op.domain})
     return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
 
