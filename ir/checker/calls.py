@@ -7,11 +7,13 @@ from uol.ir.checker.argument_binding import Argument, Binding, bind
 from uol.ir.checker.attributes import default
 from uol.ir.checker.environment import Environment, Scope
 from uol.ir.checker.messages import closest, mismatch
-from uol.ir.checker.promises import is_promise, promises
+from uol.ir.checker.promises import promises
+from uol.ir.checker.where_conditions import conditions
 from uol.ir.errors import ShapeError
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Const, Expr, Tensor
 from uol.ir.program.render import show
+from uol.ir.syntax import surface
 from uol.ir.syntax.printer import print_expr
 from uol.ir.syntax.surface import Apply, Name, Node, Op
 from uol.ir.types import INDEX, is_float
@@ -117,7 +119,6 @@ def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
 def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) -> list[Expr]:
     """What the callee's signature says about dims, and its `where` clause: obligations of the caller, and known from
     there on."""
-    conditions: list[Expr] = []
     for dim, extent, param in binding.equations:
         wanted = constants.constant(inner, dim, INDEX)
         scope.env.require(
@@ -133,16 +134,17 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
                 f"`{inner.op.name}` needs `{name}` to be sorted, and nothing says so",
                 f"add `where sorted({_passed(call, inner.op, name)})`, or sort it",
             )
-    for clause in inner.op.where:
-        if is_promise(clause):
-            continue
-        with scope.facts.scope(*conditions):
-            condition = constants.constant(inner, clause, "bool")
+
+    def evaluated(clause: surface.Expr) -> tuple[tuple[surface.Expr, Expr], tuple[Expr, ...]]:
+        condition = constants.constant(inner, clause, "bool")
+        return (clause, condition), (condition,)
+
+    needs = conditions(inner.op, scope.facts, evaluated)
+    for clause, condition in needs:
         is_known = isinstance(condition, Const)  # no more than true or false
         needed = f"`{print_expr(clause)}`, but {inner.values_in(clause)}" if is_known else f"`{show(condition)}`"
         scope.env.require(condition, call, f"`{inner.op.name}` needs {needed}")
-        conditions.append(condition)
-    return conditions
+    return [condition for _, condition in needs]
 
 
 def _passed(call: Apply, op: Op, name: str) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from uol.ir.checker import constants, statements
 from uol.ir.checker.attributes import compile_time, default
 from uol.ir.checker.environment import Draft, Environment
 from uol.ir.checker.messages import at, closest, mismatch
 from uol.ir.checker.name_rules import check_names
-from uol.ir.checker.promises import is_promise, promises
+from uol.ir.checker.promises import promises
 from uol.ir.checker.variadic_dims import expand_packs
+from uol.ir.checker.where_conditions import conditions
 from uol.ir.errors import ShapeError
 from uol.ir.integers.assumptions import is_integral
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import compare
 from uol.ir.library import Library
 from uol.ir.program.nodes import Const, Expr, Program, Scalar, Var
+from uol.ir.syntax import surface
 from uol.ir.syntax.printer import print_op, statement_lines
 from uol.ir.syntax.surface import Name, Node, Op, below
 from uol.ir.types import DTYPES, INDEX, resolved
@@ -72,11 +75,8 @@ def dim_names(op: Op, ranks: Mapping[str, int] | None = None) -> tuple[str, ...]
 
 def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tuple[str, ...], known: list[Expr]) -> Program:
     draft, expanded = env.draft, env.op
-    clauses: list[Expr] = []
     draft.sorted += promises(expanded, "sorted")
-    for clause in expanded.where:
-        with draft.facts.scope(*clauses):
-            clauses += [] if is_promise(clause) else _where(env, clause)
+    clauses = [c for said in conditions(expanded, draft.facts, partial(_where, env)) for c in said]
     with draft.facts.scope(*clauses):
         for param in expanded.params:
             env.tensors[param.name] = draft.add(statements.declare(env, param, param.name, "in"))
@@ -98,16 +98,16 @@ def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tup
     )
 
 
-def _where(env: Environment, clause: Node) -> list[Expr]:
-    """What a clause says, beyond what is known; false is a ShapeError."""
+def _where(env: Environment, clause: surface.Expr) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
+    """What a clause says, beyond what is known, twice (as `conditions` has it); false is a ShapeError."""
     condition = constants.constant(env, clause, "bool")
     if is_integral(condition):
         condition = env.facts.simplify(condition)
     if isinstance(condition, Const) and condition.value:
-        return []
+        return (), ()
     if isinstance(condition, Const):
         raise at(ShapeError, env.op, clause, f"the `where` clause of `{env.op.name}` does not hold: {env.values_in(clause)}")
-    return [condition]
+    return (condition,), (condition,)
 
 
 def _check_types(op: Op, types: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from uol.binding.memory import require_addressable
 from uol.ir.errors import ShapeError
 from uol.ir.syntax.dim_arithmetic import Value, names_of, value_of
 from uol.ir.syntax.printer import print_expr
-from uol.ir.syntax.surface import Binary, Expr, Node, Op, Pack, Param, operands
+from uol.ir.syntax.surface import Binary, Expr, Node, Op, Pack, Param, conjuncts, operands
 from uol.ir.types import resolved
 
 OpenSize = int | None
@@ -91,14 +91,22 @@ class Instance:
     def require_admitted(self) -> None:
         """Raises ShapeError at the first `where` clause that does not hold, and where a tensor's bytes are more than 64-bit
         offsets reach. Symbolic sizes of PyTorch's traces are left alone."""
-        for clause in self.op.where:
-            if not self.value(clause):
+        undecided: ShapeError | None = None
+        for clause in (part for each in self.op.where for part in conjuncts(each)):
+            try:
+                holds = self.value(clause)
+            except ShapeError as error:  # a divisor of 0, which another clause may exclude and say so
+                undecided = undecided or error
+                continue
+            if not holds:
                 raise ShapeError(
                     f"{self.op.name} needs {print_expr(clause)}, but {self.describe(clause)}",
                     span=clause.span,
                     text=self.op.source,
                     hint=_both_sides(self, clause),
                 )
+        if undecided is not None:
+            raise undecided
         for param in (*self.op.params, *self.op.results):
             shape = self.shape(param)
             if all(type(size) is int for size in shape):

@@ -173,15 +173,22 @@ def _size(op: Op, name: str, size: object) -> OpenSize:
 
 
 def settled_dims(op: Op, dims: Mapping[str, OpenSize], attrs: Mapping[str, int | float]) -> dict[str, OpenSize]:
-    """The dims, with the sizes that equations between known ones give."""
+    """The dims, with the sizes that equations between known ones give, in whatever order they are written."""
     settled = dict(dims)
-    for clause in op.where:
-        if not isinstance(clause, Binary) or clause.op != "==":
-            continue
-        unknown = [name for name in names_of(clause) if settled.get(name, 0) is None]
-        known = {**attrs, **{name: size for name, size in settled.items() if size is not None}}
-        if len(unknown) == 1 and _is_polynomial(clause.left) and _is_polynomial(clause.right):
-            settled[unknown[0]] = _solution(op, clause, unknown[0], known)
+    equal = [clause for clause in op.where if isinstance(clause, Binary) and clause.op == "=="]
+    equations = [clause for clause in equal if _is_polynomial(clause.left) and _is_polynomial(clause.right)]
+    while equations:
+        waiting = []
+        for clause in equations:
+            unknown = [name for name in names_of(clause) if settled.get(name, 0) is None]
+            known = {**attrs, **{name: size for name, size in settled.items() if size is not None}}
+            if len(unknown) > 1:
+                waiting.append(clause)
+            elif unknown:
+                settled[unknown[0]] = _solution(op, clause, unknown[0], known)
+        if len(waiting) == len(equations):
+            break
+        equations = waiting
     return settled
 
 
