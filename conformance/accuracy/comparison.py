@@ -67,18 +67,24 @@ class Comparison:
         return f"{self.nearness} of what is admitted" if self.nearness.endswith("%") else self.nearness
 
 
-def compare(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
+Owed = tuple[str, Array]
+"""Who says what a result has to be, and what that is."""
+
+
+def compare(actual: Array, admitted: Enclosure, dtype: str, owed_by: str = "golden") -> Comparison:
     """A buffer of `dtype` against admitted values: within the interval, rounded outward to `dtype` (half an ulp for the
-    last cast). NaN exactly where the golden value is NaN."""
+    last cast). NaN exactly where the value that is owed is NaN. `owed_by`: what has that value, for the message."""
     fault = _form(actual, admitted.value.shape, dtype)
     if fault is not None:
         return fault
     if actual.size == 0:
         return Comparison(True, "", 0)
-    return _floats(actual, admitted, dtype) if is_float(dtype) else _integers(decode(actual, dtype), admitted)
+    if is_float(dtype):
+        return _floats(actual, admitted, dtype, owed_by)
+    return _integers(decode(actual, dtype), admitted, owed_by)
 
 
-def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str) -> Comparison:
+def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str, owed_by: str = "golden") -> Comparison:
     """Places of extrema (argmax), judged by the score that they picked: the golden place where scores are exact, else any
     place whose score rounding may make the largest. The candidates are the last dimension of `scores`."""
     fault = _form(actual, golden.shape, dtype)
@@ -89,16 +95,16 @@ def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str) -
     picks, candidates = decode(actual, dtype), scores.value.shape[-1]
     outside = (picks < 0) | (picks >= candidates)
     if outside.any():
-        return _failed("a place outside the row", picks, golden, outside)
+        return _failed("a place outside the row", picks, (owed_by, golden), outside)
     high = np.take_along_axis(scores.high, picks[..., None], -1)[..., 0]
     fuzzy = (scores.low != scores.high).any(-1) & ~np.isnan(scores.value).any(-1)
     wrong = np.where(fuzzy, ~(high >= scores.low.max(-1)), picks != golden)
     if wrong.any():
-        return _failed("not the first of the largest scores", picks, golden, wrong)
+        return _failed("not the first of the largest scores", picks, (owed_by, golden), wrong)
     return _picked(picks, golden)
 
 
-def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str) -> Comparison:
+def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str, owed_by: str = "golden") -> Comparison:
     """Places of a sort, judged by the values that they picked; no element may stand at two places of a row."""
     fault = _form(actual, golden.shape, dtype)
     if fault is not None:
@@ -108,10 +114,10 @@ def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str) ->
     picks, candidates = decode(actual, dtype), ordered.body.value.shape[-1]
     outside = (picks < 0) | (picks >= candidates)
     if outside.any():
-        return _failed("a place outside the row", picks, golden, outside)
+        return _failed("a place outside the row", picks, (owed_by, golden), outside)
     wrong = ordered.wrong(picks, golden)
     if wrong.any():
-        return _failed("not in order", picks, golden, wrong)
+        return _failed("not in order", picks, (owed_by, golden), wrong)
     return _picked(picks, golden)
 
 
@@ -144,25 +150,25 @@ def _form(actual: Array, shape: tuple[int, ...], dtype: str) -> Comparison | Non
     return None
 
 
-def _floats(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
+def _floats(actual: Array, admitted: Enclosure, dtype: str, owed_by: str) -> Comparison:
     values = decode(actual, dtype).astype(np.float64)
     golden = admitted.value.astype(np.float64)
     low, high = (np.asarray(e, dtype=np.float64) for e in (admitted.low, admitted.high))
     low, high = np.minimum(low, nearest(low, dtype)), np.maximum(high, nearest(high, dtype))
-    owed_nan, is_nan = np.isnan(golden), np.isnan(values)
+    owed_nan, is_nan, owed = np.isnan(golden), np.isnan(values), (owed_by, golden)
     if (is_nan & ~owed_nan).any():
-        return _failed("NaN", values, golden, is_nan & ~owed_nan)
+        return _failed("NaN", values, owed, is_nan & ~owed_nan)
     if (owed_nan & ~is_nan).any():
-        return _failed("no NaN where NaN is owed", values, golden, owed_nan & ~is_nan)
+        return _failed("no NaN where NaN is owed", values, owed, owed_nan & ~is_nan)
     unbounded = (np.isinf(low) & np.isinf(high) & (low != high)) | ((np.isnan(low) | np.isnan(high)) & ~owed_nan)
     if unbounded.any():
-        return _failed("the contract says nothing here: inputs overflow the accumulator", values, golden, unbounded)
+        return _failed("the contract says nothing here: inputs overflow the accumulator", values, owed, unbounded)
     inside = owed_nan | ((low <= values) & (values <= high))
     figures = _figures(values, golden, low, high, dtype)
     if not inside.all():
         lost = np.isinf(golden) != np.isinf(values)
         what = "infinity" if (lost & ~inside).any() else "beyond the contract"
-        return _failed(what, values, golden, ~inside, figures)
+        return _failed(what, values, owed, ~inside, figures)
     return figures
 
 
@@ -194,16 +200,17 @@ def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: s
     )
 
 
-def _integers(values: Array, admitted: Enclosure) -> Comparison:
+def _integers(values: Array, admitted: Enclosure, owed_by: str) -> Comparison:
     inside = (admitted.low <= values) & (values <= admitted.high)
     if not inside.all():
-        return _failed("wrong integer", values, admitted.value, ~inside)
+        return _failed("wrong integer", values, (owed_by, admitted.value), ~inside)
     return Comparison(True, "", values.size)
 
 
-def _failed(what: str, values: Array, golden: Array, where: NDArray[np.bool_], figures: Comparison | None = None) -> Comparison:
+def _failed(what: str, values: Array, owed: Owed, where: NDArray[np.bool_], figures: Comparison | None = None) -> Comparison:
     first = tuple(int(i) for i in np.argwhere(where)[0]) if where.ndim else ()
-    reason = f"{what} at {list(first)}: {values[first]!s}, golden {golden[first]!s} ({int(where.sum())} of {where.size})"
+    name, right = owed
+    reason = f"{what} at {list(first)}: {values[first]!s}, {name} {right[first]!s} ({int(where.sum())} of {where.size})"
     if figures is None:
         return Comparison(False, reason, values.size, worst=first)
     return replace(figures, ok=False, reason=reason)

@@ -219,16 +219,16 @@ def _all_results(program: Program, outputs: Mapping[str, Array], admitted: Enclo
     return max(found, key=lambda c: c.share)
 
 
-def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> Comparison:
-    """One result against what is admitted."""
+def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed, owed_by: str = "golden") -> Comparison:
+    """One result against what is admitted around the value that `owed_by` names."""
     if actual is None:
         return Comparison(False, f"there is no result {tensor.name}", 0)
     owed = admitted.results[tensor.name]
     if tensor.name in admitted.scores:
-        return compare_picks(actual, owed.value, admitted.scores[tensor.name], tensor.dtype)
+        return compare_picks(actual, owed.value, admitted.scores[tensor.name], tensor.dtype, owed_by)
     if tensor.name in admitted.orders:
-        return compare_order(actual, owed.value, admitted.orders[tensor.name], tensor.dtype)
-    return compare(actual, owed, tensor.dtype)
+        return compare_order(actual, owed.value, admitted.orders[tensor.name], tensor.dtype, owed_by)
+    return compare(actual, owed, tensor.dtype, owed_by)
 
 
 def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed, truth: Truth) -> Comparison | None:
@@ -276,7 +276,7 @@ def _within(
     """The results within what is admitted, around other values: the first that is not, or the last."""
     for tensor in results:
         moved = _moved(tensor, independent[tensor.name], admitted)
-        comparison = compare_result(tensor, outcome.outputs.get(tensor.name), moved)
+        comparison = compare_result(tensor, outcome.outputs.get(tensor.name), moved, "reference")
         if not comparison.ok:
             return comparison
     return comparison

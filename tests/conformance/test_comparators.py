@@ -37,6 +37,22 @@ def test_a_number_where_nan_is_owed_fails() -> None:
     assert "no NaN where NaN is owed" in check(np.array([0.0, 1.0], np.float32), point(golden)).reason
 
 
+@pytest.mark.parametrize("owed_by", ["golden", "reference", "PyTorch"])
+def test_the_words_name_who_owes_what(owed_by: str) -> None:
+    """The result stands first; beside it what it is held to, by the name of whoever gave that."""
+    golden, result = np.array([0.5, np.nan, 2.0]), np.array([0.5, 3.0, np.nan])
+
+    def said(values: np.ndarray, owed: np.ndarray) -> str:
+        return compare(np.asarray(values, np.float32), point(owed), "f32", owed_by).reason
+
+    assert said(result, golden) == f"NaN at [2]: nan, {owed_by} 2.0 (1 of 3)"
+    assert said(golden, result) == f"NaN at [1]: nan, {owed_by} 3.0 (1 of 3)"
+    assert said(np.array([0.5, 3.0, 2.0]), golden) == f"no NaN where NaN is owed at [1]: 3.0, {owed_by} nan (1 of 3)"
+    assert said(np.array([1.5, np.nan, 2.0]), golden) == f"beyond the contract at [0]: 1.5, {owed_by} 0.5 (1 of 3)"
+    picks = compare_picks(np.array([2]), np.array([0]), point(np.array([[3.0, 1.0, 2.0]])), "i64", owed_by)
+    assert picks.reason == f"not the first of the largest scores at [0]: 2, {owed_by} 0 (1 of 1)"
+
+
 def test_infinities_must_agree() -> None:
     golden = np.array([np.inf, 1.0, -np.inf])
     assert check(np.array([np.inf, 1.0, -np.inf], np.float32), point(golden)).ok

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -42,6 +44,8 @@ def test_a_registered_reference_is_compared_with(reference: object, status: str)
     (verdict,) = check([Case(name, "cuda", "f32", Workload(name, {"N": 5, "D": 3, "M": 40}))])
     assert verdict.status == status, verdict
     assert verdict.reference is not None
+    if status == "breach":
+        assert re.match(r"reference: beyond the contract at \[0, 0\]: \S+, reference \S+ \(120 of 120\)$", verdict.reason)
 
 
 def test_a_reference_of_another_form_is_an_error() -> None:

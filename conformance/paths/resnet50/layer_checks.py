@@ -82,7 +82,7 @@ class LayerCase:
         if not findings:
             self._runs.append(Run(target, output))
         golden = compare(output, owed, self.dtype)
-        independent = compare(output, around(self.pytorch(), owed, self.dtype), self.dtype)
+        independent = compare(output, around(self.pytorch(), owed, self.dtype), self.dtype, "PyTorch")
         status, reason = _status(golden, independent, findings)
         return LayerResult(
             target=target,
