@@ -15,7 +15,6 @@ from uol.ir.checker.constants import cast_integer
 from uol.ir.checker.environment import Scope
 from uol.ir.checker.messages import at, closest, mismatch, some
 from uol.ir.errors import BoundsError, TypeCheckError
-from uol.ir.integers.integer_conditions import lifted
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Tensor, Var, zero_of
 from uol.ir.program.render import show
@@ -118,7 +117,7 @@ def _guards(scope: Scope, node: Access, tensor: Tensor, dim: int, index: Expr) -
     for side in sides(index, extent):
         if proven(scope, index, side):
             continue
-        if node.fill is None and not _holds_on_path(scope, side):
+        if node.fill is None and not scope.holds_on_path(side):
             if scope.has_index(side):
                 raise _out_of_bounds(scope, node, dim, index, extent, side)
             scope.env.require(side, node, f"`{base_name(node)}` is read at {show(index)} in dim {dim}, of size {show(extent)}")
@@ -135,13 +134,6 @@ def sides(index: Expr, extent: Expr) -> tuple[Expr, Expr]:
 def proven(scope: Scope, index: Expr, side: Expr) -> bool:
     """Whether a side holds at every point. Values that are places of an order, or of an extremum, have a known range."""
     with scope.facts.scope(*scope.env.limits_in(index)):
-        return scope.facts.prove(side)
-
-
-def _holds_on_path(scope: Scope, side: Expr) -> bool:
-    if not scope.path:
-        return False
-    with scope.facts.scope(*map(lifted, scope.path)):
         return scope.facts.prove(side)
 
 

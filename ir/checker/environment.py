@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uol.ir.checker.messages import at, closest, mismatch
 from uol.ir.errors import BoundsError, ShapeError
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.integer_conditions import lifted
 from uol.ir.integers.terms import compare, in_range
 from uol.ir.library import Library
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Stage, Tensor
@@ -165,6 +166,13 @@ class Scope:
             yield
         finally:
             self.path = outer
+
+    def holds_on_path(self, condition: Expr) -> bool:
+        """Whether a condition holds wherever the value of the expression at hand counts, by the choices around it."""
+        if not self.path:
+            return False
+        with self.facts.scope(*map(lifted, self.path)):
+            return self.facts.prove(condition)
 
     def has_index(self, expr: Expr) -> bool:
         """Whether an expression depends on an index, or on a value read from memory."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from typing import cast
 
 from uol.ir.checker import accesses, calls, constants, scatters, sorts, values
 from uol.ir.checker.environment import Environment, Scope
@@ -144,16 +146,23 @@ class _Body:
 
 def _learn_limit(scope: Scope, tensor: Tensor, value: Expr) -> None:
     """The place of an extremum lies within the axes that were searched; so does a copy of it."""
-    while isinstance(value, Call) and value.fn == "cast" and is_integer(value.dtype) and value.dtype in sorts.PLACES:
-        value = value.args[0]
-    limits = scope.env.draft.limits
-    if isinstance(value, Load) and value.tensor in limits and not value.guard:
-        limits[tensor.name] = limits[value.tensor]
-    if isinstance(value, Reduce) and value.op in ("argmax", "argmin"):
-        extent: Expr = Const(1)
-        for axis in value.axes:
-            extent = idx("*", extent, axis.extent)
-        limits[tensor.name] = scope.facts.simplify(extent)
+    limit = _limit(scope, value)
+    if limit is not None:
+        scope.env.draft.limits[tensor.name] = scope.facts.simplify(limit)
+
+
+def _limit(scope: Scope, value: Expr) -> Expr | None:
+    """A number below which a place lies, from 0 on; None for what is not known as a place."""
+    match value:
+        case Call(fn="cast", args=(place,), dtype=dtype) if is_integer(dtype) and dtype in sorts.PLACES:
+            return _limit(scope, place)
+        case Call(fn="select", args=(_, place, Const(value=0))) if (limit := _limit(scope, place)) is not None:
+            return idx("max", limit, Const(1))
+        case Load(tensor=name, guard=()):
+            return scope.env.draft.limits.get(name)
+        case Reduce(op="argmax" | "argmin", axes=axes):
+            return reduce(lambda size, axis: idx("*", size, axis.extent), axes, cast(Expr, Const(1)))
+    return None
 
 
 def _inline_calls(scope: Scope, node: Node) -> None:

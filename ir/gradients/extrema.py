@@ -3,6 +3,7 @@
 max[r](u)                the place is argmax[r](u)
 max[r, s <= r](u)        the row of the extremum, then its place in that row
 max[r < i](u)            argmax[r](select(r < i, u, -inf)), for a window that may be empty has no argmax
+max[r](u), R >= 0        select(R > 0, argmax[r](u), 0), where nothing says that there is something
 """
 
 from __future__ import annotations
@@ -17,19 +18,20 @@ from uol.ir.gradients.maps.transposed_index import bind
 from uol.ir.gradients.text.forms import linear_position
 from uol.ir.gradients.text.inference import Types
 from uol.ir.gradients.text.integer_text import minus, plus
-from uol.ir.gradients.text.substitution import Item, substitute
+from uol.ir.gradients.text.substitution import Item, binder_key, free_keys, substitute
 from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Pack, Reduction, Unary
 
 
 @dataclass(frozen=True, slots=True)
 class Extremum:
-    """A maximum or minimum, the indices that it binds and those around it; `place` gives the place of one as a value."""
+    """A maximum or minimum, the indices that it binds and those around it; `place` gives the place of one as a value, where a
+    condition holds."""
 
     node: Reduction
     own: tuple[Index, ...]
     scope: tuple[Index, ...]
     types: Types
-    place: Callable[[Reduction, str], Expr]
+    place: Callable[[Reduction, str, Expr | None], Expr]
 
     def here(self) -> Expr:
         """The condition on the bound indices that the extremum stands there."""
@@ -47,8 +49,9 @@ class Extremum:
             first = tuple(b for b in binders if b.name == name)
             rest = tuple(b for b in binders if b.name != name)
             row = replace(self.node, binders=rest, args=(body,)) if rest else body
-            at = self.placed(replace(self.node, binders=first, args=(row,)), f"at_{name}")
-            if not isinstance(at, Access):  # the place of a local is known to lie inside
+            whole = replace(self.node, binders=first, args=(row,))
+            at = self.placed(whole, f"at_{name}")
+            if not isinstance(at, Access) or self.some(whole) is not None:  # the place of a local is known to lie inside
                 body = with_else(body, frozenset((name,)), self.types)
             body = substitute(body, {name: at})
             binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
@@ -57,8 +60,20 @@ class Extremum:
 
     def placed(self, node: Reduction, wish: str) -> Expr:
         """The place as the read of a local, or as a value: that may be evaluated where the indices around it do not run."""
-        at = self.place(self.never_empty(node, certain=False), wish)
-        return at if isinstance(at, Access) else self.place(self.never_empty(node, certain=True), wish)
+        some = self.some(node)
+        at = self.place(self.never_empty(node, certain=False), wish, some)
+        return at if isinstance(at, Access) else self.place(self.never_empty(node, certain=True), wish, some)
+
+    def some(self, node: Reduction) -> Expr | None:
+        """The condition that the indices of a reduction run over something at all; None where that is known: of sizes, or
+        because the place is over an index of the same range."""
+        keys = {binder_key(b) for b in node.binders}
+        around = {i.extent for i in self.scope if i.key in free_keys(node)}
+        own = (i.extent for i in self.own if i.key in keys and i.extent is not None and i.extent not in around)
+        extents = dict.fromkeys(own)
+        sizes = (Apply("count", (extent,)) if isinstance(extent, Pack) else extent for extent in extents)
+        unknown = [Binary(">", size, Number(0)) for size in sizes if not self.types.signs.is_positive(size, {})]
+        return conjunction(unknown) if unknown else None
 
     def never_empty(self, node: Reduction, *, certain: bool) -> Reduction:
         """The reduction, over all of its range and with the identity outside of its bounds, unless these are known to hold

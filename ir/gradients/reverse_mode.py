@@ -299,8 +299,8 @@ class ReverseMode(Accumulator):
         self.statements.append(statement)
         return read if known is None else Cotangent(read.type, ())
 
-    def place(self, extremum: Reduction, wish: str, scope: tuple[Index, ...]) -> Expr:
-        """argmax for max: the result that holds it, or a local."""
+    def place(self, scope: tuple[Index, ...], extremum: Reduction, wish: str, some: Expr | None) -> Expr:
+        """argmax for max, where the condition `some` holds: the result that holds it, or a local."""
         found = replace(extremum, op=f"arg{extremum.op}")
         results = {r.name for r in self.op.results}
         for statement in self.op.body:
@@ -311,8 +311,9 @@ class ReverseMode(Accumulator):
         (body,) = found.args
         if self.missing((found,), scope) and self.anchor is not None and not self.missing((found, self.anchor), scope):
             found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
-            return self.named_value(wish, found, "i64", scope)
-        return self.named_value(wish, found, "i64", tuple(i for i in scope if i.key in used))
+        else:
+            scope = tuple(i for i in scope if i.key in used)
+        return self.named_value(wish, found if some is None else Apply("select", (some, found, Number(0))), "i64", scope)
 
 
 def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from typing import Protocol
 
 from uol.ir.functions import FUNCTIONS
@@ -45,8 +45,8 @@ class Sink(Protocol):
     def named(self, wish: str, cotangent: Cotangent, scope: Scope, near: Expr) -> Cotangent:
         """The same, as the read of a local that a statement of its own defines; `near` has the indices of the scope."""
 
-    def place(self, extremum: Reduction, wish: str, scope: Scope) -> Expr:
-        """The place of an extremum, as the read of a tensor."""
+    def place(self, scope: Scope, extremum: Reduction, wish: str, some: Expr | None) -> Expr:
+        """The place of an extremum, as the read of a tensor; 0 where the condition `some` does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,5 +322,5 @@ class Vjp:
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
         """The cotangent goes to the first extremum."""
         whole = replace(node, args=(inside_of_choices(self.value(node.args[0]), cotangent.path),))
-        found = Extremum(whole, inner[len(scope) :], scope, self.sink.types, lambda n, wish: self.sink.place(n, wish, scope))
+        found = Extremum(whole, inner[len(scope) :], scope, self.sink.types, partial(self.sink.place, scope))
         self.visit(node.args[0], self.only(cotangent, found.here()), inner)
