@@ -17,7 +17,6 @@ OTHERWISE = {
     **dict.fromkeys(("amax", "amin", "max_with_index", "min_with_index", "max_norm"), "the first of equal values has it all"),
     **dict.fromkeys(("cummax", "cummin"), "the first of equal values has it all; in PyTorch the last"),
     **dict.fromkeys(("sort", "median"), "equal values keep their order; PyTorch's need not"),
-    "clamp": "where a value equals a bound each has half, as torch.maximum has it, not torch.clamp",
     **dict.fromkeys(
         ("binary_cross_entropy", "binary_cross_entropy_each", "binary_cross_entropy_sum"),
         "PyTorch has a formula of its own, which is 0 where the derivative is 1 / n",
