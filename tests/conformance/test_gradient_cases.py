@@ -76,6 +76,26 @@ def test_beyond_the_type_the_golden_value_judges() -> None:
     assert not passes(-np.inf, -65000.0)
 
 
+@pytest.mark.parametrize(("dtype", "unit"), [("f8e4m3", 0.125), ("f8e5m2", 0.25)])
+def test_types_of_eight_bits_have_a_unit_in_the_last_place(dtype: str, unit: float) -> None:
+    tensor = replace(DX, dtype=dtype)
+
+    def passes(value: float, owed: float) -> bool:
+        actual = {"dx": encode(np.array([1.0, value, 0.0]), dtype)}
+        return compare_with_autograd(actual, {"dx": np.array([1.0, owed, 0.0])}, (tensor,)).ok
+
+    assert passes(1.0, 1.0 + unit / 2)
+    assert passes(1.0 + unit, 1.0 + unit / 2)
+    assert not passes(1.0 + 2 * unit, 1.0 + unit / 2)
+    assert not passes(np.nan, 1.0)
+    if dtype == "f8e4m3":  # has no infinity: what lies beyond it is held at 448, and the golden value judges
+        assert passes(448.0, 1000.0)
+        assert not passes(448.0, 250.0)
+    else:
+        assert passes(np.inf, 70000.0)
+        assert not passes(np.inf, 50000.0)
+
+
 def test_what_the_rounding_of_a_stored_result_moves_is_admitted() -> None:
     """1 - y*y of a tanh of -3, of which f32 keeps 5 digits; and nothing that autograd would not give of that y."""
     case = next(c for c in cases_of("tanh_grad", "cuda", "f32") if c.workload.dims == {"S": (1,)} and c.inputs == "exact")

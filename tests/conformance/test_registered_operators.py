@@ -115,3 +115,20 @@ def test_the_gradient_of_a_registered_operator_is_held_to_autograd() -> None:
         (verdict, *_) = check([c for c in cases_of(f"{name}_grad", "cpu", "f32") if c.inputs == "random"])
         assert verdict.status == status, verdict.reason
         assert verdict.reference is not None
+
+
+SCALED = """op {name}(x: T[M, K], w: W[N, K]) -> (y: T[M, N]) for T in (f32, f16), W in (f8e4m3, f8e5m2) {{
+  y[m, n] = T(sum[k](acc(x[m, k]) * acc(w[n, k])))
+}}"""
+
+
+@pytest.mark.parametrize("narrow", ["f8e4m3", "f8e5m2"])
+@pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (1.5, "breach")])
+def test_the_gradient_of_weights_of_eight_bits_is_held_against_autograd(narrow: str, factor: float, status: str) -> None:
+    name = f"narrow_weights_{narrow}_{status}"
+    uol.op(SCALED.format(name=name), reference=lambda x, w: factor * (x @ w.to(x.dtype).T))
+    sizes = ({"M": 3, "N": 5, "K": 8}, {"M": 0, "N": 5, "K": 8})
+    for dims in sizes if status == "pass" else sizes[:1]:
+        (verdict,) = check([Case(f"{name}_grad", "cpu", f"T=f32,W={narrow}", Workload(name, dims))])
+        assert verdict.status == status, verdict
+        assert verdict.reference is not None
