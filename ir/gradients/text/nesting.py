@@ -3,6 +3,10 @@
     y[s, c] = x[s, c] / sum[k](x[s, k])      becomes      total[s] = sum[k](x[s, k]);  y[s, c] = x[s, c] / total[s]
 
 Their cotangents are then summed over the other indices once, and not anew for every one of them.
+
+    y[s] = sum[i](sum[j <= i](x[s, j]))          becomes      total[s, i] = sum[j <= i](x[s, j]);  y[s] = sum[i](total[s, i])
+
+What runs within another reduction is then a running one in its gradient, too, of whatever order.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from uol.ir.gradients.text.substitution import Item, binder_key, free_keys, key_
 from uol.ir.syntax.surface import (
     Access,
     Apply,
+    Binder,
     Expr,
     Name,
     Node,
@@ -26,6 +31,7 @@ from uol.ir.syntax.surface import (
     Statement,
     Target,
     below,
+    bounded_by,
     exchange,
     operands,
 )
@@ -59,7 +65,9 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
         axes = _axes(node, statement, indices, types)
         if node is statement.value or axes is None or types.of(node) is None:
             return None
-        if set(axes) == around | _bound_around(statement.value, node) and not several:
+        bound = _bound_around(statement.value, node)
+        runs_within = bool(bound) and len(node.binders) == 1 and any(any(bounded_by(node, Name(name))) for name in bound)
+        if set(axes) == around | bound and not several and not runs_within:
             return None
         if node not in made:
             index = tuple(key_item(k) for k in axes)
@@ -86,6 +94,7 @@ def _axes(node: Reduction, statement: Statement, indices: frozenset[str], types:
         return None
     free = free_keys(node) & indices
     ordered = dict.fromkeys(_key(i) for r in reads for i in r.index if isinstance(i, Name | Pack))
+    ordered |= dict.fromkeys(b.bound.id for b in node.binders if isinstance(b.bound, Name))
     axes = tuple(k for k in ordered if k in free)
     known = all(_runs_as_far(node, statement, key_item(k), types) for k in axes)
     return axes if known and set(axes) == free else None
@@ -99,8 +108,25 @@ def _runs_as_far(node: Reduction, statement: Statement, item: Name | Pack, types
     if item in target.index and target.tensor in types.dims:
         whole: Item | None = types.dims[target.tensor][target.index.index(item)]
     else:
-        whole = extent_in(types, (statement.value,), item)
+        around = _binding(statement.value, node, item)
+        whole = extent_in(types, (statement.value,) if around is None else around.args, item)
+        if around is not None and any(_cuts(b, item) for b in around.binders):
+            return False
     return whole is not None and extent_in(types, (node,), item) == whole
+
+
+def _binding(root: Node, node: Node, item: Name | Pack) -> Reduction | None:
+    """The reduction around a node that binds an index."""
+    if isinstance(root, Reduction) and isinstance(item, Name) and any(b.name == item.id and not b.pack for b in root.binders):
+        return root
+    inner = next((o for o in operands(root) if any(n is node for n in below(o))), None)
+    return None if inner is None else _binding(inner, node, item)
+
+
+def _cuts(binder: Binder, item: Name | Pack) -> bool:
+    """Is an index bounded from above by anything but another index, which runs as far as a read says?"""
+    is_upper = binder.relation in ("<", "<=") and not isinstance(binder.bound, Name)
+    return isinstance(item, Name) and binder.name == item.id and is_upper
 
 
 def _key(item: Name | Pack) -> str:

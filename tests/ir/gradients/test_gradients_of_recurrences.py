@@ -96,3 +96,44 @@ def test_running_products_are_no_exception(relation: str) -> None:
     np.testing.assert_allclose(interpret(program, {"a": a, "dy": dy})["da"], expected.numpy(), 1e-10, 1e-12)
     assert growth(text, library) == pytest.approx(4, rel=0.02)
     assert growth(gradient(text, library), library) == pytest.approx(4, rel=0.02)
+
+
+NESTED: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "y[r] = sum[i](sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k])))": lambda a, b: states(a, b).sum(1),
+    "y[r] = sum[i](b[r, i] * sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k])))": lambda a, b: (b * states(a, b)).sum(1),
+    "x[r, i] = sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k]))  y[r] = sum[i](x[r, i] * x[r, i])": lambda a, b: (
+        states(a, b).square().sum(1)
+    ),
+    "y[r] = sum[i](a[r, i] * sum[j <= i](b[r, j]))": lambda a, b: (a * b.cumsum(1)).sum(1),
+    "y[r] = sum[i](exp(sum[j <= i](b[r, j] * sum[k >= j](a[r, k]))))": lambda a, b: (
+        (b * a.flip(1).cumsum(1).flip(1)).cumsum(1).exp().sum(1)
+    ),
+    "y[r] = sum[m](sum[i <= m](b[r, i] * sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k]))))": lambda a, b: (
+        (b * states(a, b)).cumsum(1).sum(1)
+    ),
+}
+
+
+def states(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    found = [b[:, 0]]
+    for at in range(1, b.shape[1]):
+        found.append(a[:, at] * found[-1] + b[:, at])
+    return torch.stack(found, 1)
+
+
+@pytest.mark.parametrize("body", NESTED)
+def test_within_another_reduction_they_stay_recurrences(body: str) -> None:
+    """And their gradient grows as the row does, not as its third power."""
+    (op,) = parse(f"op f(a: T[R, N], b: T[R, N]) -> (y: T[R]) for T in (f64, f32) {{ {body} }}")
+    text, library = gradient(op, Library([op])), Library([op])
+    a, b = np.random.default_rng(2).standard_normal((2, 3, 6))
+    a[0, 2] = a[1, 0] = a[1, 4] = a[2, 5] = 0
+    tensors, dy = [torch.from_numpy(t).requires_grad_() for t in (a, b)], np.random.default_rng(3).standard_normal(3)
+    expected = torch.autograd.grad(NESTED[body](*tensors), tensors, torch.from_numpy(dy))
+    program = instantiate(text, library, types={"T": "f64"}, dims={"R": 3, "N": 6})
+    known = {"a": a, "b": b, "dy": dy}
+    found = interpret(program, {t.name: known[t.name] for t in program.by_role("in")})
+    for name, want in zip("ab", expected, strict=True):
+        np.testing.assert_allclose(found[f"d{name}"], want.numpy(), 1e-10, 1e-12, err_msg=print_op(text))
+    assert growth(op, library) < 4.1
+    assert growth(text, library) < 4.1
