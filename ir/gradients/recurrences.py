@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from uol.ir.gradients.maps.transposed_index import FLIPPED
 from uol.ir.gradients.text.substitution import free_keys, substitute
-from uol.ir.syntax.surface import Access, Binary, Binder, Expr, Name, Number, Pack, Reduction, below
+from uol.ir.syntax.surface import Access, Binary, Binder, Expr, Name, Number, Pack, Reduction, below, exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,25 @@ def fading_in(node: Reduction, indices: Collection[str]) -> Fading | None:
     if of_term.endswith("=") and of_result.endswith("=") and not of_sum.endswith("="):
         return None  # between one place and itself there would be a factor, and no term of the sum
     return Fading(along, of_result, product, Faded(inner, of_term, term))
+
+
+def own_factor_apart(node: Reduction, indices: Collection[str]) -> Expr | None:
+    """`sum[j < i](b[j] * prod[k >= j, k <= i](a[k]))` as `a[i] * sum[j < i](b[j] * prod[k >= j, k < i](a[k]))`, which is one of
+    these; None for any other sum, and where the factor may be out of range at `i`."""
+    found = _parted(node.args[0]) if len(node.binders) == 1 and isinstance(node.binders[0].bound, Name) else None
+    if found is None or not isinstance(node.binders[0].bound, Name):
+        return None
+    product, along = found[0], node.binders[0].bound
+    own = [b for b in product.binders if b.bound == along and b.relation in ("<=", ">=")]
+    reads = (n for n in below(product.args[0]) if isinstance(n, Access))
+    if len(own) != 1 or not all(isinstance(at, Name | Pack) for read in reads for at in read.index):
+        return None
+    binders = tuple(replace(b, relation=b.relation[0]) if b in own and b.relation else b for b in product.binders)
+    others = replace(product, binders=binders)
+    rest = replace(node, args=(exchange(node.args[0], lambda n: others if n is product else None),))
+    if fading_in(rest, indices) is None:
+        return None
+    return Binary("*", substitute(product.args[0], {product.binders[0].name: along}), rest)
 
 
 def _running(node: Reduction, indices: Collection[str]) -> Fading | None:

@@ -18,7 +18,7 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index, inside_of_choices
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.extrema import Extremum
-from uol.ir.gradients.recurrences import Fading, fading_in
+from uol.ir.gradients.recurrences import Fading, fading_in, own_factor_apart
 from uol.ir.gradients.text.algebra import Product, multiply, product_of, sum_of, to_expr
 from uol.ir.gradients.text.forms import compared, is_long, is_plain_read, is_tame, position, reads_data
 from uol.ir.gradients.text.inference import Types, extent_in
@@ -204,9 +204,13 @@ class Vjp:
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
         inner = (*scope, *self.indices(node, scope))
-        fading = fading_in(node, {i.key for i in scope if not i.bound}) if node.op in ("sum", "prod") else None
+        along = {i.key for i in scope if not i.bound}
+        fading = fading_in(node, along) if node.op in ("sum", "prod") else None
+        apart = own_factor_apart(node, along) if fading is None and node.op == "sum" else None
         if fading is not None and self.is_active(fading.product):
             self.recurrence(node, fading, cotangent, scope)
+        elif apart is not None:
+            self.visit(apart, cotangent, scope)
         elif node.op == "sum":
             self.visit(body, self.at_reduction(body, cotangent, scope), inner)
         elif node.op == "prod":

@@ -74,7 +74,7 @@ def growth(op: Op, library: Library) -> float:
     return found[1] / found[0]
 
 
-@pytest.mark.parametrize("ends", [FORWARD[0], FORWARD[3], BACKWARD[0], BACKWARD[1]], ids="".join)
+@pytest.mark.parametrize("ends", [FORWARD[0], FORWARD[3], FORWARD[6], BACKWARD[0], BACKWARD[1]], ids="".join)
 def test_gradients_of_every_order_grow_as_the_row_does(ends: tuple[str, str, str]) -> None:
     op = state(ends, "a[r, k]")
     for _ in range(3):
