@@ -6,6 +6,7 @@ from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.dots.words import unit_of, with_words
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.attention_packing import packed_attention, with_strips
+from uol.backends.cpu.operands.channel_lanes import by_channels
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import LEAST_COLUMNS, over_images, over_lines, takes_panels, with_flat_columns
@@ -46,6 +47,8 @@ def legalised(spec: KernelSpec, host: Host) -> tuple[KernelSpec, ...]:
             return legalised(windows, host)
         case Contract():
             flat = collapsed(spec)
+            if (lines := by_channels(flat)) is not None:
+                return tuple(collapsed(part) for part in lines)
             if (folds := row_product(flat)) is not None:
                 return tuple(collapsed(part) for part in folds)
             parts = (flat,) if unit_of(flat, host) else tuple(collapsed(part) for part in packed(flat))

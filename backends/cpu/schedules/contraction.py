@@ -19,6 +19,7 @@ from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, sliding_axis, the_read
 from uol.backends.cpu.operands.panels import LEAST_COLUMNS, LEAST_DEPTH, LONG_K, WIDEST_PANEL, feeds_lanes, takes_panels
+from uol.backends.cpu.operands.pixel_lines import has_channels_on_lanes
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import CHAINS, size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
@@ -77,6 +78,8 @@ COLUMNS_OF_ANY_NUMBER = 1 << 10
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     """Best first."""
     unit = unit_of(spec, host) if has_words(spec) else ""
+    if has_channels_on_lanes(spec):
+        return (_lines_of_channels(spec, host),)
     if unit or takes_panels(spec):
         return (_word_panels(spec, host, unit) if unit else _panels(spec, host),)
     spec = _at_hand(spec)
@@ -98,6 +101,14 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
         return (Tiles(tile_rows, vectors, lanes, 1, parallel, _b_is_far(spec), far),)
     block = _block(spec, tile_rows, host)
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), far),)
+
+
+def _lines_of_channels(spec: Contract, host: Host) -> Tiles:
+    """Tiles of as many pixels as the registers hold, cut evenly out of a line, with up to three vectors of channels."""
+    lanes, pixels = host.vector_bytes // accumulator_bytes(spec), _extent(spec, "n")
+    vectors = min(ceil_div(_extent(spec, "m"), lanes), NEAR_VECTORS if host.vector_registers > 16 else 2)
+    pieces = ceil_div(pixels, (host.vector_registers - vectors - 1) // vectors)
+    return Tiles(ceil_div(pixels, pieces), vectors, lanes, 1, host.cores > 1, lines=True)
 
 
 def _panels(spec: Contract, host: Host) -> Panels:

@@ -12,10 +12,12 @@ from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, i
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.lane_values import LaneValues
-from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate
+from uol.backends.cpu.expressions.transposes import put_vector, transposed, vector_at
 from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows, sliding_axis
+from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows, sliding_axis, the_read
+from uol.backends.cpu.operands.pixel_lines import by_pixels, line_guards, within_lines
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
@@ -24,6 +26,7 @@ from uol.backends.cpu.schedules.prefetch import prefetch
 from uol.backends.cpu.schedules.segments import is_in_runs, lengths_to, terms, tiles_of_runs, with_own_terms
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Let
 from uol.codegen.specs.steps import split_lets
 from uol.codegen.specs.traverse import reads
@@ -55,6 +58,7 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
 
 def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
     """All tiles."""
+    spec = by_pixels(spec) if schedule.lines else spec
     rows, columns = _sides(spec, schedule)
     if is_in_runs(spec):
         lengths = lengths_to(schedule.rows)
@@ -65,7 +69,8 @@ def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                Tile(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
+                kind = LineTile if schedule.lines else Tile
+                kind(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
 
 
 def _sides(spec: Contract, schedule: Tiles) -> tuple[Side, Side]:
@@ -269,3 +274,71 @@ class Tile:
     def _at(self, scope: Scope, row: Term, column: Term) -> Scope:
         (m, first_row, _), (n, first_column, _) = self.rows, self.columns
         return scope.with_values({m.name: first_row + row, n.name: first_column + column})
+
+
+@dataclass(frozen=True, slots=True)
+class LineTile(Tile):
+    """A tile whose rows are pixels of a line, and whose columns are whole vectors of channels. An element of a is read where it
+    lies, for all channels; a line outside of the image is left out, and the taps along a line are written out. Results lie
+    along the pixels, and are turned for that."""
+
+    def write(self, scope: Scope) -> None:
+        code, compute = self.frame.code, representation(self.spec.acc_dtype).compute
+        lines = self.spec.k[:-1]
+        taps = static(self.spec.k[-1].extent) or 1
+        depth = Depth.of(self.frame, lines, max(1, BLOCK_STEPS // taps) if self.has_blocks else size(lines) or 1)
+        total = code.local(self.spec.acc, self.shape[0] * self.shape[1], compute, stays=self.has_blocks)
+        self._clear(total, compute)
+        if not self.has_blocks:
+            self._add_lines(total, depth, index(0), scope)
+        else:
+            part = code.local("part", self.shape[0] * self.shape[1], compute)
+            with code.loop("k_block", depth.count) as block:
+                self._clear(part, compute)
+                self._add_lines(part, depth, block, scope)
+                self._add_part(total, part)
+        self._epilogue_by_pixels(scope, total, compute)
+
+    def _add_lines(self, total: Term, depth: Depth, block: Term, scope: Scope) -> None:
+        """The lines of a block that there are, tap by tap: what neighbouring taps of a line share, LLVM would hold in registers
+        that it does not have."""
+        code, tap = self.frame.code, self.spec.k[-1]
+        with ExitStack() as loops:
+            step = loops.enter_context(code.loop(tap.name, static(tap.extent) or 1, UNROLLED))
+            point = loops.enter_context(depth.points(self.frame, scope.with_values({tap.name: step}), block))
+            there = [part for guard in line_guards(self.spec) for part in conditions(guard, point)]
+            loops.enter_context(code.when(conjunction(there)))
+            self._add_tap(total, point)
+
+    def _add_tap(self, total: Term, point: Scope) -> None:
+        """An element of a line, where the line has it, times a vector for each of its pixels."""
+        code, lanes, b = self.frame.code, self.schedule.lanes, the_read(self.spec.b)
+        read, starts = within_lines(self.spec), range(0, self.columns[2], lanes)
+        source, first = point.buffers[b.tensor], self._at(point, ZERO, ZERO)
+        weights = [code.hold("weights", vector_at(source, evaluate(b.offset, first) + index(s), lanes)) for s in starts]
+        with code.loop("row", self.rows[2], UNROLLED) as row:
+            held = code.hold("pixel", evaluate(read, self._at(point, row, ZERO)))
+            for start, vector in zip(starts, weights, strict=True):
+                place = self._place(row, index(start))
+                product = tirx.Mul(tirx.Broadcast(held, lanes), vector)
+                put_vector(code, total, place, tirx.Add(vector_at(total, place, lanes), product), lanes)
+
+    def _epilogue_by_pixels(self, scope: Scope, total: Term, compute: str) -> None:
+        """Channel by channel, vectors of pixels: square blocks of the tile are turned, the last with some rows twice."""
+        code, lanes, (height, width) = self.frame.code, self.schedule.lanes, self.shape
+        pitch = -(-height // lanes) * lanes
+        turned = code.local("turned", width * pitch, compute)
+        for first in range(0, height, lanes):
+            for start in range(0, width, lanes):
+                rows = (min(first + row, height - 1) for row in range(lanes))
+                block = [vector_at(total, self._place(index(row), index(start)), lanes) for row in rows]
+                for lane, column in enumerate(transposed(code, [code.hold("sums", row) for row in block])):
+                    put_vector(code, turned, index((start + lane) * pitch + first), column, lanes)
+        kind = lane_loop(self.spec.epilogue, (self.rows[0].name, self.spec.acc), scope)
+        with code.loop("channel", width) as channel:
+            for first in range(0, height, lanes):
+                with code.loop("lane", min(lanes, height - first), kind) as lane:
+                    pixel = index(first) + lane
+                    held = tirx.BufferLoad(turned, [channel * index(pitch) + pixel])
+                    here = self._at(scope, pixel, channel).with_values({self.spec.acc: held})
+                    run_steps(code, self.spec.epilogue, here)

@@ -1,0 +1,69 @@
+"""Products whose rows are the pixels of lines of an image, and whose columns are channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.backends.cpu.expressions.dtypes import representation
+from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.schedules.cost import size
+from uol.codegen.indexing.affine import affine, coefficient
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Guard, Read, Within
+from uol.ir.program.nodes import Axis, Const
+from uol.ir.program.walk import variables
+
+LANES, MOST_CHANNELS = 16, 48
+"""Channels are a multiple of the lanes of the widest vector, in f32, and as many as have a register for each row of a tile and
+fourteen rows; of three vectors nine rows."""
+LEAST_LINE, MOST_TAPS = 7, 8
+"""Pixels of a line that keep the units for multiply-adds busy with two vectors each; taps that are written out."""
+LEAST_TERMS = 64
+"""Of a sum, below which what is done with the results takes longer than what is saved: of 3 channels and 3 x 3 taps, by half."""
+
+
+def is_of_lines(spec: Contract) -> bool:
+    """Are its columns the pixels of lines that are read where they lie, under guards, and its rows few channels, in whole
+    vectors?"""
+    if len(spec.m) != 1 or not _are_few(spec.m[0]) or not spec.n or len(spec.k) < 2 or spec.segments is not None:
+        return False
+    line, tap, read, filters = spec.n[-1], spec.k[-1], the_read(spec.b), the_read(spec.a)
+    if size(spec.axes) is None or (size(spec.k) or 0) < LEAST_TERMS:
+        return False
+    if (static(line.extent) or 0) < LEAST_LINE or (static(tap.extent) or 0) > MOST_TAPS:
+        return False
+    if not read.guard or read.fill != Const(0, read.dtype) or filters.guard:
+        return False
+    if not all(isinstance(guard, Within) and affine(guard.value) is not None for guard in read.guard):
+        return False
+    kinds = [representation(each.dtype) for each in (read, filters)]
+    return (coefficient(read.offset, line.name) or 0) > 0 and all(kind.storage == kind.compute for kind in kinds)
+
+
+def _are_few(channels: Axis) -> bool:
+    number = static(channels.extent) or 0
+    return number % LANES == 0 and LANES <= number <= MOST_CHANNELS
+
+
+def has_channels_on_lanes(spec: Contract) -> bool:
+    """Is it such a product, whose filters lie along the channels?"""
+    return is_of_lines(spec) and coefficient(the_read(spec.a).offset, spec.m[0].name) == 1
+
+
+def by_pixels(spec: Contract) -> Contract:
+    """The same product with pixels as rows and channels as columns: as its tiles are written. Its result does not lie along its
+    columns then, as that of a spec must."""
+    return replace(spec, m=spec.n, n=spec.m, a=spec.b, b=spec.a)
+
+
+def line_guards(spec: Contract) -> tuple[Guard, ...]:
+    """The guards of a, by pixels, that are the same for all pixels of a line and all taps along it."""
+    along = {spec.m[-1].name, spec.k[-1].name}
+    return tuple(g for g in the_read(spec.a).guard if isinstance(g, Within) and not variables(g.value) & along)
+
+
+def within_lines(spec: Contract) -> Read:
+    """The read of a, by pixels, in lines that there are."""
+    read, there = the_read(spec.a), line_guards(spec)
+    kept = tuple(guard for guard in read.guard if guard not in there)
+    return replace(read, guard=kept, fill=read.fill if kept else None)

@@ -1,0 +1,91 @@
+"""Convolutions of few channels, whose lanes are channels and whose rows are pixels of a line, against PyTorch in float64."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from cpu_cases import graph_of, program_of
+from torch.nn import functional as F
+
+import uol
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.operands import channel_lanes, pixel_lines
+from uol.backends.cpu.schedules.kinds import Tiles
+from uol.backends.cpu.scheduling import candidates, primfunc
+from uol.codegen.specs.nodes import Contract, Pack
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few products are enough."""
+    monkeypatch.setattr(channel_lanes, "FEWEST_PRODUCTS", 0)
+    monkeypatch.setattr(pixel_lines, "LEAST_TERMS", 12)
+
+
+CASES: list[tuple[int, tuple[int, ...], tuple[int, int], int, dict[str, int], torch.dtype]] = [
+    (3, (2, 3, 28), (16, 32), 3, {"pad": 1}, torch.float32),  # two tiles of a line; the gradient of x has terms in blocks
+    (3, (3, 4, 9), (4, 48), 3, {"pad": 1, "stride": 2}, torch.float32),
+    (2, (5, 33), (3, 16), 5, {"pad": 2, "dilation": 2}, torch.float32),  # tiles of two heights, taps beyond the neighbours
+    (2, (9, 7), (16, 16), 3, {"pad": 3}, torch.float64),  # lines and taps that no pixel has
+    (1, (40,), (6, 32), 4, {"pad": 2, "groups": 2}, torch.float32),  # 16 channels of each group
+]
+
+
+@pytest.mark.parametrize(("dims", "sizes", "channels", "taps", "options", "dtype"), CASES)
+def test_results_and_gradients(
+    dims: int, sizes: tuple[int, ...], channels: tuple[int, int], taps: int, options: dict[str, int], dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2, channels[0], *sizes), (channels[1], channels[0] // options.get("groups", 1), *[taps] * dims)
+    exact = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
+    given = [x.detach().to(dtype).requires_grad_() for x in exact]
+    theirs = {"padding" if name == "pad" else name: value for name, value in options.items()}
+    y = getattr(uol.ops, f"conv{dims}d")(*given, **options)
+    z = getattr(F, f"conv{dims}d")(*exact, **theirs)
+    dz = torch.randn(z.shape, generator=generator, dtype=torch.float64)
+    found = (y, *torch.autograd.grad(y, given, dz.to(dtype)))
+    tolerance = 1e-12 if dtype == torch.float64 else 2e-5
+    for a, b in zip(found, (z, *torch.autograd.grad(z, exact, dz)), strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=tolerance * float(b.detach().abs().max()))
+
+
+def kernels(**dims: Any) -> tuple[Any, ...]:
+    pad = dims.pop("pad", 1)
+    sizes = {"N": 2, "C": 16, "E": 4, "H": 9, "W": 28, "O": 32, "D": 16, "Q": 3, "R": 3, "S": 3} | dims
+    return graph_of(program_of("conv3d", dims=sizes, attrs={"pad": pad})).specs
+
+
+@pytest.mark.parametrize("host", [Host("znver4", 64, 32, 2), Host("haswell", 32, 16, 2)])
+def test_the_image_is_read_where_it_lies(host: Host) -> None:
+    """The filters alone are copied; a tile fits the registers, and is cut evenly out of a line."""
+    copies, product = kernels()
+    assert isinstance(copies, Pack) and {arg.name for arg in copies.args} == {"w", "conv3d_a"}
+    assert isinstance(product, Contract)
+    schedule = candidates(product, host)[0]
+    assert isinstance(schedule, Tiles) and schedule.lines
+    assert (schedule.rows, schedule.vectors, schedule.lanes) == ((14, 2, 16) if host.vector_bytes == 64 else (6, 2, 8))
+    assert primfunc(product, schedule) is not None
+
+
+@pytest.mark.parametrize("dims", [{"O": 24}, {"O": 64}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}])
+def test_what_stays_with_pixels_on_the_lanes(dims: dict[str, int]) -> None:
+    """Channels that are no whole vectors, or many; short lines; images without a border; many taps along a line; few
+    terms."""
+    schedule = candidates(kernels(**dims)[-1], Host("znver4", 64, 32, 2))[0]
+    assert not (isinstance(schedule, Tiles) and schedule.lines)
+
+
+def test_an_epilogue_is_by_pixels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, w = torch.randn(2, 8, 6, 17, generator=generator), torch.randn(16, 8, 3, 3, generator=generator)
+    gamma, beta, mean = torch.randn(3, 16, generator=generator)
+    var = torch.rand(16, generator=generator) + 0.5
+    y = uol.ops.conv2d_bn_relu(x, w, gamma, beta, mean, var, pad=1)
+    exact = partial(F.batch_norm, weight=gamma.double(), bias=beta.double())
+    z = exact(F.conv2d(x.double(), w.double(), padding=1), mean.double(), var.double()).relu()
+    torch.testing.assert_close(y.double(), z, rtol=2e-5, atol=2e-5)
