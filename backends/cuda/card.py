@@ -83,12 +83,17 @@ def _facts(library: ctypes.CDLL, device: ctypes.c_int, architecture: str) -> dic
     return {
         "name": name.value.decode(errors="replace"),
         "architecture": architecture,
-        "driver": f"CUDA {driver.value // 1000}.{driver.value % 1000 // 10}",
+        "driver": version_text(driver.value),
         "cores": _attribute(library, device, CORES),
         "memory_bytes": memory.value,
         "clock_mhz": _attribute(library, device, CLOCK_KHZ) / 1e3,
         "memory_clock_mhz": _attribute(library, device, MEMORY_CLOCK_KHZ) / 1e3,
     }
+
+
+def version_text(number: int) -> str:
+    """A version as the driver tells it: "CUDA 12.4" of 12040."""
+    return f"CUDA {number // 1000}.{number % 1000 // 10}"
 
 
 def _clocks(number: int) -> dict[str, object]:

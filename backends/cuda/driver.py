@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 
-from uol.backends.cuda.card import LIBRARIES, explain
+from uol.backends.cuda.card import LIBRARIES, explain, version_text
 from uol.backends.loading.ranges import RangeSource
 from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
@@ -29,6 +29,7 @@ NAMES = DriverNames(
     to_host="cuMemcpyDtoH_v2",
     synchronise="cuStreamSynchronize",
     is_capturing="cuStreamIsCapturing",
+    version="cuDriverGetVersion",
 )
 
 
@@ -54,6 +55,8 @@ SOURCE = DriverSource(
     handle=primary_context,
     new_handle=ctypes.c_void_p,
     explain=explain,
+    version=version_text,
+    compiler_hint="UOL_CUDA_COMPILER names an older one, the file of an NVRTC or an nvcc",
     ranges=RangeSource(("libnvtx3interop.so.1", "libnvToolsExt.so.1"), "nvtxRangePushA", "nvtxRangePop"),
     hint=HINT,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -23,16 +24,34 @@ class Compiled:
     log: str
 
 
-@cache
+VARIABLE = "UOL_CUDA_COMPILER"
+"""The environment's: the file of an NVRTC, or an nvcc, that compiles in place of what would be found. What a compiler makes a
+driver takes that is as new (CUDA Compatibility guide: PTX asks for a driver that knows its version)."""
+NAMED_HINT = "name the file of an NVRTC, .../libnvrtc.so.12, or an nvcc"
+
+
+def chosen() -> str:
+    """The NVRTC that the environment names; empty where it names none."""
+    named = os.environ.get(VARIABLE, "")
+    return named if Path(named).name.startswith("libnvrtc") else ""
+
+
 def library() -> ctypes.CDLL | None:
-    """The NVRTC that can be found: the PyPI package's, a toolkit's, the system's."""
-    for path in _candidates():
+    """The NVRTC that the environment names, else one that can be found: the PyPI package's, a toolkit's, the system's. Raises
+    ToolchainError where the named one does not open."""
+    return _opened(chosen())
+
+
+@cache
+def _opened(named: str) -> ctypes.CDLL | None:
+    for path in [named] if named else _candidates():
         try:
             for builtins in builtins_beside(path):
                 ctypes.CDLL(builtins)
             return ctypes.CDLL(path)
-        except OSError:
-            continue
+        except OSError as error:
+            if named:
+                raise ToolchainError(f"{VARIABLE} names no NVRTC that opens: {error}", hint=NAMED_HINT) from error
     return None
 
 
@@ -40,6 +59,12 @@ def version() -> str:
     """`13.0`; empty where there is no NVRTC."""
     found = _compiler()
     return "" if found is None else found.version()
+
+
+def place() -> str:
+    """The file, or the name, under which the NVRTC was opened; empty where there is none."""
+    found = library()
+    return "" if found is None else str(found._name)
 
 
 def compile_text(name: str, text: str, headers: Mapping[str, str], options: Sequence[str]) -> Compiled:

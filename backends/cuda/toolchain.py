@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from uol.backends.cuda import nvrtc
@@ -13,7 +14,7 @@ from uol.backends.toolchain.diagnostics import refusal
 from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of, identity_of, programs_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
-from uol.ir.errors import MissingToolError
+from uol.ir.errors import MissingToolError, ToolchainError
 
 STANDARD = "c++17"
 PIP_HINT = "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
@@ -21,11 +22,23 @@ PIP_HINT = "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
 
 def build(module: Module, device: Device) -> Artifact:
     """The module's device text as a cubin. `Artifact.files` holds it, and PTX beside it, for devices that come later."""
+    if nvcc := chosen_nvcc():
+        return _with_nvcc(module, device, nvcc)
     if nvrtc.library() is not None:
         return _with_nvrtc(module, device)
     if nvcc := shutil.which("nvcc"):
         return _with_nvcc(module, device, nvcc)
     raise MissingToolError("no CUDA compiler was found", hint=PIP_HINT)
+
+
+def chosen_nvcc() -> str | None:
+    """The nvcc that the environment names; None where it names none, or an NVRTC. Raises MissingToolError for what is none."""
+    named = os.environ.get(nvrtc.VARIABLE, "")
+    if not named or nvrtc.chosen():
+        return None
+    if found := shutil.which(named):
+        return found
+    raise MissingToolError(f"{nvrtc.VARIABLE} names {named!r}, which is no program", hint=nvrtc.NAMED_HINT)
 
 
 def _with_nvrtc(module: Module, device: Device) -> Artifact:
@@ -51,7 +64,12 @@ def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str, compiler: str)
 
 
 def identities() -> dict[str, str]:
-    """NVRTC, else nvcc with what it runs; of what the system's loader would find, the list that it looks into."""
+    """What the environment names; else NVRTC, else nvcc with what it runs; of what the system's loader would find, the list
+    that it looks into."""
+    if named := os.environ.get(nvrtc.VARIABLE, ""):
+        own = nvrtc.chosen()
+        kept = identities_of([own, *nvrtc.builtins_beside(own)]) if own else _nvcc_identity(shutil.which(named))
+        return {nvrtc.VARIABLE: f"{named} {kept}"}
     if found := nvrtc.installed():
         return {"NVRTC": identities_of(found)}
     return {"libraries": identity_of("/etc/ld.so.cache"), "nvcc": _nvcc_identity(shutil.which("nvcc"))}
@@ -67,13 +85,12 @@ def _nvcc_identity(nvcc: str | None) -> str:
 
 def states() -> tuple[ToolState, ...]:
     """NVRTC and nvcc, as `uol doctor` shows them."""
-    found = nvrtc.version()
     nvcc = shutil.which("nvcc")
     return (
+        *_named_state(),
         ToolState(
             "NVRTC",
-            bool(found),
-            f"version {found}" if found else "not found",
+            *_nvrtc_state(),
             "CUDA kernels are compiled by nvcc, which is slower, or not at all",
             "pip install nvidia-cuda-nvrtc",
         ),
@@ -85,6 +102,23 @@ def states() -> tuple[ToolState, ...]:
             "install the CUDA toolkit",
         ),
     )
+
+
+def _named_state() -> Iterator[ToolState]:
+    """What the environment names in place of what would be found, where it names anything."""
+    if named := os.environ.get(nvrtc.VARIABLE, ""):
+        cost = "CUDA kernels are not compiled: nothing else is tried"
+        is_there = _nvrtc_state()[0] if nvrtc.chosen() else shutil.which(named) is not None
+        yield ToolState(nvrtc.VARIABLE, is_there, f"{named} compiles CUDA kernels", cost, nvrtc.NAMED_HINT)
+
+
+def _nvrtc_state() -> tuple[bool, str]:
+    """Is there an NVRTC, and which?"""
+    try:
+        found = nvrtc.version()
+    except ToolchainError as error:
+        return False, error.message
+    return bool(found), f"version {found}, {nvrtc.place()}" if found else "not found"
 
 
 def _nvcc_version(nvcc: str) -> str:

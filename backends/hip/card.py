@@ -68,9 +68,14 @@ def _facts(library: ctypes.CDLL, number: int) -> dict[str, object]:
     return {
         "name": name.value.decode(errors="replace"),
         "architecture": _architecture(library, number),
-        "driver": f"HIP {driver.value // 10**7}.{driver.value // 10**5 % 100}",
+        "driver": version_text(driver.value),
         "memory_bytes": memory.value,
     }
+
+
+def version_text(number: int) -> str:
+    """A version as the runtime tells it: "HIP 6.2" of 60200000."""
+    return f"HIP {number // 10**7}.{number // 10**5 % 100}"
 
 
 def _architecture(library: ctypes.CDLL, number: int) -> str:

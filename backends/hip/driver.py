@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 
-from uol.backends.hip.card import LIBRARIES, explain
+from uol.backends.hip.card import LIBRARIES, explain, version_text
 from uol.backends.loading.ranges import RangeSource
 from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
@@ -32,6 +32,7 @@ NAMES = DriverNames(
     to_host="hipMemcpyDtoH",
     synchronise="hipStreamSynchronize",
     is_capturing="hipStreamIsCapturing",
+    version="hipRuntimeGetVersion",
 )
 
 
@@ -57,6 +58,8 @@ SOURCE = DriverSource(
     handle=device_number,
     new_handle=ctypes.c_int,
     explain=explain,
+    version=version_text,
+    compiler_hint="HIP_CLANG_PATH names the folder of an older clang",
     ranges=RangeSource(("librocprofiler-sdk-roctx.so.1", "libroctx64.so.4"), "roctxRangePushA", "roctxRangePop"),
     hint=HINT,
 )

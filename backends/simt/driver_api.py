@@ -40,6 +40,7 @@ class DriverNames:
     to_host: str
     synchronise: str
     is_capturing: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class DriverSource:
     new_handle    an empty handle
     explain       names a status
     ranges        the library of its profiler
+    version       a version of the driver, as the call of that name tells it, in the vendor's form: "CUDA 12.4"
+    compiler_hint how another compiler is taken, whose binaries an older driver knows
     """
 
     vendor: str
@@ -66,6 +69,8 @@ class DriverSource:
     new_handle: Callable[[], Handle]
     explain: Callable[[ctypes.CDLL, int], str]
     ranges: RangeSource
+    version: Callable[[int], str]
+    compiler_hint: str
     hint: str
 
     def open(self) -> Driver:
@@ -109,6 +114,12 @@ class Driver:
         if status := self.source.handle(self.library, index, found):
             raise self.failure("its context", status)
         return found
+
+    def version(self) -> str:
+        """As the vendor writes it; a question mark for one that the driver does not tell."""
+        found = ctypes.c_int()
+        status = self.library[self.source.names.version](ctypes.byref(found))
+        return "?" if status else self.source.version(found.value)
 
     def function(self, name: str) -> Any:
         """A call of the library, by name, with a conversion of arguments of its own (none)."""

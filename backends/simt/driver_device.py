@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import local
 from typing import Any
 
 from uol.backends.simt.driver_api import Driver, DriverSource, Handle
-from uol.codegen.backend import Kernel
+from uol.codegen.backend import Artifact, Kernel
 from uol.ir.errors import DeviceError, ResourceError, ToolchainError
 from uol.ir.forking import in_child
 
@@ -110,10 +109,11 @@ class DriverDevice:
         self.driver.require(self.driver.source.names.is_capturing, ctypes.c_void_p(stream), ctypes.byref(state))
         return state.value != NOT_CAPTURED
 
-    def functions(self, op: str, images: Sequence[bytes], kernels: Sequence[Kernel]) -> list[ctypes.c_void_p]:
-        """The kernels, of the first image that the device takes. It stays loaded as long as the process lives: a graph that was
-        captured may hold its kernels. The device is current."""
-        module = self._module(op, images)
+    def functions(self, artifact: Artifact) -> list[ctypes.c_void_p]:
+        """The kernels, of the first image that the device takes: the binary, or, where it takes that not, what else was built
+        (PTX). It stays loaded as long as the process lives: a graph that was captured may hold its kernels. The device is
+        current."""
+        module, kernels = self._module(artifact), artifact.module.kernels
         found: list[ctypes.c_void_p] = []
         for kernel in kernels:
             function = ctypes.c_void_p()
@@ -122,18 +122,21 @@ class DriverDevice:
             found.append(function)
         return found
 
-    def _module(self, op: str, images: Sequence[bytes]) -> ctypes.c_void_p:
-        module, status = ctypes.c_void_p(), 0
-        load = self.driver.function(self.driver.source.names.load_module)
-        for image in images:
+    def _module(self, artifact: Artifact) -> ctypes.c_void_p:
+        module, op, refusals = ctypes.c_void_p(), artifact.module.graph.name, list[str]()
+        source = self.driver.source
+        load = self.driver.function(source.names.load_module)
+        for image in dict.fromkeys((artifact.binary, *artifact.files.values())):
             status = load(ctypes.byref(module), ctypes.c_char_p(image))
             if status == 0:
                 return module
             if status not in WRONG_IMAGE:
                 raise self.driver.failure(f"loading {op}", status)
-        said = self.driver.source.explain(self.driver.library, status)
-        hint = "build it for that device, or install a driver that is as new as the compiler"
-        raise ToolchainError(f"{self.where} takes no binary of {op}: {said} (status {status})", hint=hint)
+            refusals.append(f"{source.explain(self.driver.library, status)} (status {status})")
+        made = f", made by {artifact.compiler}" if artifact.compiler else ""
+        said = f"{self.where} takes no binary of {op}{made}: {'; '.join(refusals)}; its driver is {self.driver.version()}"
+        hint = f"build it for that device; or, of a compiler that is newer than the driver, {source.compiler_hint}"
+        raise ToolchainError(said, hint=hint)
 
     def _allow_shared(self, kernel: Kernel, function: ctypes.c_void_p) -> None:
         """Asks for as much dynamic shared memory as the kernel takes, once. Raises ResourceError where the device has less."""

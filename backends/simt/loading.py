@@ -87,10 +87,8 @@ def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str,
 
 
 def _functions(artifact: Artifact, device: DriverDevice) -> Sequence[ctypes.c_void_p]:
-    module = artifact.module
     with current(device):
-        images = list(dict.fromkeys((artifact.binary, *artifact.files.values())))
-        return device.functions(module.graph.name, images, module.kernels)
+        return device.functions(artifact)
 
 
 class Prepared(NamedTuple):

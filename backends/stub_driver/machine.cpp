@@ -19,6 +19,7 @@ const char* text_of(int status) {
         case no_binary_for_device: return "no kernel image is available for execution on the device";
         case invalid_handle: return "invalid resource handle";
         case not_found: return "named symbol not found";
+        case 222: return "the provided PTX was compiled with an unsupported toolchain.";
         case 700: return "an illegal memory access was encountered";
         case 719: return "unspecified launch failure";
         case capture_unsupported: return "operation not permitted when stream is capturing";

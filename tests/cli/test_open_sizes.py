@@ -100,3 +100,10 @@ def test_where_no_size_is_found_it_is_said() -> None:
     with pytest.raises(ShapeError, match="large: no sizes for N were found that the operator admits") as caught:
         next(sample_instances(instance))
     assert caught.value.hint == "give sizes, for example N=64"
+
+
+def test_the_help_of_dims_names_no_target() -> None:
+    """Kernels of any size are those of machines with threads, too."""
+    said = " ".join(uol("compile", "--help").out.split())
+    assert "is open" in said and "(CPU)" not in said
+    assert "const int S" in uol("compile", "softmax", "--target", "cuda", "--dims", "C=24").out

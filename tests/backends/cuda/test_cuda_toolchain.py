@@ -196,3 +196,59 @@ def test_a_launch_without_a_device_fails_and_says_so(tmp_path: Path) -> None:
     array = (Tensor * 2)(tensor((8,)), tensor((8,)))
     code = library.uol_relu(None, None, ctypes.c_int64(0), array, 2, None, 0)
     assert library.uol_relu_message(code).decode() == "libcuda.so.1 failed: the device's driver was not found"
+
+
+@pytest.fixture
+def copied_nvrtc(tmp_path: Path) -> Path:
+    """The NVRTC that is found here, under another path, with what it opens beside it."""
+    own = Path(nvrtc.place())
+    for file in (own, *map(Path, nvrtc.builtins_beside(str(own)))):
+        (tmp_path / file.name).symlink_to(file.resolve())
+    return tmp_path / own.name
+
+
+@needs_nvrtc
+def test_the_environment_names_the_nvrtc(copied_nvrtc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Binaries of one compiler are not those of another: its file stands in their keys."""
+    usual = toolchain.identities()
+    monkeypatch.setenv("UOL_CUDA_COMPILER", str(copied_nvrtc))
+    assert nvrtc.place() == str(copied_nvrtc)
+    assert registry.get("cuda").build(module_of(CASES[0], "cuda")).compiler == f"NVRTC {nvrtc.version()}"
+    assert toolchain.identities() != usual and str(copied_nvrtc) in toolchain.identities()["UOL_CUDA_COMPILER"]
+    states = {state.name: state for state in toolchain.states()}
+    assert states["UOL_CUDA_COMPILER"].detail == f"{copied_nvrtc} compiles CUDA kernels"
+    assert states["NVRTC"].detail == f"version {nvrtc.version()}, {copied_nvrtc}"
+
+
+@needs_nvrtc
+def test_headers_ask_for_no_builtin_that_nvrtc_12_lacks() -> None:
+    """NVRTC 12.4 refuses `__builtin_LINE` as an unknown identifier (tried); here another name stands for it."""
+    module = module_of(CASES[2], "cuda")
+    headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
+    options = ["--gpu-architecture=sm_80", "--std=c++17", "-D__builtin_LINE=unknown_to_nvrtc_12"]
+    made = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
+    assert made.cubin, made.log
+
+
+@needs_nvrtc
+@needs_nvcc
+def test_the_environment_names_the_nvcc_in_place_of_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvcc = shutil.which("nvcc")
+    assert nvcc is not None
+    monkeypatch.setenv("UOL_CUDA_COMPILER", nvcc)
+    assert registry.get("cuda").build(module_of(CASES[0], "cuda")).compiler.startswith("nvcc ")
+    assert nvcc in toolchain.identities()["UOL_CUDA_COMPILER"]
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [("/absent/libnvrtc.so.12", "UOL_CUDA_COMPILER names no NVRTC that opens"), ("/absent/nvcc", "which is no program")],
+)
+def test_a_named_compiler_that_is_absent_is_an_error(named: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_CUDA_COMPILER", named)
+    with pytest.raises(ToolchainError, match=message) as caught:
+        registry.get("cuda").build(module_of(CASES[0], "cuda"))
+    assert "name the file of an NVRTC" in str(caught.value)
+    state = toolchain.states()[0]
+    assert (state.name, state.found) == ("UOL_CUDA_COMPILER", False)
+    assert toolchain.identities()

@@ -357,6 +357,22 @@ def test_a_device_that_takes_no_binary_is_named(stub: Stub, target: str, device:
         load_artifact(stub, artifact_for(module_of_text(target), made_for))
 
 
+def test_a_driver_that_is_older_than_the_compiler_is_told_with_both(stub: Stub) -> None:
+    """As CUDA 12's is of what NVRTC 13 makes: CUDA_ERROR_NO_BINARY_FOR_GPU (209) for the one, for the other
+    CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)."""
+    texts = {"three_products.ptx": images.ptx("sm_80", ["three_products_h_kernel"])}
+    artifact = replace(artifact_for(module_of_text("cuda"), "sm_90", texts), compiler="NVRTC 13.0")
+    stub.fail("cuModuleLoadData", 222, after=1)
+    with pytest.raises(ToolchainError) as caught:
+        load_artifact(stub, artifact)
+    for said in (
+        "takes no binary of three_products, made by NVRTC 13.0: no kernel image is available",
+        "unsupported toolchain. (status 222); its driver is CUDA 13.0",
+        "UOL_CUDA_COMPILER names an older one, the file of an NVRTC or an nvcc",
+    ):
+        assert said in str(caught.value)
+
+
 def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor: Vendor) -> None:
     name = "cuModuleLoadData" if vendor.target == "cuda" else "hipModuleLoadData"
     stub.fail(name, OUT_OF_MEMORY)

@@ -4,6 +4,7 @@
 #include "uol_twin.h"
 
 #define UOL_DEVICE inline __attribute__((always_inline))
+#define UOL_LINE __builtin_LINE()
 #define UOL_ARRAY(type, name, count) uol_twin::Array<type, count> name
 
 namespace uol {
