@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from uol.codegen.indexing.arithmetic import NO_DIMS, value_at
 from uol.codegen.loaded import Loaded
 from uol.codegen.partition.grouped_value import Mode
-from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.graph import WORKSPACE_ALIGNMENT_BYTES, KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.ir.program.nodes import Expr
 
@@ -42,6 +42,7 @@ class Capability:
     symbolic_dims       may a dim be an argument of a kernel?
     row_parts           in how many parts rows are gone over one after another, so that sums over rows are added up along with
                         them (`Reduce.columns`); 0: such sums have kernels of their own
+    workspace_alignment at what multiples of bytes the buffers between kernels lie
     """
 
     lanes: int
@@ -56,6 +57,7 @@ class Capability:
     searches: int | None = None
     symbolic_dims: bool = False
     row_parts: int = 0
+    workspace_alignment: int = WORKSPACE_ALIGNMENT_BYTES
 
 
 Grade = Literal["vendor", "measured", "computed"]

@@ -150,14 +150,14 @@ def lower(
     if Attention in backend.capability.kinds:
         steps = with_attentions(prepared, lambda pattern: accepts(grouping.start_attention(pattern)))
     groups = Partition(prepared, steps, lowering.contraction, accepts).run()
-    specs = lowering.specs(groups)
     chosen = backend.devices[backend.default_device] if device is None else device
-    legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec), chosen))
-    return _graph(program, lowering, with_column_sums(legal, machine.row_parts) if machine.row_parts else legal)
+    legal = tuple(part for spec in lowering.specs(groups) for part in backend.legalise(_of_something(spec), chosen))
+    specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal
+    return _graph(program, lowering, specs, machine.workspace_alignment)
 
 
 @verified
-def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) -> KernelGraph:
+def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...], alignment_bytes: int) -> KernelGraph:
     """The kernels with what the operator takes and gives."""
     return KernelGraph(
         name=program.name,
@@ -169,6 +169,7 @@ def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) 
         source=program.text,
         checks=program.checks,
         facts=program.facts,
+        alignment_bytes=alignment_bytes,
     )
 
 

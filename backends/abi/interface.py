@@ -3,7 +3,7 @@ tensors of a call tell, and the workspace for the buffers between its kernels.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,8 @@ TEMPLATES = HERE / "templates"
 ABI_HEADER = "uol_abi.h"
 TORCH_EXTENSION = HERE / "torch_extension.py"
 """What makes an operator of PyTorch of a bundle. It is read, not imported: it needs PyTorch, and nothing of uol."""
-ALIGNMENT_BYTES = 256
-"""UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
+ALIGNMENT_BYTES = 512
+"""UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`: a multiple of what every target asks of a workspace."""
 _INFIX = {"and": "&&", "or": "||", **{op: op for op in ("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")}}
 _FUNCTIONS = {"/": "uol_floor_div", "%": "uol_floor_mod", "min": "uol_min", "max": "uol_max"}
 
@@ -73,12 +73,13 @@ class Interface:
     conditions: tuple[Condition, ...]
     workspace: str
     c_workspace: str
+    alignment_bytes: int
 
 
 def interface_of(graph: KernelGraph) -> Interface:
     """The interface of an operator: tensors in the order of its text (inputs, then results), then run-time attributes."""
     places = {name: f"dims[{i}]" for i, name in enumerate(graph.dims)}
-    _, workspace = symbolic_layout(graph.workspaces)
+    _, workspace = symbolic_layout(graph)
     return Interface(
         op=graph.name,
         source=tuple(graph.source.splitlines()),
@@ -91,6 +92,7 @@ def interface_of(graph: KernelGraph) -> Interface:
         conditions=tuple(Condition(expr_text(c), c_text(c, places)) for c in conditions(graph)),
         workspace=expr_text(workspace),
         c_workspace=c_text(workspace, places),
+        alignment_bytes=graph.alignment_bytes,
     )
 
 
@@ -194,25 +196,25 @@ class WorkspaceLayout:
     offsets: Mapping[str, int] = field(default_factory=dict)
 
 
-def workspace_layout(workspaces: Iterable[Arg]) -> WorkspaceLayout:
-    """The buffers one after another, each aligned to 256 bytes. Raises ResourceError where a size is symbolic."""
-    workspaces = tuple(workspaces)
-    for arg in workspaces:
+def workspace_layout(graph: KernelGraph) -> WorkspaceLayout:
+    """The buffers between kernels one after another, each aligned as the graph says. Raises ResourceError where a size is
+    symbolic."""
+    for arg in graph.workspaces:
         for extent in arg.shape:
             static_extent(extent)
-    offsets, total = symbolic_layout(workspaces)
+    offsets, total = symbolic_layout(graph)
     return WorkspaceLayout(static_extent(total), {name: static_extent(offset) for name, offset in offsets.items()})
 
 
-def symbolic_layout(workspaces: Iterable[Arg]) -> tuple[Mapping[str, Expr], Expr]:
+def symbolic_layout(graph: KernelGraph) -> tuple[Mapping[str, Expr], Expr]:
     """The same over symbolic dims: where each buffer starts, and how large the whole is, as expressions."""
     total: Expr = ZERO
     offsets: dict[str, Expr] = {}
-    for arg in workspaces:
+    for arg in graph.workspaces:
         offsets[arg.name] = total
         size_bytes = mul(product(arg.shape), Const(DTYPES[arg.dtype].bytes))
-        blocks = ceil_div(size_bytes, ALIGNMENT_BYTES)
-        total = add(total, mul(blocks, Const(ALIGNMENT_BYTES)))
+        blocks = ceil_div(size_bytes, graph.alignment_bytes)
+        total = add(total, mul(blocks, Const(graph.alignment_bytes)))
     return offsets, total
 
 

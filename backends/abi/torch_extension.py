@@ -43,7 +43,7 @@ TYPES = {
     "bool": (11, torch.bool),
 }
 """uol_dtype of uol_abi.h, and PyTorch's."""
-ALIGNMENT = 256
+ALIGNMENT = 512
 """UOL_WORKSPACE_ALIGNMENT of uol_abi.h."""
 ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define UOL_ABI_VERSION 1
-#define UOL_WORKSPACE_ALIGNMENT 256
+#define UOL_WORKSPACE_ALIGNMENT 512 /* which every target takes; uol_<op>.h says what one asks for */
 
 typedef enum uol_dtype {
   UOL_F64 = 0,
@@ -119,10 +119,10 @@ static inline int uol_check_attrs(const uol_attr* attrs, int32_t n_attrs, const 
   return UOL_OK;
 }
 
-static inline int uol_check_workspace(const void* workspace, int64_t workspace_bytes, int64_t needed_bytes) {
+static inline int uol_check_workspace(const void* workspace, int64_t workspace_bytes, int64_t needed_bytes, int64_t alignment) {
   if (needed_bytes == 0) return UOL_OK;
   if (workspace == NULL || workspace_bytes < needed_bytes) return UOL_BAD_WORKSPACE;
-  return (uintptr_t)workspace % UOL_WORKSPACE_ALIGNMENT == 0 ? UOL_OK : UOL_BAD_WORKSPACE;
+  return (uintptr_t)workspace % (uintptr_t)alignment == 0 ? UOL_OK : UOL_BAD_WORKSPACE;
 }
 
 #endif

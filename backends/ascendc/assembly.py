@@ -71,4 +71,4 @@ def _argument(graph: KernelGraph, param: Param) -> str:
     names = [a.name for a in graph.args]
     if param.name in names:
         return f"static_cast<uint8_t*>(tensors[{names.index(param.name)}].data)"
-    return f"static_cast<uint8_t*>(workspace) + {workspace_layout(graph.workspaces).offsets[param.name]}"
+    return f"static_cast<uint8_t*>(workspace) + {workspace_layout(graph).offsets[param.name]}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import SupportsFloat, SupportsInt
 
 from uol.backends.abi.interface import static_extent, workspace_layout
+from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
@@ -27,6 +28,8 @@ COST = "Ascend C kernels run in the twin, not on a device"
 HUGE_PAGES_FIRST = 0
 TO_DEVICE, TO_HOST = 1, 2
 SATURATION = 0
+INITIALISED_BEFORE = 100002
+"""ACL_ERROR_REPEAT_INITIALIZE of CANN's acl_base.h: aclInit is for once in a process, and torch_npu has called it."""
 DTYPE_CODES = {name: code for code, name in enumerate(DTYPES)}
 """The order of `uol_dtype` in uol_abi.h is that of the language's types."""
 
@@ -55,9 +58,11 @@ class Attr(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """AscendCL, opened. `library` has the aclrt calls, each of which gives 0 for success."""
+    """AscendCL, opened. `library` has the aclrt calls, each of which gives 0 for success. `blocks` are what was allocated, by
+    the addresses that were handed out."""
 
     library: ctypes.CDLL
+    blocks: dict[int, int] = field(default_factory=dict)
 
     where = "Ascend device 0"
     index = 0
@@ -69,16 +74,20 @@ class Runtime:
         """Nothing else was."""
 
     def allocate(self, size_bytes: int) -> int:
-        """Device memory; its address, 0 for no bytes."""
+        """Device memory, aligned as workspaces are; its address, 0 for no bytes. aclrtMalloc itself promises 64 bytes (CANN's
+        reference of it)."""
         if size_bytes == 0:
             return 0
-        address = ctypes.c_void_p()
-        self.call("aclrtMalloc", ctypes.byref(address), ctypes.c_size_t(size_bytes), HUGE_PAGES_FIRST)
-        return address.value or 0
+        alignment, block = CAPABILITY.workspace_alignment, ctypes.c_void_p()
+        self.call("aclrtMalloc", ctypes.byref(block), ctypes.c_size_t(size_bytes + alignment), HUGE_PAGES_FIRST)
+        begin = block.value or 0
+        address = begin + -begin % alignment
+        self.blocks[address] = begin
+        return address
 
     def free(self, address: int) -> None:
         if address:
-            self.call("aclrtFree", ctypes.c_void_p(address))
+            self.call("aclrtFree", ctypes.c_void_p(self.blocks.pop(address)))
 
     def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
         """aclrtMemcpy is over when it returns, whatever the stream."""
@@ -90,8 +99,9 @@ class Runtime:
     def synchronise(self, stream: int) -> None:
         self.call("aclrtSynchronizeStream", ctypes.c_void_p(stream))
 
-    def call(self, name: str, *arguments: object) -> None:
-        if (status := getattr(self.library, name)(*arguments)) != 0:
+    def call(self, name: str, *arguments: object, admitted: int = 0) -> None:
+        """Calls it. Raises ToolchainError for any status but success and the one that is admitted."""
+        if (status := getattr(self.library, name)(*arguments)) not in (0, admitted):
             raise ToolchainError(f"{name} failed with status {status}", hint="CANN's aclError reference says what it means")
 
     def _copy(self, to: int, source: int, size_bytes: int, direction: int) -> None:
@@ -111,7 +121,7 @@ class InterfaceCall:
         graph = self.graph
         tensors = (Tensor * len(graph.args))(*map(_tensor, graph.args, addresses))
         attrs = (Attr * len(graph.scalars))(*map(attr_of, graph.scalars, scalars))
-        size = ctypes.c_int64(workspace_layout(graph.workspaces).bytes)
+        size = ctypes.c_int64(workspace_layout(graph).bytes)
         counts = ctypes.c_int32(len(graph.args)), ctypes.c_int32(len(graph.scalars))
         code = self.function(
             ctypes.c_void_p(stream), ctypes.c_void_p(workspace), size, tensors, counts[0], attrs, counts[1]
@@ -157,7 +167,7 @@ def _runtime() -> Runtime:
 def opened(runtime: Runtime) -> Runtime:
     """The runtime with device 0 current. A device that saturates is refused: a loss scaler would never see an overflow, and
     the language's casts overflow to inf."""
-    runtime.call("aclInit", None)
+    runtime.call("aclInit", None, admitted=INITIALISED_BEFORE)
     runtime.call("aclrtSetDevice", 0)
     mode = ctypes.c_int(SATURATION)
     runtime.call("aclrtGetDeviceSatMode", ctypes.byref(mode))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Protocol, cast
 
-from uol.backends.abi.interface import ALIGNMENT_BYTES, workspace_layout
+from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading.arguments import device_address
 from uol.backends.loading.memory import DeviceMemory, Workspaces, on_device
 from uol.codegen.loaded import Loaded
@@ -30,10 +30,10 @@ class DeviceOperator:
     `stream` and not waited for; or a numpy array, which is copied to the device and back. A tensor that lies elsewhere, on the
     CPU or on another device, is an error.
 
-    `workspace` is device memory of `workspace_bytes` or more, aligned to 256 bytes, that nothing else uses before the stream
-    has got through the call. Where none is given, the operator has one of its own for each stream, from the first call on it;
-    they are freed by `release`, or with the operator. With a workspace, and for an operator that needs none, a call on device
-    memory allocates nothing and waits for nothing: it can be captured.
+    `workspace` is device memory of `workspace_bytes` or more, aligned as the graph says, that nothing else uses before the
+    stream has got through the call. Where none is given, the operator has one of its own for each stream, from the first call
+    on it; they are freed by `release`, or with the operator. With a workspace, and for an operator that needs none, a call on
+    device memory allocates nothing and waits for nothing: it can be captured.
 
     The device is current while a call lasts; what was current before is so again. Calls from several threads take turns: the
     kernels of two calls in one workspace may not.
@@ -53,7 +53,7 @@ class DeviceOperator:
         self.index = self.memory.index
         self.count = len(self.graph.args)
         self.arity = self.count + len(self.graph.scalars)
-        self.workspace_bytes = workspace_layout(self.graph.workspaces).bytes
+        self.workspace_bytes = workspace_layout(self.graph).bytes
         self.workspaces = Workspaces(self.memory, self.workspace_bytes)
 
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
@@ -120,7 +120,7 @@ class DeviceOperator:
         held = getattr(given, "nbytes", self.workspace_bytes)
         if held < self.workspace_bytes:
             raise ShapeError(f"{name}: a workspace takes {self.workspace_bytes} bytes; this one has {held}")
-        return aligned_workspace(name, address)
+        return aligned_workspace(self.graph, address)
 
 
 KNOWN_SIZES = 512
@@ -165,8 +165,9 @@ def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:
     return cast(Loaded, call)
 
 
-def aligned_workspace(op: str, address: int) -> int:
-    """The address. Raises ShapeError where a workspace may not lie there."""
-    if address % ALIGNMENT_BYTES:
-        raise ShapeError(f"{op}: the workspace is not aligned to {ALIGNMENT_BYTES} bytes", hint="round its address up")
+def aligned_workspace(graph: KernelGraph, address: int) -> int:
+    """The address. Raises ShapeError where a workspace of the operator may not lie there."""
+    if address % graph.alignment_bytes:
+        message = f"{graph.name}: the workspace is not aligned to {graph.alignment_bytes} bytes"
+        raise ShapeError(message, hint="round its address up")
     return address

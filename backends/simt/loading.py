@@ -136,7 +136,7 @@ def launches(
 ) -> Launches:
     """The kernels of a module, with a block of their own."""
     graph = module.graph
-    offsets = workspace_layout(graph.workspaces).offsets
+    offsets = workspace_layout(graph).offsets
     names = [*(a.name for a in graph.args), *offsets, *(s.name for s in graph.scalars), *dims]
     codes = [ADDRESS] * (len(graph.args) + len(offsets)) + [NUMBERS[s.dtype] for s in graph.scalars]
     block = ctypes.create_string_buffer(PLACE_BYTES * len(names))

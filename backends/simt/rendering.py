@@ -248,5 +248,5 @@ def _argument(graph: KernelGraph, number: int, param: Param) -> Argument:
     names = [a.name for a in graph.args]
     if param.name in names:
         return Argument("void*", name, f"tensors[{names.index(param.name)}].data")
-    offset = symbolic_layout(graph.workspaces)[0][param.name]
+    offset = symbolic_layout(graph)[0][param.name]
     return Argument("void*", name, f"(char*)workspace + {c_text(offset, _places(graph))}")

@@ -9,12 +9,16 @@ from uol.codegen.indexing.arithmetic import substituted
 from uol.codegen.specs.nodes import Arg, KernelSpec
 from uol.ir.program.nodes import Const, Expr, Scalar
 
+WORKSPACE_ALIGNMENT_BYTES = 256
+"""Of buffers between kernels, where a machine asks for no more: what the allocators of CUDA's and HIP's drivers give (CUDA C++
+Programming Guide, "Size and Alignment Requirement")."""
+
 
 @dataclass(frozen=True, slots=True)
 class KernelGraph:
     """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
     `workspaces` are the buffers between kernels. Of `dims` at a call must hold `facts`, which the proofs assumed (no dim is
-    negative, the `where` clause), and `checks`, which they left over."""
+    negative, the `where` clause), and `checks`, which they left over. Workspaces lie at multiples of `alignment_bytes`."""
 
     name: str
     specs: tuple[KernelSpec, ...]
@@ -25,6 +29,7 @@ class KernelGraph:
     source: str
     checks: tuple[Expr, ...] = ()
     facts: tuple[Expr, ...] = ()
+    alignment_bytes: int = WORKSPACE_ALIGNMENT_BYTES
 
 
 def at_sizes(graph: KernelGraph, dims: Mapping[str, int]) -> KernelGraph:

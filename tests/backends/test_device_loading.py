@@ -82,7 +82,7 @@ def memory() -> StubMemory:
 def test_two_streams_have_two_workspaces(module: Module, memory: StubMemory) -> None:
     enqueued = Enqueued()
     call = DeviceOperator(module.graph, memory, enqueued)
-    assert call.workspace_bytes == workspace_layout(module.graph.workspaces).bytes > 0
+    assert call.workspace_bytes == workspace_layout(module.graph).bytes > 0
     for stream in (1, 2, 1):
         call(*ARGUMENTS, stream=stream)
     (first, one), (second, two), again = enqueued.calls
@@ -115,7 +115,7 @@ def test_a_workspace_may_be_the_callers(module: Module, memory: StubMemory) -> N
     call(*ARGUMENTS, stream=2, workspace=1 << 16)
     assert enqueued.calls == [(1, 512), (2, 1 << 16)]
     assert not memory.held
-    with pytest.raises(ShapeError, match="the workspace is not aligned to 256 bytes"):
+    with pytest.raises(ShapeError, match="the workspace is not aligned to 512 bytes"):
         call(*ARGUMENTS, workspace=520)
     with pytest.raises(ShapeError, match="a workspace is device memory, not a list"):
         call(*ARGUMENTS, workspace=[0])
@@ -146,7 +146,7 @@ def test_the_cpu_takes_a_stream_and_a_workspace(dims: dict[str, int], monkeypatc
     rng = np.random.default_rng(1)
     inputs = [rng.standard_normal(shape, np.float32) for shape in ((64, 40), (8, 40))]
     sizes = [64] * len(kernel.module.graph.dims)
-    layout = workspace_layout(kernel.module.graph.workspaces) if not sizes else None
+    layout = workspace_layout(kernel.module.graph) if not sizes else None
     assert kernel.loaded.workspace_bytes == (layout.bytes if layout else 0)
     assert uol.compile("relu", dims={"S": 3}).loaded.workspace_bytes == 0
     given, own = np.zeros((2, 8), np.float32)

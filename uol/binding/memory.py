@@ -42,7 +42,7 @@ def require_addressable_program(program: Program) -> None:
 def require_addressable_workspace(graph: KernelGraph) -> None:
     """Raises ResourceError where the buffers between kernels are together more than 64-bit offsets reach."""
     if all(static(d) is not None for arg in graph.workspaces for d in arg.shape):
-        size_bytes = workspace_layout(graph.workspaces).bytes
+        size_bytes = workspace_layout(graph).bytes
         if size_bytes > MOST:
             message = f"{graph.name}: a workspace of {size_bytes} bytes is beyond 64-bit addresses"
             raise ResourceError(message, hint="choose smaller sizes")
@@ -58,7 +58,7 @@ def warn_of_demand(module: Module, device: Device) -> None:
     graph = module.graph
     if graph.dims or not device.memory_bytes:
         return
-    _, size = symbolic_layout(graph.workspaces)
+    _, size = symbolic_layout(graph)
     workspace = value_at(size, {})
     tensors = sum(value_at(mul(product(a.shape), Const(DTYPES[a.dtype].bytes)), {}) for a in graph.args)
     if workspace + tensors > device.memory_bytes:

@@ -39,7 +39,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
     """
     request, module = compiled.request, compiled.module
     instance = request.instance
-    _, workspace_bytes = symbolic_layout(module.graph.workspaces)
+    _, workspace_bytes = symbolic_layout(module.graph)
     record: Json = {
         "format": FORMAT,
         "op": instance.op.name,

@@ -2,7 +2,7 @@
 
     int32 uol_<op>_run(pointers of inputs and results, workspace, run-time attributes, symbolic dims)
 
-It returns 0. The workspace holds the buffers between kernels, each aligned to 256 bytes.
+It returns 0. The workspace holds the buffers between kernels, each aligned as its graph says.
 
 It calls a kernel by another name of it, which LLVM does not know and so does not take into the function: every kernel has an
 alias class of its own for each buffer, and within one function a load of the next kernel could pass a store of the one
@@ -48,7 +48,7 @@ def entry_function(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> Term:
     workspace = pointer("workspace", "uint8")
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in graph.scalars}
     dims = {d: tirx.Var(d, INDEX_TYPE) for d in graph.dims}
-    offsets, _ = symbolic_layout(graph.workspaces)
+    offsets, _ = symbolic_layout(graph)
     scope = Scope(dims, {}, EXACT, Facts(()), code.share)
     places = {name: tirx.handle_add_byte_offset(workspace, evaluate(offset, scope)) for name, offset in offsets.items()}
     values = {**buffers, **places, **scalars, **dims}

@@ -48,7 +48,7 @@ def load(artifact: Artifact) -> Loaded:
     entry.argtypes = [ctypes.c_void_p] * (count + 1) + [C_TYPES[s.dtype] for s in graph.scalars]
     entry.argtypes += [SIZE] * len(graph.dims)
     entry.restype = ctypes.c_int32
-    _, size = symbolic_layout(graph.workspaces)
+    _, size = symbolic_layout(graph)
     bytes_needed = 0 if graph.dims else value_at(size, {})
 
     @lru_cache(KNOWN_SIZES)
@@ -68,7 +68,7 @@ def load(artifact: Artifact) -> Loaded:
     def call_with_workspace(*values: Any, stream: int = 0, workspace: Any = None) -> None:
         if workspace is not None:
             place = workspace if isinstance(workspace, int) else addresses([workspace])[0]
-            failed = entry(*addresses(values[:count]), aligned_workspace(graph.name, place), *values[count:])
+            failed = entry(*addresses(values[:count]), aligned_workspace(graph, place), *values[count:])
         else:
             block = WORKSPACES.take(bytes_of(*values[first_dim:]) if graph.dims else bytes_needed)
             try:

@@ -13,8 +13,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from simt_cases import Case, module_of
+from stub_operators import module_of_text
 
 from uol.backends import registry
+from uol.backends.abi.interface import workspace_layout
 from uol.backends.ascendc import runtime, toolchain
 from uol.backends.ascendc.runtime import Attr, Runtime, Tensor, attr_of, loaded, opened
 from uol.codegen.backend import Module
@@ -105,10 +107,13 @@ def test_doctor_names_what_is_missing_and_what_it_costs() -> None:
 class Recorder:
     """AscendCL as far as a loader calls it: device memory is the host's."""
 
-    def __init__(self, saturates: bool = False) -> None:
+    def __init__(self, saturates: bool = False, initialised: int = 0) -> None:
         self.calls: list[str] = []
         self.memory: dict[int, ctypes.Array[ctypes.c_char]] = {}
-        self.saturates = saturates
+        self.saturates, self.initialised = saturates, initialised
+
+    def do_aclInit(self, configuration: object) -> int:
+        return self.initialised
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         def call(*arguments: object) -> int:
@@ -147,12 +152,13 @@ def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
     module, recorder = module_of(LINEAR, "ascendc"), Recorder()
     seen: dict[str, object] = {}
 
-    def operator(stream: object, workspace: object, size: Any, tensors: Any, n: Any, *attrs: object) -> int:
+    def operator(stream: object, workspace: Any, size: Any, tensors: Any, n: Any, *attrs: object) -> int:
         rows = [tensors[i] for i in range(n.value)]
         seen["shapes"] = [[t.shape[d] for d in range(t.ndim)] for t in rows]
         seen["strides"] = [[t.strides[d] for d in range(t.ndim)] for t in rows]
         seen["dtypes"] = [t.dtype for t in rows]
         seen["workspace"] = size.value
+        seen["place"] = workspace.value % 512
         ctypes.memset(rows[-1].data, 7, 33 * 65 * 2)
         return 0
 
@@ -162,7 +168,8 @@ def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
     assert seen["shapes"] == [[33, 17], [65, 17], [65], [33, 65]]
     assert seen["strides"] == [[17, 1], [17, 1], [1], [65, 1]]
     assert seen["dtypes"] == [2, 2, 2, 2]
-    assert seen["workspace"] == -(-33 * 65 * 4 // 256) * 256
+    assert seen["workspace"] == -(-33 * 65 * 4 // 512) * 512
+    assert seen["place"] == 0, "aclrtMalloc promises 64 bytes"
     assert arrays[-1].tobytes() == b"\x07" * (33 * 65 * 2)
     assert len(recorder.memory) == 1  # the workspace stays, what was staged is freed
     with pytest.raises(ShapeError, match="linear takes 4 arguments: x, w, b, y"):
@@ -182,6 +189,26 @@ def test_a_device_that_saturates_is_refused() -> None:
     assert library.calls == ["aclInit", "aclrtSetDevice", "aclrtGetDeviceSatMode"]
     with pytest.raises(ToolchainError, match="saturation mode"):
         opened(runtime_of(Recorder(saturates=True)))
+
+
+def test_what_has_been_initialised_by_another_is_used() -> None:
+    """As by torch_npu: 100002 is ACL_ERROR_REPEAT_INITIALIZE of acl_base.h. Its neighbours are errors."""
+    opened(runtime_of(Recorder(initialised=100002)))
+    for status in (100000, 100001, 100003, 507033):
+        with pytest.raises(ToolchainError, match=f"aclInit failed with status {status}"):
+            opened(runtime_of(Recorder(initialised=status)))
+
+
+def test_buffers_between_kernels_lie_at_multiples_of_512_bytes() -> None:
+    """In the loader and in the launcher, which refuses another workspace."""
+    module = module_of_text("ascendc", dtype="f16")
+    offsets = workspace_layout(module.graph).offsets
+    host = next(f.text for f in module.host if f.name == "three_products_host.cpp")
+    assert len(offsets) > 1 and not any(offset % 512 for offset in offsets.values())
+    assert all(f"static_cast<uint8_t*>(workspace) + {offset}" in host for offset in offsets.values())
+    assert f"uol_check_workspace(workspace, workspace_bytes, {workspace_layout(module.graph).bytes}, 512)" in host
+    header = next(f.text for f in module.host if f.name == "uol_three_products.h")
+    assert f"workspace: {workspace_layout(module.graph).bytes} bytes, aligned to 512" in header
 
 
 def test_structures_are_those_of_the_header() -> None:

@@ -62,7 +62,7 @@ def test_every_launch_has_the_stream_and_its_own_arguments(stub: Stub, vendor: V
     call = loaded(stub, vendor)
     stream = new_stream(stub, vendor)
     call(X, W, Y, 0.75, stream=stream, workspace=WORKSPACE)
-    layout = workspace_layout(call.graph.workspaces)
+    layout = workspace_layout(call.graph)
     h, g = (WORKSPACE + layout.offsets[name] for name in ("h", "g"))
     x, w, y = FLAT
     found = launches_of(stub, vendor)
@@ -430,7 +430,7 @@ def test_a_backend_loads_by_index(stub: Stub, vendor: Vendor, monkeypatch: pytes
     monkeypatch.setattr(backend, "driver", stub.source(vendor.source))
     module = module_of_text(vendor.target)
     call = backend.load(artifact_for(module, vendor.architecture), 1)
-    assert call.workspace_bytes == workspace_layout(module.graph.workspaces).bytes > 0
+    assert call.workspace_bytes == workspace_layout(module.graph).bytes > 0
     call(*(replace(each, index=1) for each in (X, W, Y)), 1.0, workspace=WORKSPACE)
     assert {each["device"] for each in launches_of(stub, vendor)} == {1}
 
