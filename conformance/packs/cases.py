@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uol.binding.layouts import row_major
-from uol.binding.named_binding import bind_names
+from uol.binding.named_binding import Size, bind_names
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.accuracy.interval import Array
@@ -21,10 +21,11 @@ from uol.ir.library import SAVING
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program
 from uol.ir.syntax.surface import Op
+from uol.operators.registry import find_operator
 from uol.ops.references.gradients import forward_of
 
 if TYPE_CHECKING:
-    from uol.conformance.paths.draw import Size
+    from uol.conformance.paths.draw import Size as PathSize
     from uol.conformance.paths.kernels import KernelCase
 
 
@@ -65,6 +66,15 @@ def of_operators(cases: Sequence[Case]) -> list[Subject]:
     return [_of_operator(case) for case in cases]
 
 
+def at_sizes(case: Case, sizes: Mapping[str, Size]) -> Case:
+    """The case with other sizes of some dims. Raises ShapeError for a name that is none of the operator's, for a size that is
+    left open, and for sizes that the operator does not take."""
+    workload = case.workload
+    bound = bind_names(find_operator(case.op), case.dtype, {**workload.dims, **sizes}, workload.attrs)
+    dims = {name: bound.packs[name] if name in bound.packs else bound.dims[name] for name in workload.dims}
+    return replace(case, workload=replace(workload, dims=dims))
+
+
 def _of_operator(case: Case) -> Subject:
     forward = forward_of(case.op)
     return Subject(
@@ -97,7 +107,7 @@ def of_path(name: str, target: str, dtypes: Sequence[str], seed: int, *, quick: 
     from uol.conformance.paths.step_checks import kernels_of
 
     path = drawn(name)
-    size: Size = "narrow" if quick else "kernels"
+    size: PathSize = "narrow" if quick else "kernels"
     return [_of_call(f"{name} {dtype}", call, target) for dtype in dtypes for call in kernels_of(path, dtype, size, seed)]
 
 

@@ -157,6 +157,35 @@ def test_a_pack_is_written_and_told_of(tmp_path: Path) -> None:
     assert data["bytes"] == sum(f.stat().st_size for f in (tmp_path / "pack").rglob("*") if f.is_file())
 
 
+@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, which builds the pack's kernels")
+@pytest.mark.parametrize(("gradients", "op"), [((), "mul"), (("--gradients",), "mul_grad")])
+def test_a_pack_of_one_operator_has_the_sizes_that_are_asked_for(gradients: tuple[str, ...], op: str, tmp_path: Path) -> None:
+    """The first case of most has some thousand elements, which a card passes in less time than a launch takes."""
+    chosen = ("--target", "cuda:a100", "--op", "mul", *gradients, "--dims", "S=64x256", "-o", tmp_path / "pack")
+    found = uol("pack", *chosen)
+    assert found.status == 0, found.err
+    pack = json.loads((tmp_path / "pack" / "pack.json").read_text())
+    (case,) = pack["cases"]
+    assert case["op"] == op and {tuple(tensor["shape"]) for tensor in case["tensors"]} == {(64, 256)}
+    assert case["roofline"]["bytes"] == len(case["tensors"]) * 64 * 256 * 4
+    assert "the first case, at S=64x256" in pack["selection"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--op", "add,mul", "--dims", "S=8"), "--dims are those of one operator, and 2 are named"),
+        (("--op", "add", "--dims", "Q=8"), "add has no dim 'Q'"),
+        (("--op", "add", "--dims", "S=_"), "add needs the sizes of *S"),
+        (("--path", "moe", "--dims", "S=8"), "--dims says nothing beside --path"),
+    ],
+)
+def test_sizes_that_a_pack_cannot_have_are_an_error(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    found = uol("pack", "--target", "cuda:a100", *options, "-o", tmp_path / "pack")
+    assert found.status == 2 and said in found.err
+    assert not (tmp_path / "pack").exists()
+
+
 def test_a_report_has_what_was_measured(file: Any, tmp_path: Path) -> None:
     wrong = file(record(RELU, case("f32 exp[S=8]", None, "failed")))
     chosen = ("--op", "relu", "--target", "cpu", "--first", "--report", tmp_path / "report")

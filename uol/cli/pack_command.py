@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import ceil
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uol.cli.arguments import listed, refuse_beside
+from uol.cli.arguments import listed, read_dims, refuse_beside
 from uol.cli.options import ImportOption, JsonOption, SeedOption
 from uol.cli.output import counted, print_json, print_text
 from uol.compilation.request import Target, resolve_target
@@ -32,6 +33,8 @@ DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the cases: 
 FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack there is replaced.")]
 PartOption = Annotated[str, typer.Option("--part", help="i/n: the i-th of n parts of one size, where all are over 50 MiB.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="A path at narrow sizes, which fits into one pack.")]
+SIZES_HELP = "Sizes of the one operator in place of its first case's, which may be too small to time: S=4096x1024."
+SizesOption = Annotated[list[str], typer.Option("--dims", "-d", help=SIZES_HELP)]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 
 
@@ -41,6 +44,7 @@ def pack(
     op: OpOption = "",
     path: PathOption = "",
     dtype: DtypesOption = "f32",
+    dims: SizesOption = [],  # noqa: B006 - typer's way to say "none"
     gradients: GradientsOption = False,
     quick: QuickOption = False,
     part: PartOption = "1/1",
@@ -59,7 +63,7 @@ def pack(
     from uol.conformance.packs.write import Selection, require_packable, write_pack
 
     if path:
-        refuse_beside("--path", {"--op": op, "--gradients": gradients, "--import": modules})
+        refuse_beside("--path", {"--op": op, "--dims": dims, "--gradients": gradients, "--import": modules})
     elif quick:
         raise UolError("--quick says nothing beside --op", hint="it is for --path, whose steps have several sizes")
     elif not (op or modules):
@@ -72,8 +76,9 @@ def pack(
     if path:
         subjects, what = _of_path(path, resolved, dtypes, seed, quick), f"path {path}{', narrow' if quick else ''}"
     else:
-        subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed)
-        what = f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
+        subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed, dims)
+        cases = f"the first case, at {', '.join(dims)}" if dims else "the first case of each"
+        what = f"{op or 'imported'}{', gradients' if gradients else ''}: {cases}"
     with counted("packing", ceil(len(subjects) / shard.of)) as progress:
         selection = Selection(f"{what}, in {', '.join(dtypes)}", (shard.number, shard.of))
         written = write_pack(subjects, resolved, selection, folder, progress)
@@ -86,11 +91,18 @@ def pack(
 
 
 def _of_ops(
-    op: str, imported: tuple[str, ...], target: Target, dtypes: tuple[str, ...], gradients: bool, seed: int
+    op: str,
+    imported: tuple[str, ...],
+    target: Target,
+    dtypes: tuple[str, ...],
+    gradients: bool,
+    seed: int,
+    dims: Sequence[str],
 ) -> list[Subject]:
+    """The first case of each operator; with `dims` of the one that there is, at these sizes."""
     from uol.cli.conform_operators import named_operators
     from uol.conformance.cases.selection import Selection, plan
-    from uol.conformance.packs.cases import of_operators
+    from uol.conformance.packs.cases import at_sizes, of_operators
     from uol.ops.texts import names
 
     if op.strip() == "all":
@@ -100,7 +112,12 @@ def _of_ops(
     for name in ops:
         find_operator(name)
     planned = plan(Selection(ops, (target.name,), dtypes, first=True, gradients=gradients, seed=seed))
-    return of_operators(planned.cases)
+    if not dims:
+        return of_operators(planned.cases)
+    if len(ops) != 1:
+        raise UolError(f"--dims are those of one operator, and {len(ops)} are named", hint="--op softmax --dims S=4096,C=1024")
+    sizes = read_dims(dims)
+    return of_operators([at_sizes(case, sizes) for case in planned.cases])
 
 
 def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int, quick: bool) -> list[Subject]:
