@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 
 from uol.backends.hip.card import LIBRARIES as RUNTIMES
 from uol.backends.hip.target import OPTIONS
 from uol.backends.simt.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.diagnostics import refusal
+from uol.backends.toolchain.shared_library import loaded_first
 from uol.codegen.backend import Device, Module
 
 LIBRARIES = ("libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libhiprtc.so.5", *RUNTIMES)
@@ -17,15 +17,10 @@ LIBRARIES = ("libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libhiprtc.so.5
 
 @cache
 def find() -> RuntimeCompiler | None:
-    """The first that is installed."""
-    for name in LIBRARIES:
-        try:
-            library = ctypes.CDLL(name)
-        except OSError:
-            continue
-        if hasattr(library, "hiprtcCompileProgram"):
-            return RuntimeCompiler(library, "hiprtc", "hiprtc")
-    return None
+    """The first that is loaded or installed."""
+    compilers = (library for library in loaded_first(LIBRARIES) if hasattr(library, "hiprtcCompileProgram"))
+    library = next(compilers, None)
+    return None if library is None else RuntimeCompiler(library, "hiprtc", "hiprtc")
 
 
 def build(compiler: RuntimeCompiler, module: Module, device: Device, standard: str) -> tuple[bytes, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from uol.backends.cache.disk_errors import no_temporary_folder
 
@@ -13,13 +14,15 @@ from uol.backends.cache.disk_errors import no_temporary_folder
 def open_first(names: Sequence[str]) -> ctypes.CDLL | None:
     """The first of some libraries that this process has loaded already, under whatever path, else the first that is installed;
     None where there is none. A second copy of a driver beside the one that PyTorch brings knows nothing of its memory."""
+    return next(loaded_first(names), None)
+
+
+def loaded_first(names: Sequence[str]) -> Iterator[ctypes.CDLL]:
+    """Those that this process has loaded already, then those that are installed."""
     for mode in (os.RTLD_NOLOAD | os.RTLD_LOCAL, os.RTLD_LOCAL):
         for name in names:
-            try:
-                return ctypes.CDLL(name, mode=mode)
-            except OSError:
-                continue
-    return None
+            with suppress(OSError):
+                yield ctypes.CDLL(name, mode=mode)
 
 
 def load_bytes(binary: bytes) -> ctypes.CDLL:

@@ -106,4 +106,4 @@ def test_the_help_of_dims_names_no_target() -> None:
     """Kernels of any size are those of machines with threads, too."""
     said = " ".join(uol("compile", "--help").out.split())
     assert "is open" in said and "(CPU)" not in said
-    assert "const int S" in uol("compile", "softmax", "--target", "cuda", "--dims", "C=24").out
+    assert "    int S)" in uol("compile", "softmax", "--target", "cuda", "--dims", "C=24").out
