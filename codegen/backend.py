@@ -64,8 +64,9 @@ Grade = Literal["vendor", "measured", "computed"]
 """Where a figure was read: in a document of the vendor's; in a measurement that others have published; computed from such."""
 
 
-SI = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "G/s": 1e9, "MHz": 1e6, "us": 1e-6}
-"""Units of rates, in bytes or operations a second, hertz, or seconds."""
+SI = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "G/s": 1e9, "MHz": 1e6, "us": 1e-6, "KiB": 2.0**10, "MiB": 2.0**20}
+SI |= dict.fromkeys(("threads", "blocks", "registers"), 1.0)
+"""Units of rates, in bytes or operations a second, hertz, or seconds; of sizes, in bytes, and of what is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
     seconds = max over parts (bytes or operations / rate) + launches * time of a launch
 
-A block waits for memory once at least, and with it those that are on its core at the same time: the latency of each such round.
-A rate counts all cores of a device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
+What the last cache does not hold until it is read again passes the memory again. A block waits for memory as often as its
+longest thread does, one wait after another, and with it those that are on its core at the same time: the latency of each such
+round. By Little's law that is what few blocks, and few bytes on their way, draw of the bandwidth. A rate counts all cores of a
+device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
 The units of a core work side by side, each for the cycles that its instructions take.
 A count that lies in an interval is taken at its middle, one without an upper bound at its least.
 """
@@ -58,9 +60,9 @@ def middle(count: Interval) -> float:
 def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[tuple[str, float]]:
     memory = rates.get("bandwidth-attained") or rates.get("bandwidth")
     if memory is not None:
-        yield "memory", issued.memory_bytes / memory.si
+        yield "memory", (issued.memory_bytes + issued.again_bytes) / memory.si
     if "latency" in rates:
-        yield "latency", -(-issued.waves // issued.resident) * rates["latency"].si
+        yield "latency", -(-issued.waves // issued.resident) * issued.waits * rates["latency"].si
     moved = middle(issued.read_bytes) + middle(issued.written_bytes)
     named = {"cache": moved, "scratch": middle(issued.scratch_bytes)}
     for counts in (issued.statements, issued.primitives, issued.operations):  # operations in the place of their statements

@@ -82,6 +82,8 @@ class Issued:
     cycles          of the core that takes longest, by unit, where the machine's tables say how long its instructions take
     blocks, waves   blocks of the grid, and how often the cores take one each
     resident        blocks that a core has at once, whose waits overlap
+    again_bytes     what passes the memory once more: of tensors that the last cache does not hold until they are read again
+    waits           how often a block waits for memory, one wait after another
     """
 
     memory_bytes: int
@@ -96,6 +98,8 @@ class Issued:
     blocks: int = 1
     waves: int = 1
     resident: int = 1
+    again_bytes: int = 0
+    waits: int = 1
     launches: int = 1
 
 

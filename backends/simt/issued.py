@@ -7,22 +7,22 @@ from functools import lru_cache
 
 import numpy as np
 
+from uol.backends.simt.cache_hits import again_bytes
+from uol.backends.simt.occupancy import resident_blocks
 from uol.backends.simt.reading.by_block import BlockReading
-from uol.backends.simt.reading.counts import sample
+from uol.backends.simt.reading.counts import Ints, sample
 from uol.backends.simt.reading.lanes import Value
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
 from uol.backends.simt.reading.syntax import KernelText
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.backend import Device, Kernel
+from uol.codegen.cost import middle
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.work import Issued, compulsory
 from uol.ir.integers.intervals import Interval
 from uol.ir.types import DTYPES
 
-CORE_THREADS, CORE_BLOCKS = 2048, 32
-"""What a core holds at once, registers and shared memory aside: CUDA C++ Programming Guide, technical specifications (8.0 and
-9.0); 32 waves of 64 lanes on CDNA2."""
 FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
 FEW_TURNS, LEAST_TURNS, MOST_TURNS = 3, 12, 64
@@ -51,7 +51,8 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
     grid, _, _ = kernel.launch.blocks(dims)
     held = _held(kernel, data)
     found = _read(kernel.text, grid, kernel.launch.block[0], _sizes(kernel, dims), held)[lanes] if grid else {}
-    must = compulsory(kernel.spec, dims)
+    must, resident = compulsory(kernel.spec, dims), resident_blocks(kernel, _parsed(kernel.text), device)
+    again = 0 if data else _again(kernel, device, found, lanes, dims, resident)
     return Issued(
         must.memory_bytes,
         _total(found, "load"),
@@ -63,14 +64,16 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
         accesses=_accesses(kernel, found),
         blocks=grid,
         waves=-(-grid // device.cores),
-        resident=min(CORE_BLOCKS, CORE_THREADS // kernel.launch.block[0]),
+        resident=resident,
+        again_bytes=again,
+        waits=_waits(found, grid),
         launches=1 if grid else 0,
     )
 
 
 @lru_cache(maxsize=KEPT_READINGS)
 def _read(
-    text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...], held: tuple[tuple[str, bytes], ...]
+    text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...], held: tuple[tuple[str, bytes], ...] = ()
 ) -> Mapping[int, Found]:
     """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost. `sizes`: what
     parameters are, by their places; `held`: the integers that tensors hold, by their names in the text."""
@@ -114,19 +117,35 @@ def _sizes(kernel: Kernel, dims: Mapping[str, int]) -> tuple[tuple[int, int], ..
 
 def bytes_by_block(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> int:
     """Bytes of global memory of a rendered kernel, each sector once for every block that touches it."""
+    return sum(_by_block(kernel, lanes, dims).values())
+
+
+def _by_block(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> Mapping[str, int]:
+    """The same by tensor, as the text calls it."""
     grid, _, _ = kernel.launch.blocks(dims)
     if not grid:
-        return 0
+        return {}
     text = _parsed(kernel.text)
     values: dict[str, Value] = {text.parameters[place].name: np.array([[size]]) for place, size in _sizes(kernel, dims)}
     chosen = sample(grid, BLOCKS_KEPT)
     threads = kernel.launch.block[0]
     reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [lanes], MOST_TURNS, values)
     reading.room = _sectors_of(kernel, text, dims)
-    each = reading.run_blocks()
-    if len(chosen) == grid:
+    return {tensor: _of_all(each, grid) for tensor, each in reading.run_tensors().items()}
+
+
+def _of_all(each: Ints, grid: int) -> int:
+    """Of a grid, by some of its blocks, the first and the last of them."""
+    if len(each) == grid:
         return int(each.sum())
     return int(each[0] + each[-1] + (grid - 2) * each[1:-1].mean())
+
+
+def _again(kernel: Kernel, device: Device, found: Found, lanes: int, dims: Mapping[str, int], resident: int) -> int:
+    """Bytes that pass the memory more than once."""
+    loaded = {tensor: middle(count) for tensor, count in _by_name(found, "load").items()}
+    sectors = _sectors_of(kernel, _parsed(kernel.text), dims)
+    return again_bytes(kernel, device, loaded, sectors, lambda: _by_block(kernel, lanes, dims), resident, dims)
 
 
 def _sectors_of(kernel: Kernel, text: KernelText, dims: Mapping[str, int]) -> Mapping[str, int]:
@@ -159,6 +178,12 @@ def _accesses(kernel: Kernel, found: Found) -> dict[tuple[str, int], Interval]:
     tensors = {name.name: p.name for name, p in zip(written, kernel.params, strict=True)}
     parts = ((name.split(), count) for name, count in _by_name(found, "access").items())
     return {(tensors[array], int(size)): count for (array, size), count in parts}
+
+
+def _waits(found: Found, grid: int) -> int:
+    """Of a block, on an average: those of loops, and one for what is loaded beside them."""
+    count = found.get(("wait", "memory"))
+    return 1 if count is None or not grid else 1 + round(middle(count) / grid)
 
 
 def _by_name(found: Found, kind: str) -> dict[str, Interval]:

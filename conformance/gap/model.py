@@ -30,8 +30,8 @@ from uol.ir.errors import RefusalError
 from uol.ir.program.nodes import Program
 
 Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
-Known = dict[tuple[str, str, Launch], tuple[Issued, int]]
-"""Counts of kernels and the cores of their device, by backend, text and launch."""
+Known = dict[tuple[str, str, Launch], Issued]
+"""Counts of kernels, by target, text and launch."""
 ALIKE = {torch.bfloat16: torch.float16}
 """Types that move and compute alike: a text that names one where another one names the other has the same counts."""
 
@@ -155,17 +155,12 @@ class Kernels:
         return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), self._issued(spec, schedule, target))
 
     def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
-        """Of a kernel that another device or a type that is alike has, too, its counts there: of the cores alone it depends how
-        often each takes a block."""
-        cores = target.device.cores
+        """Of a kernel that a type that is alike has, too, its counts there."""
         rendered = target.backend.render(spec, schedule, target.device)
-        key = target.backend.name, rendered.text.replace("bf16", "f16"), rendered.launch
-        before = self.known.get(key)
-        if before is not None and before[0].waves == _waves(before[0], before[1]):
-            return replace(before[0], waves=_waves(before[0], cores))
-        issued = _issued(spec, schedule, target)
-        self.known[key] = issued, cores
-        return issued
+        key = target.name, rendered.text.replace("bf16", "f16"), rendered.launch
+        if key not in self.known:
+            self.known[key] = _issued(spec, schedule, target)
+        return self.known[key]
 
 
 def _issued(spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
@@ -174,7 +169,3 @@ def _issued(spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
     if keys and isinstance(backend, CountsData):
         return backend.issued_for(spec, schedule, target.device, keys)
     return backend.issued(spec, schedule, target.device)
-
-
-def _waves(issued: Issued, cores: int) -> int:
-    return -(-issued.blocks // cores)

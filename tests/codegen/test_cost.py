@@ -51,6 +51,15 @@ def test_blocks_that_are_on_a_core_together_wait_together() -> None:
     assert time_of(issued(blocks=1000, waves=100, resident=16), waiting).seconds == pytest.approx(14e-6)
 
 
+def test_a_block_waits_for_memory_as_often_as_it_is_said_to() -> None:
+    waiting = device(latency=(2, "us"))
+    assert time_of(issued(blocks=1000, waves=100, resident=16, waits=5), waiting).seconds == pytest.approx(70e-6)
+
+
+def test_what_the_cache_does_not_hold_passes_memory_again() -> None:
+    assert time_of(issued(memory_bytes=2000, again_bytes=6000), ROUND).parts["memory"] == pytest.approx(4e-6)
+
+
 def test_attained_bandwidth_goes_before_that_of_the_data_sheet() -> None:
     attained = device(bandwidth=(2, "GB/s"), bandwidth_attained=(1, "GB/s"))
     assert time_of(issued(memory_bytes=1000), attained).seconds == pytest.approx(1e-6)

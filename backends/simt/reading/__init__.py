@@ -5,8 +5,12 @@
     units           which unit a statement is for, and the operations in it
     lookups         values that data gives, known by where they lie
     lanes           values and conditions over blocks and threads; sectors and warps
+    instructions    of what is one operation in a text and several in a machine
+    merged          operations as a compiler leaves them: equal expressions once, what a loop does not change in front of it
     loops, calls    how many turns there are, and what decides in them; what functions of the device header issue
     alike_turns     whether a turn stands for all
     counts          sums of intervals, and what a sample says of all
+    waits           how often a thread waits for memory, one wait after another
+    expressions     values and accesses of expressions
     run             the text carried out over lanes, its data unknown, but for integers that it is given
 """

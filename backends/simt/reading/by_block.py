@@ -36,13 +36,20 @@ class BlockReading(Reading):
 
     def run_blocks(self) -> Ints:
         """Bytes of each block."""
+        return np.asarray(sum(self.run_tensors().values(), np.zeros(len(self.blocks), np.int64)))
+
+    def run_tensors(self) -> Mapping[str, Ints]:
+        """Bytes of each block, by tensor."""
         self.whole = self.readers
         self.run()
         (reader,) = self.whole
         for (what, array), accesses in self.kept.items():
             self.count(what, array, accesses, 1, self.room.get(array))
-        found = [most for (kind, _), (_, most) in reader.counts.found.items() if kind in ("load", "store")]
-        return np.asarray(sum(found, np.zeros(len(self.blocks), np.int64)))
+        found: dict[str, Ints] = {}
+        for (kind, tensor), (_, most) in reader.counts.found.items():
+            if kind in ("load", "store"):
+                found[tensor] = found.get(tensor, 0) + np.broadcast_to(most, len(self.blocks))
+        return found
 
     def is_read_once(self, loop: Loop, turns: Ints) -> bool:
         return Reading.is_read_once(self, loop, turns) and int(turns.flat[0]) > EVERY_TURN

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from uol.backends.simt.reading.counts import Ends
 from uol.backends.simt.reading.lanes import Value, is_one_place
+from uol.backends.simt.reading.merged import Issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +17,37 @@ class Facts:
     """Of a statement: its unit (none where it is not counted), and the operations in it."""
 
     unit: str
-    operations: tuple[tuple[str, int], ...]
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A loop that is being carried out: whether in its first turn, and how many turns, at least and at most, this one stands
+    for."""
+
+    loop: int
+    is_first: bool
+    least: int
+    most: int
+
+
+def once(ends: Ends, frames: Iterable[Frame]) -> Ends:
+    """How often what stands in a turn of each of these loops is carried out where it is in front of them."""
+    low, high = ends
+    for frame in frames:
+        low, high = low // max(frame.least, 1), high // max(frame.most, 1)
+    return low, high
 
 
 @dataclass(frozen=True, slots=True)
 class LoopFacts:
-    """Of a loop: the names that it gives values to, the arrays that it writes, and whether a turn stands for all."""
+    """Of a loop: the names that it gives values to, the arrays that it writes, whether a turn stands for all,
+    and how many turns have their loads on their way together."""
 
     sets: frozenset[str]
     arrays: frozenset[str]
     alike: bool
+    together: int
 
 
 @dataclass(slots=True)

@@ -100,7 +100,7 @@ def operations_in(step: Simple, types: Types, *, indices: bool = True) -> Counte
 
 def operations_of(node: Node, types: Types, *, indices: bool = True) -> Counter[str]:
     """The same of an expression."""
-    return Counter(unit for each in _nodes(node, indices) if (unit := _unit(each, types)))
+    return Counter(unit for each in _nodes(node, indices) if (unit := unit_of_node(each, types)))
 
 
 def vector_access(node: Node) -> tuple[str, str, Node] | None:
@@ -122,7 +122,8 @@ def _nodes(node: Node, indices: bool) -> Iterator[Node]:
         yield from _nodes(child, indices)
 
 
-def _unit(node: Node, types: Types) -> str | None:
+def unit_of_node(node: Node, types: Types) -> str | None:
+    """The unit of an operation, without its operands; None where it is none."""
     if not isinstance(node, Operation) or node.fn.startswith("."):
         return None
     operands = class_of(_widest(type_of(a, types) for a in node.args))

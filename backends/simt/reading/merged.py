@@ -1,0 +1,174 @@
+"""The operations of a kernel as a compiler leaves them: equal expressions once, what a loop does not change in front of it.
+
+    for (int v = 0; v < 8; ++v)                              h % 2 once for all turns;
+      if (h % 2 + v < 3 && w % 2 + v < 3) ...                v is a number in each turn, once the loop is unrolled
+
+What is left out costs no instruction of its own: what numbers alone make; an integer that is added to a number, which stands in
+the instruction that uses the sum; a product that something is added to; truth values joined. The statements of a text are
+counted as they stand: a twin counts these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from uol.backends.simt.reading.instructions import instructions_of
+from uol.backends.simt.reading.loops import arrays_in, set_in
+from uol.backends.simt.reading.syntax import (
+    Branch,
+    Element,
+    KernelText,
+    Leave,
+    Loop,
+    Name,
+    Node,
+    Number,
+    Operation,
+    Simple,
+    Statement,
+    walk,
+)
+from uol.backends.simt.reading.units import Types, class_of, type_of, unit_of_node
+
+Loops = frozenset[int]
+"""Loops, by their identity."""
+
+MOST_UNROLLED = 32
+"""Turns of a loop between two numbers that a compiler writes out."""
+JOINED = frozenset(["&&", "||", "!_"])
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """So many operations of a unit, once for each turn of the loops that they vary with."""
+
+    unit: str
+    number: int
+    varies: Loops
+
+
+def merged(kernel: KernelText, types: Types) -> Mapping[int, tuple[Issue, ...]]:
+    """What each statement and each condition of a kernel has operations for, by its identity."""
+    merging = _Merging(types)
+    merging.body(kernel.body)
+    return merging.found
+
+
+@dataclass(slots=True)
+class _Merging:
+    """`available`: expressions whose values are there; `varies`: the loops that names vary with; `numbers`: names of loops that
+    are written out turn by turn."""
+
+    types: Types
+    found: dict[int, tuple[Issue, ...]] = field(default_factory=dict)
+    available: set[Node] = field(default_factory=set)
+    varies: dict[str, Loops] = field(default_factory=dict)
+    numbers: set[str] = field(default_factory=set)
+    nest: list[int] = field(default_factory=list)
+
+    def body(self, body: Iterable[Statement]) -> None:
+        for statement in body:
+            match statement:
+                case Simple(shared=False):
+                    self.simple(statement)
+                case Loop():
+                    self.loop(statement)
+                case Branch(condition=condition, body=inner):
+                    self.found[id(condition)] = tuple(self.issues(condition))
+                    self.body(inner)
+                case Leave() | Simple():
+                    pass
+
+    def simple(self, step: Simple) -> None:
+        parts = [part for part in (step.target, step.value) if part is not None]
+        issues = [issue for part in parts for issue in self.issues(part)]
+        if step.target is None:
+            self.found[id(step)] = tuple(issues)
+            return
+        if step.update not in ("", "="):
+            issues.append(Issue(class_of(type_of(step.target, self.types)), 1, frozenset(self.nest)))
+        self.found[id(step)] = tuple(issues)
+        name = step.target.name if isinstance(step.target, Name) else step.target.array
+        is_new = bool(step.dtype) and isinstance(step.target, Name)
+        self.set(name, self.loops_of(step.value) if is_new and step.value is not None else frozenset(self.nest))
+
+    def loop(self, loop: Loop) -> None:
+        inside = set_in(loop) | arrays_in(loop)
+        self.nest.append(id(loop))
+        for name in inside:
+            self.set(name, frozenset(self.nest))
+        if loop.variable:
+            starts = [self.loops_of(step.value) for step in loop.init if step.value is not None]
+            self.set(loop.variable, frozenset({id(loop)}).union(*starts))
+            if is_unrolled(loop):
+                self.numbers.add(loop.variable)
+        self.body(loop.body)
+        self.nest.pop()
+        self.numbers.discard(loop.variable)
+        for name in inside:
+            self.set(name, frozenset(self.nest))
+
+    def set(self, name: str, varies: Loops) -> None:
+        """A name has another value: what was made of the one before is there no longer."""
+        self.varies[name] = varies
+        self.available = {node for node in self.available if not any(_is_named(part, name) for part in walk(node))}
+
+    def issues(self, node: Node) -> Iterator[Issue]:
+        """The operations of an expression whose values are not there yet."""
+        if self.is_number(node) or node in self.available:
+            return
+        children = node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) else ()
+        for child in children:
+            yield from self.issues(child)
+        if isinstance(node, Operation):
+            if own := self.cost(node):
+                yield Issue(*own, self.loops_of(node))
+            if node.fn != "++" and not any(isinstance(part, Element) for part in walk(node)):
+                self.available.add(node)
+
+    def cost(self, node: Operation) -> tuple[str, int] | None:
+        """Unit and number of instructions of an operation, without its operands."""
+        unit = unit_of_node(node, self.types)
+        if unit is None or node.fn in JOINED:
+            return None
+        if several := instructions_of(node, unit):
+            return several
+        if unit == "integer" and node.fn in ("+", "-"):
+            is_fused = any(isinstance(a, Operation) and a.fn == "*" for a in node.args)
+            if is_fused or any(self.is_number(a) for a in node.args):
+                return None
+        return unit, 1
+
+    def is_number(self, node: Node) -> bool:
+        """Is it one once loops are unrolled?"""
+        match node:
+            case Number():
+                return True
+            case Name(name=name):
+                return name in self.numbers
+            case Operation(fn=fn, args=args) if args and not fn.startswith("."):
+                return unit_of_node(node, self.types) == "integer" and all(map(self.is_number, args))
+        return False
+
+    def loops_of(self, node: Node | None) -> Loops:
+        """The loops that a value varies with; where memory is read, all that it stands in."""
+        if node is None:
+            return frozenset()
+        parts = list(walk(node))
+        if any(isinstance(part, Element) for part in parts):
+            return frozenset(self.nest)
+        return frozenset().union(*(self.varies.get(part.name, frozenset()) for part in parts if isinstance(part, Name)))
+
+
+def _is_named(node: Node, name: str) -> bool:
+    return (isinstance(node, Name) and node.name == name) or (isinstance(node, Element) and node.array == name)
+
+
+def is_unrolled(loop: Loop) -> bool:
+    """Does the loop count between two numbers, in few turns?"""
+    first = loop.init[0].value if loop.init else None
+    match loop.condition, loop.step:
+        case Operation(fn="<", args=(Name(), Number(value=int(last)))), Simple(update="+=", value=Number(value=int(step))):
+            return isinstance(first, Number) and isinstance(first.value, int) and (last - first.value) <= MOST_UNROLLED * step
+    return False
