@@ -14,10 +14,12 @@ Section = Mapping[str, float | bool]
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "rounding": ("arithmetic", "division"),
     "reductions": ("sum", "prod"),
+    "typical": ("sum",),
     "functions": tuple(FUNCTIONS),
     "subnormals": ("functions", "arithmetic", "products_of_bf16"),
 }
-"""The sections of a contract and their entries: bounds in ulp, growth of reductions, and what may be flushed to zero."""
+"""The sections of a contract and their entries: bounds in ulp, growth of reductions, how large
+errors of sums are as a rule, and what may be flushed to zero."""
 
 _registered: dict[str, Mapping[str, Section]] = {}
 

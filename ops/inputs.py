@@ -8,10 +8,14 @@
     lone      random rows with one NaN, at the places where `steep` has its 300; for operators that are not checked on `steep`,
               as contractions, two NaN in the first input, the last element and one in the middle: they must reach the
               results that they are terms of, and no other
+    wide      values with as many bits as the type has, and signs that they are multiplied with, so that sums are exact in the
+              accumulator and in nothing narrower (`wide_inputs`); `signs` is -1, 0 and 1 (or `exact` values, where something
+              else is asked for), which a gradient's forward is given where its cotangents are wide
+    mixed     rows by turns of all the kinds that the operator is checked on (`_mixed`): the adversarial case of a quick check
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
 and those that are made row by row: constant, faint, offset, negative, large, ties, infinite, ordered, paired,
-unseen (`row_inputs`).
+sunk, unseen (`row_inputs`).
 
 All arrays are float64 (or int64, or bool) and hold values that the tensor's type represents.
 """
@@ -19,21 +23,24 @@ All arrays are float64 (or int64, or bool) and hold values that the tensor's typ
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
+from uol.ir.library import GRADIENT
 from uol.ir.program.dtype_encoding import require_dims
 from uol.ir.program.nodes import Const, Expr, Load, Program, Scatter, Tensor
 from uol.ir.program.walk import walk
 from uol.ir.types import is_float
 from uol.ops.reduced_dims import reduced_dims
-from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, row_values
+from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, from_rows, row_values, rows_and_columns
+from uol.ops.wide_inputs import sign_values, wide_values
 from uol.ops.workloads import cases_of
 
-Kind = Literal["exact", "random", "steep", "lone", "special", RowKind]
+Kind = Literal["exact", "random", "steep", "lone", "special", "wide", "signs", "mixed", RowKind]
 Array = NDArray[np.generic]
 
 SPECIAL = (
@@ -60,15 +67,25 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
     for tensor in program.tensors.values():
         require_dims(program.name, tensor.name, len(tensor.shape))
+    if kind == "mixed":
+        return _mixed(program, seed)
+    few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)
+    return _of_kind(program, kind, seed, few=few)
+
+
+def _of_kind(program: Program, kind: Kind, seed: int, *, few: bool = False) -> dict[str, Array]:
+    """Values of one kind; with `few`, two NaN in the first input instead of one a row."""
     generator = np.random.Generator(np.random.Philox(seed))
     places = _indexed_extents(program)
-    few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)
     by_rows = _by_rows(program, kind, int(generator.integers(0, 64))) if kind in get_args(RowKind) else {}
+    wide = _wide(program, generator) if kind == "wide" else {}
     inputs: dict[str, Array] = {}
     for t in program.by_role("in"):
         ask = _ask(program.name, t.name)
         if t.name in places:
             inputs[t.name] = _places(t, places[t.name], generator)
+        elif t.name in wide:
+            inputs[t.name] = _asked_for(wide[t.name], ask, t.dtype)
         elif t.name in by_rows:
             inputs[t.name] = _row_values(t, ask, cast(RowKind, kind), *by_rows[t.name], generator)
         else:
@@ -87,6 +104,42 @@ def kinds(op: str) -> tuple[Kind, ...]:
     """The kinds of inputs that an operator is checked on."""
     cases = cases_of(op)
     return ("exact", "random") if cases is None else cast(tuple[Kind, ...], cases.inputs)
+
+
+def _mixed(program: Program, seed: int) -> dict[str, Array]:
+    """Rows by turns of the kinds that the operator is checked on. Where they must not be of several (a NaN of one would be in
+    every result), all are of the first kind beside exact and random ones."""
+    known = [k for k in kinds(program.name) if k not in ("exact", "random")] or ["exact"]
+    along = _of_one_kind(program)
+    if not along:
+        return make_inputs(program, known[0], seed)
+    sunk: tuple[Kind, ...] = ("sunk",) if "infinite" in known else ()
+    each = [_of_kind(program, kind, seed + number) for number, kind in enumerate((*known, *sunk, "exact", "random"))]
+    inputs = dict(each[-1])
+    for name, dims in along.items():
+        shape = inputs[name].shape
+        size = rows_and_columns(shape, dims)
+        turns = np.broadcast_to((np.arange(size[0]) % len(each))[:, None], size)
+        whose = from_rows(turns.astype(np.float64), shape, dims)
+        inputs[name] = np.select([whose == number for number in range(len(each))], [e[name] for e in each])
+    return inputs
+
+
+def _of_one_kind(program: Program) -> dict[str, tuple[int, ...]] | None:
+    """The dims of each float input along which its values are of one kind, where they are of several: rows where a result is of
+    one row of each input, elements where nothing is reduced, else all but the first dim where that is a batch."""
+    dims = reduced_dims(program)
+    shapes = {t.name: static_shape(t) for t in program.by_role("in") if is_float(t.dtype)}
+    results = [static_shape(t) for t in program.by_role("out")]
+    rows = {rows_and_columns(shape, dims[name])[0] for name, shape in shapes.items() if name in dims}
+    if not dims or not shapes:
+        return dict.fromkeys(shapes, ())
+    if len(rows) == 1 and min(map(prod, results)) >= max(rows):
+        return {name: dims.get(name, (len(shape) - 1,) if shape else ()) for name, shape in shapes.items()}
+    of_batch = [shape[0] for shape in (*shapes.values(), *results) if len(shape) > 2]
+    if len(of_batch) == len(shapes) + len(results) and len(set(of_batch)) == 1 and not any(0 in d for d in dims.values()):
+        return {name: tuple(range(1, len(shape))) for name, shape in shapes.items()}
+    return None
 
 
 def _by_rows(program: Program, kind: Kind, start: int) -> dict[str, tuple[Turn, tuple[int, ...]]]:
@@ -123,6 +176,8 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
     if not is_float(tensor.dtype):
         return generator.integers(-1, 9, size=shape) if ask == "few" else _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
+    if kind == "signs":
+        values = sign_values(shape, generator) if ask == "any" else _exact(shape, ask, generator)
     if kind == "steep":
         values = np.where(_rows(shape, 9), values - 300.0, values + 300.0 * _spikes(shape))
     if kind == "lone":
@@ -137,10 +192,19 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
 def _row_values(
     tensor: Tensor, ask: Ask, kind: RowKind, turn: Turn, dims: tuple[int, ...], generator: np.random.Generator
 ) -> Array:
+    return _asked_for(row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator), ask, tensor.dtype)
+
+
+def _wide(program: Program, generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    shapes = {t.name: static_shape(t) for t in program.by_role("in")}
+    return wide_values(program, shapes, generator, paired=not program.name.endswith(GRADIENT))
+
+
+def _asked_for(values: NDArray[np.float64], ask: Ask, dtype: str) -> NDArray[np.float64]:
+    """Values of a type, as they are asked for."""
     from uol.ir.program.rounding import round_to
 
-    values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
-    return _asked(np.asarray(round_to(_asked(values, ask), tensor.dtype), np.float64), ask)
+    return _asked(np.asarray(round_to(_asked(values, ask), dtype), np.float64), ask)
 
 
 def _asked(values: NDArray[np.float64], ask: Ask) -> NDArray[np.float64]:

@@ -22,6 +22,8 @@ take turns, and the turns start where the seed says.
               that are merged a piece comes from the one, and the next from the other
     paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
               peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
+    sunk      every element -inf: what a maximum gives that starts at a large negative number instead. Of `mixed` inputs, where
+              an operator is checked on `infinite` ones
     unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
               of the second whose product with every row of the first is: queries that see no key, keys that nobody sees
 """
@@ -38,7 +40,7 @@ from numpy.typing import NDArray
 
 from uol.ir.types import DTYPES
 
-RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "ordered", "paired", "unseen"]
+RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "ordered", "paired", "sunk", "unseen"]
 Floats = NDArray[np.float64]
 
 EVERYWHERE = frozenset(("large", "ties"))
@@ -164,6 +166,10 @@ def _paired(rows: Rows) -> Floats:
     return np.asarray(signs[rows.turns % PAIRS])
 
 
+def _sunk(rows: Rows) -> Floats:
+    return np.full(rows.size, -np.inf)
+
+
 def _unseen(rows: Rows) -> Floats:
     table = rows.normal()
     if rows.number > 1 or rows.count == 1:
@@ -204,5 +210,6 @@ _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "infinite": _infinite,
     "ordered": _ordered,
     "paired": _paired,
+    "sunk": _sunk,
     "unseen": _unseen,
 }

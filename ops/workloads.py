@@ -7,6 +7,9 @@ A file holds groups of operators that have their cases in common:
     ops = ["softmax", "log_softmax"]
     inputs = ["exact", "random", "steep"]     # kinds of inputs; exact and random where nothing is said
     values = { var = "positive" }             # what an input's values must be; anything where nothing is said
+    first = { S = [33], C = 37 }              # sizes of the adversarial case of a quick check; the first case where nothing is
+                                              # said. `inputs = "ties"` in it takes that kind in place of `mixed`
+    wide = [{ S = [3], C = 18432 }]           # long sums, checked on inputs of kind `wide` alone (and so is the first case)
     cases = [{ S = [64], C = 256 }, { S = [], C = 7, eps = 0.5 }]
 
 The first case is representative, the others are awkward. Upper-case names are dims (a list stands for a pack of any rank),
@@ -78,11 +81,14 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """What an operator is checked on: workloads, kinds of inputs, and what the values of an input must be."""
+    """What an operator is checked on: workloads, kinds of inputs, what the values of an input must be, the workloads of long
+    sums, whose inputs are `wide`, and the adversarial case of a quick check, with its kind of inputs."""
 
     workloads: tuple[Workload, ...]
     inputs: tuple[str, ...]
     values: Mapping[str, str]
+    wide: tuple[Workload, ...] = ()
+    first: tuple[Workload, str] | None = None
 
 
 _registered: dict[str, Cases] = {}
@@ -94,6 +100,19 @@ def workloads_of(op: str) -> tuple[Workload, ...]:
     if found is None:
         raise UolError(f"no workloads for operator {op!r}", hint="give it some: `uol.op(text, cases=[...])`")
     return found.workloads
+
+
+def wide_workloads_of(op: str) -> tuple[Workload, ...]:
+    """The workloads that an operator is checked on with `wide` inputs: the representative one, and those of long sums. None
+    where it has no such."""
+    found = cases_of(op)
+    return () if found is None or not found.wide else (found.workloads[0], *found.wide)
+
+
+def adversarial_of(op: str) -> tuple[Workload, str]:
+    """The workload of the adversarial case of an operator that has cases, and the kind of its inputs."""
+    found = cases_of(op)
+    return (workloads_of(op)[0], "mixed") if found is None or found.first is None else found.first
 
 
 def cases_of(op: str) -> Cases | None:
@@ -119,8 +138,10 @@ OF_GRADIENTS = ("unseen",)
 
 
 def _of_made(op: str, forward: Cases) -> Cases:
-    workloads = tuple(replace(w, op=op) for w in forward.workloads)
-    return Cases(workloads, ("exact", "random", *(k for k in forward.inputs if k in OF_GRADIENTS)), forward.values)
+    workloads, wide = (tuple(replace(w, op=op) for w in each) for each in (forward.workloads, forward.wide))
+    inputs = ("exact", "random", *(k for k in forward.inputs if k in OF_GRADIENTS))
+    first = None if forward.first is None else (replace(forward.first[0], op=op), "mixed")
+    return Cases(workloads, inputs, forward.values, wide, first)
 
 
 @cache
@@ -133,7 +154,14 @@ def read_cases(op: str, group: Mapping[str, Any]) -> Cases:
     """The cases of an operator of a group: of a file's, or of the one that `uol.op(text, cases=...)` was given."""
     notes = ("representative", *("awkward",) * (len(group["cases"]) - 1))
     workloads = tuple(_workload(op, case, note) for case, note in zip(group["cases"], notes, strict=True))
-    return Cases(workloads, tuple(group.get("inputs", ("exact", "random"))), group.get("values", {}))
+    wide = tuple(_workload(op, case, "long sums") for case in group.get("wide", ()))
+    inputs = tuple(group.get("inputs", ("exact", "random")))
+    return Cases(workloads, inputs, group.get("values", {}), wide, _adversarial(op, group.get("first", {}), workloads))
+
+
+def _adversarial(op: str, given: Mapping[str, Any], workloads: tuple[Workload, ...]) -> tuple[Workload, str]:
+    sizes = {name: value for name, value in given.items() if name != "inputs"}
+    return _workload(op, sizes, "adversarial") if sizes else workloads[0], given.get("inputs", "mixed")
 
 
 def _workload(op: str, case: Mapping[str, int | float | list[int] | tuple[int, ...]], note: str) -> Workload:

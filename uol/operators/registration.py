@@ -162,18 +162,19 @@ def cases_for(op: Op, given: object) -> Cases:
     Raises UolError for another form, and ShapeError for a case that the operator does not admit.
     """
     table = require_names(given, "cases", EXAMPLE) if isinstance(given, Mapping) else {"cases": given}
-    unknown = [name for name in table if name not in ("cases", "inputs", "values")]
+    unknown = [name for name in table if name not in ("cases", "inputs", "values", "wide")]
     if unknown:
-        raise UolError(f"cases of {op.name} have no {unknown[0]!r}", hint='they have "cases", "inputs" and "values"')
+        raise UolError(f"cases of {op.name} have no {unknown[0]!r}", hint='they have "cases", "inputs", "values" and "wide"')
     listed = require_kind(table.get("cases"), Sequence, "cases", "a list of dicts", EXAMPLE)
     if not listed or isinstance(listed, str):
         raise UolError(f"there are no cases of {op.name}", hint=EXAMPLE)
-    for case in listed:
+    long = require_kind(table.get("wide", ()), Sequence, "wide", "a list of dicts", EXAMPLE)
+    for case in (*listed, *long):
         require_names(case, "a case", EXAMPLE)
     _require_known(op, table)
     found = read_cases(op.name, table)
     types = {s.variable: s.types[0] for s in op.domain}
-    for workload in found.workloads:
+    for workload in (*found.workloads, *found.wide):
         bind_names(op, types, workload.dims, workload.attrs)
     return found
 
