@@ -14,10 +14,10 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.backends.cpu.host import usable_cores
 from uol.codegen.cost import middle
 from uol.codegen.work import Issued
@@ -31,6 +31,7 @@ from uol.conformance.cases.reasons import printed
 from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import ShapeError, UolError
 from uol.ops.workloads import Workload
 
@@ -108,6 +109,33 @@ def _counts(issued: Sequence[Issued]) -> tuple[float, float]:
     return moved, sum(middle(count) for each in issued for count in each.statements.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Of an operator along its dims."""
+
+    dims: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An operator at a size, on a target, in a type."""
+
+    workload: Workload
+    target: str
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload} {self.target} {self.dtype}"
+
+
+def _costs(subjects: Sequence[Subject]) -> list[Costs]:
+    return [Costs(tuple(costs_of(each.workload, each.target, each.dtype))) for each in subjects]
+
+
+STEPS: Steps[Subject, Costs] = Steps("any_size_counts", Records(Costs), lambda subject: subject.name, _costs)
+
+
 def workloads() -> tuple[Workload, ...]:
     """Those of `traffic` and of `any_size`, each operator once."""
     found: dict[str, Workload] = {}
@@ -126,15 +154,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--op", default="", help="operators, by commas; all else")
     parser.add_argument("--all", action="store_true", help="print what costs little, too")
     parser.add_argument("--processes", type=int, default=usable_cores())
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     targets, dtypes = options.target.split(","), options.dtype.split(",")
     if strangers := [t for t in targets if t.partition(":")[0] not in TARGETS]:
         hint = f"they are counted on {', '.join(TARGETS)}"
         raise UolError(f"no kernels of any size are counted on {', '.join(strangers)}", hint=hint)
     chosen = [w for w in workloads() if not options.op or w.op in options.op.split(",")]
-    parts = [partial(costs_of, w, t, d) for w in chosen for t in targets for d in types_of(w.op, dtypes)]
+    items = [Subject(w, t, d) for w in chosen for t in targets for d in types_of(w.op, dtypes)]
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        return report((cost for costs in pool.map(_called, parts) for cost in costs), show_all=options.all)
+        found = results_of(STEPS, items, options, pool)
+        return report((cost for costs in found for cost in costs.dims), show_all=options.all)
 
 
 def report(found: Iterable[Cost], *, show_all: bool = False) -> int:
@@ -142,10 +172,6 @@ def report(found: Iterable[Cost], *, show_all: bool = False) -> int:
     tally = printed({}, found, lambda each: each.is_small, show_all=show_all)
     print(f"{tally.held + tally.wrong} dims, {tally.wrong} beyond {MOST}; modelled from the texts")
     return tally.status
-
-
-def _called(part: partial[list[Cost]]) -> list[Cost]:
-    return part()
 
 
 if __name__ == "__main__":

@@ -28,17 +28,21 @@ from functools import partial
 from typing import Literal
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.backends.toolchain.running import folder_of, run_tool
 from uol.codegen.backend import Artifact, Backend, Module
 from uol.codegen.extensions import Accesses, DisassembledBackend, HostBackend, MeteredBackend
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.contents import content_of_request
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
+from uol.conformance.runs.keys import content_of_refusal, together
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import MissingToolError, ResourceError, ToolchainError, UolError
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
@@ -100,6 +104,33 @@ def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterat
             for case in kernels_of(drawn(name), dtype):
                 place = f"{name} {dtype} {case.places[0]}, {case.call.op}"
                 yield Subject(place, partial(case.request, resolve_target(target)))
+
+
+def _content(asked: Asked, subject: Subject) -> str:
+    """Hash of the emitted text, of the compiler that reads it, and of what is asked."""
+    try:
+        request = subject.request()
+    except UolError as error:
+        return content_of_refusal(error.message)
+    return together([content_of_request(request), repr((asked, sorted(request.target.backend.build_tools().items())))])
+
+
+def _built(asked: Asked, subjects: Sequence[Subject]) -> list[Built]:
+    return [build_one(subject, asked) for subject in subjects]
+
+
+def steps(asked: Asked, target: str, sizes: Sizes) -> Steps[Subject, Built]:
+    """The texts of a target. One whose compiler is missing is tried again."""
+    backend = target.partition(":")[0]
+    return Steps(
+        f"build_check {target} {sizes} {asked}",
+        Records(Built),
+        lambda subject: subject.name,
+        partial(_built, asked),
+        partial(_content, asked),
+        ("uol/conformance/build_check.py", *(f"uol/backends/{part}/" for part in ("abi", "toolchain", "simt", backend))),
+        lambda found: found.outcome == "no compiler",
+    )
 
 
 def build_one(subject: Subject, asked: Asked = BUILD_ALONE) -> Built:
@@ -192,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resources", action="store_true", help="what kernels take of a thread, too")
     parser.add_argument("--accesses", action="store_true", help="how kernels access memory, too")
     parser.add_argument("--any-size", action="store_true", help="operators by kernels that take dims as arguments")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     if options.path and options.any_size:
         parser.error("--any-size: the kernels of a path are made for its sizes")
@@ -202,8 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(options.processes) as pool:
         for target in options.target.split(",") if options.target else default_targets(further):
             texts = subjects(target, options.dtype.split(","), chosen.split(","))
-            found = list(pool.map(partial(build_one, asked=further), texts))
-            outcomes += _said(target, further, found)
+            each = steps(further, target, "open" if options.any_size else "fixed")
+            outcomes += _said(target, further, [*results_of(each, texts, options, pool)])
     is_wrong = any(outcomes[what] for what in ("rejected", "spills", "splits"))
     return 1 if is_wrong else 2 if outcomes["no compiler"] else 0
 

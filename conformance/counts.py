@@ -17,16 +17,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from typing import get_args
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, execute_many, kind_of
 from uol.compilation.request import resolve_target
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.contents import content_of_case
 from uol.conformance.cases.counted import Count, compare
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.selection import differentiable
@@ -37,6 +40,7 @@ from uol.conformance.paths import drawn
 from uol.conformance.paths.draw import Size
 from uol.conformance.paths.kernels import prepare as prepare_call
 from uol.conformance.paths.step_checks import kernels_of
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import RefusalError
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
@@ -99,26 +103,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
     parser.add_argument("--size", default="kernels", choices=get_args(Size), help="of the step of a path")
     parser.add_argument("--processes", type=int, default=usable_cores())
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        return report(case for part in pool.map(_called, _parts(options)) for case in part)
+        items = [*_items(options)]
+        return report(case for part in results_of(STEPS, items, options, pool) for case in part.cases)
 
 
-def _parts(options: argparse.Namespace) -> Iterator[Callable[[], Found]]:
-    """What one process does at a time."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of a case, or of the calls of a step, by their names; of what its target refuses there are none."""
+
+    cases: tuple[tuple[str, tuple[Count, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfPath:
+    """The kernels of a training step."""
+
+    path: str
+    target: str
+    dtype: str
+    size: Size
+
+
+def counted(items: Sequence[Case | OfPath]) -> list[Counted]:
+    """The counts of cases whose kernels are compiled together, and of steps one by one."""
+    found = dict(_counted((str(item), partial(prepare, item)) for item in items if isinstance(item, Case)))
+    return [
+        Counted(tuple((name, found[name]) for name in [str(item)] if name in found))
+        if isinstance(item, Case)
+        else Counted(tuple(counts_of_path(item.path, item.target, item.dtype, item.size)))
+        for item in items
+    ]
+
+
+def content_of(item: Case | OfPath) -> str:
+    """Hash of what is counted; of a step nobody says."""
+    return content_of_case(item) if isinstance(item, Case) else ""
+
+
+JUDGE = ("uol/conformance/counts.py", "uol/backends/simt/", "uol/backends/ascendc/work/", "uol/codegen/")
+"""What predicts counts, besides."""
+STEPS: Steps[Case | OfPath, Counted] = Steps("counts", Records(Counted), repr, counted, content_of, JUDGE, together=48)
+
+
+def _items(options: argparse.Namespace) -> Iterator[Case | OfPath]:
     targets, dtypes = options.target.split(","), options.dtype.split(",")
     if options.path:
         for path, dtype, target in product(options.path.split(","), dtypes, targets):
-            yield partial(counts_of_path, path, target, dtype, options.size)
+            yield OfPath(path, target, dtype, options.size)
         return
     forward = options.op.split(",")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
-    for start in range(0, len(ops), TOGETHER):
-        yield partial(counts_of, ops[start : start + TOGETHER], targets, dtypes, "open" if options.any_size else "fixed")
-
-
-def _called(part: Callable[[], Found]) -> Found:
-    return part()
+    yield from _cases(ops, targets, dtypes, "open" if options.any_size else "fixed")
 
 
 def report(found: Iterable[tuple[str, tuple[Count, ...]]]) -> int:

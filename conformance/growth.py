@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from math import log2
 from multiprocessing import get_context
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, TwinRun, execute_many, kind_of
 from uol.codegen.indexing.arithmetic import size, value_at
@@ -39,6 +39,7 @@ from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.counts import is_counted
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Program
 from uol.ops.texts import names
@@ -126,6 +127,31 @@ def _ratio(longer: float, before: float) -> float:
     return longer / max(before, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """How an operator's kernels grow along its dims."""
+
+    dims: tuple[Growth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An operator in a type, on some targets."""
+
+    op: str
+    targets: tuple[str, ...]
+    dtype: str
+
+
+def grown(subjects: Sequence[Subject]) -> list[Grown]:
+    """Of operators in one type on the same targets."""
+    found = growth_of([each.op for each in subjects], subjects[0].targets, subjects[0].dtype)
+    return [Grown(tuple(each for each in found if each.op == subject.op)) for subject in subjects]
+
+
+RUN: Steps[Subject, Grown] = Steps("growth", Records(Grown), repr, grown, together=TOGETHER)
+
+
 def specs_of(program: Program, layouts: Mapping[str, Strides]) -> tuple[KernelSpec, ...]:
     """The kernels of an operator on a machine that has every kind of them."""
     return lower(program, registry.get("cpu"), layouts).specs
@@ -175,14 +201,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--forward", action="store_true", help="no gradients")
     parser.add_argument("--all", action="store_true", help="print what is linear, too")
     parser.add_argument("--processes", type=int, default=usable_cores())
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     targets, forward = options.target.split(","), options.op.split(",")
     if strangers := [t for t in targets if t not in TARGETS]:
         raise UolError(f"no statements are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
-    parts = [partial(growth_of, ops[n : n + TOGETHER], targets, options.dtype) for n in range(0, len(ops), TOGETHER)]
+    items = [Subject(op, tuple(targets), options.dtype) for op in ops]
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        return report((each for part in pool.map(_called, parts) for each in part), show_all=options.all)
+        found = results_of(RUN, items, options, pool)
+        return report((each for part in found for each in part.dims), show_all=options.all)
 
 
 def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
@@ -191,10 +219,6 @@ def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
     whole = tally.held + tally.explained + tally.wrong
     print(f"{tally.held} of {whole} grow as their operators do; of {tally.explained} it is known why not")
     return tally.status
-
-
-def _called(part: partial[list[Growth]]) -> list[Growth]:
-    return part()
 
 
 if __name__ == "__main__":

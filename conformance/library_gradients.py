@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from time import perf_counter
 
+from uol.backends.cache.records import Records
 from uol.binding.named_binding import bind_names
 from uol.conformance.autograd.oracle import Gradients, gradients
 from uol.conformance.command import run_command
 from uol.conformance.gradients.derived import Arrays, derivatives, first_and_second, written_derivatives
 from uol.conformance.gradients.trial import TOLERANCE, Outcome, drawn, judged
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir import Op, Program, UolError, instantiate, interpret
 from uol.ir.checker.instantiation import dim_names
 from uol.ir.checker.variadic_dims import pack_names
@@ -104,16 +108,32 @@ def library_trial(workload: Workload, kind: Kind = "random", seed: int = 0) -> O
     return Outcome("right")
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of an operator's workloads and kinds of inputs."""
+
+    op: str
+    outcomes: tuple[tuple[str, Outcome], ...]
+
+
+def _tried(largest: int, ops: Sequence[str]) -> list[Tried]:
+    return [Tried(op, tuple((str(w), library_trial(w, kind)) for w in workloads(op, largest) for kind in KINDS)) for op in ops]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.library_gradients", description=__doc__)
     parser.add_argument("--op", help="operators, by commas; every one that has a gradient else")
     parser.add_argument("--largest", type=int, default=LARGEST, help="points of the largest workload that is tried")
+    add_run_options(parser)
     chosen = parser.parse_args(arguments)
     start, failed, tried = perf_counter(), 0, 0
     every = chosen.op.split(",") if chosen.op else differentiable()
-    for name in every:
-        found = [(w, library_trial(w, kind)) for w in workloads(name, chosen.largest) for kind in KINDS]
+    of = f"library_gradients to {chosen.largest}"
+    steps: Steps[str, Tried] = Steps(of, Records(Tried), str, partial(_tried, chosen.largest))
+    operators = 0
+    for each in results_of(steps, every, chosen):
+        name, found, operators = each.op, each.outcomes, operators + 1
         bad = [(w, o) for w, o in found if o.state in ("wrong", "refused")]
         skipped = sum(o.state == "not finite" for _, o in found)
         failed, tried = failed + bool(bad), tried + len(found) - skipped
@@ -121,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name:40} {'failed' if bad else 'passed'} on {len(found) - skipped} cases{note}", flush=True)
         for workload, outcome in bad:
             print(f"  {workload}: {outcome.state}, order {outcome.order}: {outcome.reason}", flush=True)
-    print(f"{len(every)} operators, {tried} cases in {perf_counter() - start:.0f} s: {failed} operators failed")
+    print(f"{operators} operators, {tried} cases in {perf_counter() - start:.0f} s: {failed} operators failed")
     return 1 if failed else 0
 
 

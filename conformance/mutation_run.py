@@ -12,13 +12,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
+from uol.conformance.cases.contents import content_of_case
 from uol.conformance.cases.twin_check import has_twin
+from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.mutation.golden import mutated_cases
+from uol.conformance.mutation.golden import cases_of_sizes, mutated_cases
 from uol.conformance.mutation.judge import Judged, MutationReport, judge_mutants, kernel_name
+from uol.conformance.runs.keys import together
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 
 ADMITTED_RATE = 0.02
 """The share of mutants that may live, proven equivalents included."""
+
+
+def _name(case: Case) -> str:
+    return f"{kernel_name(case)} {case.workload}"
+
+
+def _judged(cases: Sequence[Case]) -> list[MutationReport]:
+    return [judge_mutants([case]) for case in cases]
+
+
+def _content(case: Case) -> str:
+    """Hash of the golden kernels of a case, at all its sizes, and of random inputs; `JUDGE` has what draws the others."""
+    return together([content_of_case(each) for each in cases_of_sizes(case)])
+
+
+JUDGE = (
+    *("uol/conformance/mutation/", "uol/conformance/equivalent_mutants.toml"),
+    *("uol/ops/inputs.py", "uol/ops/row_inputs.py", "uol/ops/cases/"),
+)
+STEPS: Steps[Case, MutationReport] = Steps("mutation_run", Records(MutationReport), _name, _judged, _content, JUDGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,14 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--op", help="operators, by commas; all golden kernels else")
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("-o", "--output", type=Path, help="a file for the report as JSON")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     judged: list[Judged] = []
-    for case in mutated_cases(options.target.split(","), options.dtype.split(",")):
-        if chosen is None or case.op in chosen:
-            report = judge_mutants([case])
-            print(f"{kernel_name(case):28} {summary(report)}", flush=True)
-            judged += report.mutants
+    cases = [c for c in mutated_cases(options.target.split(","), options.dtype.split(",")) if chosen is None or c.op in chosen]
+    for report in results_of(STEPS, cases, options):
+        name = report.mutants[0].kernel if report.mutants else ""
+        print(f"{name:28} {summary(report)}", flush=True)
+        judged += report.mutants
     whole = MutationReport(tuple(judged))
     for mutant in whole.unexplained:
         print(f"survived: {mutant.kernel}, line {mutant.line}: {mutant.description}")

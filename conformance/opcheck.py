@@ -12,11 +12,15 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
+from uol.backends.cache.records import Records
 from uol.binding.named_binding import bind_names
 from uol.conformance.command import run_command
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.conformance.torch_samples.devices import device_of
 from uol.ir import instantiate
 from uol.ir.gradients import has_gradient
@@ -98,24 +102,42 @@ def _opcheck(name: str, inputs: tuple[torch.Tensor, ...], options: dict[str, int
     return tuple(f"{name}: {test}: {result}" for test, result in found.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found wrong with an operator."""
+
+    op: str
+    found: tuple[str, ...]
+
+
+def _checked(device: str, ops: Sequence[str]) -> list[Checked]:
+    return [Checked(op, _tried(op, device)) for op in ops]
+
+
+def _tried(name: str, device: str) -> tuple[str, ...]:
+    try:
+        return check(name, device)
+    except Exception as error:
+        return (f"{name}: {type(error).__name__}: {error}",)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.opcheck", description=__doc__)
     parser.add_argument("--op", help="operators, by commas; the whole library else")
     parser.add_argument("--device", default="cpu", help="PyTorch's device of the inputs")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     device, failed = device_of(options.device), 0
     checked = sorted(names()) if options.op is None else [find_operator(name).name for name in options.op.split(",")]
-    for name in checked:
-        try:
-            found = check(name, device)
-        except Exception as error:
-            found = (f"{name}: {type(error).__name__}: {error}",)
-        failed += bool(found)
-        print(f"{name:36} {'failed' if found else 'passed'}", flush=True)
-        for each in found:
+    steps: Steps[str, Checked] = Steps(f"opcheck {device}", Records(Checked), str, partial(_checked, device))
+    operators = 0
+    for one in results_of(steps, checked, options):
+        failed, operators = failed + bool(one.found), operators + 1
+        print(f"{one.op:36} {'failed' if one.found else 'passed'}", flush=True)
+        for each in one.found:
             print(f"  {each.strip().splitlines()[0][:400]}", flush=True)
-    print(f"{len(checked)} operators, {failed} failed")
+    print(f"{operators} operators, {failed} failed")
     return 1 if failed else 0
 
 

@@ -16,14 +16,16 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
 import torch
 
+from uol.backends.cache.records import Records
 from uol.conformance.command import run_command
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.conformance.torch_samples import forms, layers
 from uol.conformance.torch_samples.devices import device_of
 from uol.conformance.torch_samples.forms import Form, NotExpressed
@@ -202,12 +204,38 @@ def _widened(tree: Any, types: Mapping[torch.dtype, torch.dtype]) -> Any:
     return torch.utils._pytree.tree_map(wide, tree)
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A tally of an entry, as it is kept."""
+
+    entry: Entry
+    passed: int
+    rounded: int
+    failed: tuple[str, ...]
+    not_expressed: Mapping[str, int]
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.passed, self.rounded, list(self.failed), Counter(self.not_expressed))
+
+
+def _sampled(dtypes: Sequence[str], device: str, chosen: Sequence[Entry]) -> list[Sampled]:
+    found = []
+    for entry in chosen:
+        tally = Tally()
+        for dtype in types_of(entry, dtypes):
+            _add(tally, check(entry, TORCH_TYPES[dtype], device=device))
+        found.append(Sampled(entry, tally.passed, tally.rounded, tuple(tally.failed), dict(tally.not_expressed)))
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.opinfo", description=__doc__)
     parser.add_argument("--op", help="names of OpInfo or of our operators, by commas; all else")
     parser.add_argument("--dtype", default="f32,f64,f16,bf16", help="types, by commas")
     parser.add_argument("--device", default="cpu", help="PyTorch's device on which both are computed")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     known, device = {name for entry in entries() for name in (entry.opinfo, entry.op)}, device_of(options.device)
@@ -215,12 +243,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"opinfo.toml has {', '.join(sorted(known))}"
         raise UolError(f"there are no samples of {', '.join(strangers)}", hint=hint)
     whole, operators = Tally(), set()
-    for entry in entries():
-        if chosen is not None and entry.opinfo not in chosen and entry.op not in chosen:
-            continue
-        tally = Tally()
-        for dtype in types_of(entry, options.dtype.split(",")):
-            _add(tally, check(entry, TORCH_TYPES[dtype], device=device))
+    run = partial(_sampled, options.dtype.split(","), device)
+    steps: Steps[Entry, Sampled] = Steps(f"opinfo {options.dtype} {device}", Records(Sampled), repr, run)
+    items = [entry for entry in entries() if chosen is None or {entry.opinfo, entry.op} & {*chosen}]
+    for each in results_of(steps, items, options):
+        entry, tally = each.entry, each.tally
         print(f"{entry.opinfo:45} {entry.op:33} {tally}", flush=True)
         for failure in tally.failed[:SHOWN]:
             print(f"  failed: {failure}", flush=True)

@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import Any, Literal, cast
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.codegen.backend import Module
 from uol.compilation.pipeline import module_of
 from uol.compiler import Compiled
@@ -26,6 +27,8 @@ from uol.conformance.accuracy.error_analysis import enclose
 from uol.conformance.cases.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
+from uol.conformance.runs.keys import content_of, content_of_refusal
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.syntax.parser import parse
 from uol.ir.syntax.printer import print_op
@@ -123,12 +126,56 @@ def _replaced(source: str, fault: Fault) -> str:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A fault on a target, in a type."""
+
+    fault: Fault
+    target: str
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.dtype} {self.fault}, in its {self.fault.where}, on {self.fault.found_by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """How a fault was found: the reason of the breach, empty where it was missed; or why its target refuses the text."""
+
+    fault: Fault
+    reason: str
+    refused: str = ""
+
+
+def found(planted: Sequence[Planted]) -> list[Breach]:
+    """What comes of faults, all on the target and in the type of the first."""
+    target, dtype = planted[0].target, planted[0].dtype
+    refused = {each.fault: said for each in planted if (said := refusal(each.fault, target, dtype))}
+    chosen = [each.fault for each in planted if each.fault not in refused]
+    reasons = dict(zip(chosen, breaches(chosen, target, dtype), strict=True))
+    return [Breach(each.fault, reasons.get(each.fault, ""), refused.get(each.fault, "")) for each in planted]
+
+
+def _content(planted: Planted) -> str:
+    """Hash of the faulty kernels and the inputs, and of the right operator's text, which says what is admitted."""
+    case = Case(planted.fault.op, planted.target, planted.dtype, workloads_of(planted.fault.op)[0], planted.fault.found_by)
+    try:
+        return content_of(_planted(planted.fault, case))
+    except UolError as error:
+        return content_of_refusal(error.message)
+
+
+JUDGE = ("uol/conformance/planted_faults.py",)
+STEPS: Steps[Planted, Breach] = Steps("planted_faults", Records(Breach), str, found, _content, JUDGE, together=64)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.planted_faults", description=__doc__)
     parser.add_argument("--target", default=",".join(registry.names()), help="targets, by commas")
     parser.add_argument("--op", help="operators, by commas; all with faults else")
     parser.add_argument("--dtype", default="f32", help="the type")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     known = tuple(f for f in faults() if options.op is None or f.op in options.op.split(","))
     if not known:
@@ -136,15 +183,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = 0
     for target in options.target.split(","):
         chosen = [f for f in known if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
-        refused = {f: said for f in chosen if (said := refusal(f, target, options.dtype))}
-        for fault, said in refused.items():
-            print(f"{target:8} {'refused':9} {fault}, in its {fault.where}: {said}", flush=True)
-        planted = [f for f in chosen if f not in refused]
-        reasons = breaches(planted, target, options.dtype)
-        for fault, reason in zip(planted, reasons, strict=True):
-            print(f"{target:8} {fault.found_by:9} {fault}, in its {fault.where}: {reason or 'MISSED'}", flush=True)
-        missed += reasons.count("")
-        print(f"{target}: {len(reasons) - reasons.count('')} of {len(reasons)} found, {len(refused)} refused")
+        breached = [*results_of(STEPS, [Planted(fault, target, options.dtype) for fault in chosen], options)]
+        for each in breached:
+            fault, how = each.fault, "refused" if each.refused else each.fault.found_by
+            said = each.refused or each.reason or "MISSED"
+            print(f"{target:8} {how:9} {fault}, in its {fault.where}: {said}", flush=True)
+        refused = sum(bool(each.refused) for each in breached)
+        lost = sum(not (each.refused or each.reason) for each in breached)
+        missed += lost
+        print(f"{target}: {len(breached) - refused - lost} of {len(breached) - refused} found, {refused} refused")
     return 1 if missed else 0
 
 

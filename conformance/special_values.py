@@ -14,13 +14,14 @@ import argparse
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from uol.backends.cache.records import Records
 from uol.compilation.pipeline import module_of, program_of
 from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
@@ -30,6 +31,8 @@ from uol.conformance.cases.guard_pages import run_fenced
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
+from uol.conformance.runs.shards import read_shard
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.interpreter import interpret
 from uol.ir.program.nodes import Program, Reduce, Scatter
@@ -230,19 +233,34 @@ def _classes(array: Array) -> Array:
     return np.where(np.isnan(array), "nan", np.where(array == np.inf, "inf", np.where(array == -np.inf, "-inf", "number")))
 
 
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Those of an operator, explained or not."""
+
+    found: tuple[Difference, ...]
+
+
+def _differences(kernels: bool, ops: Sequence[str]) -> list[Differences]:
+    return [Differences(tuple(differences(op, kernels))) for op in ops]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.special_values", description=__doc__)
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--kernels", action="store_true", help="the CPU's kernels as well")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     chosen, reasons, failed = options.op.split(","), dict(explained()), 0
-    for op in chosen:
-        for found in differences(op, options.kernels):
-            reason = reasons.pop((op, found.ours, found.theirs), "")
+    of = f"special_values{' kernels' * options.kernels}"
+    steps: Steps[str, Differences] = Steps(of, Records(Differences), str, partial(_differences, options.kernels))
+    for each in results_of(steps, chosen, options):
+        for found in each.found:
+            reason = reasons.pop((found.op, found.ours, found.theirs), "")
             failed += not reason
             print(f"{found}: {reason or 'UNEXPLAINED'}", flush=True)
-    stale = [key for key in reasons if key[0] in chosen]
+    shard = read_shard(options.shard)
+    stale = [key for key in reasons if key[0] in chosen and shard.takes(key[0])]
     for op, ours, theirs in stale:
         print(f"{op} never gives {ours} where PyTorch gives {theirs}: special_values.toml says so")
     print(f"{len(chosen)} operators, {failed} differences that are not explained, {len(stale)} explained that are none")

@@ -18,6 +18,9 @@ from uol.conformance.cases.selection import Selection, plan
 from uol.conformance.cases.verdict import Verdict
 from uol.conformance.cases.workers import gather
 from uol.conformance.command import run_command
+from uol.conformance.runs.resume import journal_of
+from uol.conformance.runs.shards import read_shard
+from uol.conformance.runs.steps import add_run_options
 from uol.json_text import json_text
 from uol.operators.sources import OperatorSources
 from uol.ops.texts import names
@@ -35,10 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", action="store_true", help="on the representative workload alone, on random inputs")
     parser.add_argument("-j", "--jobs", type=int, default=usable_cores(), help="processes; the cores that may be used else")
     parser.add_argument("-o", "--output", type=Path, help="the file; standard output else")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     ops, targets, dtypes = (tuple(text.split(",")) for text in (options.op, options.target, options.dtype))
     planned = plan(Selection(ops, targets, dtypes, first=options.first, gradients=options.gradients))
-    evidence = gather(planned.groups, OperatorSources(), max(1, options.jobs), _say)
+    planned, journal = planned.of(read_shard(options.shard)), journal_of(options.resume)
+    evidence = gather(planned.groups, OperatorSources(), max(1, options.jobs), _say, journal)
+    print(evidence.said, file=sys.stderr)
     cells = support_matrix(evidence.verdicts)
     text = json_text([asdict(c) for c in cells], indent=1) + "\n"
     if options.output is None:

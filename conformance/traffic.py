@@ -32,17 +32,21 @@ from pathlib import Path
 from typing import Any
 
 from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.codegen.backend import HasBlocks, Module
 from uol.codegen.indexing.arithmetic import NO_DIMS, ONE, static, value_at
 from uol.codegen.specs.nodes import Arg, KernelSpec, Select
 from uol.codegen.work import Issued, operand_bytes
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.contents import content_of_request
 from uol.conformance.cases.counted import issued_of
+from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.growth import must_of, specs_of
+from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import UolError
 from uol.ir.types import DTYPES
 from uol.ops.workloads import Workload
@@ -192,6 +196,32 @@ def _is_of_whole_lines(arg: Arg) -> bool:
     return all((static(each) or 0) * DTYPES[arg.dtype].bytes % WHOLE == 0 for each in lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row on a target, in a type."""
+
+    row: Row
+    target: str
+    dtype: str
+
+
+def _traffic(subjects: Sequence[Subject]) -> list[Traffic]:
+    return [traffic_of(each.row, each.target, each.dtype) for each in subjects]
+
+
+def _content(subject: Subject) -> str:
+    case = Case(subject.row.workload.op, subject.target, subject.dtype, subject.row.workload)
+    return content_of_request(request_of(case))
+
+
+def _name(subject: Subject) -> str:
+    return f"{subject.row.family} {subject.row.workload} {subject.target} {subject.dtype}"
+
+
+JUDGE = ("uol/conformance/traffic", "uol/conformance/growth.py", "uol/backends/simt/", "uol/codegen/")
+STEPS: Steps[Subject, Traffic] = Steps("traffic", Records(Traffic), _name, _traffic, _content, JUDGE)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.traffic", description=__doc__)
@@ -199,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("--op", default="", help="operators, by commas; all rows else")
     parser.add_argument("--families", default="", help="families, by commas; all rows else")
+    add_run_options(parser)
     options = parser.parse_args(arguments)
     targets = options.target.split(",")
     if strangers := [t for t in targets if t.partition(":")[0] not in TARGETS]:
@@ -208,12 +239,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = f"{'k':>2} {'must MiB':>8} {'passes':>6} {'moved':>6} {'block':>6} {'by 16':>5} {'work':>6}"
     print(f"{'family':9} {'operator':44} {'target':10} {'type':4} {counts}")
     guilty = 0
-    for row in chosen:
-        for target in targets:
-            for dtype in types_of(row.workload.op, options.dtype.split(",")):
-                traffic = traffic_of(row, target, dtype)
-                guilty += bool(traffic.guilt)
-                print(traffic, flush=True)
+    dtypes = {row.workload.op: types_of(row.workload.op, options.dtype.split(",")) for row in chosen}
+    items = [Subject(row, target, dtype) for row in chosen for target in targets for dtype in dtypes[row.workload.op]]
+    for traffic in results_of(STEPS, items, options):
+        guilty += bool(traffic.guilt)
+        print(traffic, flush=True)
     print(f"{len(chosen)} operators, {guilty} without a reason; modelled from the texts of the kernels")
     return 1 if guilty or not chosen else 0
 

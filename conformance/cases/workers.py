@@ -15,18 +15,11 @@ from time import perf_counter
 from uol.backends.cache.files import Key
 from uol.backends.cache.records import Records
 from uol.conformance.cases.agreement import Agreement, Run, Subject, agreements
+from uol.conformance.cases.contents import content_of_attempt
 from uol.conformance.cases.twin_check import BATCH, Examined, Prepared, attempt, examine_prepared
 from uol.conformance.cases.verdict import Case, Verdict, group_name
 from uol.conformance.runs.journal import Journal
-from uol.conformance.runs.keys import (
-    content_of,
-    content_of_refusal,
-    judge_of_cases,
-    machine_of,
-    own_sources,
-    sources_of_cases,
-    together,
-)
+from uol.conformance.runs.keys import judge_of_cases, machine_of, own_sources, sources_of_cases, together
 from uol.conformance.runs.resume import Resumed
 from uol.operators.sources import OperatorSources
 
@@ -158,7 +151,7 @@ def in_order(groups: Sequence[Group], found: Mapping[int, Sequence[Found]]) -> E
 def check_group(work: Work) -> list[Answer]:
     """The findings of groups whose kernels are compiled together, each case with its share of the time."""
     attempts = [(task, [_timed(case) for case in task.group]) for task in work]
-    contents = {task.number: together([_content(each) for each, _ in tried]) for task, tried in attempts}
+    contents = {task.number: together([content_of_attempt(each) for each, _ in tried]) for task, tried in attempts}
     changed = [(task, tried) for task, tried in attempts if not task.known or contents[task.number] != task.known]
     started = perf_counter()
     examined = examine_prepared([each for _, tried in changed for each, _ in tried])
@@ -178,10 +171,6 @@ def _timed(case: Case) -> tuple[Prepared | Verdict, float]:
     """A case made ready, and the seconds of that."""
     started = perf_counter()
     return attempt(case), perf_counter() - started
-
-
-def _content(attempted: Prepared | Verdict) -> str:
-    return content_of_refusal(attempted.reason) if isinstance(attempted, Verdict) else content_of(attempted)
 
 
 def _agreements(group: Sequence[Examined]) -> Iterator[Agreement]:

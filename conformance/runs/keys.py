@@ -159,6 +159,11 @@ def _arrays(prepared: Prepared) -> Iterator[bytes]:
             yield array.tobytes()
 
 
+def hash_of_bytes(data: bytes) -> str:
+    """sha256, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def content_of_refusal(reason: str) -> str:
     """Hash of what is known of a case that its target refuses."""
     return hashlib.sha256(f"refused: {reason}".encode()).hexdigest()
