@@ -26,6 +26,7 @@ class Comparison:
     max_ulp    largest error in units in the last place of the result's type
     share      largest error as a share of what is admitted: above 1 is a breach. An element that is the golden value,
                rounded to the type, has no share: nothing nearer can be held
+    rms        root of the mean square of errors as shares of what is typical (contracts.toml): above 1 is a breach
     scale      largest |golden|, infinities left out
     worst      where the largest share is
     note       what else is to be said of a result that is right
@@ -38,6 +39,7 @@ class Comparison:
     max_rel: float = 0.0
     max_ulp: float = 0.0
     share: float = 0.0
+    rms: float = 0.0
     scale: float = 0.0
     worst: tuple[int, ...] = ()
     note: str = ""
@@ -82,6 +84,24 @@ def compare(actual: Array, admitted: Enclosure, dtype: str, owed_by: str = "gold
     if is_float(dtype):
         return _floats(actual, admitted, dtype, owed_by)
     return _integers(decode(actual, dtype), admitted, owed_by)
+
+
+def held_to_typical(found: Comparison, actual: Array, typical: Enclosure, dtype: str) -> Comparison:
+    """What a comparator found, with the RMS of the errors as shares of what is typical. An element that is the golden value,
+    rounded to the type, has no share; neither has one that is not finite."""
+    if not (found.ok and actual.size and is_float(dtype)):
+        return found
+    values, golden = decode(actual, dtype).astype(np.float64), typical.value.astype(np.float64)
+    low, high = _outward(typical, dtype)
+    with np.errstate(all="ignore"):
+        allowed = np.where(values > golden, high - golden, golden - low)
+        counts = (values != nearest(golden, dtype)) & np.isfinite(values) & np.isfinite(golden)
+        share = np.where(counts, np.abs(values - golden) / allowed, 0.0)
+    rms = float(np.sqrt(np.mean(share**2)))
+    if rms <= 1:
+        return replace(found, rms=rms)
+    reason = f"each error is within the contract, but their RMS is {rms:.3g} of what is typical: factors or sums are too narrow"
+    return replace(found, ok=False, reason=reason, rms=rms)
 
 
 def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str, owed_by: str = "golden") -> Comparison:
@@ -153,8 +173,7 @@ def _form(actual: Array, shape: tuple[int, ...], dtype: str) -> Comparison | Non
 def _floats(actual: Array, admitted: Enclosure, dtype: str, owed_by: str) -> Comparison:
     values = decode(actual, dtype).astype(np.float64)
     golden = admitted.value.astype(np.float64)
-    low, high = (np.asarray(e, dtype=np.float64) for e in (admitted.low, admitted.high))
-    low, high = np.minimum(low, nearest(low, dtype)), np.maximum(high, nearest(high, dtype))
+    low, high = _outward(admitted, dtype)
     owed_nan, is_nan, owed = np.isnan(golden), np.isnan(values), (owed_by, golden)
     if (is_nan & ~owed_nan).any():
         return _failed("NaN", values, owed, is_nan & ~owed_nan)
@@ -170,6 +189,12 @@ def _floats(actual: Array, admitted: Enclosure, dtype: str, owed_by: str) -> Com
         what = "infinity" if (lost & ~inside).any() else "beyond the contract"
         return _failed(what, values, owed, ~inside, figures)
     return figures
+
+
+def _outward(admitted: Enclosure, dtype: str) -> tuple[Floats, Floats]:
+    """The edges of what is admitted, rounded outward to the result's type."""
+    low, high = (np.asarray(e, dtype=np.float64) for e in (admitted.low, admitted.high))
+    return np.minimum(low, nearest(low, dtype)), np.maximum(high, nearest(high, dtype))
 
 
 def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: str) -> Comparison:

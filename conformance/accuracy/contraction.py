@@ -12,9 +12,10 @@ from math import prod
 
 import numpy as np
 
+from uol.conformance.accuracy.contracts import SumError
 from uol.conformance.accuracy.index_space import Frame, Range
 from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point, rounded, smallest_normal
-from uol.conformance.accuracy.reductions import granule, spread, sums_exactly
+from uol.conformance.accuracy.reductions import Size, granules, spread, sums_exactly
 from uol.ir.program.nodes import Call, Expr, Reduce
 from uol.ir.program.walk import variables
 from uol.ir.types import is_float
@@ -63,7 +64,7 @@ def split_product(expr: Reduce, outer: Frame) -> Product | None:
 
 
 def contract_factors(
-    product: Product, factors: list[Enclosure], dtype: str, growth: float, *, flushed: bool = False
+    product: Product, factors: list[Enclosure], dtype: str, growth: SumError, *, flushed: bool = False
 ) -> Enclosure | None:
     """The sum over the outer frame; None where a factor is not finite and matrix products say nothing. With `flushed`, factors
     and sums below the smallest normal number may be zero: an addition loses no more than that number."""
@@ -76,12 +77,16 @@ def contract_factors(
     value = _times(a.value, b.value)
     size_a, size_b = (np.maximum(np.abs(f.low), np.abs(f.high)) for f in (a, b))
     magnitude = _times(size_a, size_b)
-    grains = [granule(f.value) if f.exact else None for f in (a, b)]
-    grain = None if grains[0] is None or grains[1] is None else grains[0] * grains[1]
-    if sums_exactly(grain, magnitude, dtype):  # of multiples of a grain, none is subnormal
+    exact = np.zeros(value.shape, bool)
+    if a.exact and b.exact:
+        exact = sums_exactly(granules(a.value)[..., :, None] * granules(b.value)[..., None, :], magnitude, dtype)
+    if exact.all():  # of multiples of a grain, none is subnormal
         return _back(product, point(value))
     terms = prod(r.size for r in product.k)
-    error = spread(growth, terms, magnitude, dtype) + _inherited(a, b, size_a, size_b) + (terms + 1) * tiny
+    squares = _times(a.value**2, b.value**2) if growth.typical is not None else np.zeros(())
+    error = spread(growth, terms, Size(magnitude, value, squares), dtype)
+    error = error + _inherited(a, b, size_a, size_b) + (terms + 1) * tiny
+    error = np.where(exact, 0.0, error)
     return _back(product, hull(value, value - error, value + error))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +17,15 @@ Section = dict[str, float | bool]
 
 
 @dataclass(frozen=True, slots=True)
+class SumError:
+    """How the error of a sum grows with its terms: at most `most` * terms * sum of |terms|, and, where `typical` is given, no
+    more than `typical` * sqrt(terms * (square of the sum + sum of squares)), which contracts.toml derives."""
+
+    most: float
+    typical: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What one target owes. Bounds are in units in the last place of the type that an operation is computed in.
 
@@ -26,6 +35,8 @@ class Contract:
     flushed_functions      may results of functions below the smallest normal number be zero?
     flushed_arithmetic     may those of + - * /, and operands?
     flushed_products       may those of sums of products of bf16, and their factors?
+    typical                a sum's typical error is this * u * sqrt(terms * (square of the sum + sum of squares))
+    is_typical             are sums held to that?
     """
 
     target: str
@@ -36,6 +47,17 @@ class Contract:
     flushed_functions: bool
     flushed_arithmetic: bool
     flushed_products: bool
+    typical: float
+    is_typical: bool = False
+
+    def error_of(self, reduction: str, dtype: str) -> SumError:
+        """How the error of a reduction grows, in `dtype`; one without a bound has none."""
+        u = unit_roundoff(dtype)
+        return SumError(self.growth.get(reduction, 0.0) * u, self.typical * u if self.is_typical else None)
+
+    def as_a_rule(self) -> Contract:
+        """The contract whose sums are held to their typical error: by the RMS over all elements, no single one."""
+        return replace(self, is_typical=True)
 
     def ulps(self, function: str, dtype: str) -> float:
         """The bound of a built-in function in ulp of `dtype`."""
@@ -55,15 +77,17 @@ def contract(target: str, op: str = "") -> Contract:
         return {**table[name], **own.get(name, {}), **registered.get(name, {})}
 
     rounding, subnormals = section("rounding"), section("subnormals")
+    growth = {name: float(value) for name, value in section("reductions").items()}
     return Contract(
         target=target,
         arithmetic=float(rounding["arithmetic"]),
         division=float(rounding["division"]),
-        growth={name: float(value) for name, value in section("reductions").items()},
+        growth=growth,
         functions={name: float(value) for name, value in section("functions").items()},
         flushed_functions=bool(subnormals["functions"]),
         flushed_arithmetic=bool(subnormals["arithmetic"]),
         flushed_products=bool(subnormals["products_of_bf16"]),
+        typical=float(section("typical")["sum"]) * max(1.0, growth["sum"]),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from uol.conformance.accuracy import interval
 from uol.conformance.accuracy.contraction import contract_factors, split_product
-from uol.conformance.accuracy.contracts import Contract, unit_roundoff
+from uol.conformance.accuracy.contracts import Contract
 from uol.conformance.accuracy.functions import on_intervals
 from uol.conformance.accuracy.index_space import Frame, extent_of
 from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
@@ -234,7 +234,7 @@ class _Evaluation:
         product = split_product(expr, frame)
         if product is not None:
             factors = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
-            growth = self.owed.growth["sum"] * unit_roundoff(expr.dtype)
+            growth = self.owed.error_of("sum", expr.dtype)
             flushed = self.owed.flushed_products and product.is_of("bf16")
             done = contract_factors(product, factors, expr.dtype, growth, flushed=flushed)
             if done is not None:
@@ -257,7 +257,7 @@ class _Evaluation:
         place = [r.name for r in frame.ranges].index(fading.along)
         term, factor = (_whole(self.value(each, frame), frame) for each in (fading.term, fading.factor))
         last = [each.map(lambda a: np.moveaxis(a, place, -1)) for each in (term, factor)]
-        growth = (self.owed.growth["sum"] * unit_roundoff(dtype), self.owed.growth["prod"] * unit_roundoff(dtype))
+        growth = (self.owed.error_of("sum", dtype).most, self.owed.error_of("prod", dtype).most)
         done = fading.run(last[0], last[1], growth, dtype).map(lambda a: np.moveaxis(a, -1, place))
         return rounded(done, DTYPES[dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
 
@@ -267,7 +267,7 @@ class _Evaluation:
         keep = self._all(expr.where, whole)
         if expr.op in ("argmax", "argmin"):
             return argument_of_extremum(expr.op, body, keep, len(frame.ranges))
-        growth = self.owed.growth.get(expr.op, 0.0) * unit_roundoff(expr.dtype)
+        growth = self.owed.error_of(expr.op, expr.dtype)
         result = fold(expr.op, body, keep, len(frame.ranges), expr.dtype, growth, over)
         if is_float(expr.dtype) and expr.op in ("sum", "prod"):
             return rounded(result, DTYPES[expr.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
@@ -306,8 +306,7 @@ class _Evaluation:
             inside = inside & guard
         at = tuple(np.broadcast_to(self._index(t, frame), frame.shape)[inside] for t in stage.target)
         terms = _whole(self.value(stage.value, frame), frame).map(lambda a: a[inside])
-        growth = self.owed.growth["sum"] * unit_roundoff(stage.dtype) if is_float(stage.dtype) else 0.0
-        result = scatter(terms, at, shape, stage.dtype, growth)
+        result = scatter(terms, at, shape, stage.dtype, self.owed.error_of("sum", stage.dtype))
         if is_float(stage.dtype):
             return rounded(result, DTYPES[stage.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         return result

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
+from uol.conformance.accuracy.contracts import SumError
 from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point, smallest_normal, ulp
 from uol.conformance.accuracy.running import WHOLE, Over
 from uol.ir.errors import UolError
@@ -17,12 +20,9 @@ _SELECTING = {"max": np.maximum, "min": np.minimum, "any": np.logical_or, "all":
 
 
 def fold(
-    op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: float, over: Over = WHOLE
+    op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: SumError, over: Over = WHOLE
 ) -> Enclosure:
-    """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count.
-
-    `growth` is the error of a sum as a share of (number of terms) * (sum of their magnitudes).
-    """
+    """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count."""
     terms = body.map(lambda a: flattened(a, rank))
     kept = None if keep is None else np.broadcast_to(keep, body.value.shape).reshape(terms.value.shape)
     identity = _identity(op, dtype)
@@ -35,7 +35,7 @@ def fold(
         return point(_wrapped(over.fold(exactly, terms.value.astype(np.int64), identity), dtype))
     if op == "sum":
         return _sum(terms, dtype, growth, over)
-    return _product(terms, DTYPES[dtype].accumulator, growth, over)
+    return _product(terms, DTYPES[dtype].accumulator, growth.most, over)
 
 
 def flattened(array: Array, rank: int) -> Array:
@@ -54,42 +54,66 @@ def argument_of_extremum(op: str, body: Enclosure, keep: Array | None, rank: int
     return point((np.argmax if op == "argmax" else np.argmin)(scores, axis=-1).astype(np.int64))
 
 
-def _sum(terms: Enclosure, dtype: str, growth: float, over: Over) -> Enclosure:
+def _sum(terms: Enclosure, dtype: str, growth: SumError, over: Over) -> Enclosure:
     def added(values: Array) -> Array:
         return over.fold(np.add, values, 0.0)
 
     with np.errstate(all="ignore"):
         value = added(terms.value)
         magnitude = added(np.maximum(np.abs(terms.low), np.abs(terms.high)))
-        if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
+        exact = terms.exact and sums_exactly(_beside(granules(terms.value), magnitude), magnitude, dtype)
+        if np.all(exact):
             return point(value)
-        error = spread(growth, np.maximum(over.count(terms.value) - 1, 0), magnitude, dtype)
+        steps = np.maximum(over.count(terms.value) - 1, 0)
+        squares = added(terms.value**2) if growth.typical is not None else np.zeros(())
+        error = spread(growth, steps, Size(magnitude, value, squares), dtype)
+        error = np.where(exact, 0.0, error)
         low = added(terms.low) - error
         no_order_is_negative = over.fold(np.logical_and, terms.low >= 0, True)
         low = np.where(no_order_is_negative, np.maximum(low, 0.0), low)
         return hull(value, low, added(terms.high) + error)
 
 
-def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: float) -> Enclosure:
+def _beside(grain: Floats, magnitude: Array) -> Floats:
+    """The grain of each row, for the one sum of it or for those up to each of its places."""
+    return grain[..., None] if magnitude.ndim > grain.ndim else grain
+
+
+def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: SumError) -> Enclosure:
     """Zeros of that shape with every term added at its place. A sum's error grows with the number of its own terms."""
     if not is_float(dtype):
         integers = np.zeros(shape, np.int64)
         np.add.at(integers, at, terms.value)
         return point(_wrapped(integers, dtype))
-    value, low, high, magnitude, count = (np.zeros(shape, np.float64) for _ in range(5))
+    value, low, high, magnitude, count, squares = (np.zeros(shape, np.float64) for _ in range(6))
     with np.errstate(all="ignore"):
         largest = np.maximum(np.abs(terms.low), np.abs(terms.high))
-        for total, part in ((value, terms.value), (low, terms.low), (high, terms.high), (magnitude, largest), (count, 1.0)):
+        edges = ((value, terms.value), (low, terms.low), (high, terms.high))
+        for total, part in (*edges, (magnitude, largest), (count, 1.0), (squares, terms.value**2)):
             np.add.at(total, at, part)
-        if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
+        exact = terms.exact and sums_exactly(granules(terms.value.reshape(-1)), magnitude, dtype)
+        if np.all(exact):
             return point(value)
-        error = spread(growth, np.maximum(count - 1, 0), magnitude, dtype)
+        error = spread(growth, np.maximum(count - 1, 0), Size(magnitude, value, squares), dtype)
+        error = np.where(exact, 0.0, error)
         return hull(value, low - error, high + error)
 
 
-def spread(growth: float, steps: int | Array, magnitude: Floats, dtype: str) -> Floats:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a sum is: the sum of its terms' magnitudes, the sum itself, the sum of their squares."""
+
+    magnitude: Floats
+    total: Floats
+    squares: Floats
+
+
+def spread(growth: SumError, steps: int | Array, size: Size, dtype: str) -> Floats:
     """The error of `steps` additions; in f64 twice, because the golden sum has rounded too. Infinite sums have none."""
-    error = growth * steps * magnitude * (2.0 if dtype == "f64" else 1.0)
+    error = growth.most * steps * size.magnitude
+    if growth.typical is not None:
+        error = np.minimum(error, growth.typical * np.sqrt(steps * (size.total**2 + size.squares)))
+    error = error * (2.0 if dtype == "f64" else 1.0)
     return np.where(np.isfinite(error), error, 0.0)
 
 
@@ -115,25 +139,32 @@ def _lost_of_a_product(terms: Enclosure, dtype: str, over: Over) -> Floats:
     return np.where(none, 0.0, lost)
 
 
-def granule(values: Array) -> float | None:
-    """A power of two that divides all values, or None where there is no large one."""
+EXPONENTS = (0, 2, 4, 8, 10, 11, 12, 39)
+"""Of the powers of two below 1 that values may be multiples of: of small fractions, and of the inputs of kind `wide`."""
+
+
+def granules(values: Array) -> Floats:
+    """By row, the last dimension: a power of two that divides all its values, or 0 where there is no large one."""
+    rows = values.shape[:-1]
     if values.dtype.kind != "f":
-        return 1.0
-    if not np.all(np.isfinite(values)):
-        return None
-    for exponent in (0, 2, 4, 8, 12):
-        scaled = values * 2.0**exponent
-        if np.array_equal(scaled, np.rint(scaled)):
-            return 2.0**-exponent
-    return None
+        return np.ones(rows)
+    found = np.zeros(rows)
+    with np.errstate(all="ignore"):
+        for exponent in EXPONENTS:
+            if (found > 0).all():
+                break
+            scaled = values * 2.0**exponent
+            divides = (np.isfinite(values) & (scaled == np.rint(scaled))).all(axis=-1)
+            found = np.where((found == 0) & divides, 2.0**-exponent, found)
+    return found
 
 
-def sums_exactly(grain: float | None, magnitude: Array, dtype: str) -> bool:
-    """Are all partial sums of multiples of `grain`, whose magnitudes add up to `magnitude`, representable?"""
-    if grain is None:
-        return False
+def sums_exactly(grain: Array, magnitude: Array, dtype: str) -> NDArray[np.bool_]:
+    """Element by element: are all partial sums of multiples of `grain`, whose magnitudes add up to `magnitude`, representable?
+    None is where there is no grain (0)."""
     bits = _SIGNIFICAND_BITS[DTYPES[dtype].accumulator]
-    return bool(np.all(magnitude <= grain * 2.0**bits))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((grain > 0) & (magnitude <= grain * 2.0**bits))
 
 
 def _identity(op: str, dtype: str) -> float | int | bool:

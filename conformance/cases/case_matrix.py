@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from uol.conformance.cases.default_workloads import workloads_for
 from uol.conformance.cases.memory_order import Arrangement
 from uol.conformance.cases.verdict import Case
 from uol.ir.types import is_float
 from uol.operators.registry import find_operator
-from uol.ops.inputs import kinds
-from uol.ops.workloads import Workload
+from uol.ops.inputs import Kind, kinds
+from uol.ops.workloads import Workload, adversarial_of, wide_workloads_of
+from uol.ops.workloads import cases_of as known_cases
 
 CAST_PAIRS = (
     *(f"T={source},U={target}" for source in ("f32", "f16", "bf16") for target in ("f32", "f16", "bf16") if source != target),
@@ -57,11 +59,19 @@ def _anywhere(admitted: Mapping[str, Sequence[str]], dtype: str) -> bool:
 
 def cases_of(op: str, target: str, dtype: str) -> tuple[Case, ...]:
     """Every case of an operator: all workloads on random and on exact inputs; the representative one on the other kinds
-    and in the other arrangements as well."""
+    and in the other arrangements as well; and, of one that adds up, long sums on wide inputs."""
     found = [Case(op, target, dtype, w, kind) for w in workloads_for(op) for kind in ("exact", "random")]
     found += [Case(op, target, dtype, w, kind) for w in _full(op)[:2] for kind in kinds(op)[2:]]
     found += [Case(op, target, dtype, w, "random", a) for a in arrangements(op) for w in _full(op)[:2]]
+    found += [Case(op, target, dtype, w, "wide") for w in wide_workloads_of(op)]
     return tuple(found)
+
+
+def first_cases(op: str, target: str, dtype: str) -> tuple[Case, ...]:
+    """The two cases of a quick check: the representative workload on random inputs; and the adversarial one, on ties, NaN, rows
+    of -inf, faint variances and whatever else the operator is checked on, row by row."""
+    workload, kind = adversarial_of(op) if known_cases(op) is not None else (workloads_for(op)[0], "mixed")
+    return Case(op, target, dtype, workloads_for(op)[0]), Case(op, target, dtype, workload, cast(Kind, kind))
 
 
 def quick_cases(op: str, target: str, dtype: str, turn: int) -> tuple[Case, ...]:

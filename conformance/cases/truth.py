@@ -14,10 +14,14 @@ from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.verdict import Case
 from uol.ops.references import has_reference, reference
+from uol.ops.wide_inputs import sums_of
 
 ROUNDINGS = 4
 """How much more than its own error in float32 says a float64 result may lose: two roundings may cancel in one and not in the
 other."""
+
+DRAWN = ("random", "wide")
+"""Kinds of inputs whose roundings are independent in the mean, as typical errors presume."""
 
 if TYPE_CHECKING:
     from uol.conformance.cases.twin_check import Prepared
@@ -32,6 +36,7 @@ class Truth:
 
     independent: Results | None = None
     _admitted: dict[str, Enclosed] = field(default_factory=dict)
+    _typical: dict[str, Enclosed] = field(default_factory=dict)
     _reference: list[Results] = field(default_factory=list)
     _oracles: list[tuple[KernelGraph, Results]] = field(default_factory=list)
 
@@ -42,6 +47,17 @@ class Truth:
         if key not in self._admitted:
             self._admitted[key] = enclose(prepared.program, prepared.values, prepared.scalars, owed)
         return self._admitted[key]
+
+    def typical(self, prepared: Prepared) -> Enclosed | None:
+        """The admitted values with the error that sums have as a rule; None where there is no sum of floats, and on inputs
+        whose roundings may lean to one side."""
+        if prepared.case.inputs not in DRAWN or not sums_of(prepared.program).terms:
+            return None
+        owed = contract(prepared.case.target.partition(":")[0], prepared.case.op).as_a_rule()
+        key = repr(replace(owed, target=""))
+        if key not in self._typical:
+            self._typical[key] = enclose(prepared.program, prepared.values, prepared.scalars, owed)
+        return self._typical[key]
 
     def reference(self, prepared: Prepared) -> Results | None:
         """The results by PyTorch in float64; None where the operator has no reference."""

@@ -69,12 +69,13 @@ def gradient_inputs(case: Case, forward: Op, program: Program) -> dict[str, Arra
 
 
 def _forward_run(case: Case, forward: Op) -> tuple[Program, dict[str, Array], Mapping[str, Array]]:
-    """The forward with what it saves, its inputs, and its results, which nothing has rounded."""
+    """The forward with what it saves, its inputs, and its results, which nothing has rounded. Where the cotangents are wide,
+    the inputs are signs: what they are multiplied with, so that sums over them are exact."""
     saving = catalogue().get(f"{forward.name}{SAVING}") or forward
     at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
     whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
     first = instantiate(saving, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
-    inputs = make_inputs(first, case.inputs, case.seed)
+    inputs = make_inputs(first, "signs" if case.inputs == "wide" else case.inputs, case.seed)
     return first, inputs, interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
 
 
