@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uol.binding.instance import known_sizes
 from uol.binding.layouts import row_major
 from uol.binding.named_binding import Size, bind_names
 from uol.compilation.pipeline import program_of
@@ -23,6 +24,7 @@ from uol.ir.program.nodes import Program
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.references.gradients import forward_of
+from uol.ops.workloads import Extent
 
 if TYPE_CHECKING:
     from uol.conformance.paths.draw import Size as PathSize
@@ -71,8 +73,9 @@ def at_sizes(case: Case, sizes: Mapping[str, Size]) -> Case:
     left open, and for sizes that the operator does not take."""
     workload = case.workload
     bound = bind_names(find_operator(case.op), case.dtype, {**workload.dims, **sizes}, workload.attrs)
-    dims = {name: bound.packs[name] if name in bound.packs else bound.dims[name] for name in workload.dims}
-    return replace(case, workload=replace(workload, dims=dims))
+    known: dict[str, Extent] = {name: size for name, size in bound.dims.items() if size is not None}
+    known |= {name: pack for name, each in bound.packs.items() if (pack := known_sizes(each)) is not None}
+    return replace(case, workload=replace(workload, dims={name: known[name] for name in workload.dims}))
 
 
 def _of_operator(case: Case) -> Subject:
