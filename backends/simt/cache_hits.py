@@ -28,12 +28,13 @@ def again_bytes(
     device: Device,
     loaded: Bytes,
     sectors: Mapping[str, int],
-    by_block: Callable[[], Mapping[str, int]],
+    together: Callable[[], Bytes],
     resident: int,
     dims: Mapping[str, int],
 ) -> int:
-    """Bytes beside the first time. `loaded`: what threads ask for, `sectors`: those that a tensor has, `by_block`: what leaves
-    blocks, each sector once for every block, which takes a while to find; `resident`: blocks that a core has at once."""
+    """Bytes beside the first time. `loaded`: what threads ask for, `sectors`: those that a tensor has, `together`: what
+    leaves neighbouring blocks, each sector once for all of them, which takes a while to find; `resident`: blocks that a core
+    has at once."""
     capacity = device.rates["cache-size"].si if "cache-size" in device.rates else inf
     sizes = {tensor: number * SECTOR_BYTES for tensor, number in sectors.items()}
     large = {tensor for tensor, number in loaded.items() if sizes[tensor] > capacity and number > AGAIN * sizes[tensor]}
@@ -43,11 +44,11 @@ def again_bytes(
     at_once = min(grid, device.cores * resident)
     if isinstance(kernel.spec, Contract) and isinstance(kernel.schedule, Tile):
         return sum(int(sizes[t] * (_rounds_of(t, kernel, at_once, dims) - 1)) for t in large)
-    leaving = by_block()
+    leaving = together()
     is_held = sum(leaving.values()) / grid * at_once <= capacity
     moved = {tensor: min(loaded[tensor], leaving[tensor]) if is_held else loaded[tensor] for tensor in large}
-    rounds = ceil(grid / at_once)
-    return sum(int(max(min(moved[t], sizes[t] * rounds) - sizes[t], 0)) for t in large)
+    times = {tensor: min(moved[tensor] / sizes[tensor], ceil(grid / at_once)) for tensor in large}
+    return sum(int(sizes[tensor] * (each - 1)) for tensor, each in times.items() if each > AGAIN)
 
 
 def _rounds_of(tensor: str, kernel: Kernel, at_once: int, dims: Mapping[str, int]) -> int:

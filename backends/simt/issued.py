@@ -10,7 +10,7 @@ import numpy as np
 from uol.backends.simt.cache_hits import again_bytes
 from uol.backends.simt.occupancy import resident_blocks
 from uol.backends.simt.reading.by_block import BlockReading
-from uol.backends.simt.reading.counts import Ints, sample
+from uol.backends.simt.reading.counts import sample
 from uol.backends.simt.reading.lanes import Value
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
@@ -117,35 +117,39 @@ def _sizes(kernel: Kernel, dims: Mapping[str, int]) -> tuple[tuple[int, int], ..
 
 def bytes_by_block(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> int:
     """Bytes of global memory of a rendered kernel, each sector once for every block that touches it."""
-    return sum(_by_block(kernel, lanes, dims).values())
-
-
-def _by_block(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> Mapping[str, int]:
-    """The same by tensor, as the text calls it."""
     grid, _, _ = kernel.launch.blocks(dims)
     if not grid:
-        return {}
-    text = _parsed(kernel.text)
-    values: dict[str, Value] = {text.parameters[place].name: np.array([[size]]) for place, size in _sizes(kernel, dims)}
+        return 0
     chosen = sample(grid, BLOCKS_KEPT)
-    threads = kernel.launch.block[0]
-    reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [lanes], MOST_TURNS, values)
-    reading.room = _sectors_of(kernel, text, dims)
-    return {tensor: _of_all(each, grid) for tensor, each in reading.run_tensors().items()}
-
-
-def _of_all(each: Ints, grid: int) -> int:
-    """Of a grid, by some of its blocks, the first and the last of them."""
-    if len(each) == grid:
+    each = _by_blocks(kernel, lanes, dims, chosen).run_blocks()
+    if len(chosen) == grid:
         return int(each.sum())
     return int(each[0] + each[-1] + (grid - 2) * each[1:-1].mean())
+
+
+def _together(kernel: Kernel, lanes: int, dims: Mapping[str, int]) -> Mapping[str, float]:
+    """The same by tensor, as the text calls it, each sector once for neighbouring blocks, which run together."""
+    grid, _, _ = kernel.launch.blocks(dims)
+    number = min(grid, BLOCKS_KEPT)
+    chosen = range((grid - number) // 2, (grid + number) // 2)
+    return {t: float(each.mean()) * grid for t, each in _by_blocks(kernel, lanes, dims, chosen).run_tensors(True).items()}
+
+
+def _by_blocks(kernel: Kernel, lanes: int, dims: Mapping[str, int], chosen: Sequence[int]) -> BlockReading:
+    """A reading of some blocks, which is not carried out yet."""
+    grid, _, _ = kernel.launch.blocks(dims)
+    text, threads = _parsed(kernel.text), kernel.launch.block[0]
+    values: dict[str, Value] = {text.parameters[place].name: np.array([[size]]) for place, size in _sizes(kernel, dims)}
+    reading = BlockReading(text, np.array(chosen, np.int64), grid, threads, [lanes], MOST_TURNS, values)
+    reading.room = _sectors_of(kernel, text, dims)
+    return reading
 
 
 def _again(kernel: Kernel, device: Device, found: Found, lanes: int, dims: Mapping[str, int], resident: int) -> int:
     """Bytes that pass the memory more than once."""
     loaded = {tensor: middle(count) for tensor, count in _by_name(found, "load").items()}
     sectors = _sectors_of(kernel, _parsed(kernel.text), dims)
-    return again_bytes(kernel, device, loaded, sectors, lambda: _by_block(kernel, lanes, dims), resident, dims)
+    return again_bytes(kernel, device, loaded, sectors, lambda: _together(kernel, lanes, dims), resident, dims)
 
 
 def _sectors_of(kernel: Kernel, text: KernelText, dims: Mapping[str, int]) -> Mapping[str, int]:

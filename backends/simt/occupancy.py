@@ -27,7 +27,7 @@ LIMITS: Mapping[str, int] = {"core-threads": 2048, "core-blocks": 32}
 
 def resident_blocks(kernel: Kernel, text: KernelText, device: Device) -> int:
     """Blocks that a core has at once, one at the least."""
-    limits = LIMITS | {name: int(rate.si) for name, rate in device.rates.items() if name.startswith("core-")}
+    limits = {**LIMITS, **{name: int(rate.si) for name, rate in device.rates.items() if name.startswith("core-")}}
     threads = kernel.launch.block[0]
     most = [limits["core-blocks"], limits["core-threads"] // threads]
     if "core-registers" in limits:
@@ -48,5 +48,5 @@ def _bytes(step: Simple) -> int:
     """Of what a statement declares: an array, a vector, a value."""
     dtype, *number = arguments_of(step.dtype, "Vector")
     extents = [each.value or 1 for each in step.extents if isinstance(each, Number)]
-    size = sum(REGISTER_BYTES if part == "bool" else bytes_of(part) for part in members(dtype))
+    size: int = sum(REGISTER_BYTES if part == "bool" else bytes_of(part) for part in members(dtype))
     return size * prod(extents) * (int(number[0]) if number else 1)

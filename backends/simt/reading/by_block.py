@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uol.backends.simt.reading.calls import Reader, bytes_of, keys_of
 from uol.backends.simt.reading.counts import Ints
@@ -21,6 +23,8 @@ from uol.ir.integers.intervals import Interval
 
 EVERY_TURN = 64
 """Of a loop that has no more, each is read: which sectors two turns share is seen by no other way."""
+
+Element = TypeVar("Element", bound=np.generic)
 
 
 @dataclass(slots=True)
@@ -38,17 +42,20 @@ class BlockReading(Reading):
         """Bytes of each block."""
         return np.asarray(sum(self.run_tensors().values(), np.zeros(len(self.blocks), np.int64)))
 
-    def run_tensors(self) -> Mapping[str, Ints]:
-        """Bytes of each block, by tensor."""
+    def run_tensors(self, together: bool = False) -> Mapping[str, Ints]:
+        """Bytes of each block, by tensor; or, of blocks that run together, each sector once for all that touch it."""
         self.whole = self.readers
         self.run()
         (reader,) = self.whole
         for (what, array), accesses in self.kept.items():
-            self.count(what, array, accesses, 1, self.room.get(array))
+            if together and all(isinstance(place, np.ndarray) for place, _, _ in accesses):
+                self.count_together(what, array, accesses)
+            else:
+                self.count(what, array, accesses, 1, self.room.get(array))
         found: dict[str, Ints] = {}
         for (kind, tensor), (_, most) in reader.counts.found.items():
             if kind in ("load", "store"):
-                found[tensor] = found.get(tensor, 0) + np.broadcast_to(most, len(self.blocks))
+                found[tensor] = found.get(tensor, np.int64(0)) + np.broadcast_to(most, len(self.blocks))
         return found
 
     def is_read_once(self, loop: Loop, turns: Ints) -> bool:
@@ -78,6 +85,22 @@ class BlockReading(Reading):
             self.kept.setdefault((what, array), []).extend(accesses)
         else:
             self.count(what, array, accesses, active.most)
+
+    def count_together(self, what: str, array: str, accesses: Sequence[Touched]) -> None:
+        """All blocks are one warp, of which each block has its share."""
+        (reader,) = self.readers
+        blocks, lanes = len(self.blocks), len(self.blocks) * self.threads
+
+        def in_a_row(part: NDArray[Element]) -> NDArray[Element]:
+            return np.broadcast_to(part, (blocks, self.threads)).reshape(1, lanes)
+
+        rows: list[Touched] = []
+        for place, sure, maybe in accesses:
+            assert isinstance(place, np.ndarray)
+            rows.append((in_a_row(place), in_a_row(sure), in_a_row(maybe)))
+        _, most = sectors(rows, bytes_of(self.types[array]), lanes)
+        share = np.full(blocks, -(-int(most[0]) * SECTOR_BYTES // blocks), np.int64)
+        reader.counts.add(what, array, (share, share))
 
     def count(self, what: str, array: str, accesses: Sequence[Touched], times: int, room: int | None = None) -> None:
         """A block is a warp of all its threads."""

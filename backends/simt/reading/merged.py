@@ -35,7 +35,7 @@ Loops = frozenset[int]
 """Loops, by their identity."""
 
 MOST_UNROLLED = 32
-"""Turns of a loop between two numbers that a compiler writes out."""
+"""Turns that a compiler writes out, of loops between two numbers, one within another."""
 JOINED = frozenset(["&&", "||", "!_"])
 
 
@@ -166,9 +166,31 @@ def _is_named(node: Node, name: str) -> bool:
 
 
 def is_unrolled(loop: Loop) -> bool:
-    """Does the loop count between two numbers, in few turns?"""
+    """Does a compiler write out all turns of the loop, with those of loops within it?"""
+    turns = _turns(loop)
+    return turns is not None and turns * _turns_within(loop.body) <= MOST_UNROLLED
+
+
+def _turns(loop: Loop) -> int | None:
+    """Of a loop that counts between two numbers."""
     first = loop.init[0].value if loop.init else None
-    match loop.condition, loop.step:
-        case Operation(fn="<", args=(Name(), Number(value=int(last)))), Simple(update="+=", value=Number(value=int(step))):
-            return isinstance(first, Number) and isinstance(first.value, int) and (last - first.value) <= MOST_UNROLLED * step
-    return False
+    match loop.condition, loop.step, first:
+        case (
+            Operation(fn="<", args=(Name(), Number(value=int(last)))),
+            Simple(update="+=", value=Number(value=int(step))),
+            Number(value=int(begin)),
+        ):
+            return max(-(-(last - begin) // step), 0)
+    return None
+
+
+def _turns_within(body: Iterable[Statement]) -> int:
+    """The most that one statement of a body has."""
+    most = 1
+    for statement in body:
+        match statement:
+            case Loop(body=inner):
+                most = max(most, (_turns(statement) or 1) * _turns_within(inner))
+            case Branch(body=inner):
+                most = max(most, _turns_within(inner))
+    return most

@@ -40,7 +40,6 @@ def integers_a_thread(kernel: Kernel) -> float:
 
 CALLS = {
     "floats max": ("float p = a[i];", "p = uol::max(p, a[i + 32 * # + 32]);", "y[i] = p;"),
-    "integers max": ("int p = b[i];", "p = uol::max(p, b[i + 32 * # + 32]);", "z[i] = p;"),
     "floats pick_max": (
         "uol::Pick<float, int> p{a[i], b[i]};",
         "p = uol::pick_max(p, uol::Pick<float, int>{a[i + 32 * # + 32], #});",
@@ -63,9 +62,9 @@ def test_a_function_of_the_header_takes_the_instructions_that_it_is_said_to(call
 
 @needs_sass
 def test_random_words_take_the_instructions_of_their_rounds() -> None:
-    call = "{ auto w = uol::random_words<8>(s, (long long)b[i + 32 * # + 32] * 8); for (int k = 0; k < 8; ++k) p ^= w.at[k]; }"
+    call = "{ auto w = uol::random_words<2>(s, (long long)b[i + 32 * # + 32] * 2); p ^= w.at[0] ^ w.at[1]; }"
     found = marginal("int p = 0; long long s = b[i];", call, "z[i] = p;")
-    assert pytest.approx(found, rel=0.05) == 4 * THREEFRY_BLOCK
+    assert found == pytest.approx(THREEFRY_BLOCK, rel=0.05)
 
 
 @needs_sass
@@ -121,6 +120,14 @@ def test_rows_that_the_cache_does_not_hold_are_read_again_from_memory(columns: i
     rows of 128 do not."""
     (kernel,) = compiled("softmax", {"S": 8192, "C": columns}).kernels
     assert issued(kernel).again_bytes == times * 8192 * columns * 2
+
+
+def test_windows_that_neighbouring_blocks_share_pass_memory_once() -> None:
+    """A pooling gradient asks for dy, 98 MiB, more than nine times: all of it while it is in the cache."""
+    module = compiled("max_pool2d_grad", {"N": 256, "C": 64, "H": 112, "W": 112}, kernel=3, stride=2, pad=1)
+    kernel = next(k for k in module.kernels if "dx" in k.name)
+    counts = issued(kernel)
+    assert middle(counts.read_bytes) > 9 * 98 * MIB and counts.again_bytes == 0
 
 
 def test_a_factor_of_a_product_passes_memory_once_where_its_tiles_run_together() -> None:
