@@ -15,6 +15,8 @@ NARROW = {
 }
 """Types that a cast rounds to where it stands; f32 values are kept as float64."""
 
+HAVE_INFINITY = frozenset(NARROW) - {"f8e4m3"}
+
 
 def storage(dtype: str) -> torch.dtype:
     """What values of a type are evaluated in."""
@@ -27,7 +29,9 @@ def cast(value: Tensor, dtype: str) -> Tensor:
     """To another type: floats to integers toward zero within the range, NaN to 0; integers wrap."""
     if dtype in NARROW:
         value = value.double()
-        return value + (narrowed(value.detach(), dtype) - value.detach())
+        narrow = narrowed(value.detach(), dtype)
+        kept = value if dtype in HAVE_INFINITY else narrow
+        return torch.where(value.isfinite(), value + (narrow - value.detach()), kept)  # infinities have no difference
     if is_float(dtype):
         return value.double()
     if not value.is_floating_point():

@@ -9,6 +9,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from turns import by_turns
 
+from uol.conformance.autograd.dtypes import cast
 from uol.conformance.autograd.oracle import Gradients, evaluate, gradients, gradients_of
 from uol.conformance.gradients.trial import difference, drawn
 from uol.conformance.library_gradients import LibraryCase, differentiable, points
@@ -134,3 +135,16 @@ def test_a_nan_is_a_difference() -> None:
     one, nan = {"x": np.array([1.0])}, {"x": np.array([np.nan])}
     assert difference(nan, one) and difference(one, nan) and not difference(one, one)
     assert difference({"x": np.array([[1.0]])}, one)
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("f16", np.inf), ("bf16", 1e6), ("f8e4m3", 448.0), ("f8e5m2", np.inf)])
+def test_a_cast_of_what_is_not_finite_keeps_value_and_cotangent(dtype: str, largest: float) -> None:
+    """Of infinities in types that have them; a difference of two infinities is NaN."""
+    given = torch.tensor([np.inf, -np.inf, np.nan, 1e6, 0.1], dtype=torch.float64, requires_grad=True)
+    rounded = cast(given, dtype)
+    ends = (448.0, -448.0) if dtype == "f8e4m3" else (np.inf, -np.inf)
+    assert tuple(rounded[:2].tolist()) == ends and rounded[2].isnan()
+    assert abs(rounded[3].item() / largest - 1) < 0.01 or rounded[3].item() == largest
+    (cotangent,) = torch.autograd.grad(rounded.sum(), given)
+    has_infinity = dtype != "f8e4m3"
+    assert cotangent.tolist() == [has_infinity, has_infinity, has_infinity, 1.0, 1.0]
