@@ -42,6 +42,23 @@ def test_the_processor() -> None:
     assert uol.op(ADD)(x, at).tolist() == [1, 0, 0, 0, 0]
 
 
+BESIDE = """op add_beside(x: f64[N, D], at: i64[N], like: f64[S]) -> (y: f64[S, D], z: f64[S]) {
+  a[at[n] + 1, d] += x[n, d]
+  size[at[n] + 1] += f64(1)
+  y[s, d] = select(size[s] > 0, a[s, d] / size[s], 0)
+  z[s] = size[s] + 0 * like[s]
+}"""
+
+
+@pytest.mark.parametrize("dims", [{}, {"N": 4, "D": 3, "S": 3}], ids=["any size", "of its size"])
+def test_an_index_past_64_bits_lies_outside(dims: dict[str, int]) -> None:
+    """Not where it would be if it wrapped, nor where LLVM puts a sum that cannot overflow."""
+    kernel = compile_for(parse(BESIDE)[0], "cpu", None, dims)
+    at = np.array([-(2**63), -1, 0, 2**63 - 1])
+    y, z = kernel(np.outer([1.0, 2, 4, 8], np.ones(3)), at, np.ones(3))
+    assert z.tolist() == [1, 1, 0] and y[:, 0].tolist() == [2, 4, 0]
+
+
 @pytest.mark.parametrize("target", ["cuda", "hip", "ascendc"])
 def test_the_twins(target: str) -> None:
     for text, owed in ((READ, OWED), (ADD, {"y": [1, 0, 0, 0, 0]})):

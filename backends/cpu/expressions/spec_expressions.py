@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from tvm import tirx
 
@@ -19,6 +20,7 @@ from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.expressions.exact_functions import Function
 from uol.backends.cpu.expressions.narrow import pack, round_to, widen
 from uol.backends.cpu.expressions.threefry import random_bits
+from uol.backends.cpu.expressions.wrapping import wrapping
 from uol.codegen.specs.nodes import Guard, Read, Within
 from uol.codegen.specs.search import Search
 from uol.ir.integers.facts import Facts
@@ -37,7 +39,7 @@ class Scope:
     """What names stand for: `values` for axes, dims, run-time attributes and earlier steps, `buffers` for tensors;
     `functions` are the built-ins, `facts` what is known of the axes, `share` names what is used more than once (in front of
     the statement that is being written), `spans` are the lengths of the buffers, `limits` the (first, end) of axes that are
-    not walked as a whole."""
+    not walked as a whole. With `tests_places` it is asked whether an index lies inside, which may be any number then."""
 
     values: Mapping[str, Term]
     buffers: Mapping[str, Term]
@@ -46,6 +48,7 @@ class Scope:
     share: Share
     spans: Mapping[str, Expr] = field(default_factory=dict)
     limits: Mapping[str, tuple[Term, Term]] = field(default_factory=dict)
+    tests_places: bool = False
 
     def with_values(self, values: Mapping[str, Term]) -> Scope:
         return replace(self, values={**self.values, **values})
@@ -132,7 +135,7 @@ def _divides_by_argument(offset: Expr) -> bool:
 def conditions(guard: Guard, scope: Scope) -> list[Term]:
     """The parts of a guard."""
     if not isinstance(guard, Within):
-        return [evaluate(guard.condition, scope)]
+        return [evaluate(guard.condition, replace(scope, tests_places=True))]
     value = evaluate(guard.value, scope)
     low = [] if guard.low is None else [tirx.LE(evaluate(guard.low, scope), value)]
     high = [] if guard.high is None else [tirx.LT(value, evaluate(guard.high, scope))]
@@ -171,7 +174,15 @@ def _call(call: Call, scope: Scope) -> Term:
         args, types = [_as_index(scope, a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
         if call.fn in ("/", "%") and not isinstance(call.args[1], Const) and _are_natural(call.args, scope):
             return arithmetic.natural_quotient(scope.share, call.fn, args[0], args[1])
+        if scope.tests_places and call.fn in ("+", "-", "*") and _reads_wide(call):
+            return reduce(lambda x, y: wrapping(scope.share, call.fn, x, y, "i64"), args)
     return _rounded(scope, _operation(call, args, types[0], scope), call)
+
+
+def _reads_wide(call: Call) -> bool:
+    """May an index pass 64 bits? LLVM takes sums of indices for ones that do not, and turns the condition that they lie inside
+    into another one, which holds of some that wrap."""
+    return any(isinstance(node, Read) and node.dtype == "i64" for node in walk(call))
 
 
 def _are_natural(args: tuple[Expr, ...], scope: Scope) -> bool:
