@@ -143,7 +143,7 @@ def content_of(item: Case | OfPath) -> str:
     return content_of_case(item) if isinstance(item, Case) else ""
 
 
-JUDGE = ("uol/conformance/counts.py", "uol/backends/simt/", "uol/backends/ascendc/work/", "uol/codegen/")
+JUDGE = ("uol/conformance/counts.py", "uol/backends/", "uol/codegen/")
 """What predicts counts, besides."""
 STEPS: Steps[Case | OfPath, Counted] = Steps("counts", Records(Counted), repr, counted, content_of, JUDGE, together=48)
 
