@@ -49,7 +49,7 @@ def conform(*arguments: object, report: Path) -> tuple[Result, Report]:
 def timeless(report: Any) -> Any:
     match report:
         case dict():
-            return {k: timeless(v) for k, v in report.items() if k not in ("seconds", "facts")}
+            return {k: timeless(v) for k, v in report.items() if k not in ("seconds", "case_seconds", "facts")}
         case list():
             return [timeless(each) for each in report]
     return report
