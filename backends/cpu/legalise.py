@@ -47,8 +47,8 @@ def legalised(spec: KernelSpec, host: Host) -> tuple[KernelSpec, ...]:
             return legalised(windows, host)
         case Contract():
             flat = collapsed(spec)
-            if (lines := by_channels(flat)) is not None:
-                return tuple(collapsed(part) for part in lines)
+            if (channels := by_channels(flat)) is not None:
+                return channels
             if (folds := row_product(flat)) is not None:
                 return tuple(collapsed(part) for part in folds)
             parts = (flat,) if unit_of(flat, host) else tuple(collapsed(part) for part in packed(flat))

@@ -6,32 +6,57 @@
     rows     q: an element of x is read where it lies, and broadcast
     taps     a line p + r - 1 outside of the image is left out; so is, of the first and the last pixels, a tap q + s - 1
 
+The gradient of the filters is a sum over pixels, of which the cotangents are copied so that channels lie beside each other, and
+the image with its border; its rows are taps, r and s as one axis.
+
 With pixels on the lanes, each vector of pixels is copied for every tap, and serves the few channels alone; with many channels
-that copy is cheap. Here nothing of the image is copied, and no border of zeros is multiplied: of 8 x 28 x 28 pixels and
+that copy is cheap. For results and the gradient of x nothing of the image is
+copied, and no border of zeros is multiplied: of 8 x 28 x 28 pixels and
 3 x 3 x 3 taps a tenth of the products.
 """
 
 from __future__ import annotations
 
+from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.factors import the_read
-from uol.backends.cpu.operands.packing import copied
-from uol.backends.cpu.operands.pixel_lines import is_of_lines
+from uol.backends.cpu.operands.packing import copied, dims_to_copy
+from uol.backends.cpu.operands.panels import with_joined_columns
+from uol.backends.cpu.operands.pixel_lines import MOST_ROWS, is_of_lines, is_of_taps
 from uol.backends.cpu.operands.source_dims import source_dims
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.specs.nodes import Contract, KernelSpec
+from uol.codegen.specs.nodes import Contract, KernelSpec, Pack
 
 FEWEST_PRODUCTS = 1 << 20
 """Multiply-adds that are worth a copy of the filters."""
 
 
 def by_channels(spec: Contract) -> tuple[KernelSpec, ...] | None:
-    """The copy of the filters and the product over lines of pixels; None for any other contraction."""
-    filters = the_read(spec.a)
-    if (size(spec.axes) or 0) < FEWEST_PRODUCTS or not is_of_lines(spec) or spec.a != filters:
+    """The copy of the filters and the product over lines of pixels; or the copies of cotangents and image, and the product over
+    taps. None for any other contraction."""
+    if (size(spec.axes) or 0) < FEWEST_PRODUCTS or spec.a != the_read(spec.a):
         return None
-    channel = spec.m[0].name
-    dims = source_dims(filters, spec.axes, spec.dims)
+    if is_of_lines(spec):
+        return _with_channels_last(spec)
+    dims = dims_to_copy(spec, "b") if is_of_taps(spec) else None
+    found = None if dims is None else _with_channels_last(spec)
+    if dims is None or found is None:
+        return None
+    cotangents, product = found
+    image, product = copied(product, "b", dims)
+    return (cotangents, image, _with_flat_taps(collapsed(product)))
+
+
+def _with_flat_taps(spec: Contract) -> Contract:
+    """The spec with as many taps as one axis as there are rows in a tile."""
+    while len(spec.n) > 1 and (size(spec.n[-2:]) or 0) <= MOST_ROWS and (flat := with_joined_columns(spec)) is not None:
+        spec = flat
+    return spec
+
+
+def _with_channels_last(spec: Contract) -> tuple[Pack, Contract] | None:
+    """The copy of a in which neighbouring rows lie beside each other, and the product that reads it."""
+    channel, dims = spec.m[0].name, source_dims(the_read(spec.a), spec.axes, spec.dims)
     if dims is None or any(channel in dim.axes and coefficient(dim.index, channel) != 1 for dim in dims):
         return None
     return copied(spec, "a", tuple(sorted(dims, key=lambda dim: channel in dim.axes)))

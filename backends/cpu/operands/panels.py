@@ -105,14 +105,19 @@ def _is_far(spec: Contract) -> bool:
 
 def with_flat_columns(spec: Contract) -> Contract:
     """The spec with as few axes of n as its epilogue allows."""
-    while len(spec.n) > 1:
-        outer, inner = spec.n[-2:]
-        others = replace(spec, b=Const(0))
-        if not are_joinable(others, outer, inner):
-            break
-        flat = joined(others, outer, inner)
-        spec = replace(flat, b=_over_columns(spec.b, outer, inner, flat))
+    while (flat := with_joined_columns(spec)) is not None:
+        spec = flat
     return spec
+
+
+def with_joined_columns(spec: Contract) -> Contract | None:
+    """The spec with its last two axes of n as one; None where its epilogue does not allow that, or there is but one."""
+    outer, inner = spec.n[-2:] if len(spec.n) > 1 else (None, None)
+    others = replace(spec, b=Const(0))
+    if outer is None or inner is None or not are_joinable(others, outer, inner):
+        return None
+    flat = joined(others, outer, inner)
+    return replace(flat, b=_over_columns(spec.b, outer, inner, flat))
 
 
 def over_images(spec: Contract) -> Contract:

@@ -18,8 +18,10 @@ LANES, MOST_CHANNELS = 16, 48
 fourteen rows; of three vectors nine rows."""
 LEAST_LINE, MOST_TAPS = 7, 8
 """Pixels of a line that keep the units for multiply-adds busy with two vectors each; taps that are written out."""
+LEAST_ROWS, MOST_ROWS, LEAST_PIXELS = 8, 14, 1024
+"""Taps that are the rows of a tile, and pixels that are worth the copies."""
 LEAST_TERMS = 64
-"""Of a sum, below which what is done with the results takes longer than what is saved: of 3 channels and 3 x 3 taps, by half."""
+"""Of a sum, below which what is done with the results takes longer than what is saved: by half of 3 channels and 3 x 3 taps."""
 
 
 def is_of_lines(spec: Contract) -> bool:
@@ -27,7 +29,7 @@ def is_of_lines(spec: Contract) -> bool:
     vectors?"""
     if len(spec.m) != 1 or not _are_few(spec.m[0]) or not spec.n or len(spec.k) < 2 or spec.segments is not None:
         return False
-    line, tap, read, filters = spec.n[-1], spec.k[-1], the_read(spec.b), the_read(spec.a)
+    line, tap, read, filters = spec.n[-1], _tap_of(spec), the_read(spec.b), the_read(spec.a)
     if size(spec.axes) is None or (size(spec.k) or 0) < LEAST_TERMS:
         return False
     if (static(line.extent) or 0) < LEAST_LINE or (static(tap.extent) or 0) > MOST_TAPS:
@@ -40,26 +42,60 @@ def is_of_lines(spec: Contract) -> bool:
     return (coefficient(read.offset, line.name) or 0) > 0 and all(kind.storage == kind.compute for kind in kinds)
 
 
+def is_of_taps(spec: Contract) -> bool:
+    """Are its columns the taps of filters, over the pixels of an image under guards, and its rows few channels?"""
+    if len(spec.m) != 1 or not _are_few(spec.m[0]) or len(spec.n) < 2 or len(spec.k) < 2 or spec.segments is not None:
+        return False
+    read, cotangents = the_read(spec.b), the_read(spec.a)
+    if size(spec.axes) is None or (size(spec.k) or 0) < LEAST_PIXELS or not read.guard or cotangents.guard:
+        return False
+    taps = size(spec.n[-2:]) or 0
+    if not LEAST_ROWS <= taps <= MOST_ROWS or (static(spec.k[-1].extent) or 0) < LEAST_LINE:
+        return False
+    kinds = [representation(each.dtype) for each in (read, cotangents)]
+    return all(kind.storage == kind.compute for kind in kinds)
+
+
 def _are_few(channels: Axis) -> bool:
     number = static(channels.extent) or 0
     return number % LANES == 0 and LANES <= number <= MOST_CHANNELS
 
 
 def has_channels_on_lanes(spec: Contract) -> bool:
-    """Is it such a product, whose filters lie along the channels?"""
-    return is_of_lines(spec) and coefficient(the_read(spec.a).offset, spec.m[0].name) == 1
+    """Is it a product over lines, or over taps that are one axis, whose other operand lies along the channels?"""
+    if len(spec.m) != 1 or coefficient(the_read(spec.a).offset, spec.m[0].name) != 1:
+        return False
+    return is_of_lines(spec) or has_flat_taps(spec)
+
+
+def has_flat_taps(spec: Contract) -> bool:
+    """Is it a product over taps that are one axis, as the copies of `is_of_taps` leave it?"""
+    if len(spec.m) != 1 or not _are_few(spec.m[0]) or not spec.n or (static(spec.n[-1].extent) or MOST_ROWS + 1) > MOST_ROWS:
+        return False
+    read = the_read(spec.b)
+    return not read.guard and size(spec.axes) is not None and affine(read.offset, [spec.n[-1].name]) is None
 
 
 def by_pixels(spec: Contract) -> Contract:
-    """The same product with pixels as rows and channels as columns: as its tiles are written. Its result does not lie along its
-    columns then, as that of a spec must."""
-    return replace(spec, m=spec.n, n=spec.m, a=spec.b, b=spec.a)
+    """The same product with pixels as rows and channels as columns, the taps along a line last: as its tiles are written. Its
+    result does not lie along its columns then, as that of a spec must."""
+    if has_flat_taps(spec):
+        return replace(spec, m=spec.n, n=spec.m, a=spec.b, b=spec.a)
+    tap = _tap_of(spec)
+    k = (*(axis for axis in spec.k if axis != tap), tap)
+    return replace(spec, m=spec.n, n=spec.m, k=k, a=spec.b, b=spec.a)
+
+
+def _tap_of(spec: Contract) -> Axis:
+    """The axis of k that goes along the lines: of those that a guard has with their pixels, or the last."""
+    guarded = [variables(guard.value) for guard in the_read(spec.b).guard if isinstance(guard, Within)]
+    along = frozenset[str]().union(*(names for names in guarded if spec.n[-1].name in names))
+    return next((axis for axis in spec.k if axis.name in along), spec.k[-1])
 
 
 def line_guards(spec: Contract) -> tuple[Guard, ...]:
-    """The guards of a, by pixels, that are the same for all pixels of a line and all taps along it."""
-    along = {spec.m[-1].name, spec.k[-1].name}
-    return tuple(g for g in the_read(spec.a).guard if isinstance(g, Within) and not variables(g.value) & along)
+    """The guards of a, by pixels, that are the same for all pixels of a line."""
+    return tuple(g for g in the_read(spec.a).guard if isinstance(g, Within) and spec.m[-1].name not in variables(g.value))
 
 
 def within_lines(spec: Contract) -> Read:

@@ -106,9 +106,12 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
 def _lines_of_channels(spec: Contract, host: Host) -> Tiles:
     """Tiles of as many pixels as the registers hold, cut evenly out of a line, with up to three vectors of channels."""
     lanes, pixels = host.vector_bytes // accumulator_bytes(spec), _extent(spec, "n")
-    vectors = min(ceil_div(_extent(spec, "m"), lanes), NEAR_VECTORS if host.vector_registers > 16 else 2)
+    channels = ceil_div(_extent(spec, "m"), lanes)
+    most = NEAR_VECTORS if host.vector_registers > 16 and channels % NEAR_VECTORS == 0 else 2
+    vectors = min(channels, most)
     pieces = ceil_div(pixels, (host.vector_registers - vectors - 1) // vectors)
-    return Tiles(ceil_div(pixels, pieces), vectors, lanes, 1, host.cores > 1, lines=True)
+    block = WIDEST_BLOCK if vectors * lanes < _extent(spec, "m") else 1
+    return Tiles(ceil_div(pixels, pieces), vectors, lanes, block, host.cores > 1, channels=True)
 
 
 def _panels(spec: Contract, host: Host) -> Panels:

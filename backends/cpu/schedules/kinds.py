@@ -62,8 +62,8 @@ class Tiles:
     """`rows` x `vectors` of `lanes` accumulators. `block` row tiles are done for one tile of columns before the next:
     with 1, a tile of a is kept in cache while b passes by; with more, a tile of b and a block of a are kept. The tile
     of b that comes next, and what the epilogue reads and writes, may be fetched meanwhile. Of a product without rows, these are
-    lines of columns: the innermost axis but one. With `lines`, rows are pixels that are read under guards: lines outside of the
-    image are left out, taps along a line written out, and results written by pixels."""
+    lines of columns: the innermost axis but one. With `channels`, lanes are those of rows, and rows those of columns: a few
+    channels, and pixels of a line or taps of a filter, along which results are written."""
 
     rows: int
     vectors: int
@@ -72,13 +72,13 @@ class Tiles:
     parallel: bool
     prefetch_b: bool = False
     prefetch_results: bool = False
-    lines: bool = False
+    channels: bool = False
 
     def describe(self) -> str:
         width = self.vectors * self.lanes
         ahead = [what for what, is_fetched in (("b", self.prefetch_b), ("results", self.prefetch_results)) if is_fetched]
         fetched = f", {' and '.join(ahead)} prefetched" if ahead else ""
-        tiles = f"tiles of {self.rows}x{width}{' over lines of pixels' if self.lines else ''}"
+        tiles = f"tiles of {self.rows}x{width}{' of channels' if self.channels else ''}"
         return f"{tiles}, blocks of {self.block}{fetched}, {'parallel' if self.parallel else 'serial'}"
 
 

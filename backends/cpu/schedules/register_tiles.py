@@ -58,7 +58,7 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
 
 def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
     """All tiles."""
-    spec = by_pixels(spec) if schedule.lines else spec
+    spec = by_pixels(spec) if schedule.channels else spec
     rows, columns = _sides(spec, schedule)
     if is_in_runs(spec):
         lengths = lengths_to(schedule.rows)
@@ -69,7 +69,7 @@ def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                kind = LineTile if schedule.lines else Tile
+                kind = (LineTile if the_read(spec.a).guard else ChannelTile) if schedule.channels else Tile
                 kind(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
 
 
@@ -277,10 +277,35 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class LineTile(Tile):
-    """A tile whose rows are pixels of a line, and whose columns are whole vectors of channels. An element of a is read where it
-    lies, for all channels; a line outside of the image is left out, and the taps along a line are written out. Results lie
-    along the pixels, and are turned for that."""
+class ChannelTile(Tile):
+    """A tile whose columns are whole vectors of channels, and whose results lie along its rows: they are turned for that."""
+
+    def _epilogue(self, scope: Scope, total: Term) -> None:
+        """Channel by channel, vectors of rows: square blocks of the tile are turned, the last with some rows twice."""
+        code, lanes, (height, width) = self.frame.code, self.schedule.lanes, self.shape
+        compute = representation(self.spec.acc_dtype).compute
+        pitch = -(-height // lanes) * lanes
+        turned = code.local("turned", width * pitch, compute)
+        for first in range(0, height, lanes):
+            for start in range(0, width, lanes):
+                rows = (min(first + row, height - 1) for row in range(lanes))
+                block = [vector_at(total, self._place(index(row), index(start)), lanes) for row in rows]
+                for lane, column in enumerate(transposed(code, [code.hold("sums", row) for row in block])):
+                    put_vector(code, turned, index((start + lane) * pitch + first), column, lanes)
+        kind = lane_loop(self.spec.epilogue, (self.rows[0].name, self.spec.acc), scope)
+        with code.loop("channel", width) as channel:
+            for first in range(0, height, lanes):
+                with code.loop("lane", min(lanes, height - first), kind) as lane:
+                    pixel = index(first) + lane
+                    held = tirx.BufferLoad(turned, [channel * index(pitch) + pixel])
+                    here = self._at(scope, pixel, channel).with_values({self.spec.acc: held})
+                    run_steps(code, self.spec.epilogue, here)
+
+
+@dataclass(frozen=True, slots=True)
+class LineTile(ChannelTile):
+    """A tile whose rows are pixels of a line. An element of a is read where it
+    lies, for all channels; a line outside of the image is left out, and the taps along a line are written out."""
 
     def write(self, scope: Scope) -> None:
         code, compute = self.frame.code, representation(self.spec.acc_dtype).compute
@@ -297,7 +322,7 @@ class LineTile(Tile):
                 self._clear(part, compute)
                 self._add_lines(part, depth, block, scope)
                 self._add_part(total, part)
-        self._epilogue_by_pixels(scope, total, compute)
+        self._epilogue(scope, total)
 
     def _add_lines(self, total: Term, depth: Depth, block: Term, scope: Scope) -> None:
         """The lines of a block that there are, tap by tap: what neighbouring taps of a line share, LLVM would hold in registers
@@ -322,23 +347,3 @@ class LineTile(Tile):
                 place = self._place(row, index(start))
                 product = tirx.Mul(tirx.Broadcast(held, lanes), vector)
                 put_vector(code, total, place, tirx.Add(vector_at(total, place, lanes), product), lanes)
-
-    def _epilogue_by_pixels(self, scope: Scope, total: Term, compute: str) -> None:
-        """Channel by channel, vectors of pixels: square blocks of the tile are turned, the last with some rows twice."""
-        code, lanes, (height, width) = self.frame.code, self.schedule.lanes, self.shape
-        pitch = -(-height // lanes) * lanes
-        turned = code.local("turned", width * pitch, compute)
-        for first in range(0, height, lanes):
-            for start in range(0, width, lanes):
-                rows = (min(first + row, height - 1) for row in range(lanes))
-                block = [vector_at(total, self._place(index(row), index(start)), lanes) for row in rows]
-                for lane, column in enumerate(transposed(code, [code.hold("sums", row) for row in block])):
-                    put_vector(code, turned, index((start + lane) * pitch + first), column, lanes)
-        kind = lane_loop(self.spec.epilogue, (self.rows[0].name, self.spec.acc), scope)
-        with code.loop("channel", width) as channel:
-            for first in range(0, height, lanes):
-                with code.loop("lane", min(lanes, height - first), kind) as lane:
-                    pixel = index(first) + lane
-                    held = tirx.BufferLoad(turned, [channel * index(pitch) + pixel])
-                    here = self._at(scope, pixel, channel).with_values({self.spec.acc: held})
-                    run_steps(code, self.spec.epilogue, here)

@@ -25,6 +25,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few products are enough."""
     monkeypatch.setattr(channel_lanes, "FEWEST_PRODUCTS", 0)
     monkeypatch.setattr(pixel_lines, "LEAST_TERMS", 12)
+    monkeypatch.setattr(pixel_lines, "LEAST_PIXELS", 12)
 
 
 CASES: list[tuple[int, tuple[int, ...], tuple[int, int], int, dict[str, int], torch.dtype]] = [
@@ -67,9 +68,20 @@ def test_the_image_is_read_where_it_lies(host: Host) -> None:
     assert isinstance(copies, Pack) and {arg.name for arg in copies.args} == {"w", "conv3d_a"}
     assert isinstance(product, Contract)
     schedule = candidates(product, host)[0]
-    assert isinstance(schedule, Tiles) and schedule.lines
+    assert isinstance(schedule, Tiles) and schedule.channels
     assert (schedule.rows, schedule.vectors, schedule.lanes) == ((14, 2, 16) if host.vector_bytes == 64 else (6, 2, 8))
     assert primfunc(product, schedule) is not None
+
+
+def test_the_gradient_of_the_filters_is_over_taps() -> None:
+    """Nine taps of a channel and depth are the rows of a tile; cotangents are copied, channels last, and the image padded."""
+    sizes = {"N": 2, "C": 16, "E": 4, "H": 9, "W": 28, "O": 32, "D": 16, "Q": 3, "R": 3, "S": 3}
+    specs = graph_of(program_of("conv3d_grad", dims=sizes, attrs={"pad": 1})).specs
+    cotangents, image, product = (spec for spec in specs if spec.name.startswith("conv3d_grad_dw"))
+    assert isinstance(cotangents, Pack) and isinstance(image, Pack) and isinstance(product, Contract)
+    schedule = candidates(product, Host("znver4", 64, 32, 2))[0]
+    assert isinstance(schedule, Tiles) and schedule.channels
+    assert (schedule.rows, schedule.vectors, schedule.lanes) == (9, 2, 16)
 
 
 @pytest.mark.parametrize("dims", [{"O": 24}, {"O": 64}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}])
@@ -77,7 +89,7 @@ def test_what_stays_with_pixels_on_the_lanes(dims: dict[str, int]) -> None:
     """Channels that are no whole vectors, or many; short lines; images without a border; many taps along a line; few
     terms."""
     schedule = candidates(kernels(**dims)[-1], Host("znver4", 64, 32, 2))[0]
-    assert not (isinstance(schedule, Tiles) and schedule.lines)
+    assert not (isinstance(schedule, Tiles) and schedule.channels)
 
 
 def test_an_epilogue_is_by_pixels() -> None:
