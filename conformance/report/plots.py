@@ -64,8 +64,8 @@ def losses(courses: Mapping[str, Sequence[float]]) -> str:
         upper, *lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if len(means) == 2 else (figure.subplots(),)
         for side, points in means.items():
             colour, dashes, width = STYLES.get(side, (SOFT, "-", 1.5))
-            steps, found = zip(*points, strict=True)
-            upper.plot(steps, found, color=colour, linestyle=dashes, linewidth=width, label=side, gid=f"loss-{side}")
+            across, up = zip(*points, strict=True)
+            upper.plot(across, up, color=colour, linestyle=dashes, linewidth=width, label=side, gid=f"loss-{side}")
         upper.legend(frameon=False)
         _ruled(upper, "loss")
         for below in lower:

@@ -126,7 +126,8 @@ def own_sources(sources: OperatorSources) -> str:
     """Hash of a user's `.uol` files and modules, and of what else was loaded from the folders of these; empty for none."""
     if not (sources.modules or sources.files):
         return ""
-    named = {Path(module.__file__).resolve() for module in list(sys.modules.values()) if getattr(module, "__file__", None)}
+    loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    named = {Path(file).resolve() for file in loaded if file}
     folders = {_folder(module) for module in sources.modules}
     own = sorted(file for file in named if any(file.is_relative_to(folder) for folder in folders) and file.is_file())
     return hash_of((str(file), file) for file in (*own, *(Path(file).resolve() for file in sources.files)))
