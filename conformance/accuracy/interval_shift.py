@@ -18,11 +18,14 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
 
     Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again; where the
     golden value is exact, the reference may be off it by its own error, and the golden value is admitted, too. What
-    is not finite in either is admitted where the golden value's own interval holds it. Other types are exact.
+    is not finite in either is admitted where the golden value's own interval holds it. Other types are exact, but where they
+    come of floats that are not: what the golden value's interval holds is admitted, too.
     """
     if not is_float(dtype):
         rounded = round_to(value, dtype)
-        return Enclosure(rounded, rounded, rounded)
+        low, high = np.minimum(rounded, owed.low), np.maximum(rounded, owed.high)
+        is_exact = owed.low == owed.high
+        return Enclosure(rounded, np.where(is_exact, rounded, low), np.where(is_exact, rounded, high))
     if owed.exact and np.array_equal(value, owed.value, equal_nan=True):
         return owed
     value, golden, low, high = (np.asarray(a, np.float64) for a in np.broadcast_arrays(value, owed.value, owed.low, owed.high))

@@ -42,6 +42,15 @@ def test_integers_are_those_of_the_reference() -> None:
     assert not compare(np.array([3], np.int32), around(np.array([4]), owed, "i32"), "i32").ok
 
 
+def test_integers_that_come_of_inexact_floats_may_be_the_golden_values_too() -> None:
+    """i32(f32(k)) of a k that f32 has not: the reference keeps f32 values as they are, the golden value has an interval."""
+    owed = Enclosure(np.array([1886389030, 3]), np.array([1886388992, 3]), np.array([1886389030, 3]))
+    moved = around(np.array([1886389030, 3]), owed, "i32")
+    assert compare(np.array([1886388992, 3], np.int32), moved, "i32").ok
+    assert not compare(np.array([1886388991, 3], np.int32), moved, "i32").ok
+    assert not compare(np.array([1886388992, 2], np.int32), moved, "i32").ok
+
+
 def test_what_cancellation_leaves_in_place_of_an_exact_zero_is_no_value() -> None:
     golden = np.array([0.0, 1.0, 0.0])
     owed = Enclosure(golden, golden.copy(), golden.copy())
