@@ -130,7 +130,8 @@ def own_sources(sources: OperatorSources) -> str:
     named = {Path(file).resolve() for file in loaded if file}
     folders = {_folder(module) for module in sources.modules}
     own = sorted(file for file in named if any(file.is_relative_to(folder) for folder in folders) and file.is_file())
-    return hash_of((str(file), file) for file in (*own, *(Path(file).resolve() for file in sources.files)))
+    files = (*own, *(Path(file).resolve() for file in sources.files))
+    return Key({str(file): hash_of_bytes(file.read_bytes()) for file in files}).digest  # they may change while a process lives
 
 
 def _folder(module: str) -> Path:
