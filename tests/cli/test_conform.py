@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import uol
 
+from uol.cli import conform_paths
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 
@@ -133,6 +134,28 @@ def test_several_paths_are_one_report(
     }
     assert 0 < report["seconds"] < 1, "the wall time of both, which say that they took a second each"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["junit.xml", "report.html", "report.json"]
+
+
+@pytest.mark.parametrize("tiny", [0.25], indirect=True)
+def test_paths_that_are_done_are_taken_over(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ended in its second path goes on with that; another seed is another run."""
+    run = conform_paths.conform
+    options = ("--report", tmp_path / "report", "--resume", tmp_path / "run.jsonl", "--jobs", "1")
+
+    def broken(name: str, options: PathOptions, progress: Progress) -> PathReport:
+        if name == "small":
+            raise KeyboardInterrupt
+        return run(name, options, progress)
+
+    monkeypatch.setattr("uol.cli.conform_paths.conform", broken)
+    assert uol("conform", "--path", "tiny,small", *options).status == 130
+    monkeypatch.setattr("uol.cli.conform_paths.conform", run)
+    result = uol("conform", "--path", "tiny,small", *options)
+    assert result.status == 0, result.err
+    assert f"1 paths taken over from {tmp_path / 'run.jsonl'}, 1 run" in result.out
+    whole = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [check["name"] for check in whole["checks"]] == ["tiny: top class", "small: top class"]
+    assert "0 paths taken over" in uol("conform", "--path", "tiny,small", *options, "--seed", "3").out
 
 
 BAD = {

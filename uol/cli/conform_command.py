@@ -139,7 +139,7 @@ def conform(
     if path:
         dtypes = path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
         options = PathOptions(targets, weights, image, dtypes, seed, jobs, quick, kernel)
-        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, *evidence)
+        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, *evidence, resume)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         how = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes_of(any_size), deterministic, seed, jobs)
@@ -153,7 +153,7 @@ def _require_one(path: str, of_operators: Mapping[str, object], of_paths: Sequen
     """Refuses options of operators beside a path, those of paths beside operators, and a run beside a merge; and nothing to
     check."""
     if path:
-        refuse_beside("--path", of_operators)
+        refuse_beside("--path", {name: value for name, value in of_operators.items() if name != "--resume"})
         return
     refuse_beside("--op", dict(zip(("--weights", "--image", "--kernel"), of_paths, strict=True)))
     if of_operators["--merge"]:

@@ -10,6 +10,8 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from uol.backends import registry
+from uol.backends.cache.records import Records
 from uol.cli.conform_operators import print_compared, print_measured
 from uol.cli.output import print_json, print_table, print_text, staged
 from uol.conformance.packs.record import CardRecord
@@ -17,7 +19,11 @@ from uol.conformance.paths import conform, require_path
 from uol.conformance.paths.record import LayerResult, PathOptions, PathReport, together
 from uol.conformance.report.files import require_writable, write_report
 from uol.conformance.runs.baseline import Baseline
+from uol.conformance.runs.keys import hash_of_bytes, machine_of, sources_of_commands
 from uol.conformance.runs.provenance import provenance
+from uol.conformance.runs.resume import Resumed, journal_of
+
+REPORTS = Records(PathReport)
 
 
 def conform_paths(
@@ -27,16 +33,18 @@ def conform_paths(
     as_json: bool,
     measured: tuple[CardRecord, ...] = (),
     baseline: Baseline | None = None,
+    resume: Path | None = None,
 ) -> bool:
-    """Runs each path, prints its report and writes the one of all into `folder`, `measured` with the first. Did all pass, or
-    is nothing worse than in the baseline?"""
+    """Runs each path, prints its report and writes the one of all into `folder`, `measured` with the first; a path that the
+    journal `resume` has is taken over where no source has changed. Did all pass, or is nothing worse than in the baseline?"""
     started = time.perf_counter()
     for name in names:
         require_path(name)
     require_writable(folder)
     reports: list[PathReport] = []
     origin = provenance()
-    for report in _reports(names, options):
+    resumed = _resumed(resume)
+    for report in _resumed_reports(names, options, resumed):
         reports.append(replace(report, provenance=origin, measured=() if reports else measured))
         whole = together(reports, time.perf_counter() - started)
         if baseline is not None and len(reports) == len(names):
@@ -47,9 +55,42 @@ def conform_paths(
             print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])
-    elif whole.compared is not None:
+    elif resumed.said:
+        print_text(resumed.said.replace("cases", "paths", 1))
+    if not as_json and whole.compared is not None:
         print_compared(whole.compared)
     return whole.ok
+
+
+def _resumed(path: Path | None) -> Resumed[PathReport]:
+    journal = journal_of(path)
+    if journal is None:
+        return Resumed("conform --path", REPORTS)
+    return Resumed("conform --path", REPORTS, journal, sources_of_commands())
+
+
+def _resumed_reports(names: Sequence[str], options: PathOptions, resumed: Resumed[PathReport]) -> Iterator[PathReport]:
+    """The reports in the order of the names: of the journal, or fresh ones, which go into it."""
+    machine = machine_of(tuple(registry.names())) if resumed.journal is not None else ""
+    known = {n: report for n in names if (report := resumed.known(_asked(n, options), machine)) is not None}
+    resumed.taken = len(known)
+    fresh = _reports([name for name in names if name not in known], options)
+    try:
+        for name in names:
+            if name not in known:
+                report = next(fresh)
+                resumed.ran += 1
+                resumed.put(_asked(name, options), machine, "", report, failed=not report.ok)
+                known[name] = report
+            yield known[name]
+    finally:
+        resumed.close()
+
+
+def _asked(name: str, options: PathOptions) -> str:
+    """A path and what is asked of it; weights and picture by what their files hold."""
+    files = [hash_of_bytes(p.read_bytes()) if p is not None and p.is_file() else "" for p in (options.weights, options.image)]
+    return f"{name} {replace(options, weights=None, image=None, jobs=0)} {files}"
 
 
 def _reports(names: Sequence[str], options: PathOptions) -> Iterator[PathReport]:
