@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends import registry
 from uol.binding.argument_checks import nearest
-from uol.conformance.cases.case_matrix import cases_of, types_of
+from uol.conformance.cases.case_matrix import cases_of, first_cases, types_of
 from uol.conformance.cases.default_workloads import workloads_for
 from uol.conformance.cases.every_kernel import further_cases
 from uol.conformance.cases.open_sizes import Sizes
@@ -32,7 +32,9 @@ scatter, random numbers."""
 class Selection:
     """Operators and targets by name, types as users write them.
 
-    first       the representative workload on random inputs; else every workload, kind of inputs and memory order
+    first       the representative workload on random inputs, and the operator's adversarial case; else every workload, kind
+                of inputs and memory order
+    adversarial with `first`, that second case as well
     gradients   the gradients of the operators in their place
     sizes       "open": by kernels that take dims as arguments, in row-major order; cases beside those that every operator
                 has launch each of its kernels
@@ -47,6 +49,7 @@ class Selection:
     seed: int = 0
     sizes: Sizes = "fixed"
     deterministic: bool = False
+    adversarial: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _no_gradient(op: str) -> str | None:
 
 def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, ...]]:
     seed, sizes, order = selection.seed, selection.sizes, selection.deterministic
-    each = [replace(c, seed=seed, sizes=sizes, deterministic=order) for c in _cases(op, dtype, selection.first)]
+    each = [replace(c, seed=seed, sizes=sizes, deterministic=order) for c in _cases(op, dtype, selection)]
     if selection.sizes == "open":
         each = [case for case in each if case.arrangement == "row-major"]
     yield from (tuple(replace(case, target=target) for target in selection.targets) for case in each)
@@ -161,6 +164,8 @@ def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, .
             yield from ((case,) for case in further_cases([replace(case, target=target) for case in each]))
 
 
-def _cases(op: str, dtype: str, first: bool) -> Sequence[Case]:
+def _cases(op: str, dtype: str, selection: Selection) -> Sequence[Case]:
     """The cases of an operator in one type, without a target."""
-    return [Case(op, "", dtype, workloads_for(op)[0])] if first else cases_of(op, "", dtype)
+    if not selection.first:
+        return cases_of(op, "", dtype)
+    return first_cases(op, "", dtype) if selection.adversarial else first_cases(op, "", dtype)[:1]

@@ -45,6 +45,7 @@ JUDGE: Mapping[str, str] = {
     "uol/ops/accuracy.py": "contracts of operators",
     "uol/ops/inputs.py": "inputs of gradients' forwards",
     "uol/ops/row_inputs.py": "the same",
+    "uol/ops/wide_inputs.py": "the same, and which results are sums",
     "uol/backends/twin/": "the twins",
     "uol/backends/loading/": "calls of kernels that run here",
     "uol/backends/cpu/oracle/": "the oracle",

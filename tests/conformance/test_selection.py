@@ -15,8 +15,21 @@ def test_the_first_case_of_every_operator_on_every_target() -> None:
     found = plan(Selection(names(), ("cpu", "cuda"), ("f32",), first=True))
     assert {case.op for case in found.cases} == set(names())
     assert all([case.target for case in group] == ["cpu", "cuda"] for group in found.groups)
-    assert len({(c.op, c.dtype, c.target) for c in found.cases}) == len(found.cases)
-    assert {case.inputs for case in found.cases} == {"random"}
+    for target in ("cpu", "cuda"):
+        own = [case for case in found.cases if case.target == target]
+        assert [case.inputs for case in own[::2]] == ["random"] * (len(own) // 2)
+        assert [(c.op, c.dtype) for c in own[::2]] == [(c.op, c.dtype) for c in own[1::2]]
+    assert {case.inputs for case in found.cases} == {"random", "mixed", "ties", "infinite", "lone"}
+
+
+def test_the_adversarial_case_may_be_left_out() -> None:
+    found = plan(Selection(("softmax",), ("cpu",), first=True, adversarial=False)).cases
+    assert [(case.inputs, case.workload.note) for case in found] == [("random", "representative")]
+
+
+def test_the_adversarial_case_has_sizes_with_a_tail() -> None:
+    _, adversarial = plan(Selection(("softmax",), ("cpu",), first=True)).cases
+    assert (adversarial.inputs, adversarial.workload.flat_dims) == ("mixed", {"S": 33, "C": 37})
 
 
 def test_a_type_that_is_not_admitted_is_left_out_and_named() -> None:
@@ -52,7 +65,7 @@ def test_gradients_in_their_operators_place() -> None:
 
 def test_types_have_the_names_of_numpy_and_pytorch() -> None:
     found = plan(Selection(("relu",), ("cpu",), ("float16", "f16", "float32"), first=True))
-    assert [case.dtype for case in found.cases] == ["f16", "f32"]
+    assert [case.dtype for case in found.cases] == ["f16", "f16", "f32", "f32"]
 
 
 def test_a_seed_is_every_cases() -> None:

@@ -37,7 +37,7 @@ def test_a_process_that_dies_is_a_failure_of_its_case(tmp_path: Path, monkeypatc
     def progress(verdicts: Sequence[Verdict]) -> None:
         seen.extend(verdicts)
 
-    groups = plan(Selection(ops, ("cpu",), first=True)).groups
+    groups = plan(Selection(ops, ("cpu",), first=True, adversarial=False)).groups
     evidence = gather(groups, OperatorSources(modules=(str(file),)), 2, progress)
     assert [(v.case.op, v.state) for v in evidence.verdicts] == [("own_living", "passed"), ("own_dying", "failed")]
     assert evidence.verdicts[1].reason == "the process that ran it died (signal SIGSEGV)"
@@ -46,6 +46,6 @@ def test_a_process_that_dies_is_a_failure_of_its_case(tmp_path: Path, monkeypatc
 
 def test_what_a_process_cannot_load_is_the_commands_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "BATCH", 1)
-    groups = plan(Selection(("relu", "neg"), ("cpu",), first=True)).groups
+    groups = plan(Selection(("relu", "neg"), ("cpu",), first=True, adversarial=False)).groups
     with pytest.raises(UolError, match="cannot read 'absent.uol'"):
         gather(groups, OperatorSources(files=("absent.uol",)), 2, lambda verdicts: None)

@@ -43,7 +43,10 @@ ReportOption = Annotated[
 ]
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="A state dict for the path; seeded weights else.")]
 ImageOption = Annotated[Path | None, typer.Option("--image", help="A picture for the path; scikit-learn's photograph else.")]
-FirstOption = Annotated[bool, typer.Option("--first", help="The first case of each operator alone, on random inputs.")]
+FirstOption = Annotated[
+    bool,
+    typer.Option("--first", help="Two cases an operator: its first on random inputs, one of ties, NaN, -inf and tails."),
+]
 QuickOption = Annotated[
     bool,
     typer.Option(

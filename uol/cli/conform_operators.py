@@ -157,7 +157,8 @@ def _repeat(options: OperatorOptions, files: Sequence[str]) -> Repeat:
 
 def _selection(options: OperatorOptions, planned: Plan) -> str:
     ops = len({case.op for case in planned.cases})
-    what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
+    quick = options.first or options.quick
+    what = "the first case and the adversarial one of each" if quick else "every workload, kind of inputs and memory order"
     kind = "gradients" if options.gradients else "operators"
     what += ", by kernels of any size" if options.sizes == "open" else ""
     what += ", in one order from run to run" if options.deterministic else ""

@@ -111,7 +111,7 @@ def _of_ops(
         ops = named_operators(op)[0] if op else imported
     for name in ops:
         find_operator(name)
-    planned = plan(Selection(ops, (target.name,), dtypes, first=True, gradients=gradients, seed=seed))
+    planned = plan(Selection(ops, (target.name,), dtypes, first=True, gradients=gradients, seed=seed, adversarial=False))
     if not dims:
         return of_operators(planned.cases)
     if len(ops) != 1:

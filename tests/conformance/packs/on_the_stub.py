@@ -27,7 +27,7 @@ from uol.ir.program.dtype_encoding import encode
 
 
 def subjects(ops: str, target: str, dtype: str = "f32", *, gradients: bool = False) -> list[Subject]:
-    chosen = Selection(tuple(ops.split(",")), (target,), (dtype,), first=True, gradients=gradients)
+    chosen = Selection(tuple(ops.split(",")), (target,), (dtype,), first=True, gradients=gradients, adversarial=False)
     return of_operators(plan(chosen).cases)
 
 
