@@ -65,7 +65,7 @@ def wide_values(
     found: dict[str, Floats] = {}
     for tensor in program.by_role("in"):
         shape = shapes[tensor.name]
-        if is_float(tensor.dtype) and prod(shape):
+        if is_float(tensor.dtype) and 0 not in shape:
             along = dims.get(tensor.name, (len(shape) - 1,) if shape else ())
             found[tensor.name] = from_rows(
                 _rows(tensor, sums, rows_and_columns(shape, along), start, generator, paired), shape, along
@@ -87,7 +87,7 @@ def _rows(
         return few * _balanced(size, generator)
     wide = _odd(size, BITS[tensor.dtype], generator) * _signs(size, generator)
     if tensor.name not in sums.side or not paired:
-        return few * wide
+        return np.asarray(few * wide)
     is_wide = (np.arange(size[0]) + start + sums.side[tensor.name]) % 2 == 0
     return np.where(is_wide[:, None], wide, few * _signs(size, generator))
 
@@ -95,7 +95,7 @@ def _rows(
 def _odd(size: tuple[int, ...], bits: int, generator: np.random.Generator) -> Floats:
     """Odd integers of so many bits, over the power of two that brings them between 1 and 2."""
     half = 2 ** (bits - 2)
-    return np.ldexp(generator.integers(half, 2 * half, size=size) * 2.0 + 1.0, 1 - bits)
+    return np.asarray(np.ldexp(generator.integers(half, 2 * half, size=size) * 2.0 + 1.0, 1 - bits), np.float64)
 
 
 def _signs(size: tuple[int, ...], generator: np.random.Generator) -> Floats:

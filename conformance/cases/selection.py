@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from uol.backends import registry
 from uol.binding.argument_checks import nearest
 from uol.conformance.cases.case_matrix import cases_of, first_cases, types_of
-from uol.conformance.cases.default_workloads import workloads_for
 from uol.conformance.cases.every_kernel import further_cases
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case

@@ -84,7 +84,7 @@ def faults_in(where: Where) -> tuple[Fault, ...]:
 
 def faults() -> tuple[Fault, ...]:
     """All faults that one kind of inputs finds."""
-    return tuple(fault for where in ("text", "kernel", "precision") for fault in faults_in(cast(Where, where)))
+    return (*faults_in("text"), *faults_in("kernel"), *faults_in("precision"))
 
 
 def breaches(chosen: Sequence[Fault], target: str, dtype: str, kind: Kind | None = None) -> list[str]:

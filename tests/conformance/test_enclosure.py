@@ -10,7 +10,7 @@ from turns import by_turns
 
 from uol.binding.named_binding import bind_names
 from uol.conformance.accuracy.comparison import compare
-from uol.conformance.accuracy.contracts import contract, unit_roundoff
+from uol.conformance.accuracy.contracts import SumError, contract, unit_roundoff
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.interval import Array, Enclosure, point
 from uol.conformance.accuracy.reductions import fold
@@ -218,4 +218,4 @@ def test_products_in_any_order_are_admitted_where_partial_ones_are_subnormal(ord
 
 
 def product_of(factors: Array) -> Enclosure:
-    return fold("prod", point(factors.astype(np.float64)), None, 0, "f32", unit_roundoff("f32"))
+    return fold("prod", point(factors.astype(np.float64)), None, 0, "f32", SumError(unit_roundoff("f32")))

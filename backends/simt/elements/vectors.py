@@ -155,10 +155,13 @@ class Vectors:
 
     @property
     def unrolled(self) -> Axis | None:
-        """The axis of windows, where there are any."""
+        """The axis of windows, where there are any; or of what is picked from spans, where no vector is read anew at each of
+        its steps."""
         within = self.within
         if within is None or self.windows:
             return within
+        if any(within.name in variables(load) for load in self.loads.values()):
+            return None
         return within if within.name in self.varying else None
 
     @property

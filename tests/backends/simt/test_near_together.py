@@ -195,3 +195,17 @@ def test_what_rows_have_of_their_own_is_loaded_wherever_it_is_used(target: str) 
     (run,) = execute_many([Job(kernel.module, {"x": x, "g": g}, capability=registry.get(target).capability)])
     assert not run.findings
     np.testing.assert_array_equal(run.outputs["y"], (x * (2 * g + 1)).sum(0) + 2 * g + 1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_read_at_each_step_is_read_in_the_loop_over_them(target: str) -> None:
+    """A reduction over two rows, of which each has a number of its own: both numbers are one vector, and the rows are not."""
+    text = """op scaled(x: f32[A, B], g: f32[A]) -> (y: f32[B]) {
+      h[a] = sqrt(g[a])
+      y[b] = sum[a](x[a, b] / h[a])
+    }"""
+    x, g = np.random.default_rng(4).integers(-4, 4, (2, 18432)).astype(np.float32), np.array([4.0, 16.0], np.float32)
+    kernel = uol.compile(parse(text)[0], target, None, {"A": 2, "B": 18432})
+    (run,) = execute_many([Job(kernel.module, {"x": x, "g": g}, capability=registry.get(target).capability)])
+    assert not run.findings
+    np.testing.assert_array_equal(run.outputs["y"], x[0] / 2 + x[1] / 4)
