@@ -29,7 +29,7 @@ from uol.conformance.mutation.planted import (
     quick_breaches,
     refusal,
 )
-from uol.conformance.runs.keys import content_of, content_of_refusal
+from uol.conformance.runs.keys import content_of, content_of_refusal, together
 from uol.conformance.runs.steps import Steps, add_run_options, results_of
 from uol.ir.errors import UolError
 
@@ -72,7 +72,7 @@ def _content(planted: Planted) -> str:
     """Hash of the faulty kernels and the inputs, and of the right operator's text, which says what is admitted."""
     try:
         cases = prepared_cases(planted.fault, planted.target, planted.dtype, quick=planted.quick)
-        return " ".join(map(content_of, cases))
+        return together([content_of(case) for case in cases])
     except UolError as error:
         return content_of_refusal(error.message)
 
