@@ -13,9 +13,9 @@ def recurrence(s: Sketch) -> None:
     s.data = NUMBERS  # of infinite factors an order of the steps decides
     dims = s.pick(LAYOUTS)
     for name in dims:
-        s.dim(name, most=12 if name == "N" else 4)
-    if s.chance(0.1):
-        s.sizes["N"] = s.pick((31, 33, 64))
+        s.dim(name, most=8 if name == "N" else 4)
+    if s.chance(0.1):  # as written, a gradient may take the fourth power of it
+        s.sizes |= {name: 2 for name in dims} | {"N": s.pick((17, 33))}
     value = _sum(s, dims, "b")
     forms = {"alone": _alone, "scaled": _scaled, "twice": _twice, "chained": _chained, "summed": _summed, "within": _within}
     forms[s.pick(("alone", "alone", *forms))](s, dims, value)
