@@ -90,13 +90,13 @@ extern "C" __global__ void __launch_bounds__(128) scatter_add_y_from_kernel(
 }
 
 // 679 rows of 389, one row a thread
-extern "C" __global__ void __launch_bounds__(256) scatter_add_y_kernel(
+extern "C" __global__ void __launch_bounds__(32) scatter_add_y_kernel(
     const float* __restrict__ x,
     float* __restrict__ y,
     const int* __restrict__ y_from,
     const int* __restrict__ y_run)
 {
-  const int row = blockIdx.x * 256 + threadIdx.x;
+  const int row = blockIdx.x * 32 + threadIdx.x;
   if (row >= 679) return;
   const int y_i0 = row / 7;
   const int d = row % 7;

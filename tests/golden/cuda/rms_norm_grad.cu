@@ -66,13 +66,13 @@ extern "C" __global__ void __launch_bounds__(256) rms_norm_grad_ms_sum_kernel(
 }
 
 // 15420 rows of 68, 2 rows a thread
-extern "C" __global__ void __launch_bounds__(256) rms_norm_grad_dgamma_parts_kernel(
+extern "C" __global__ void __launch_bounds__(64) rms_norm_grad_dgamma_parts_kernel(
     const float* __restrict__ x,
     const float* __restrict__ dy,
     const float* __restrict__ root,
     float* __restrict__ rms_norm_grad_dgamma_dgamma_value_parts)
 {
-  const int row = (blockIdx.x * 256 + threadIdx.x) * 2;
+  const int row = (blockIdx.x * 64 + threadIdx.x) * 2;
   if (row >= 15420) return;
   const int part = row / 1028;
   const int c = row % 1028;
