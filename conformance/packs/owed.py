@@ -4,6 +4,8 @@
         of an operator   within as much around the reference's value
         of a gradient    within that, or near autograd's value by the scale of all
 
+The RMS of all errors, which the judge bounds as well (`Truth.typical`), is not among them.
+
 The judge rounds an interval outward where that is nearer: it takes min(low, nearest(low)) to max(high, nearest(high)). The
 least of the type's numbers among them is nearest(low), the greatest nearest(high): so are the bounds stored.
 """

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from library_programs import program_of
 from numpy.typing import NDArray
 from orders import ORDERS, Single, narrowed
-from test_golden_values import program_of
 
 from uol.conformance.accuracy.comparison import Comparison, compare, held_to_typical
 from uol.conformance.accuracy.contracts import contract

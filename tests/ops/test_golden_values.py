@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from library_programs import program_of
 from turns import by_turns
 
 from uol.binding.named_binding import bind_names
-from uol.ir import Program, instantiate, interpret
+from uol.ir import Program, interpret
 from uol.ops.inputs import kinds, make_inputs
 from uol.ops.references import reference
 from uol.ops.texts import library, names
@@ -22,15 +23,6 @@ CONDITIONED = {"offset": 1e-10, "constant": 1e-10, "paired": 1e-10}
 """A mean of numbers near 1000 is off by some units of 2^-43, which is divided by a deviation of 1/8 or so; a mean of equal
 numbers by one of 2^-46, which is divided by the root of eps; a score near 2^17 by one of 2^-36, which its exponential has,
 too."""
-
-
-def program_of(workload: Workload, dtype: str, result: str | None = None) -> Program:
-    op = library().get(workload.op)
-    assert op is not None
-    types = {t.variable: dtype if dtype in t.types else t.types[0] for t in op.domain}
-    if result is not None:
-        types["U"] = result
-    return instantiate(op, library(), types=types, ranks=workload.ranks, dims=workload.flat_dims, attrs=workload.attrs)
 
 
 def scalars_of(program: Program, workload: Workload) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from test_golden_values import program_of
+from library_programs import program_of
 
 from uol.ops.inputs import Array, Kind, make_inputs
 from uol.ops.reduced_dims import reduced_dims

@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 import pytest
+from library_programs import program_of
 from numpy.typing import NDArray
 from orders import ORDERS, narrowed
-from test_golden_values import program_of
 
 from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import enclose
