@@ -163,7 +163,7 @@ class DiskCache:
             yield
 
     def _instead(self, error: OSError) -> DiskCache:
-        """Where entries go that this folder does not take."""
+        """The cache folder of this process that takes entries in the place of one that cannot be written."""
         private = private_instead(self.root, error)
         if private == self.root:
             raise unwritable("the cache folder", self.root, error, VARIABLE) from error

@@ -18,9 +18,9 @@ from uol.codegen.specs.nodes import Attention, Contract
 from uol.codegen.specs.traverse import reads
 
 AGAIN = 1.15
-"""Times that a tensor is moved, from which it matters where from."""
+"""A tensor that is moved this many times or more is read again, from a cache or from memory."""
 Bytes = Mapping[str, float]
-"""By tensor, as a text calls it."""
+"""The bytes that a kernel moves of each tensor, by the name that its text has for it."""
 
 
 def again_bytes(

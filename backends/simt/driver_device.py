@@ -163,8 +163,8 @@ def device_of(source: DriverSource, index: int) -> DriverDevice:
 
 
 def _refuse(device: DriverDevice) -> None:
-    """In a forked child the device is the parent's: a driver that was woken before the fork does not work there, and PyTorch
-    refuses its tensors, too."""
+    """Makes every use of the device an error in a forked child: a driver that was woken before the fork does not work there,
+    and PyTorch refuses its tensors, too."""
 
     def refuse(*_: object) -> int:
         message = f"{device.where} was opened before this process was forked, and a driver does not survive a fork"

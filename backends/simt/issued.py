@@ -185,7 +185,7 @@ def _accesses(kernel: Kernel, found: Found) -> dict[tuple[str, int], Interval]:
 
 
 def _waits(found: Found, grid: int) -> int:
-    """Of a block, on an average: those of loops, and one for what is loaded beside them."""
+    """A block waits for memory this often, on an average: once a turn of its loops, and once for what is loaded beside them."""
     count = found.get(("wait", "memory"))
     return 1 if count is None or not grid else 1 + round(middle(count) / grid)
 

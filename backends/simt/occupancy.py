@@ -18,11 +18,11 @@ from uol.backends.simt.reading.units import arguments_of, members
 from uol.codegen.backend import Device, Kernel
 
 OWN_REGISTERS = 12
-"""Of a thread, beside what a text declares: addresses of tensors, and what is being computed."""
+"""The registers that a thread needs beside what its text declares: addresses of tensors, and what is being computed."""
 REGISTER_BYTES, REGISTER_UNIT, MOST_REGISTERS = 4, 8, 255
 """A thread has them by eights, and so many at the most (CUDA C++ Programming Guide, technical specifications)."""
 LIMITS: Mapping[str, int] = {"core-threads": 2048, "core-blocks": 32}
-"""Of a core whose table does not say."""
+"""The limits of a core whose device table names none."""
 
 
 def resident_blocks(kernel: Kernel, text: KernelText, device: Device) -> int:

@@ -21,7 +21,7 @@ LEAST_LINE, MOST_TAPS = 7, 8
 LEAST_ROWS, MOST_ROWS, LEAST_PIXELS = 8, 14, 1024
 """Taps that are the rows of a tile, and pixels that are worth the copies."""
 LEAST_TERMS = 64
-"""Of a sum, below which what is done with the results takes longer than what is saved: by half of 3 channels and 3 x 3 taps."""
+"""A shorter sum (3 channels of 3 x 3 taps have 27 terms) saves less than what is done with its results takes."""
 
 
 def is_of_lines(spec: Contract) -> bool:

@@ -37,7 +37,8 @@ def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
 
 
 def _connect_anew() -> None:
-    """In a forked child: where loops do not run on the pool, which knows of forks, they ran on threads that are gone."""
+    """Gives the libraries of a forked child the function for parallel loops anew: TVM's, unlike the pool's, would wait for
+    threads that are gone."""
     for library in _connected:
         ctypes.c_void_p.in_dll(library, LAUNCH_SLOT).value = parallel_launch().value
 
