@@ -50,7 +50,7 @@ def test_a_text_is_an_operator(toy: str, tmp_path: Path) -> None:
     result = uol("conform", "--op", f"relu,{file}", "--target", "toy", "--first")
     assert result.status == 0, result.out + result.err
     rows = [line.split() for line in result.out.splitlines()]
-    assert [row[:4] for row in rows[1:3]] == [["relu", "toy:host", "f32", "1/1"], ["rows_of_own", "toy:host", "f32", "1/1"]]
+    assert [row[:4] for row in rows[1:3]] == [["relu", "toy:host", "f32", "2/2"], ["rows_of_own", "toy:host", "f32", "2/2"]]
     assert "rows_of_own: no reference of its own, so it was compared with the golden interpreter alone" in result.out
     records = json.loads(uol("conform", "--op", f"relu,{file}", "--target", "toy", "--first", "--json").out)["cases"]
     assert {(r["op"], r["independent_reference"]) for r in records} == {("relu", True), ("rows_of_own", False)}

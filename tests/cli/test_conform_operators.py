@@ -55,14 +55,14 @@ def test_an_operator_of_a_module_beside_the_librarys_and_a_refusal(tmp_path: Pat
     refused = "refused on ascendc:910b2: floor_divide i64: floor_divide does not fit ascendc:910b2: arithmetic on i64"
     assert refused in result.out
     assert "own_swish: has a contract of its own: functions.exp = 3.0" in result.out
-    assert "3 passed, 0 failed, 1 refused; left out: 2 types that an operator does not admit" in result.out
+    assert "6 passed, 0 failed, 2 refused; left out: 2 types that an operator does not admit" in result.out
     assert "ascendc:910b2: emulated, no silicon: the emitted text in the twin on this CPU" in result.out
     report = json.loads((folder / "report.json").read_text())
-    assert report["totals"] == {"passed": 3, "failed": 0, "refused": 1, "left_out": 2}
+    assert report["totals"] == {"passed": 6, "failed": 0, "refused": 2, "left_out": 2}
     assert [each["pair"] for each in report["agreement"]] == [["cpu:host", "ascendc:910b2"]]
-    assert len(list(ElementTree.parse(folder / "junit.xml").iter("skipped"))) == 1
+    assert len(list(ElementTree.parse(folder / "junit.xml").iter("skipped"))) == 2
     assert "emulated, no silicon" in (folder / "report.html").read_text()
-    assert result.err.splitlines()[-1] == "checking: 4 of 4, 0 failed, 1 refused"
+    assert result.err.splitlines()[-1] == "checking: 8 of 8, 0 failed, 2 refused"
 
 
 def test_what_a_module_registers_is_checked_without_op(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_kernel_that_is_wrong_fails_beside_one_that_is_right(toy: str, monkeyp
     result = uol("conform", "--op", "relu,neg", "--target", "toy,cpu", "--first")
     assert result.status == 1
     rows = {tuple(line.split()[:2]): line.split()[3:] for line in result.out.splitlines()[1:5]}
-    assert rows["relu", "toy:host"][0] == "0/1"
+    assert rows["relu", "toy:host"][0] == "0/2"
     assert rows["relu", "toy:host"][-1] == "FAILED"
-    assert all(rows[key][0] == "1/1" for key in (("relu", "cpu:host"), ("neg", "toy:host"), ("neg", "cpu:host")))
+    assert all(rows[key][0] == "2/2" for key in (("relu", "cpu:host"), ("neg", "toy:host"), ("neg", "cpu:host")))
 
 
 def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,4 +154,4 @@ def test_a_module_that_breaks_is_bad_input(tmp_path: Path) -> None:
 
 def test_the_help_says_what_a_status_means() -> None:
     text = " ".join(uol("conform", "--help").out.split())
-    assert "Exit status: 0 all passed or were refused with a reason, 1 a check failed, 2 bad input" in text
+    assert re.search(r"Exit status: 0 all passed or were refused with a reason, 1 a check failed .*, 2 bad input", text)

@@ -184,7 +184,7 @@ def test_a_failure_is_run_again(toy: str, tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setitem(toy_backend.FUNCTIONS, "max", "np.minimum")
         assert uol("conform", *options).status == 1
-        assert said(uol("conform", *options)).endswith(f"0 cases taken over from {tmp_path / 'run.jsonl'}, 1 run")
+        assert said(uol("conform", *options)).endswith(f"0 cases taken over from {tmp_path / 'run.jsonl'}, 2 run")
     merged = uol("conform", *options[:-2], "--merge", tmp_path / "run.jsonl")
     assert merged.status == 1
     assert "breach: golden: beyond the contract" in merged.out

@@ -27,8 +27,8 @@ def test_a_plan_falls_apart_into_its_shards() -> None:
 
 def test_a_shard_of_nothing_is_an_error() -> None:
     few = plan(Selection(("relu",), ("cpu",), first=True))
-    with pytest.raises(UolError, match="no case is in shard"):
-        [few.of(Shard(number, 2)) for number in (1, 2)]
+    with pytest.raises(UolError, match="no case is in shard"):  # more shards than there are cases
+        [few.of(Shard(number, 3)) for number in (1, 2, 3)]
 
 
 def test_shards_are_read_as_they_are_printed() -> None:
