@@ -91,7 +91,7 @@ def in_shell(step: dict[str, Any], folder: Path, **variables: str) -> subprocess
 CARD_STEPS = ("Pack for the card", "Run on the card", "Operators")
 
 
-@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+@pytest.mark.parametrize("is_right", [pytest.param(True, marks=pytest.mark.soak), False], ids=["right", "wrong"])
 def test_the_vendor_job_takes_in_what_a_card_measured(workflow: dict[Any, Any], is_right: bool, tmp_path: Path) -> None:
     """Pack, run.py beside a driver of no card that plays PyTorch's results back (or nothing), the report with the records."""
     by_name = {step.get("name"): step for step in steps(workflow, "vendor")}
