@@ -11,7 +11,7 @@ from uol.backends.cache.disk_errors import build_folder
 from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Module
 from uol.ir.errors import ToolchainError
-from uol.ir.forking import forks_allowed
+from uol.ir.forking import forks_allowed, unforked
 
 TIMEOUT_S = 600
 
@@ -44,21 +44,29 @@ def run_tool(
     environment: Mapping[str, str] | None = None,
     timeout_s: float | None = TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time."""
-    try:
-        with forks_allowed():
-            return subprocess.run(
-                command,
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-    except subprocess.TimeoutExpired:
-        raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
+    """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time.
+
+    Other threads may fork while the tool runs, but not while it is started: their child would keep the writing ends of its
+    pipes, which are closed here alone, and what is read from them would not end before the child does."""
+    with unforked():
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    with process:
+        try:
+            with forks_allowed():
+                output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
+        finally:
+            process.kill()  # nothing where it has come to its end
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def said_of_version(tool: str, environment: Mapping[str, str] | None = None) -> str:

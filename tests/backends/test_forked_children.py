@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ import pytest
 
 from uol.backends.cache.file_lock import locked
 from uol.backends.cache.files import DiskCache, Key
+from uol.backends.toolchain.running import run_tool
 from uol.ir.errors import DeviceError
+from uol.ir.forking import unforked
 
 if TYPE_CHECKING:
     from uol.backends.stub_driver.stub import Stub
@@ -174,3 +177,38 @@ def test_a_device_that_the_parent_opened_is_refused_in_a_child(stub: Stub) -> No
 
     assert status_of(forked(refused)) == 0
     device.activate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what a process has open")
+def test_a_child_has_no_writing_end_of_a_tool_s_pipes(tmp_path: Path) -> None:
+    """Children are forked again and again while tools start and end: one that kept a pipe's end would be waited for."""
+    kept, done = [], threading.Event()
+
+    def tools() -> None:
+        for _ in range(60):
+            with unforked():
+                run_tool("true", ["true"], tmp_path)
+        done.set()
+
+    thread = threading.Thread(target=tools)
+    thread.start()
+    before = pipes_written()
+    while not done.is_set():
+        child = os.fork()
+        if not child:
+            os._exit(len(pipes_written() - before) and 1)
+        kept.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    thread.join()
+    assert kept and not any(kept)
+
+
+def pipes_written() -> set[str]:
+    """The pipes that this process may write to."""
+    found = set()
+    for entry in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{entry}")
+            flags = Path(f"/proc/self/fdinfo/{entry}").read_text().split("flags:")[1].split()[0]
+            if target.startswith("pipe:") and int(flags, 8) & os.O_ACCMODE == os.O_WRONLY:
+                found.add(target)
+    return found
