@@ -45,7 +45,7 @@ def registers_of(text: KernelText) -> int:
 
 
 def _bytes(step: Simple) -> int:
-    """Of what a statement declares: an array, a vector, a value."""
+    """The bytes that a thread holds of what a statement declares: an array, a vector, a value."""
     dtype, *number = arguments_of(step.dtype, "Vector")
     extents = [each.value or 1 for each in step.extents if isinstance(each, Number)]
     size: int = sum(REGISTER_BYTES if part == "bool" else bytes_of(part) for part in members(dtype))

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from forked_child import HUNG_S, forked, status_of
 
 from uol.backends.cache.file_lock import locked
 from uol.backends.cache.files import DiskCache, Key
@@ -22,26 +22,6 @@ from uol.ir.forking import unforked
 
 if TYPE_CHECKING:
     from uol.backends.stub_driver.stub import Stub
-
-HUNG_S = 60
-"""After so long a child is ended by the system: it hangs."""
-
-
-def forked(child: Callable[[], bool]) -> int:
-    """The number of a child, whose exit status is 0 where it comes to an end, and to true."""
-    number = os.fork()
-    if number == 0:
-        signal.alarm(HUNG_S)
-        try:
-            os._exit(0 if child() else 1)
-        finally:
-            os._exit(2)
-    return number
-
-
-def status_of(number: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-
 
 def test_a_child_takes_a_file_lock_that_a_thread_of_its_parent_held(tmp_path: Path) -> None:
     inside, go = threading.Event(), threading.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -12,26 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from forked_child import HUNG_S, forked, status_of
 
 from uol.ir import forking
 from uol.ir.errors import ResourceError
 from uol.ir.forking import ForkWarning, fork_lock, forks_allowed, in_child, is_forked, unforked
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
-HUNG_S = 60
-"""After so long a child is ended by the system: it hangs."""
-
-
-def status_of(child: Callable[[], bool]) -> int:
+def exit_of(child: Callable[[], bool]) -> int:
     """The exit status of a forked child: 0 where it comes to an end, and to true."""
-    number = os.fork()
-    if number == 0:
-        signal.alarm(HUNG_S)
-        try:
-            os._exit(0 if child() else 1)
-        finally:
-            os._exit(2)
-    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+    return status_of(forked(child))
 
 
 class Thread:
@@ -62,7 +51,7 @@ class Thread:
 def test_a_fork_waits_for_a_thread_that_may_not_be_copied() -> None:
     with Thread(unforked, after_s=0.2) as other:
         other.go.set()
-        assert status_of(lambda: other.ended) == 0
+        assert exit_of(lambda: other.ended) == 0
 
 
 def test_a_thread_that_is_waited_for_may_write_to_a_log_and_start_threads() -> None:
@@ -102,7 +91,7 @@ def test_a_fork_does_not_wait_for_a_thread_that_waits_for_a_tool() -> None:
             assert list(forking._gate._depths.values()) == [2]
 
     with Thread(waits_for_a_tool) as other:
-        assert status_of(lambda: not other.ended) == 0
+        assert exit_of(lambda: not other.ended) == 0
     assert forking._gate._depths == {}
 
 
@@ -117,7 +106,7 @@ def test_a_definition_is_not_copied_half_done_though_it_waits_for_another_proces
 
     with Thread(defines, after_s=0.2) as other:
         other.go.set()
-        assert status_of(lambda: other.ended) == 0
+        assert exit_of(lambda: other.ended) == 0
     assert forking._gate._depths == forking._gate._firm == {} and forking._gate._patient == 0
 
 
@@ -127,8 +116,8 @@ def test_a_thread_that_forks_from_inside_waits_for_nobody_and_goes_on() -> None:
             return True
 
     with Thread(unforked), unforked():
-        assert status_of(goes_on) == 0
-    assert status_of(goes_on) == 0
+        assert exit_of(goes_on) == 0
+    assert exit_of(goes_on) == 0
 
 
 def test_forks_one_after_another_while_threads_come_and_go() -> None:
@@ -143,7 +132,7 @@ def test_forks_one_after_another_while_threads_come_and_go() -> None:
     for thread in threads:
         thread.start()
     try:
-        assert [status_of(lambda: forking._gate._depths == {}) for _ in range(10)] == [0] * 10
+        assert [exit_of(lambda: forking._gate._depths == {}) for _ in range(10)] == [0] * 10
     finally:
         stop.set()
         for thread in threads:
@@ -163,8 +152,8 @@ def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forking, "IDLE_S", 0.05)
     monkeypatch.setattr(forking, "BUSY_S", 1.0)
     with Thread(unforked), pytest.warns(ForkWarning, match="its child cannot compile. Start it by 'spawn'"):
-        assert status_of(refused) == 0
-    assert status_of(lambda: not refused()) == 0
+        assert exit_of(refused) == 0
+    assert exit_of(lambda: not refused()) == 0
 
 
 def test_a_fork_waits_for_as_long_as_something_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +161,7 @@ def test_a_fork_waits_for_as_long_as_something_is_computed(monkeypatch: pytest.M
     monkeypatch.setattr(forking, "BUSY_S", 0.0)
     with Thread(unforked, after_s=0.2) as other:
         other.go.set()
-        assert status_of(lambda: other.ended) == 0
+        assert exit_of(lambda: other.ended) == 0
 
 
 def test_a_lock_that_another_thread_held_is_free_in_the_child() -> None:
@@ -183,14 +172,14 @@ def test_a_lock_that_another_thread_held_is_free_in_the_child() -> None:
             return True
 
     with Thread(lambda: lock):
-        assert status_of(takes) == 0
+        assert exit_of(takes) == 0
     with lock:
-        assert status_of(lambda: takes() and lock.release() is None) == 0  # the forking thread's own stays its own
+        assert exit_of(lambda: takes() and lock.release() is None) == 0  # the forking thread's own stays its own
 
 
 def test_what_starts_anew_in_a_child_has_done_so_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forking, "_resets", list(forking._resets))
     seen: list[int] = []
     in_child(lambda: seen.append(os.getpid()))
-    assert status_of(lambda: seen == [os.getpid()] and is_forked()) == 0
+    assert exit_of(lambda: seen == [os.getpid()] and is_forked()) == 0
     assert seen == []

@@ -52,7 +52,7 @@ class Expressions:
     issuing: Active | None = None
     """Who issues what stands behind a predicate."""
     touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
-    """By the statement at hand, of global memory: by kind and tensor."""
+    """What the statement at hand touches of global memory, by kind and tensor."""
     facts: dict[int, Facts] = field(default_factory=dict)
     loops: dict[int, LoopFacts] = field(default_factory=dict)
     visits: int = 0

@@ -14,7 +14,7 @@ from uol.backends.simt.reading.merged import Issue
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of a statement: its unit (none where it is not counted), and the operations in it."""
+    """What is known of a statement: its unit (none where it is not counted), and the operations in it."""
 
     unit: str
     issues: tuple[Issue, ...]
@@ -41,7 +41,7 @@ def once(ends: Ends, frames: Iterable[Frame]) -> Ends:
 
 @dataclass(frozen=True, slots=True)
 class LoopFacts:
-    """Of a loop: the names that it gives values to, the arrays that it writes, whether a turn stands for all,
+    """What is known of a loop: the names that it gives values to, the arrays that it writes, whether a turn stands for all,
     and how many turns have their loads on their way together."""
 
     sets: frozenset[str]

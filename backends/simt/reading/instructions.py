@@ -27,10 +27,10 @@ FUNCTIONS: Mapping[str, Cost] = {
     "precedes": Cost(13, 10),
 }
 THREEFRY_BLOCK = 69
-"""Of a block of two words of Threefry-2x32-20: twenty rounds of an addition, a rotation and an exclusive or, and nine more with
-the additions of keys, of which most are of three numbers at once (`uol_device_random.h`)."""
+"""The integer instructions of a block of two words of Threefry-2x32-20: twenty rounds of an addition, a rotation and an
+exclusive or, and nine more with the additions of keys, of which most are of three numbers at once (`uol_device_random.h`)."""
 BY_POWER, BY_NUMBER, BY_VARIABLE = 2, 5, 12
-"""Of a quotient or a remainder of integers by a power of two, by another number, by a variable."""
+"""The instructions of a quotient or a remainder of integers by a power of two, by another number, by a variable."""
 FLOORED_BY_POWER, FLOORED_BY_NUMBER, FLOORED_BY_VARIABLE = 6, 9, 35
 """The same of `floor_div` and `floor_mod`."""
 

@@ -41,7 +41,7 @@ JOINED = frozenset(["&&", "||", "!_"])
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """So many operations of a unit, once for each turn of the loops that they vary with."""
+    """A number of operations of a unit, which are issued once for each turn of the loops that they vary with."""
 
     unit: str
     number: int
@@ -172,7 +172,7 @@ def is_unrolled(loop: Loop) -> bool:
 
 
 def _turns(loop: Loop) -> int | None:
-    """Of a loop that counts between two numbers."""
+    """How many turns a loop takes that counts between two numbers; None for any other."""
     first = loop.init[0].value if loop.init else None
     match loop.condition, loop.step, first:
         case (
