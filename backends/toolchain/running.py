@@ -44,26 +44,34 @@ def run_tool(
     environment: Mapping[str, str] | None = None,
     timeout_s: float | None = TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
-    """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time.
+    """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time."""
+    try:
+        return run_to_end(command, cwd=folder, env=environment, timeout_s=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
 
-    Other threads may fork while the tool runs, but not while it is started: their child would keep the writing ends of its
-    pipes, which are closed here alone, and what is read from them would not end before the child does."""
+
+def run_to_end(
+    command: Sequence[str],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    stdin: int | None = None,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    """A process, as `subprocess.run` runs it with its output captured as text. Raises OSError where it does not start, and
+    subprocess.TimeoutExpired where it has to be killed.
+
+    Other threads may fork while it runs, but not while it is started: their child would keep the writing ends of its pipes,
+    which are closed here alone, and what is read from them would not end before the child does."""
     with unforked():
         process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
+            command, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, text=True, errors="replace"
         )
     with process:
         try:
             with forks_allowed():
                 output, errors = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
         finally:
             process.kill()  # nothing where it has come to its end
     return subprocess.CompletedProcess(command, process.returncode, output, errors)

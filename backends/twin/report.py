@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
+from uol.backends.toolchain.running import run_to_end
 from uol.backends.twin.cache import Built
 from uol.backends.twin.record import Finding, Job
 from uol.backends.twin.reuse import Refill
@@ -96,7 +96,7 @@ def resolve(pcs: set[int], built: Built) -> dict[int, int]:
     # One byte back: a return address belongs to the instruction after the call.
     command = ["addr2line", "-e", str(built.executable), "-a", "-i", *(hex(pc - 1) for pc in ordered)]
     try:
-        output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        output = run_to_end(command).stdout
     except FileNotFoundError:
         return dict.fromkeys(ordered, 0)
     chains: list[list[str]] = []

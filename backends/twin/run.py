@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uol.backends.toolchain.running import run_to_end
 from uol.backends.twin import cache, folders
 from uol.backends.twin.arrays import element_type, place
 from uol.backends.twin.build import Order, build_modules, order
@@ -166,14 +167,12 @@ def named_counts(counts: Mapping[str, int], job: Job) -> dict[str, int]:
 def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:
     """Exit status (None: it had to be killed) and output of a process."""
     try:
-        result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s, check=False
-        )
+        result = run_to_end(command, timeout_s=timeout_s, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     except OSError as error:
         raise NotStarted from error
     except subprocess.TimeoutExpired as expired:
         return None, (expired.stdout or b"").decode(errors="replace")
-    return result.returncode, result.stdout.decode(errors="replace")
+    return result.returncode, result.stdout
 
 
 def death(status: int | None, log: str) -> Finding:
