@@ -35,6 +35,7 @@ from uol.conformance.gradients.cases import compare_with_autograd, fitting, grad
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program, Tensor
+from uol.ir.program.rounding import round_to
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
@@ -262,7 +263,8 @@ def _by_autograd(
     rounding of stored results does; and then with what autograd loses in float64."""
     yield independent, 0.0
     moved = moved_by_storage(prepared.case, forward, prepared.program, prepared.values, prepared.scalars)
-    stored = {name: cotangent + moved[name] for name, cotangent in independent.items()}
+    types = {t.name: t.dtype for t in prepared.program.by_role("out")}  # of the golden values that `moved` is between
+    stored = {name: round_to(cotangent, types[name]) + moved[name] for name, cotangent in independent.items()}
     yield stored, 0.0
     yield stored, truth.lost_by_reference(prepared)
 

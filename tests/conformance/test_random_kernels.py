@@ -109,6 +109,13 @@ def test_a_wrong_text_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
 GUARDED = "op {name}(x: f32[N], w: f32[N]) -> (y: f32[N]) {{ y[n] = sum[r < 2]((x[n + r] else 0) * w[n]) }}"
 
 
+def test_a_gradient_that_stored_results_leave_nothing_of_is_right() -> None:
+    """bf16 keeps tanh(6) as 1: of 1 - y*y nothing is left, where autograd has digits that no bf16 holds."""
+    body = "y[i] = T(tanh(6 + acc(b[i]) * acc(b[i])))"
+    text = text_of(f"op tanh_near_1(b: T[N]) -> (y: T[N]) for T in (f32, bf16) {{\n  {body}\n}}", "T=bf16", N=6)
+    assert [run.state for run in run_texts([text], CPU)] == ["right", "right"]
+
+
 def test_what_the_language_leaves_open_gets_finite_inputs() -> None:
     """A product that is summed and has a factor of 0 by `else 0` may be left out, though the other is NaN."""
     text = text_of(GUARDED.format(name="guarded_product"), dtype="", inputs="lone", N=4)
