@@ -31,11 +31,10 @@ from uol.conformance.cases.recent import Recent
 from uol.conformance.cases.refusals import refused
 from uol.conformance.cases.truth import Truth, subject
 from uol.conformance.cases.verdict import Case, Status, Verdict
-from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs, moved_by_storage
+from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs, with_stored_results
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program, Tensor
-from uol.ir.program.rounding import round_to
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
@@ -262,9 +261,8 @@ def _by_autograd(
     """Autograd's cotangents, each with an error of autograd's own: as they are; where that does not fit, moved by what the
     rounding of stored results does; and then with what autograd loses in float64."""
     yield independent, 0.0
-    moved = moved_by_storage(prepared.case, forward, prepared.program, prepared.values, prepared.scalars)
-    types = {t.name: t.dtype for t in prepared.program.by_role("out")}  # of the golden values that `moved` is between
-    stored = {name: round_to(cotangent, types[name]) + moved[name] for name, cotangent in independent.items()}
+    case, program = prepared.case, prepared.program
+    stored = with_stored_results(independent, case, forward, program, prepared.values, prepared.scalars)
     yield stored, 0.0
     yield stored, truth.lost_by_reference(prepared)
 

@@ -79,18 +79,28 @@ def _forward_run(case: Case, forward: Op) -> tuple[Program, dict[str, Array], Ma
     return first, inputs, interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
 
 
-def moved_by_storage(
-    case: Case, forward: Op, program: Program, values: Mapping[str, Array], scalars: Mapping[str, float | int]
+def with_stored_results(
+    cotangents: Mapping[str, Array],
+    case: Case,
+    forward: Op,
+    program: Program,
+    values: Mapping[str, Array],
+    scalars: Mapping[str, float | int],
 ) -> dict[str, Array]:
-    """What the forward's results, by being rounded to their types, move each golden cotangent by. A gradient reads them so,
-    where autograd in float64 rounds none: 1 - y*y has few digits of a y near 1."""
+    """Autograd's cotangents, moved by what the forward's results, by being rounded to their types, move the golden ones by. A
+    gradient reads them so, where autograd in float64 rounds none: 1 - y*y has few digits of a y near 1. The golden cotangents
+    may be rounded to their own type: where that is all they differ in from autograd's, the moved ones are golden ones."""
     _, _, exact = _forward_run(case, forward)
     kept = {name: np.broadcast_to(exact[name], v.shape) if name in exact else v for name, v in values.items()}
     owed = contract("any target")  # of which golden values are the same; and enclosing takes inputs as they are
     stored, whole = (enclose(program, each, scalars, owed).results for each in (values, kept))
-    with np.errstate(invalid="ignore"):
-        moved = {name: stored[name].value - whole[name].value for name in stored}
-    return {name: np.where(np.isnan(by), 0.0, by) for name, by in moved.items()}
+    moved: dict[str, Array] = {}
+    for name, own in cotangents.items():
+        with np.errstate(invalid="ignore"):
+            by = stored[name].value - whole[name].value
+            is_rounded = np.abs(whole[name].value - own) <= ulp(own, program.tensors[name].dtype)
+        moved[name] = np.where(is_rounded, stored[name].value, own + np.where(np.isnan(by), 0.0, by))
+    return moved
 
 
 def admitted_by_scale(scale: float, dtype: str, inputs: Iterable[Array]) -> float:
