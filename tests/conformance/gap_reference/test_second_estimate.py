@@ -159,6 +159,53 @@ def test_what_is_given_and_wanted_crosses_memory_at_least_once(name: str) -> Non
     assert sum(map(step.bytes_of, step.groups)) >= least
 
 
+def experts_by_tensor(tokens: int) -> float:
+    """How often each kind crosses memory, forwards + backwards: the three weights, rows of F and of D, tokens, scores."""
+    rows = 4 * tokens
+    weights = (3 + 6) * 128 * 512 * 1024
+    return 2 * (weights + (4 + 9) * rows * 1024 + (2 + 3) * rows * 512 + (3 + 6) * tokens * 512 + (1 + 4) * tokens * 128)
+
+
+def pooling_by_tensor() -> float:
+    """What has a row for each token, what conv1 gives, the video, what has a row for each word, and the weights."""
+    tokens = (15 + 33) * 64 * 196 * 256
+    first, video, words = (2 + 7) * 64 * 784 * 128, 2 * 64 * 64 * 6272, (5 + 7) * 64 * 32 * 256
+    return 2 * (tokens + first + video + words + 27 * (2 * 64 * 128 + 3 * 128 * 256) + (7 * 3 + 2 * 2) * 256 * 256)
+
+
+def pictures_by_tensor() -> float:
+    """Per block: z of the inner convolutions is written, and read by the next one (2), by the epilogue that masks and sums, by
+    the weight's gradient and by the pass of the norm (3); e is written and read (2), dz is written and read twice (3). The end
+    of a block adds a' (written, read by conv1 and by its weight's gradient), the shortcut, and bits."""
+    found: float = 6 * 64 * 112**2 + 6 * 64 * 56**2 + 2 * 3 * 224**2
+    for stage, (width, blocks, side) in enumerate(second_resnet50.STAGES):
+        for block in range(blocks):
+            wide, end = side * (2 if stage and not block else 1), 4 * width * side**2
+            found += 10 * width * (wide**2 + side**2)
+            if not block:
+                found += 19 * end + (2 * 2 * width * side**2 if stage else 0)
+            else:
+                found += 8.25 * end if (stage, block) == (3, blocks - 1) else 14.125 * end
+    weights = 25_557_032 - 1000 - 2 * 26_560
+    return 2 * 256 * found + 4 * (3 * weights - 3 * 49 * 64) + 3 * 2 * 256 * (2048 + 1000)
+
+
+BY_TENSOR: Mapping[str, Callable[[], float]] = {
+    "moe 8192 tokens": lambda: experts_by_tensor(8192),
+    "moe 256 tokens": lambda: experts_by_tensor(256),
+    "cmap batch 64": pooling_by_tensor,
+    "resnet50 batch 256": pictures_by_tensor,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_bytes_of_the_groups_are_those_of_the_tensors(name: str) -> None:
+    """All but indices, statistics and other vectors, which are less than two thousandths."""
+    moved = sum(map(CASES[name].fused.bytes_of, CASES[name].fused.groups))
+    large = BY_TENSOR[name]()
+    assert large < moved < 1.002 * large
+
+
 def test_the_time_of_a_group_is_the_longer_of_two_and_a_launch() -> None:
     device = Device(1000, {"f16": 100}, 2)
     assert device.milliseconds(5e9, 100e9, "f16") == pytest.approx(5.002)
