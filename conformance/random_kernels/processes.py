@@ -21,7 +21,7 @@ from uol.conformance.random_texts.kernel_texts import KernelText
 TOGETHER = 8
 """Texts whose kernels are compiled together: some 80 kernels for the twins, in six runs of a compiler."""
 PER_PROCESS = 8
-"""Batches that a process runs before another takes its place: what compilers and kernels leave behind goes with it."""
+"""Batches of a process, about, before another takes its place: what compilers and kernels leave behind goes with it."""
 
 Batch = tuple[int, ...]
 Found = list[tuple[KernelText, list[Run]]]
@@ -45,8 +45,11 @@ def run_numbers(numbers: Sequence[int], where: Where, jobs: int, until: float = 
         return
     while pending and perf_counter() < until:
         suspects: list[Batch] = []
-        with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=PER_PROCESS) as pool:
-            yield from _until_one_dies(pool, pending, suspects, where, jobs, until)
+        # in the place of `max_tasks_per_child`, with which a pool of Python 3.11 goes on with one process less (gh-115634)
+        round_ = deque(pending.popleft() for _ in range(min(len(pending), jobs * PER_PROCESS)))
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            yield from _until_one_dies(pool, round_, suspects, where, jobs, until)
+        pending.extendleft(reversed(round_))
         for batch in suspects:
             yield _alone(batch, where)
 
