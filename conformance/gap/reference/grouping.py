@@ -55,7 +55,7 @@ class Rates:
     launch: float
 
 
-TIE = 1e-6
+TIE = 1e-4
 """Of the time that bytes take: what they cost where they take none, hidden behind operations."""
 LEAST_BYTES = Rates(1e12, float("inf"), 1e-15)
 """By which the cheapest grouping has the least bytes, and of those the fewest groups."""

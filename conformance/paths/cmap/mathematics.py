@@ -37,119 +37,153 @@ class Convolved:
 def mathematics(dims: Mapping[str, int], width: float) -> Graph:
     """Forward, and backward from y to every parameter; the video and the words need none."""
     graph = Graph(width)
-    n, d = dims["N"], dims["D"]
-    length = dims["T"] // 2 * (dims["Y"] // 4) * (dims["X"] // 4)
-    tokens, vectors, of_token, one = axes(N=n, Q=length, D=d), axes(N=n, D=d), axes(N=n, Q=length), axes(D=d)
-    words, read, there = axes(N=n, L=dims["L"], E=dims["E"]), axes(N=n, L=dims["L"], D=d), axes(N=n, L=dims["L"])
-    r, w = n * length, n * dims["L"]
-    square, wide = axes(O=d, D=d), axes(O=d, E=dims["E"])
-    scores = 2 * r * dims["L"] * d
-
-    video = graph.given("video", axes(N=n, T=dims["T"], Y=dims["Y"], X=dims["X"], C=dims["C"]))
-    text, mask = graph.given("text", words), graph.given("there", there, BIT)
-    project, query, out, p_key, p_value, p_out, p_query = (
-        graph.given(name, square)
-        for name in ("project", "query", "out", "pooling key", "pooling value", "pooling out", "pooling query")
-    )
-    key, value = graph.given("key", wide), graph.given("value", wide)
-    b_project, b_query, b_value, bp_value, bp_query, seed = (
-        graph.given(name, one) for name in ("b project", "b query", "b value", "b pooling value", "b pooling query", "seed")
-    )
-    norm, p_norm = (graph.given(name, one, 2 * width) for name in ("norm", "pooling norm"))  # scale and shift
-
-    first = _convolved(graph, "convolution 1", dims, video, dims["S"], (2, 2, 2))
-    second = _convolved(graph, "convolution 2", dims, first.y, d, (1, 2, 2))
-
-    graph.at("forward", "projections of tokens")
-    tp = graph.product("projected", tokens, (second.y, project), ("D",), 2 * r * d * d)
-    t = graph.elements("t", tokens, tp, b_project)
-    qp = graph.product("q product", tokens, (t, query), ("D",), 2 * r * d * d)
-    q = graph.elements("q", tokens, qp, b_query)
-
-    graph.at("forward", "projections of words")
-    k = graph.product("k", read, (text, key), ("E",), 2 * w * d * dims["E"])
-    vp = graph.product("v product", read, (text, value), ("E",), 2 * w * d * dims["E"])
-    v = graph.elements("v", read, vp, b_value)
-
-    graph.at("forward", "attention")
-    o = graph.product("o", tokens, (q, k, v, mask), ("L",), 2 * scores, "attention")
-
-    graph.at("forward", "projections of tokens")
-    ou = graph.product("out product", tokens, (o, out), ("D",), 2 * r * d * d)
-    s = graph.elements("residual", tokens, ou, t)
-    of_s = graph.rows("statistics of the residual", of_token, s, width=2 * F32)
-    a = graph.elements("a", tokens, s, of_s, norm)
-    pk = graph.product("pooling keys", tokens, (a, p_key), ("D",), 2 * r * d * d)
-    pvp = graph.product("pooling values product", tokens, (a, p_value), ("D",), 2 * r * d * d)
-    pv = graph.elements("pooling values", tokens, pvp, bp_value)
-
-    graph.at("forward", "pooling")
-    q0p = graph.product("seed's query product", one, (seed, p_query), ("D",), 2 * d * d)
-    q0 = graph.elements("seed's query", one, q0p, bp_query)
-    po = graph.product("pooled", vectors, (q0, pk, pv), ("Q",), 4 * r * d, "pooling attention")
-    pu = graph.product("pooling out product", vectors, (po, p_out), ("D",), 2 * n * d * d)
-    ps = graph.elements("pooling residual", vectors, pu, seed)
-    of_ps = graph.rows("statistics of the pooling residual", axes(N=n), ps, width=2 * F32)
-    y = graph.elements("y", vectors, ps, of_ps, p_norm)
-    graph.result(y)
-
-    graph.at("backward", "pooling: gradient")
-    dy = graph.given("dy", vectors)
-    dps = graph.elements("gradient of the pooling residual", vectors, dy, ps, of_ps, p_norm)
-    d_p_norm = graph.total("gradient of the pooling norm", one, dy, ps, of_ps, width=2 * width)
-    d_p_out = graph.product("gradient of pooling out", square, (po, dps), ("N",), 2 * n * d * d)
-    dpo = graph.product("gradient of pooled", vectors, (dps, p_out), ("D",), 2 * n * d * d)
-    asked = (q0, pk, pv, dpo)
-    dpk = graph.product("gradient of pooling keys", tokens, asked, ("Q",), 4 * r * d, "pooling attention: gradient")
-    dpv = graph.product("gradient of pooling values", tokens, asked, ("Q",), 4 * r * d, "pooling attention: gradient")
-    dq0 = graph.product("gradient of the seed's query", one, asked, ("Q",), 2 * r * d, "pooling attention: gradient")
-    d_bp_value = graph.total("gradient of b pooling value", one, dpv, width=width)
-    d_p_query = graph.product("gradient of pooling query", square, (seed, dq0), (), 2 * d * d)
-    by_query = graph.product("gradient of the seed by its query", one, (dq0, p_query), ("O",), 2 * d * d)
-    by_sum = graph.total("gradient of the seed by the residual", one, dps, width=width)
-    d_seed = graph.elements("gradient of the seed", one, by_query, by_sum)
-
-    graph.at("backward", "projections of tokens: gradient")
-    d_p_key = graph.product("gradient of pooling key", square, (a, dpk), ("N", "Q"), 2 * r * d * d)
-    d_p_value = graph.product("gradient of pooling value", square, (a, dpv), ("N", "Q"), 2 * r * d * d)
-    by_k = graph.product("gradient of a by keys", tokens, (dpk, p_key), ("O",), 2 * r * d * d)
-    by_v = graph.product("gradient of a by values", tokens, (dpv, p_value), ("O",), 2 * r * d * d)
-    da = graph.elements("gradient of a", tokens, by_k, by_v)
-    of_da = graph.rows("sums of the norm's gradient", of_token, da, s, of_s, norm, width=2 * F32)
-    ds = graph.elements("gradient of the residual", tokens, da, s, of_s, of_da, norm)
-    d_norm = graph.total("gradient of the norm", one, da, s, of_s, width=2 * width)
-    d_out = graph.product("gradient of out", square, (o, ds), ("N", "Q"), 2 * r * d * d)
-    do = graph.product("gradient of o", tokens, (ds, out), ("O",), 2 * r * d * d)
-
-    graph.at("backward", "attention: gradient")
-    given = (q, k, v, mask, do)  # the scores are made again, and with them all that is a function of a row of them
-    dq = graph.product("gradient of q", tokens, given, ("L",), 3 * scores, "attention: gradient")
-    dk = graph.product("gradient of k", read, given, ("L",), scores, "attention: gradient")
-    dv = graph.product("gradient of v", read, given, ("L",), scores, "attention: gradient")
-    d_b_query = graph.total("gradient of b query", one, dq, width=width)
-    d_b_value = graph.total("gradient of b value", one, dv, width=width)
-
-    graph.at("backward", "projections of words: gradient")
-    d_key = graph.product("gradient of key", wide, (text, dk), ("N", "L"), 2 * w * d * dims["E"])
-    d_value = graph.product("gradient of value", wide, (text, dv), ("N", "L"), 2 * w * d * dims["E"])
-
-    graph.at("backward", "projections of tokens: gradient")
-    d_query = graph.product("gradient of query", square, (t, dq), ("N", "Q"), 2 * r * d * d)
-    by_q = graph.product("gradient of t by queries", tokens, (dq, query), ("O",), 2 * r * d * d)
-    dt = graph.elements("gradient of t", tokens, by_q, ds)
-    d_b_project = graph.total("gradient of b project", one, dt, width=width)
-    d_project = graph.product("gradient of project", square, (second.y, dt), ("N", "Q"), 2 * r * d * d)
-    df = graph.product("gradient of features", second.z.axes, (dt, project), ("O",), 2 * r * d * d)
-    graph.result(d_p_norm, d_p_out, d_bp_value, dq0, d_p_query, d_seed, d_p_key, d_p_value, d_norm, d_out, d_b_query, d_b_value)
-    graph.result(d_key, d_value, d_query, d_b_project, d_project)
-
-    d_first = _gradient(graph, second, df, dims)
-    graph.at("backward", "convolution 2: gradient")
-    by_first = graph.product(
-        "gradient of the first features", first.z.axes, (d_first, second.weight), ("C2", "taps"), second.operations
-    )
-    _gradient(graph, first, by_first, dims)
+    alignment = _Alignment(graph, dims)
+    pooling = _Pooling(graph, dims, alignment.a)
+    alignment.differentiate(*pooling.differentiate())
     return graph
+
+
+class _Alignment:
+    """The tokens of the video, what they read from the words, and the norm: `a`."""
+
+    def __init__(self, graph: Graph, dims: Mapping[str, int]) -> None:
+        self.graph, self.dims = graph, dims
+        n, d, length, e = dims["N"], dims["D"], tokens_of(dims), dims["E"]
+        self.tokens, self.words, self.one = axes(N=n, Q=length, D=d), axes(N=n, L=dims["L"], D=d), axes(D=d)
+        self.square, self.wide, self.of_token = axes(O=d, D=d), axes(O=d, E=e), axes(N=n, Q=length)
+        self.dense, self.of_words = 2 * n * length * d * d, 2 * n * dims["L"] * d * e
+        self.scores = 2 * n * length * dims["L"] * d
+        self.norm = graph.given("norm", self.one, 2 * graph.width)  # scale and shift
+        self.text = graph.given("text", axes(N=n, L=dims["L"], E=e))
+        self.there = graph.given("words that are there", axes(N=n, L=dims["L"]), BIT)
+        video = graph.given("video", axes(N=n, T=dims["T"], Y=dims["Y"], X=dims["X"], C=dims["C"]))
+        self.first = _convolved(graph, "convolution 1", dims, video, dims["S"], (2, 2, 2))
+        self.second = _convolved(graph, "convolution 2", dims, self.first.y, d, (1, 2, 2))
+        self._read()
+
+    def _read(self) -> None:
+        graph, tokens, words = self.graph, self.tokens, self.words
+        self.project, self.query, self.out = (graph.given(name, self.square) for name in ("project", "query", "out"))
+        key, value = graph.given("key", self.wide), graph.given("value", self.wide)
+        b_project, b_query, b_value = (graph.given(f"bias of {name}", self.one) for name in ("project", "query", "value"))
+        graph.at("forward", "projections of tokens")
+        product = graph.product("t product", tokens, (self.second.y, self.project), ("D",), self.dense)
+        self.t = graph.elements("t", tokens, product, b_project)
+        product = graph.product("q product", tokens, (self.t, self.query), ("D",), self.dense)
+        self.q = graph.elements("q", tokens, product, b_query)
+        graph.at("forward", "projections of words")
+        self.k = graph.product("k", words, (self.text, key), ("E",), self.of_words)
+        product = graph.product("v product", words, (self.text, value), ("E",), self.of_words)
+        self.v = graph.elements("v", words, product, b_value)
+        graph.at("forward", "attention")
+        self.o = graph.product("o", tokens, (self.q, self.k, self.v, self.there), ("L",), 2 * self.scores)
+        graph.at("forward", "projections of tokens")
+        product = graph.product("out product", tokens, (self.o, self.out), ("D",), self.dense)
+        self.s = graph.elements("residual", tokens, product, self.t)
+        self.of_s = graph.rows("statistics of the residual", self.of_token, self.s, width=2 * F32)
+        self.a = graph.elements("a", tokens, self.s, self.of_s, self.norm)
+
+    def differentiate(self, dks: Tensor, dvs: Tensor, key: Tensor, value: Tensor) -> None:
+        """From the gradients of the pooling's keys and values, which these weights made of `a`."""
+        graph, tokens = self.graph, self.tokens
+        graph.at("backward", "projections of tokens: gradient")
+        by_keys = graph.product("gradient of a by keys", tokens, (dks, key), ("O",), self.dense)
+        by_values = graph.product("gradient of a by values", tokens, (dvs, value), ("O",), self.dense)
+        da = graph.elements("gradient of a", tokens, by_keys, by_values)
+        sums = graph.rows("sums of the norm's gradient", self.of_token, da, self.s, self.of_s, self.norm, width=2 * F32)
+        ds = graph.elements("gradient of the residual", tokens, da, self.s, self.of_s, sums, self.norm)
+        graph.result(graph.total("gradient of norm", self.one, da, self.s, self.of_s, width=2 * graph.width))
+        graph.result(graph.product("gradient of out", self.square, (self.o, ds), ("N", "Q"), self.dense))
+        do = graph.product("gradient of o", tokens, (ds, self.out), ("O",), self.dense)
+        dq = self._attention_gradient(do)
+        graph.at("backward", "projections of tokens: gradient")
+        graph.result(graph.product("gradient of query", self.square, (self.t, dq), ("N", "Q"), self.dense))
+        by_queries = graph.product("gradient of t by queries", tokens, (dq, self.query), ("O",), self.dense)
+        dt = graph.elements("gradient of t", tokens, by_queries, ds)
+        graph.result(graph.total("gradient of the bias of project", self.one, dt, width=graph.width))
+        graph.result(graph.product("gradient of project", self.square, (self.second.y, dt), ("N", "Q"), self.dense))
+        dy = graph.product("gradient of features", self.second.z.axes, (dt, self.project), ("O",), self.dense)
+        self._stem_gradient(dy)
+
+    def _attention_gradient(self, do: Tensor) -> Tensor:
+        """The scores are made again, and with them all that is a function of a row of them: five products."""
+        graph, unit = self.graph, "attention: gradient"
+        graph.at("backward", unit)
+        given = (self.q, self.k, self.v, self.there, do)
+        dq = graph.product("gradient of q", self.tokens, given, ("L",), 3 * self.scores, unit)
+        dk = graph.product("gradient of k", self.words, given, ("L",), self.scores, unit)
+        dv = graph.product("gradient of v", self.words, given, ("L",), self.scores, unit)
+        for name, of in (("query", dq), ("value", dv)):
+            graph.result(graph.total(f"gradient of the bias of {name}", self.one, of, width=graph.width))
+        graph.at("backward", "projections of words: gradient")
+        for name, of in (("key", dk), ("value", dv)):
+            graph.result(graph.product(f"gradient of {name}", self.wide, (self.text, of), ("N", "L"), self.of_words))
+        return dq
+
+    def _stem_gradient(self, dy: Tensor) -> None:
+        graph, first, second = self.graph, self.first, self.second
+        dz = _gradient(graph, second, dy)
+        graph.at("backward", "convolution 2: gradient")
+        operands = (dz, second.weight)
+        by_first = graph.product("gradient of the first features", first.z.axes, operands, ("C2", "taps"), second.operations)
+        _gradient(graph, first, by_first)
+
+
+class _Pooling:
+    """The seed asks the tokens: `y`."""
+
+    def __init__(self, graph: Graph, dims: Mapping[str, int], a: Tensor) -> None:
+        self.graph, self.a = graph, a
+        n, d, length = dims["N"], dims["D"], tokens_of(dims)
+        self.tokens, self.vectors, self.one, self.square = a.axes, axes(N=n, D=d), axes(D=d), axes(O=d, D=d)
+        self.dense, self.of_vectors, self.scores = 2 * n * length * d * d, 2 * n * d * d, 2 * n * length * d
+        self.of_seed = 2 * d * d
+        self.key, self.value, self.out, self.query = (
+            graph.given(f"pooling {name}", self.square) for name in ("key", "value", "out", "query")
+        )
+        b_value, b_query = (graph.given(f"bias of pooling {name}", self.one) for name in ("value", "query"))
+        self.seed = graph.given("seed", self.one)
+        self.norm = graph.given("pooling norm", self.one, 2 * graph.width)
+        graph.at("forward", "projections of tokens")
+        self.ks = graph.product("pooling keys", self.tokens, (a, self.key), ("D",), self.dense)
+        product = graph.product("pooling values product", self.tokens, (a, self.value), ("D",), self.dense)
+        self.vs = graph.elements("pooling values", self.tokens, product, b_value)
+        graph.at("forward", "pooling")
+        product = graph.product("seed's query product", self.one, (self.seed, self.query), ("D",), self.of_seed)
+        self.q = graph.elements("seed's query", self.one, product, b_query)
+        self.o = graph.product("pooled", self.vectors, (self.q, self.ks, self.vs), ("Q",), 2 * self.scores)
+        product = graph.product("pooling out product", self.vectors, (self.o, self.out), ("D",), self.of_vectors)
+        self.s = graph.elements("pooling residual", self.vectors, product, self.seed)
+        self.of_s = graph.rows("statistics of the pooling residual", axes(N=n), self.s, width=2 * F32)
+        graph.result(graph.elements("y", self.vectors, self.s, self.of_s, self.norm))
+
+    def differentiate(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The gradients of keys and values, and the weights that made them of `a`."""
+        graph, unit = self.graph, "pooling: gradient"
+        graph.at("backward", unit)
+        dy = graph.given("dy", self.vectors)
+        ds = graph.elements("gradient of the pooling residual", self.vectors, dy, self.s, self.of_s, self.norm)
+        graph.result(graph.total("gradient of pooling norm", self.one, dy, self.s, self.of_s, width=2 * graph.width))
+        graph.result(graph.product("gradient of pooling out", self.square, (self.o, ds), ("N",), self.of_vectors))
+        do = graph.product("gradient of pooled", self.vectors, (ds, self.out), ("D",), self.of_vectors)
+        given = (self.q, self.ks, self.vs, do)
+        dks = graph.product("gradient of pooling keys", self.tokens, given, ("Q",), 2 * self.scores, unit)
+        dvs = graph.product("gradient of pooling values", self.tokens, given, ("Q",), 2 * self.scores, unit)
+        dq = graph.product("gradient of the seed's query", self.one, given, ("Q",), self.scores, unit)
+        graph.result(dq, graph.total("gradient of the bias of pooling value", self.one, dvs, width=graph.width))
+        graph.result(graph.product("gradient of pooling query", self.square, (self.seed, dq), (), self.of_seed))
+        by_query = graph.product("gradient of the seed by its query", self.one, (dq, self.query), ("O",), self.of_seed)
+        by_sum = graph.total("gradient of the seed by the residual", self.one, ds, width=graph.width)
+        graph.result(graph.elements("gradient of the seed", self.one, by_query, by_sum))
+        graph.at("backward", "projections of tokens: gradient")
+        for name, of in (("key", dks), ("value", dvs)):
+            graph.result(graph.product(f"gradient of pooling {name}", self.square, (self.a, of), ("N", "Q"), self.dense))
+        return dks, dvs, self.key, self.value
+
+
+def tokens_of(dims: Mapping[str, int]) -> int:
+    """Of a clip."""
+    return dims["T"] // 2 * (dims["Y"] // 4) * (dims["X"] // 4)
 
 
 def _convolved(
@@ -168,7 +202,7 @@ def _convolved(
     return Convolved(name, x, weight, affine, z, statistics, y)
 
 
-def _gradient(graph: Graph, of: Convolved, dy: Tensor, dims: Mapping[str, int]) -> Tensor:
+def _gradient(graph: Graph, of: Convolved, dy: Tensor) -> Tensor:
     """The gradient of a convolution's result from that of what follows it, and its parameters'."""
     graph.at("backward", f"{of.name}: gradient")
     z, statistics, affine = of.z, of.statistics, of.affine
