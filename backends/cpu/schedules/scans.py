@@ -16,6 +16,7 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.extents import greatest
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.folds import State, is_positional
 from uol.backends.cpu.expressions.lane_values import LaneValues
@@ -116,7 +117,8 @@ def _row(frame: Frame, spec: Scan, lanes: int, scope: Scope) -> None:
     for state in states.values():
         state.clear(code, index(0))
     last = length - index(1)
-    _Neighbours(frame, spec, lanes, states).run(scope, index(0), last if spec.exclusive else length)
+    counted = greatest(last, 0) if spec.exclusive else length  # of an empty row `last` is -1, which leaves lanes - 1 over
+    _Neighbours(frame, spec, lanes, states).run(scope, index(0), index(counted))
     if spec.exclusive:
         with code.when(last >= index(0)):
             advance_at(frame, spec, states, index(0), scope, (last, False))

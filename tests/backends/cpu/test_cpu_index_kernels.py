@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cpu_cases import as_numbers, graph_of, module_of, program_of, require_close, run_compiled, runner
+from forked_child import forked, status_of
 from turns import by_turns
 
 import uol
@@ -163,6 +164,25 @@ def test_dims_may_be_arguments(name: str, sizes: tuple[int, int]) -> None:
     for found in (oracle.run(graph, inputs), run_compiled(graph, inputs, dims=dims)):
         for key, values in found.items():
             np.testing.assert_allclose(values, golden[key], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_a_vector_of_neighbours_does_not_begin_in_an_empty_row(bound: str) -> None:
+    """Of no elements, all but the last are none, not -1. In children: what is written beside memory may end them."""
+    text = f"op f(x: f32[N, M]) -> (y: f32[N, M]) {{ y[n, i] = sum[{bound}](x[n, j]) + x[n, i] }}"
+    graph = graph_of(program_of(text, types={}))
+    assert "positions in a vector" in module_of(graph).kernels[0].schedule.describe()
+    run = runner(graph)
+    for shape in ((2, 0), (0, 3), (2, 1), (1, 40)):
+        x = np.arange(float(np.prod(shape)), dtype=np.float32).reshape(shape)
+        j, i = np.indices((shape[1], shape[1]))
+        wanted = x @ {"j <= i": j <= i, "j < i": j < i, "j >= i": j >= i, "j > i": j > i}[bound] + x
+        dims = dict(zip("NM", shape, strict=True))
+
+        def is_right(x: np.ndarray = x, dims: Mapping[str, int] = dims, wanted: np.ndarray = wanted) -> bool:
+            return np.array_equal(run({"x": x}, dims=dims)["y"], wanted)
+
+        assert status_of(forked(is_right)) == 0
 
 
 def test_a_scan_of_a_scan_is_one_pass() -> None:
