@@ -2,7 +2,7 @@
 
 Rules of the language that PyTorch's functions do not have by themselves: `max` and `min` of a value and a constant give no
 cotangent where both are equal (PyTorch's rule, a half to each, holds between two values); integers wrap; `/` and `%` of
-integers floor, and are 0 for a divisor of 0; a cast to a narrow type rounds, and its cotangent passes.
+integers floor, and are 0 for a divisor of 0; a cast to a narrow type rounds, and so does its cotangent, which has that type.
 """
 
 from __future__ import annotations

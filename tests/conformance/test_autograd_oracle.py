@@ -9,7 +9,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from turns import by_turns
 
-from uol.conformance.autograd.dtypes import cast
+from uol.conformance.autograd.dtypes import NARROW, cast
 from uol.conformance.autograd.oracle import Gradients, evaluate, gradients, gradients_of
 from uol.conformance.gradients.trial import difference, drawn
 from uol.conformance.library_gradients import LibraryCase, differentiable, points
@@ -148,3 +148,19 @@ def test_a_cast_of_what_is_not_finite_keeps_value_and_cotangent(dtype: str, larg
     (cotangent,) = torch.autograd.grad(rounded.sum(), given)
     has_infinity = dtype != "f8e4m3"
     assert cotangent.tolist() == [has_infinity, has_infinity, has_infinity, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_the_cotangent_of_a_cast_has_its_type_as_pytorchs_has(dtype: str) -> None:
+    x, w = (torch.randn(99, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    x, w = x.float().double().requires_grad_(), w.float().double()  # PyTorch rounds a float64 twice
+    (found,) = torch.autograd.grad(cast(x, dtype), x, w)
+    (owed,) = torch.autograd.grad(x.to(NARROW[dtype]).double(), x, w)
+    assert torch.equal(found, owed) and not torch.equal(found, w)
+
+
+def test_the_cotangent_of_a_cast_is_rounded_once_for_all_uses() -> None:
+    x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    value = cast(x, "f8e4m3")
+    (found,) = torch.autograd.grad(1.05 * value + 1.05 * value + 1.05 * value, x)
+    assert found.tolist() == [3.25]  # of 3.15; each alone would be 1
