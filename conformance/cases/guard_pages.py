@@ -44,14 +44,12 @@ class Fenced:
 def fenced(array: Array, trap: bool = False) -> Fenced:
     """A copy of the array, elements between its strides included."""
     flat = _memory_of(array)
-    if not flat.size and not trap:
-        return Fenced(array, ())
     before = WIDTH if not trap else WIDTH + -flat.nbytes % WIDTH
     memory = _trapped(before + flat.nbytes) if trap else np.empty(before + flat.nbytes + WIDTH, np.uint8)
     memory[:] = PATTERN
     own = memory[before : before + flat.nbytes].view(flat.dtype)
     own[:] = flat
-    if not flat.size:  # at the page that nobody may touch: a slice of nothing would be where its memory begins
+    if not flat.size:  # between the fences: a slice of nothing would be where its memory begins
         return Fenced(np.ndarray(array.shape, array.dtype, memory, before), (memory,))
     view = np.lib.stride_tricks.as_strided(own, array.shape, array.strides)
     return Fenced(view, (memory[:before], memory[before + flat.nbytes :]))

@@ -36,16 +36,22 @@ def test_a_write_beside_a_buffer_is_a_finding(place: int) -> None:
     assert found == ("wild-write: beside y",)
 
 
+@pytest.mark.parametrize("place", [-1, 0])
+def test_a_write_beside_no_elements_is_a_finding(place: int) -> None:
+    assert planted(lambda x, y: y.__setitem__(place, 0), 0) == ("wild-write: beside y",)
+    assert planted(lambda x, y: x.__setitem__(place, 0), 0) == ("wild-write: beside x",)
+
+
 def test_a_write_into_an_input_is_a_finding() -> None:
     assert planted(lambda x, y: x.__setitem__(2, 5)) == ("wild-write: into the input x",)
     assert planted(lambda x, y: x.__setitem__(8, 5)) == ("wild-write: beside x",)
     assert planted(lambda x, y: None) == ()
 
 
-def planted(fault: Any) -> tuple[str, ...]:
-    """The findings of a relu on eight elements that does one thing more."""
-    right = uol.compile("relu", dims={"S": (8,)})
-    around = (WIDTH // 4) * 2 + 8
+def planted(fault: Any, count: int = 8) -> tuple[str, ...]:
+    """The findings of a relu on a few elements that does one thing more."""
+    right = uol.compile("relu", dims={"S": (count,)})
+    around = (WIDTH // 4) * 2 + count
 
     class Wide:
         """The memory around a buffer, by the index of an element."""
@@ -65,8 +71,8 @@ def planted(fault: Any) -> tuple[str, ...]:
     wrong = SimpleNamespace(
         module=right.module, inputs=right.inputs, request=right.request, scalars=right.scalars, loaded=loaded
     )
-    results, findings = run_fenced(cast(Compiled, wrong), {"x": np.ones(8, np.float32)})
-    assert results["y"].shape == (8,)
+    results, findings = run_fenced(cast(Compiled, wrong), {"x": np.ones(count, np.float32)})
+    assert results["y"].shape == (count,)
     return findings
 
 
