@@ -15,7 +15,6 @@ import second_cmap
 import second_moe
 import second_resnet50
 import torch
-import torchvision
 from second_counting import Group, Step, flaws
 from second_estimate import Case, Device, as_data, cases, groups_of, main
 from torch import Tensor, nn
@@ -48,6 +47,8 @@ def operations(step: Step) -> tuple[float, float]:
 
 def picture_network() -> tuple[int, int]:
     """ResNet-50 of torchvision, on the batch of the path."""
+    import torchvision  # seconds, which every process that collects tests would wait for
+
     network = torchvision.models.resnet50().to("meta")
     return counted(lambda: network(torch.empty(second_resnet50.BATCH, 3, 224, 224, device="meta")))
 
