@@ -93,11 +93,15 @@ def columns_side_by_side(spec: Reduce | Scan) -> int:
 
 
 def rows_side_by_side(spec: Reduce | Scan) -> int:
-    """Rows that one access may have: of one pass, before which nothing of them is stored, and after which all is known."""
+    """Rows that one access may have: of one pass, before which nothing of them is stored, and after which all is known; and
+    whose columns end together."""
     tidy = without_unit_axes(spec)
     if isinstance(tidy, Scan) or not tidy.rows:
         return 1
-    found = passes_of(until_end(tidy)[0])
+    bare, end = until_end(tidy)
+    if end is not None and tidy.rows[-1].name in variables(end.count):
+        return 1
+    found = passes_of(bare)
     if len(found.passes) != 1 or not all(isinstance(step, Let) for step in found.before):
         return 1
     if not all(isinstance(step, Fold) and not step.where for step in found.passes[0].elements):

@@ -96,3 +96,14 @@ def test_rows_of_any_length_that_end_where_each_says(target: str) -> None:
     for instance in samples_for_every_kernel(kernel, 3):
         trial = try_compiled(kernel, in_twin=True, instance=instance)
         assert trial.passed, str(trial)
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize(("end", "is_side_by_side"), [("r", False), ("b", True)])
+def test_rows_of_a_thread_end_together(end: str, is_side_by_side: bool, target: str) -> None:
+    """A thread that has several rows side by side goes over the columns of all of them at once."""
+    text = f"op until_{end}(x: f32[B, C, R]) -> (y: f32[B, R]) {{ y[b, r] = sum[c < {end}](x[b, c, r] else 0) }}"
+    kernel = uol.compile(uol.op(text), target, dims={"B": 4, "C": 16, "R": 4096})
+    assert ("one row a thread" not in kernel.module.kernels[0].schedule.describe()) == is_side_by_side
+    trial = try_compiled(kernel, in_twin=True)
+    assert trial.passed, str(trial)
