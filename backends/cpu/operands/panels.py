@@ -48,6 +48,9 @@ WIDEST_PANEL = 64
 SLIVER_RUN = 32
 """Elements that are copied at a step along k of an a that lies along rows, at the least: two cache lines of f32. A step reads
 another page, which the processor has to look up: once for the slivers of several tiles rather than once for those of each."""
+WIDEST_STEP = 4
+"""Elements that neighbouring columns, or steps along k, lie apart where b is copied by vectors: as many loads give one. The
+gradient of x of a transposed convolution of stride 3 took twice as long element by element."""
 LEAST_DEPTH = 256
 """Steps along k in a full block, on the processor with the smallest caches. With fewer in all, no sums wait anywhere."""
 
@@ -255,7 +258,7 @@ def lines_of(spec: Contract) -> Lines | None:
     step = ends[0][1] - ends[0][0]
     is_even = all(second - first == step for first, second, _ in ends)
     is_onward = all(first - last >= step for (_, _, last), (first, _, _) in pairwise(ends))
-    return Lines(Const(length), step) if step in (1, 2) and is_even and is_onward else None
+    return Lines(Const(length), step) if 1 <= step <= WIDEST_STEP and is_even and is_onward else None
 
 
 def _lines_of_any_length(offset: Expr, column: str, divided: Sequence[Call]) -> Lines | None:
@@ -273,4 +276,4 @@ def _lines_of_any_length(offset: Expr, column: str, divided: Sequence[Call]) -> 
     if by_axis is None or column in variables(offset):
         return None
     step, pitch = static(by_axis.factor(WITHIN)), by_axis.factor(LINE)
-    return Lines(length, step, pitch) if step in (1, 2) else None
+    return Lines(length, step, pitch) if step is not None and 1 <= step <= WIDEST_STEP else None

@@ -17,7 +17,7 @@ from uol.backends.cpu.expressions.transposes import put_vector, transposed
 from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
-from uol.backends.cpu.operands.panels import Lines, lines_of
+from uol.backends.cpu.operands.panels import WIDEST_STEP, Lines, lines_of
 from uol.backends.cpu.operands.strided_reads import every, stretched
 from uol.backends.cpu.operands.typical import typical
 from uol.backends.cpu.schedules.depth import Depth
@@ -90,7 +90,7 @@ class PanelCopy:
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return ()
-        if coefficient(the_read(spec.b).offset, last.name) in (1, 2) and typical(spec, last.extent) >= SHORTEST_RUN:
+        if 1 <= (coefficient(the_read(spec.b).offset, last.name) or 0) <= WIDEST_STEP and typical(spec, last.extent) >= SHORTEST_RUN:
             return (_ByVectors(self._transpose),)
         found = lines_of(spec)
         if found is None or (found.reached_by(lanes) or 0) > MOST_LINES:

@@ -177,6 +177,8 @@ LINES = [
     ("row-major", 1, (3, 6, 3), 4),
     ("row-major", 1, (1, 13, 2), 4),
     ("row-major", 2, (2, 7, 9), 2),
+    ("row-major", 3, (2, 7, 9), 2),
+    ("row-major", 4, (1, 5, 7), 2),
     ("three dims", 1, (2, 4, 6), 2),
 ]
 """The text, the stride, what comes out (N, H, W), and the lines of an image that eight lanes meet at the most."""
