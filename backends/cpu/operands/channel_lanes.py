@@ -7,7 +7,8 @@
     taps     a line p + r - 1 outside of the image is left out; so is, of the first and the last pixels, a tap q + s - 1
 
 The gradient of the filters is a sum over pixels, of which the cotangents are copied so that channels lie beside each other, and
-the image with its border; its rows are taps, r and s as one axis.
+the image with its border; its rows are taps, r and s as one axis. In three dims, the planes before the first and after the
+last are left out.
 
 With pixels on the lanes, each vector of pixels is copied for every tap, and serves the few channels alone; with many channels
 that copy is cheap. For results and the gradient of x nothing of the image is
@@ -17,6 +18,8 @@ copied, and no border of zeros is multiplied: of 8 x 28 x 28 pixels and
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
@@ -25,7 +28,9 @@ from uol.backends.cpu.operands.pixel_lines import MOST_ROWS, is_of_lines, is_of_
 from uol.backends.cpu.operands.source_dims import source_dims
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.specs.nodes import Contract, KernelSpec, Pack
+from uol.codegen.specs.nodes import Contract, KernelSpec, Pack, Within
+from uol.ir.program.nodes import Const
+from uol.ir.program.walk import variables
 
 FEWEST_PRODUCTS = 1 << 20
 """Multiply-adds that are worth a copy of the filters."""
@@ -43,8 +48,17 @@ def by_channels(spec: Contract) -> tuple[KernelSpec, ...] | None:
     if dims is None or found is None:
         return None
     cotangents, product = found
-    image, product = copied(product, "b", dims)
-    return (cotangents, image, _with_flat_taps(collapsed(product)))
+    image, padded = copied(product, "b", dims)
+    return (cotangents, image, _with_flat_taps(collapsed(_without_planes_of_zeros(padded, product))))
+
+
+def _without_planes_of_zeros(padded: Contract, spec: Contract) -> Contract:
+    """The product over a padded image, under those guards of the image that are the same for all taps of a tile and all pixels
+    of a line: a plane beyond the first and the last is left out."""
+    varying = {axis.name for axis in (*spec.n[-2:], spec.k[-1])}
+    kept = tuple(g for g in the_read(spec.b).guard if isinstance(g, Within) and not variables(g.value) & varying)
+    read = the_read(padded.b)
+    return replace(padded, b=replace(read, guard=kept, fill=Const(0, read.dtype))) if kept else padded
 
 
 def _with_flat_taps(spec: Contract) -> Contract:

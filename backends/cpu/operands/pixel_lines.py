@@ -69,11 +69,16 @@ def has_channels_on_lanes(spec: Contract) -> bool:
 
 
 def has_flat_taps(spec: Contract) -> bool:
-    """Is it a product over taps that are one axis, as the copies of `is_of_taps` leave it?"""
-    if len(spec.m) != 1 or not _are_few(spec.m[0]) or not spec.n or (static(spec.n[-1].extent) or MOST_ROWS + 1) > MOST_ROWS:
+    """Is it a product over taps that are one axis, as the copies of `is_of_taps` leave it? A line is there for all of them, or
+    for none."""
+    if len(spec.m) != 1 or not _are_few(spec.m[0]) or not spec.n or not spec.k:
         return False
-    read = the_read(spec.b)
-    return not read.guard and size(spec.axes) is not None and affine(read.offset, [spec.n[-1].name]) is None
+    if (static(spec.n[-1].extent) or MOST_ROWS + 1) > MOST_ROWS:
+        return False
+    read, varying = the_read(spec.b), {spec.n[-1].name, spec.k[-1].name}
+    if not all(isinstance(guard, Within) and not variables(guard.value) & varying for guard in read.guard):
+        return False
+    return size(spec.axes) is not None and affine(read.offset, [spec.n[-1].name]) is None
 
 
 def by_pixels(spec: Contract) -> Contract:

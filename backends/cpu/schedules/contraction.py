@@ -67,6 +67,9 @@ NEAR_VECTORS = 3
 """Vectors of a usual tile over such panels."""
 NEAR_LOAD, FAR_LOAD = 1.0, 1.5
 """What a vector of a panel takes, in multiply-adds, from the first level and from the second."""
+ROWS_OF_A_VECTOR = 8
+"""Pixels of a tile of one vector of channels: as many sums as are under way. 28 and 16 of them, of which LLVM spills some, took
+1.2 and 1.3 times as long as 7 and 8."""
 ROWS_OF_ANY_NUMBER = 12
 """Rows of a tile where their number is an argument, or half of them where registers are few: more would be too many for more
 sizes, and with `FEW_ROWS` at the end powers of two lack little."""
@@ -109,7 +112,8 @@ def _lines_of_channels(spec: Contract, host: Host) -> Tiles:
     channels = ceil_div(_extent(spec, "m"), lanes)
     most = NEAR_VECTORS if host.vector_registers > 16 and channels % NEAR_VECTORS == 0 else 2
     vectors = min(channels, most)
-    pieces = ceil_div(pixels, (host.vector_registers - vectors - 1) // vectors)
+    most = (host.vector_registers - vectors - 1) // vectors
+    pieces = ceil_div(pixels, min(most, ROWS_OF_A_VECTOR) if vectors == 1 else most)
     block = WIDEST_BLOCK if vectors * lanes < _extent(spec, "m") else 1
     return Tiles(ceil_div(pixels, pieces), vectors, lanes, block, host.cores > 1, channels=True)
 

@@ -90,7 +90,8 @@ class PanelCopy:
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return ()
-        if 1 <= (coefficient(the_read(spec.b).offset, last.name) or 0) <= WIDEST_STEP and typical(spec, last.extent) >= SHORTEST_RUN:
+        along = coefficient(the_read(spec.b).offset, last.name) or 0
+        if 1 <= along <= WIDEST_STEP and typical(spec, last.extent) >= SHORTEST_RUN:
             return (_ByVectors(self._transpose),)
         found = lines_of(spec)
         if found is None or (found.reached_by(lanes) or 0) > MOST_LINES:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from tvm import tirx
 
@@ -17,7 +18,7 @@ from uol.backends.cpu.expressions.transposes import put_vector, transposed, vect
 from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows, sliding_axis, the_read
-from uol.backends.cpu.operands.pixel_lines import by_pixels, line_guards, within_lines
+from uol.backends.cpu.operands.pixel_lines import by_pixels, has_flat_taps, line_guards, within_lines
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
@@ -30,7 +31,7 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Let
 from uol.codegen.specs.steps import split_lets
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Axis, Const
+from uol.ir.program.nodes import Axis, Const, Expr
 
 ZERO = index(0)
 FEW_ROWS = 4
@@ -58,6 +59,7 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
 
 def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
     """All tiles."""
+    kind = (TapTile if has_flat_taps(spec) else LineTile) if schedule.channels else Tile
     spec = by_pixels(spec) if schedule.channels else spec
     rows, columns = _sides(spec, schedule)
     if is_in_runs(spec):
@@ -69,7 +71,6 @@ def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                kind = (LineTile if the_read(spec.a).guard else ChannelTile) if schedule.channels else Tile
                 kind(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
 
 
@@ -330,10 +331,15 @@ class LineTile(ChannelTile):
         code, tap = self.frame.code, self.spec.k[-1]
         with ExitStack() as loops:
             step = loops.enter_context(code.loop(tap.name, static(tap.extent) or 1, UNROLLED))
-            point = loops.enter_context(depth.points(self.frame, scope.with_values({tap.name: step}), block))
+            self._add_tap(total, loops.enter_context(self._lines(depth, block, scope.with_values({tap.name: step}))))
+
+    @contextmanager
+    def _lines(self, depth: Depth, block: Term, scope: Scope) -> Iterator[Scope]:
+        """A loop over the lines of a block that there are."""
+        with depth.points(self.frame, scope, block) as point:
             there = [part for guard in line_guards(self.spec) for part in conditions(guard, point)]
-            loops.enter_context(code.when(conjunction(there)))
-            self._add_tap(total, point)
+            with self.frame.code.when(conjunction(there)) if there else nullcontext():
+                yield point
 
     def _add_tap(self, total: Term, point: Scope) -> None:
         """An element of a line, where the line has it, times a vector for each of its pixels."""
@@ -347,3 +353,23 @@ class LineTile(ChannelTile):
                 place = self._place(row, index(start))
                 product = tirx.Mul(tirx.Broadcast(held, lanes), vector)
                 put_vector(code, total, place, tirx.Add(vector_at(total, place, lanes), product), lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class TapTile(LineTile):
+    """A tile whose rows are taps of a filter, and whose sum goes along lines of cotangents: one for which there is no line of
+    the image is left out."""
+
+    def _add_lines(self, total: Term, depth: Depth, block: Term, scope: Scope) -> None:
+        spec, pixel = self.spec, self.spec.k[-1]
+        read = within_lines(spec)
+        with ExitStack() as loops:
+            line = loops.enter_context(self._lines(depth, block, scope))
+            step = loops.enter_context(self.frame.code.loop(pixel.name, static(pixel.extent) or 1))
+            point = line.with_values({pixel.name: step})
+            vector = vectorises(spec.b, {self.columns[0].name}, point)
+            channels = partial(self._element, spec.b, point)
+            self._add(total, point, vector, channels, lambda row: evaluate(read, self._at(point, row, ZERO)))
+
+    def _element(self, factor: Expr, point: Scope, row: Term, column: Term) -> Term:
+        return evaluate(factor, self._at(point, row, column))

@@ -13,9 +13,11 @@ from torch.nn import functional as F
 import uol
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import channel_lanes, pixel_lines
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates, primfunc
 from uol.codegen.specs.nodes import Contract, Pack
+from uol.ir.program.walk import variables
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -31,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 CASES: list[tuple[int, tuple[int, ...], tuple[int, int], int, dict[str, int], torch.dtype]] = [
     (3, (2, 3, 28), (16, 32), 3, {"pad": 1}, torch.float32),  # two tiles of a line; the gradient of x has terms in blocks
     (3, (3, 4, 9), (4, 48), 3, {"pad": 1, "stride": 2}, torch.float32),
+    (3, (5, 4, 8), (8, 16), 3, {"pad": 2, "dilation": 2}, torch.float32),  # planes that most taps lack
     (2, (5, 33), (3, 16), 5, {"pad": 2, "dilation": 2}, torch.float32),  # tiles of two heights, taps beyond the neighbours
     (2, (9, 7), (16, 16), 3, {"pad": 3}, torch.float64),  # lines and taps that no pixel has
     (1, (40,), (6, 32), 4, {"pad": 2, "groups": 2}, torch.float32),  # 16 channels of each group
@@ -82,6 +85,16 @@ def test_the_gradient_of_the_filters_is_over_taps() -> None:
     schedule = candidates(product, Host("znver4", 64, 32, 2))[0]
     assert isinstance(schedule, Tiles) and schedule.channels
     assert (schedule.rows, schedule.vectors, schedule.lanes) == (9, 2, 16)
+    assert [sorted(variables(guard.value)) for guard in the_read(product.b).guard] == [["i", "t"]]  # planes, not lines
+
+
+def test_a_tile_of_one_vector_of_channels_has_few_pixels() -> None:
+    """28 sums of a line, and as many of the blocks before, would not be in registers."""
+    sizes = {"N": 2, "C": 16, "E": 4, "H": 9, "W": 28, "O": 32, "D": 16, "Q": 3, "R": 3, "S": 3}
+    specs = graph_of(program_of("conv3d_grad", dims=sizes, attrs={"pad": 1})).specs
+    schedule = candidates(next(s for s in specs if s.name == "conv3d_grad_dx"), Host("znver4", 64, 32, 2))[0]
+    assert isinstance(schedule, Tiles) and schedule.channels
+    assert (schedule.rows, schedule.vectors, schedule.lanes) == (7, 1, 16)
 
 
 @pytest.mark.parametrize("dims", [{"O": 24}, {"O": 64}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}])
