@@ -8,6 +8,9 @@ round. By Little's law that is what few blocks, and few bytes on their way, draw
 device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
 The units of a core work side by side, each for the cycles that its instructions take.
 A count that lies in an interval is taken at its middle, one without an upper bound at its least.
+
+No rate named `-attained` is read: the best time that `uol gap` holds this one against is made from those, and a figure that
+both were fitted on would cancel.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ def middle(count: Interval) -> float:
 
 
 def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[tuple[str, float]]:
-    memory = rates.get("bandwidth-attained") or rates.get("bandwidth")
+    memory = rates.get("bandwidth-streamed") or rates.get("bandwidth")
     if memory is not None:
         yield "memory", (issued.memory_bytes + issued.again_bytes) / memory.si
     if "latency" in rates:

@@ -60,9 +60,17 @@ def test_what_the_cache_does_not_hold_passes_memory_again() -> None:
     assert time_of(issued(memory_bytes=2000, again_bytes=6000), ROUND).parts["memory"] == pytest.approx(4e-6)
 
 
-def test_attained_bandwidth_goes_before_that_of_the_data_sheet() -> None:
-    attained = device(bandwidth=(2, "GB/s"), bandwidth_attained=(1, "GB/s"))
-    assert time_of(issued(memory_bytes=1000), attained).seconds == pytest.approx(1e-6)
+def test_the_bandwidth_of_streams_goes_before_that_of_the_data_sheet() -> None:
+    streamed = device(bandwidth=(2, "GB/s"), bandwidth_streamed=(1, "GB/s"))
+    assert time_of(issued(memory_bytes=1000), streamed).seconds == pytest.approx(1e-6)
+
+
+def test_what_a_best_time_is_made_from_changes_no_time() -> None:
+    """`uol gap` holds times against it: a figure that stood in both would cancel."""
+    counts = issued(memory_bytes=2000, operations={"f32-vector": exactly(10**6), "f16-matrix": exactly(10**6)})
+    plain = device(bandwidth=(2, "GB/s"), f16_matrix=(1, "TFLOP/s"), f32_vector=(1, "TFLOP/s"), launch=(3, "us"))
+    attained = {name + "-attained": replace(rate, value=rate.value / 1000) for name, rate in plain.rates.items()}
+    assert time_of(counts, replace(plain, rates={**plain.rates, **attained})) == time_of(counts, plain)
 
 
 def test_a_device_of_which_nothing_is_known_takes_no_time() -> None:
