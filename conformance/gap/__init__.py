@@ -1,14 +1,16 @@
 """The gap: how evenly the kernels of a path use what each device attains.
 
-    T_ref(group) = sum over its launches of max(bytes / bandwidth, operations / rate) + one launch
-    eff          = T_ref / T                              T: of uol's kernels
-    gap          = 1 - least eff / greatest eff           over the devices
+    T_ref(group) = max(bytes / bandwidth, operations of products / rate) + one launch      of the reference, at what is attained
+    eff          = sum of T_ref / sum of max(T, T_ref)        over forward and backward; T: of uol's kernels
+    gap          = 1 - least eff / max(greatest eff, 0.85 * best known)                    over the devices
 
-    closed_forms.py, groups.py    what a path's groups.toml says: bytes and operations at the path's sizes
-    attained.py                   what devices attain, and T_ref
-    assignment.py                 which group a recorded call belongs to
-    balanced.py                   keys of a contraction whose segments are data, as if all were alike
+    reference/                    the groups of a path's mathematics, and their T_ref
+    calls.py, closed_forms.py     what a path's calls.toml says: which rows of the reference a call computes, at its sizes
+    assignment.py, rows.py        which entry a recorded call belongs to; the rows, joined where one call computes of several
+    attained.py                   what devices attain
+    routing.py                    keys of a contraction whose segments are data, even and skewed
     model.py                      the kernels of a call on a target, and their modelled time
     ratios.py                     eff, gap and the other figures, on plain numbers
+    control.py, published.toml    the vendors' own libraries by the same formulas
     measure.py, record.py         a path on every device; the figures as a record
 """

@@ -1,4 +1,4 @@
-"""A path on every device: recorded at its full size, each distinct call counted once, added up by group."""
+"""A path on every device: recorded at its full size, each distinct call counted once, added up by row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,25 @@ from multiprocessing import get_context
 from uol.codegen.cost import Time, middle
 from uol.compilation.request import resolve_target
 from uol.conformance.gap.assignment import assigned
-from uol.conformance.gap.attained import attained_of, reference_of
-from uol.conformance.gap.groups import Group, groups_of
-from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, Known, counted, counted_together, form_of, is_known
-from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
+from uol.conformance.gap.attained import attained_of
+from uol.conformance.gap.calls import entries_of
+from uol.conformance.gap.control import best_known, vendors_gap
+from uol.conformance.gap.model import (
+    CallForm,
+    CountedCall,
+    CountedKernel,
+    Known,
+    counted,
+    counted_together,
+    form_of,
+    is_known,
+    routed,
+)
+from uol.conformance.gap.record import CaseGap, Cell, Kernel, RowOnTarget, RowReference
+from uol.conformance.gap.reference.graph import Phase
+from uol.conformance.gap.reference.timed import TimedGroup, reference_of
+from uol.conformance.gap.routing import SAYS, Routing
+from uol.conformance.gap.rows import Row, rows_of
 from uol.conformance.paths.full_size import calls_of, full_size_of
 from uol.ir.syntax.surface import Op
 from uol.pytorch.bridge import defined, generated
@@ -41,12 +56,15 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCase:
-    """A path's step at one size and type: its groups, and how often each distinct call comes in each."""
+    """A path's step at one size and type: its rows, and how often each distinct call comes in each. `size` is the case's name
+    in the path's module, `case` that with the routing where data routes."""
 
     path: str
     case: str
+    size: str
     dtype: str
-    groups: tuple[Group, ...]
+    says: str
+    rows: tuple[Row, ...]
     forms: Mapping[str, Mapping[CallForm, int]]
 
 
@@ -57,24 +75,48 @@ def devices() -> Devices:
 
 
 def recorded_cases(path: str, dtypes: Sequence[str]) -> list[RecordedCase]:
-    """Every size of a path in every type."""
-    cases = full_size_of(path).cases
-    return [recorded_case(path, case, dims, dtype) for case, dims in cases.items() for dtype in dtypes]
+    """Every size of a path in every type and, where data routes, for every kind of routing."""
+    return [
+        case
+        for size in full_size_of(path).cases
+        for by_type in zip(*(recorded_sizes(path, size, dtype) for dtype in dtypes), strict=True)
+        for case in by_type
+    ]
 
 
-def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> RecordedCase:
-    """The calls of a step by group. Raises UolError where they are not the groups' (see `assigned`)."""
-    groups = groups_of(path, dims, dtype)
-    calls = calls_of(path, case, dtype)
-    forms: dict[str, Counter[CallForm]] = {group.name: Counter() for group in groups}
-    for call, name in zip(calls, assigned(calls, groups), strict=True):
-        forms[name][form_of(call)] += 1
-    return RecordedCase(path, case, dtype, groups, forms)
+def recorded_sizes(path: str, size: str, dtype: str) -> list[RecordedCase]:
+    """The calls of a step by row: one case, or one for each kind of routing, of which the first is even. Raises UolError where
+    calls, calls.toml and the reference do not agree (see `assigned` and `rows_of`)."""
+    full = full_size_of(path)
+    entries = entries_of(path, full.cases[size])
+    by_row = rows_of(reference_rows(path, size, dtype), entries)
+    row_of = {id(entry): row.name for row, found in by_row.items() for entry in found}
+    calls = calls_of(path, size, dtype)
+    places = [(row_of[id(entry)], form_of(call)) for call, entry in zip(calls, assigned(calls, entries), strict=True)]
+
+    def case(name: str, says: str, routing: Routing) -> RecordedCase:
+        forms: dict[str, Counter[CallForm]] = {row.name: Counter() for row in by_row}
+        for row, form in places:
+            forms[row][routed(form, routing)] += 1
+        return RecordedCase(path, name, size, dtype, says, tuple(by_row), forms)
+
+    if not full.is_routed:
+        return [case(size, full.says, "balanced")]
+    return [
+        case(size if routing == "balanced" else f"{size}, {routing}", f"{full.says}: {says}", routing)
+        for routing, says in SAYS.items()
+    ]
+
+
+def reference_rows(path: str, size: str, dtype: str) -> dict[str, Phase]:
+    """The rows of a path's reference, in order, each with its phase. They are the same on every device."""
+    attained = attained_of(resolve_target(devices().compared[0]).device, dtype)
+    return {group.row: group.phase for group in reference_of(path, size, dtype, attained)}
 
 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
     """Every distinct call on every target, in up to `jobs` processes, this one among them, where many are not known yet."""
-    forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
+    forms = list(dict.fromkeys(form for case in cases for of_row in case.forms.values() for form in of_row))
     missing = _missing(forms, targets)
     ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
     for number, _ in enumerate(_counted_by(jobs if len(missing) > FEW else 1, ops, missing, targets), 1):
@@ -127,29 +169,45 @@ def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
     """The figures of a case."""
     targets = {name: resolve_target(name) for name in chosen.all}
     attained = {name: attained_of(target.device, case.dtype) for name, target in targets.items()}
+    groups = {name: reference_of(case.path, case.size, case.dtype, attained[name]) for name in targets}
     cells = {
-        group.name: {
-            name: Cell(reference_of(group, attained[name]), group_on_target(case, group, counts, name)) for name in targets
-        }
-        for group in case.groups
+        row.name: {name: Cell(_reference(row, groups[name]), row_on_target(case, row, counts, name)) for name in targets}
+        for row in case.rows
     }
-    says = full_size_of(case.path).says
-    return CaseGap(case.path, case.case, case.dtype, says, case.groups, attained, chosen.compared, cells)
+    known = best_known(case.path)
+    vendors = vendors_gap(known, chosen.compared)
+    says = case.case, case.dtype, case.says
+    return CaseGap(case.path, *says, case.rows, attained, chosen.compared, cells, known, vendors)
 
 
-def group_on_target(case: RecordedCase, group: Group, counts: Counts, target: str) -> GroupOnTarget:
-    """The kernels of a group's calls."""
+def _reference(row: Row, groups: Sequence[TimedGroup]) -> RowReference:
+    """The sums over the groups of a row."""
+    own = [group for group in groups if group.row in row.parts]
+    by: dict[str, float] = {}
+    for group in own:
+        by[group.bound] = by.get(group.bound, 0.0) + group.seconds
+    return RowReference(
+        sum(group.seconds for group in own),
+        sum(group.launch for group in own),
+        sum(group.bytes for group in own),
+        sum(group.operations for group in own),
+        max(by, key=lambda name: by[name], default=""),
+    )
+
+
+def row_on_target(case: RecordedCase, row: Row, counts: Counts, target: str) -> RowOnTarget:
+    """The kernels of a row's calls."""
     kernels: list[Kernel] = []
     refused: dict[str, str] = {}
     launch = 0.0
-    for form, calls in case.forms[group.name].items():
+    for form, calls in case.forms[row.name].items():
         found = counts[form, target]
         if found.refused:
             refused[form.op] = found.refused
         for kernel, time in zip(found.kernels, found.times(resolve_target(target)), strict=True):
             kernels.append(_kernel(form.op, calls, kernel, time))
             launch += calls * time.parts.get("launch", 0.0)
-    return GroupOnTarget(tuple(kernels), launch, refused)
+    return RowOnTarget(tuple(kernels), launch, refused)
 
 
 def _kernel(op: str, calls: int, kernel: CountedKernel, time: Time) -> Kernel:

@@ -6,7 +6,7 @@ they follow the table of rates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from typing import Any
@@ -24,30 +24,33 @@ from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, Target, resolve_target
-from uol.conformance.gap.balanced import balanced_keys
+from uol.conformance.gap.routing import Routing, keys_of
 from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
 from uol.ir.program.nodes import Program
 
 Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
-Known = dict[tuple[str, str, Launch], Issued]
-"""Counts of kernels, by target, text and launch."""
+Known = dict[tuple[str, str, Launch, str], Issued]
+"""Counts of kernels, by target, text, launch, and the routing where that matters."""
 ALIKE = {torch.bfloat16: torch.float16}
 """Types that move and compute alike: a text that names one where another one names the other has the same counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallForm:
-    """What the kernels of a call follow from: operator, types, sizes and strides of the inputs, options."""
+    """What the counts of a call's kernels follow from: operator, types, sizes and strides of the inputs, options, and how its
+    data is assumed to route."""
 
     op: str
     inputs: tuple[Form, ...]
     options: tuple[tuple[str, Any], ...]
+    routing: Routing = "balanced"
 
     @property
     def alike(self) -> CallForm:
-        """The same for all types of one width."""
-        return replace(self, inputs=tuple((ALIKE.get(dtype, dtype), size, stride) for dtype, size, stride in self.inputs))
+        """The same for all types of one width, and for all that routes."""
+        inputs = tuple((ALIKE.get(dtype, dtype), size, stride) for dtype, size, stride in self.inputs)
+        return replace(self, inputs=inputs, routing="balanced")
 
     def request(self, target: Target) -> Request:
         """What has to be compiled for it."""
@@ -87,6 +90,12 @@ def form_of(call: Call) -> CallForm:
     return CallForm(call.op, inputs, tuple(sorted(call.options.items())))
 
 
+def routed(form: CallForm, routing: Routing) -> CallForm:
+    """The same call where its data routes so: another form where an input is of integers, by which alone it could."""
+    integers = any(not dtype.is_floating_point and dtype != torch.bool for dtype, _, _ in form.inputs)
+    return replace(form, routing=routing) if integers else form
+
+
 def counted(form: CallForm, target: Target) -> CountedCall:
     """The counts of a call's kernels, from the cache where they are known."""
     (found,) = counted_together(form, [target])
@@ -99,12 +108,12 @@ def counted_together(form: CallForm, targets: Sequence[Target], known: Known | N
     requests = [_request(form, target.name) for target in targets]
     made = Kernels(requests[0], {} if known is None else known)
     cache = open_cache()
-    return [cache.record(_key(r), COUNTED, partial(made.count, r.target)) for r in requests]
+    return [cache.record(_key(form, r), COUNTED, partial(made.count, r.target, form.routing)) for r in requests]
 
 
 def is_known(form: CallForm, target: Target) -> bool:
     """Are they in the cache?"""
-    return open_cache().get(_key(_request(form, target.name))) is not None
+    return open_cache().get(_key(form, _request(form, target.name))) is not None
 
 
 @cache
@@ -113,14 +122,15 @@ def _request(form: CallForm, target: str) -> Request:
     return form.request(resolve_target(target))
 
 
-def _key(request: Request) -> Key:
-    return Key({**request.key("module").parts, "stage": "issued", "model": _model_hash()})
+def _key(form: CallForm, request: Request) -> Key:
+    return Key({**request.key("module").parts, "stage": "issued", "routing": form.routing, "model": _model_hash()})
 
 
 @cache
 def _model_hash() -> str:
-    """Of the sources that counts depend on beside the generator's: this room's."""
-    return hash_of(package_files("uol.conformance.gap"))
+    """Of the sources that counts depend on beside the generator's: this one and the keys'."""
+    own = ("model.py", "routing.py")
+    return hash_of((name, file) for name, file in package_files("uol.conformance.gap") if file.name in own)
 
 
 @dataclass
@@ -136,36 +146,37 @@ class Kernels:
     def program(self) -> Program:
         return program_of(self.request)
 
-    def count(self, target: Target) -> CountedCall:
-        """On one device. A refusal is an answer, too."""
+    def count(self, target: Target, routing: Routing = "balanced") -> CountedCall:
+        """On one device, of data that routes so. A refusal is an answer, too."""
         try:
             graph = self.graph(target)
             schedules = FIRST_THAT_FITS.choose(graph, target.backend, target.device)
         except RefusalError as error:
             return CountedCall(refused=error.message)
         chosen = zip(graph.specs, schedules, strict=True)
-        return CountedCall(tuple(self._kernel(spec, schedule, target) for spec, schedule in chosen))
+        return CountedCall(tuple(self._kernel(spec, schedule, target, routing) for spec, schedule in chosen))
 
     def graph(self, target: Target) -> KernelGraph:
         if target.name not in self.graphs:
             self.graphs[target.name] = lower(self.program, target.backend, self.request.layouts, device=target.device)
         return self.graphs[target.name]
 
-    def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
-        return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), self._issued(spec, schedule, target))
+    def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target, routing: Routing) -> CountedKernel:
+        return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), self._issued(spec, schedule, target, routing))
 
-    def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
-        """Of a kernel that a type that is alike has, too, its counts there."""
+    def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target, routing: Routing) -> Issued:
+        """Of a kernel that a type that is alike has, too, its counts there; of one that data does not route, of any routing."""
         rendered = target.backend.render(spec, schedule, target.device)
-        key = target.name, rendered.text.replace("bf16", "f16"), rendered.launch
+        keys = keys_of(spec, routing)
+        key = target.name, rendered.text.replace("bf16", "f16"), rendered.launch, routing if keys else ""
         if key not in self.known:
-            self.known[key] = _issued(spec, schedule, target)
+            self.known[key] = _issued(spec, schedule, target, keys)
         return self.known[key]
 
 
-def _issued(spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
-    """Of segments, where each has as many rows or terms as any other."""
-    backend, keys = target.backend, balanced_keys(spec)
+def _issued(spec: KernelSpec, schedule: Schedule, target: Target, keys: Mapping[str, Sequence[int]]) -> Issued:
+    """Of segments, those of the keys."""
+    backend = target.backend
     if keys and isinstance(backend, CountsData):
         return backend.issued_for(spec, schedule, target.device, keys)
     return backend.issued(spec, schedule, target.device)

@@ -1,6 +1,7 @@
 """A path's training step at its full size, without running it: what it calls, on tensors that have no values.
 
-A path's module `full_size` has its cases, each with the dims that groups.toml is written in, and the step of one.
+A path's module `full_size` has its cases, each with the dims that mathematics.py and calls.toml are written in, and the step of
+one.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ Step = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class FullSize:
     """`cases`: dims by the name of a case. `build(case, dtype)`: the step of one: forward, backward to every parameter, and the
-    optimiser's. `says` is what the step rests on beside the sizes, for people."""
+    optimiser's. `says` is what the step rests on beside the sizes, for people. `is_routed`: data says which rows go where."""
 
     cases: Mapping[str, Dims]
     build: Callable[[str, torch.dtype], Step]
     says: str
+    is_routed: bool = False
 
 
 def full_size_of(path: str) -> FullSize:

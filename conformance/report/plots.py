@@ -39,7 +39,7 @@ MISSING = "no plot: matplotlib is not installed (pip install 'uol[paths]')"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A group on a device: its number, operations a byte, and operations a second, of T and of T_ref."""
+    """A row on a device: its number, operations a byte, and operations a second, of T and of T_ref."""
 
     number: int
     operations_a_byte: float
@@ -78,7 +78,7 @@ def losses(courses: Mapping[str, Sequence[float]]) -> str:
 
 
 def roofline(memory: float, matrix: float, points: Sequence[Point], limits: tuple[float, float, float, float]) -> str:
-    """What a device attains by operations a byte (`memory` bytes a second, `matrix` operations a second), and groups below it,
+    """What a device attains by operations a byte (`memory` bytes a second, `matrix` operations a second), and rows below it,
     each by its number. `limits`: the ends of both axes."""
     left, right, low, high = limits
     with _Figure(6.0, 4.0) as figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,8 @@ import torch
 
 from uol.compilation.request import resolve_target
 from uol.conformance.gap import measure
-from uol.conformance.gap.measure import RecordedCase, count_all, recorded_case
+from uol.conformance.gap.measure import count_all, recorded_sizes
 from uol.conformance.gap.model import CallForm, Known, counted, counted_together
-from uol.conformance.paths.full_size import full_size_of
 
 TARGETS = ("cuda:a100", "cuda:h100")
 
@@ -55,11 +55,11 @@ def test_types_that_are_alike_are_counted_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_processes_know_the_gradients_that_only_a_step_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """`linear_grad_w` is no operator of the library. A process that records the step takes ten seconds: it is one here."""
-    whole = recorded_case("cmap", "batch 64", full_size_of("cmap").cases["batch 64"], "f16")
-    group = "projections of words: gradient"
-    words = {form.op: form for form in whole.forms[group]}
+    (whole,) = recorded_sizes("cmap", "batch 64", "f16")
+    row = "projections of words: gradient"
+    words = {form.op: form for form in whole.forms[row]}
     assert list(words) == ["linear_grad_w_b", "linear_grad_w"]
-    case = RecordedCase(whole.path, whole.case, whole.dtype, whole.groups, {group: {words["linear_grad_w"]: 1}})
+    case = replace(whole, forms={row: {words["linear_grad_w"]: 1}})
     monkeypatch.setattr(measure, "FEW", 0)
     counts = count_all([case], TARGETS[:1], 2, lambda done, of: None)
     assert [bool(found.kernels) for found in counts.values()] == [True]

@@ -1,45 +1,53 @@
-"""The page of a gap: a cell for each column, every point within its plot, what a device refuses said."""
+"""The page of a gap: paths by devices first, a cell for each column, every point within its plot, refusals said."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from functools import cache
 
 import pytest
 
 from uol.compilation.request import resolve_target
-from uol.conformance.gap.attained import attained_of, reference_of
-from uol.conformance.gap.groups import Group, Launch
-from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
+from uol.conformance.gap.attained import attained_of, best_of
+from uol.conformance.gap.record import CaseGap, Cell, Kernel, RowOnTarget, RowReference
+from uol.conformance.gap.rows import BESIDE, Row
 from uol.conformance.report.gap import gap_page
 
 SVG = "{http://www.w3.org/2000/svg}"
 DEVICES = ("cuda:a100", "ascendc:910b2")
-GROUPS = (
-    Group("product", "forward", (), 1, (Launch(1, 3 << 21, {"matrix": 2 << 30}),)),
-    Group("copy", "backward", (), 1, (Launch(2, 1 << 20, {}),)),
-)
+ROWS = (Row("product", "forward", ("product",)), Row("copy", "backward", ("copy",)), Row(BESIDE["forward"], "forward", ()))
+WORK = {"product": (3 << 21, 2 << 30), "copy": (2 << 20, 0)}
 
 
-def on_device(seconds: float, refused: dict[str, str]) -> GroupOnTarget:
+def on_device(seconds: float, refused: dict[str, str]) -> RowOnTarget:
     kernel = Kernel("matmul", "matmul", "Contract", "tile", 1, 1, 1, {}, seconds, "f32-vector")
-    return GroupOnTarget(() if refused else (kernel,), 0.0, refused)
+    return RowOnTarget(() if refused else (kernel,), 0.0, refused)
+
+
+def reference(row: Row, device: str) -> RowReference:
+    if row.name not in WORK:
+        return RowReference(0.0, 0.0, 0, 0, "")
+    best = best_of(*WORK[row.name], attained_of(resolve_target(device).device, "f16"))
+    return RowReference(best.seconds, best.launch, *WORK[row.name], best.bound)
 
 
 def case() -> CaseGap:
     """A product that takes an hour on one device, far below what other plots show, and has no kernel on the other."""
     attained = {name: attained_of(resolve_target(name).device, "f16") for name in DEVICES}
-    rows = {"product": [on_device(3600.0, {}), on_device(0.0, {"matmul": "it has <none>"})], "copy": [on_device(1e-3, {})] * 2}
-    cells = {
-        group.name: {
-            name: Cell(reference_of(group, attained[name]), found)
-            for name, found in zip(DEVICES, rows[group.name], strict=True)
-        }
-        for group in GROUPS
+    on = {
+        "product": [on_device(3600.0, {}), on_device(0.0, {"matmul": "it has <none>"})],
+        "copy": [on_device(1e-3, {})] * 2,
+        BESIDE["forward"]: [on_device(5e-3, {})] * 2,
     }
-    return CaseGap("moe", "one token", "f16", "routing is data", GROUPS, attained, DEVICES, cells)
+    cells = {
+        row.name: {device: Cell(reference(row, device), found) for device, found in zip(DEVICES, on[row.name], strict=True)}
+        for row in ROWS
+    }
+    return CaseGap("moe", "one token", "f16", "routing is data", ROWS, attained, DEVICES, cells, {"cuda:a100": 0.5}, None)
 
 
+@cache
 def page() -> ET.Element:
     """Read as XML, but for what HTML has besides."""
     text = gap_page([case()]).removeprefix("<!DOCTYPE html>").replace("&minus;", "-")
@@ -48,16 +56,38 @@ def page() -> ET.Element:
     return ET.fromstring(f"<body>{body.removesuffix('</html>').rstrip().removesuffix('</html>')}")
 
 
-def test_every_row_has_a_cell_for_every_column() -> None:
-    (table,) = page().iter("table")
-    head, *rows = table.iter("tr")
-    assert len(rows) == len(GROUPS)
-    for row in rows:
-        assert len(row) == len(head) == 6
-        assert {cell.get("class") for cell in row} <= {"number", None}
-    assert [cell.text for cell in rows[0]][:3] == ["1", "product", "forward"]
-    assert "refused" in "".join(rows[0].itertext())
-    assert "of 1,000.0 us, by f32-vector" in "".join(rows[1].itertext())
+def table(name: str) -> list[list[str]]:
+    (found,) = (each for each in page().iter("table") if each.get("id") == name)
+    return [["".join(cell.itertext()) for cell in row] for row in found.iter("tr")]
+
+
+def test_the_first_table_is_of_paths_by_devices() -> None:
+    first = next(page().iter("table"))
+    assert first.get("id") == "summary"
+    head, row = table("summary")
+    assert head == ["path, modelled, not validated", "type", *(f"eff {d}" for d in DEVICES), "gap", "vendors' own gap"]
+    assert row == ["moe, one token", "f16", "0.0%", "0.0%", "100.0%", "none published"]
+
+
+def test_the_vendors_own_stand_beside_it() -> None:
+    head, *rows = table("control")
+    assert head == ["published", *(f"eff {d}" for d in DEVICES), "their own gap"]
+    (step,) = (row for row in rows if row[0] == "resnet50, a training step")
+    assert all(re.fullmatch(r"\d+\.\d%", each) for each in step[1:])
+    (grouped,) = (row for row in rows if row[0].startswith("grouped"))
+    assert grouped[1:] == ["none published"] * 3
+
+
+def test_rows_stand_by_what_is_lost_and_have_a_cell_for_every_column() -> None:
+    first, second = (each for each in page().iter("table") if "lost" in (each.get("class") or ""))
+    for found in (first, second):
+        head, *rows = found.iter("tr")
+        assert len(rows) == len(ROWS) and all(len(row) == len(head) == 10 for row in rows)
+    text = [["".join(cell.itertext()) for cell in row] for row in first.iter("tr")][1:]
+    assert [row[1] for row in text] == ["product", BESIDE["forward"], "copy"]
+    assert text[1][3:] == ["5,000.0", "", "5,000.0", "f32-vector", "none", "", ""], "all of it is lost"
+    text = [["".join(cell.itertext()) for cell in row] for row in second.iter("tr")][1:]
+    assert [row[1:4] for row in text][0] == ["product", "forward", "refused"]
 
 
 def test_every_point_lies_within_its_plot() -> None:
@@ -73,7 +103,7 @@ def test_every_point_lies_within_its_plot() -> None:
         assert not [*none.iter(f"{SVG}use")], "it is refused there"
 
 
-def test_axes_have_numbers_down_to_the_slowest_group() -> None:
+def test_axes_have_numbers_down_to_the_slowest_row() -> None:
     """The product makes 2^31 operations in an hour: 6e5 a second."""
     pytest.importorskip("matplotlib", reason="it draws the plots")
     for plot in page().iter(f"{SVG}svg"):
@@ -82,6 +112,13 @@ def test_axes_have_numbers_down_to_the_slowest_group() -> None:
         marks = (re.fullmatch(r"10(-?\d+)", each.replace("\N{MINUS SIGN}", "-").replace(" ", "")) for each in text)
         powers = {int(mark[1]) for mark in marks if mark}
         assert {-2, 4, 5, 15} <= powers, "the ends of both axes"
+
+
+def test_what_is_wide_scrolls_within_the_page() -> None:
+    """A narrow screen has no room for a table of devices or a plot: it is moved within its box, and the page is not."""
+    wide = ("table", f"{SVG}svg")
+    boxes = [each for each in page().iter("div") if "wide" in (each.get("class") or "").split()]
+    assert sum(part.tag in wide for box in boxes for part in box.iter()) == sum(part.tag in wide for part in page().iter())
 
 
 def test_what_is_refused_is_said() -> None:

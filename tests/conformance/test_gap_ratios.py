@@ -4,62 +4,78 @@ from __future__ import annotations
 
 import pytest
 
-from uol.conformance.gap.ratios import Pair, figures_of, gap_of
+from uol.conformance.gap.ratios import Pair, apart, eff_of, figures_of, gap_of, is_met
 
-
-def test_the_gap_of_a_group_is_how_far_the_least_eff_is_below_the_greatest() -> None:
-    assert gap_of([0.8, 0.6, 0.7]) == pytest.approx(0.25)
-    assert gap_of([0.3, 0.3]) == 0
-
-
-GROUPS = {
-    # eff 0.5 and 0.4: gap 0.2; T_ref 10 and 20
+ROWS = {
+    # eff 0.5 and 0.4; T_ref 10 and 20
     "first": [Pair(10, 20, 2, 4), Pair(20, 50, 2, 10)],
-    # eff 0.9 and 0.45: gap 0.5; T_ref 45 and 45
+    # eff 0.9 and 0.45; T_ref 45 and 45
     "second": [Pair(45, 50, 0, 0), Pair(45, 100, 0, 0)],
 }
+NOTHING_KNOWN = (1.0, 1.0)
 
 
-def test_the_figures_of_two_groups_on_two_devices() -> None:
-    found = figures_of(GROUPS)
-    # weights are the means of T_ref: 15 and 45
-    assert found.gap == pytest.approx((15 * 0.2 + 45 * 0.5) / 60)
-    # sums: T_ref 55 of 70 and 65 of 150
+def test_the_figures_of_two_rows_on_two_devices() -> None:
+    found = figures_of(ROWS, NOTHING_KNOWN)
+    # T_ref 55 of 70 and 65 of 150; the best of both is below 0.85 of what may be
     assert found.effs == pytest.approx((55 / 70, 65 / 150))
-    assert found.gap_of_sums == pytest.approx(1 - (65 / 150) / (55 / 70))
+    assert found.gap == pytest.approx(1 - (65 / 150) / 0.85)
     assert found.worst == ("second", pytest.approx(0.5))
-    assert found.floor == pytest.approx(0.4)
+    assert found.least == pytest.approx(0.4)
     assert found.portability == pytest.approx(2 / (70 / 55 + 150 / 65))
 
 
+def test_above_the_floor_the_best_device_is_what_the_others_are_held_against() -> None:
+    assert gap_of([0.9, 0.6], NOTHING_KNOWN) == pytest.approx(1 - 0.6 / 0.9)
+    assert gap_of([0.5, 0.4], [0.5, 0.5]) == pytest.approx(0.2)  # the best that is known has 0.5
+    assert gap_of([0.4, 0.4], [0.5, 0.5]) == pytest.approx(1 - 0.4 / 0.425)
+
+
 def test_without_launches_bytes_and_operations_are_compared_alone() -> None:
-    # first: 8 / 16 and 18 / 40, so 1 - 0.45 / 0.5; T_ref without launches 8 + 18; second as before, 45 + 45
-    assert figures_of(GROUPS).without_launches == pytest.approx((26 * 0.1 + 90 * 0.5) / 116)
+    # T_ref 8 + 45 and 18 + 45, T 16 + 50 and 40 + 100
+    found = figures_of(ROWS, NOTHING_KNOWN)
+    assert found.without_launches == pytest.approx(1 - (63 / 140) / 0.85)
 
 
-def test_a_group_of_launches_alone_has_no_part_without_them() -> None:
-    groups = {**GROUPS, "third": [Pair(3, 5, 3, 5), Pair(4, 5, 4, 5)]}
-    assert figures_of(groups).without_launches == pytest.approx(figures_of(GROUPS).without_launches)
-    assert figures_of(groups).gap != pytest.approx(figures_of(GROUPS).gap)
+def test_a_refused_row_takes_for_ever() -> None:
+    found = figures_of({**ROWS, "third": [Pair(1, 1), Pair(1, None)]}, NOTHING_KNOWN)
+    assert found.effs == (pytest.approx(56 / 71), 0)
+    assert (found.gap, found.portability, found.least) == (1, 0, 0)
+    assert found.worst == ("third", 1.0)
 
 
-def test_a_refused_group_is_left_out_of_ratios_and_takes_portability_away() -> None:
-    found = figures_of({**GROUPS, "third": [Pair(100, 100), Pair(100, None)]})
-    plain = figures_of(GROUPS)
-    assert found.gap == plain.gap
-    assert found.gap_of_sums == plain.gap_of_sums
-    assert found.worst == plain.worst
-    assert found.portability == 0
-    assert found.effs == pytest.approx((155 / 170, 65 / 150))  # each device's own groups
+def test_a_row_faster_than_can_be_gives_nothing_for_the_others() -> None:
+    assert eff_of([Pair(10, 1), Pair(10, 30)]) == pytest.approx(20 / 40)
+    assert figures_of({"fast": [Pair(10, 1), Pair(10, 10)]}, NOTHING_KNOWN).gap == 0
+    assert [Pair(10, time).is_flagged for time in (9, 10, None)] == [True, False, False]
 
 
-def test_devices_that_are_equally_slow_have_no_gap_and_a_low_floor() -> None:
-    found = figures_of({"only": [Pair(1, 100), Pair(2, 200)]})
-    assert found.gap == found.gap_of_sums == 0
-    assert found.floor == pytest.approx(0.01)
+def test_time_beside_the_reference_counts_and_has_no_eff() -> None:
+    beside = {**ROWS, "beside": [Pair(0, 30), Pair(0, 50)]}
+    found = figures_of(beside, NOTHING_KNOWN)
+    assert found.effs == pytest.approx((55 / 100, 65 / 200))
+    assert found.worst == figures_of(ROWS, NOTHING_KNOWN).worst
+    assert Pair(0, 30).eff is None and Pair(0, 30).lost == 30
 
 
-def test_nothing_on_every_device_is_no_figure() -> None:
-    found = figures_of({"only": [Pair(1, None), Pair(1, 2)]})
-    assert (found.gap, found.gap_of_sums, found.without_launches, found.worst, found.portability) == (None, None, None, None, 0)
-    assert found.effs == (None, 0.5)
+def test_rows_are_apart_by_their_least_and_greatest_eff() -> None:
+    assert apart([0.8, 0.6, 0.7]) == pytest.approx(0.25)
+    assert apart([0.3, 0.3]) == 0
+
+
+@pytest.mark.parametrize(
+    ("effs", "known", "vendors", "met"),
+    [
+        ((0.90, 0.88), (1.0, 1.0), None, True),  # 2.2 % apart
+        ((0.90, 0.87), (1.0, 1.0), None, False),  # 3.3 %
+        ((0.90, 0.87), (1.0, 1.0), 0.05, True),  # the vendors are no closer
+        ((0.84, 0.84), (1.0, 1.0), 0.62, False),  # equal, and slow on both
+        ((0.50, 0.20), (0.5, 0.2), 0.60, False),  # as good as the vendors on each, and as far apart
+        ((0.50, 0.21), (0.5, 0.2), 0.60, True),
+        ((0.50, 0.16), (0.5, 0.2), 0.99, False),  # below 0.85 of the second's best
+    ],
+)
+def test_a_gap_counts_where_every_device_is_near_its_best(
+    effs: tuple[float, ...], known: tuple[float, ...], vendors: float | None, met: bool
+) -> None:
+    assert is_met(effs, known, vendors) is met

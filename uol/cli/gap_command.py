@@ -27,14 +27,15 @@ def gap(
 ) -> None:
     """Compare what the kernels of a path take on each device with what they would take at best there, without running it.
 
-    A path's training step is recorded at its full size. T_ref of a group is what the best kernels would take, from the bytes
-    and operations of conformance/paths/PATH/groups.toml at what the device attains; T is modelled, from what uol's kernels
-    move and issue. eff = T_ref / T; the gap of a group is 1 - the least eff / the greatest. Every figure is modelled, not
-    validated: no verdict rests on it.
+    A path's training step is recorded at its full size. T_ref is what the best kernels would take, from the bytes and products
+    of conformance/paths/PATH/mathematics.py at what the device attains; T is modelled, from what uol's kernels move and
+    issue. eff = the sum of T_ref / the sum of T, over forward and backward; the gap is 1 - the least eff / the greatest, or
+    / 0.85 of the best known where that is more. The vendors' own published times stand beside it by the same formulas. Every
+    figure is modelled, not validated: no verdict rests on it.
 
     Exit status: 0 done, 2 bad input.
     """
-    from uol.cli.gap_tables import print_gap
+    from uol.cli.gap_tables import print_control, print_gap, print_summary
     from uol.conformance.gap.measure import count_all, devices, gap_of_case, recorded_cases
     from uol.conformance.paths import PATHS, require_path
     from uol.conformance.report.files import require_writable, write_gap
@@ -51,8 +52,10 @@ def gap(
     with counted("counting kernels", 1) as progress:
         counts = count_all(cases, chosen.all, usable_cores(), lambda done, of: progress(done, of, ""))
     found = [gap_of_case(case, counts, chosen) for case in cases]
+    print_summary(found)
     for each in found:
         print_gap(each)
+    print_control(chosen.all, chosen.compared)
     write_gap(found, report, file)
     if report is not None:
         print_text(f"page: {report}")

@@ -13,7 +13,7 @@ CASES = {"batch 64": REAL}
 
 
 def dims(sizes: Sizes) -> dict[str, int]:
-    """As groups.toml names them."""
+    """As mathematics.py and calls.toml name them."""
     clip = {"N": sizes.batch, "C": sizes.channels, "T": sizes.frames, "Y": sizes.height, "X": sizes.width}
     stem = {"S": sizes.stem[0], "D": sizes.model, "K": sizes.groups}
     return {**clip, **stem, "L": sizes.words, "E": sizes.text_width, "G": sizes.heads}

@@ -13,7 +13,7 @@ CASES = {"8192 tokens": SIZES["real"], "256 tokens": SIZES["decode"]}
 
 
 def dims(sizes: Sizes) -> dict[str, int]:
-    """As groups.toml names them."""
+    """As mathematics.py and calls.toml name them."""
     return {"N": sizes.tokens, "E": sizes.experts, "K": sizes.top, "D": sizes.width, "F": sizes.hidden}
 
 
@@ -33,5 +33,4 @@ def build(case: str, dtype: torch.dtype) -> Step:
     return step
 
 
-ROUTING = "routing is data: each expert has as many tokens as any other"
-FULL_SIZE = FullSize({name: dims(sizes) for name, sizes in CASES.items()}, build, ROUTING)
+FULL_SIZE = FullSize({name: dims(sizes) for name, sizes in CASES.items()}, build, "routing is data", is_routed=True)

@@ -17,7 +17,7 @@ CASES = {"batch 256": SIZES["real"]}
 
 
 def dims(sizes: Sizes) -> dict[str, int]:
-    """As groups.toml names them."""
+    """As mathematics.py and calls.toml name them."""
     return {"N": sizes.batch, "S": sizes.image, "W": sizes.width, "Z": sizes.classes}
 
 

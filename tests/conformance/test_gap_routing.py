@@ -1,4 +1,4 @@
-"""Grouped products are counted as they are emitted: run by run of rows, for the keys of a load that is spread evenly."""
+"""Grouped products are counted as they are emitted: run by run of rows, for the keys of an even load and of a skewed one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from uol.codegen.work import Issued, exactly
 from uol.compilation.pipeline import module_of
 from uol.compilation.request import resolve_target
 from uol.conformance.cases.counted import Count, total
-from uol.conformance.gap.balanced import balanced_keys
-from uol.conformance.gap.model import CallForm, Kernels
+from uol.conformance.gap.model import CallForm, Kernels, routed
+from uol.conformance.gap.routing import Routing, keys_by, keys_of, zipf_counts
 
 TARGETS = ("cuda:a100", "hip:mi250x")
 SEGMENTS, IN, OUT = 4, 64, 48
@@ -28,25 +28,25 @@ def form(op: str, rows: int) -> CallForm:
     return CallForm(op, (x, expert, w, dy) if op.endswith("_grad") else (x, expert, w), ())
 
 
-def balanced_counts(module: Module) -> list[Issued]:
+def counts_for(module: Module, routing: Routing = "balanced") -> list[Issued]:
     backend = resolve_target(module.backend).backend
     device = backend.devices[module.device_name]
     assert isinstance(backend, CountsData)
-    return [backend.issued_for(k.spec, k.schedule, device, balanced_keys(k.spec)) for k in module.kernels]
+    return [backend.issued_for(k.spec, k.schedule, device, keys_of(k.spec, routing)) for k in module.kernels]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("target", "routing"), [(TARGETS[0], "Zipf"), (TARGETS[0], "balanced"), (TARGETS[1], "Zipf")])
 @pytest.mark.parametrize("op", ["grouped_matmul", "grouped_matmul_grad"])
-def test_a_twin_that_runs_with_these_keys_counts_the_same(op: str, target: str) -> None:
+def test_a_twin_that_runs_with_these_keys_counts_the_same(op: str, target: str, routing: Routing) -> None:
     """Of 96 rows and tiles of 16 some tiles have rows of two segments. Nothing that a twin counts is left to data but where a
     bisection of the keys looks."""
     module = module_of(form(op, 96).request(resolve_target(target)))
     shapes = {"x": (96, IN), "w": (SEGMENTS, OUT, IN), "dy": (96, OUT)}
     inputs = [a.name for a in module.graph.args if a.name in shapes]
     buffers: dict[str, np.ndarray] = {name: np.zeros(shapes[name], np.float16) for name in inputs}
-    buffers["expert"] = np.repeat(np.arange(SEGMENTS, dtype=np.int64), 96 // SEGMENTS)
+    buffers["expert"] = np.array(keys_by(routing, 96, SEGMENTS), dtype=np.int64)
     (run,) = execute_many([Job(module, buffers, {}, counted=True, most_blocks=None)])
-    observed, said = kind_of(module.backend).observed(run.counts), total(balanced_counts(module))
+    observed, said = kind_of(module.backend).observed(run.counts), total(counts_for(module, routing))
     counts = [Count(name, said.get(name, exactly(0)), number) for name, number in observed.items()]
     assert [str(count) for count in counts if not count.agrees] == []
     assert {count.name for count in counts if not count.is_exact} <= ({"read bytes"} if op.endswith("_grad") else set())
@@ -56,7 +56,7 @@ def test_a_twin_that_runs_with_these_keys_counts_the_same(op: str, target: str) 
 def test_rows_of_two_segments_in_a_tile_are_multiplied_twice(target: str) -> None:
     """A predicate keeps what is not a row's own from its sum, and takes as long: of six tiles of 16 rows two have both."""
     requests = [form("grouped_matmul", rows).request(resolve_target(target)) for rows in (64, 96)]
-    (aligned,), (across,) = (balanced_counts(module_of(request)) for request in requests)
+    (aligned,), (across,) = (counts_for(module_of(request)) for request in requests)
     assert aligned.operations["f32-vector"] == exactly(2 * 64 * IN * OUT)
     assert across.operations["f32-vector"] == exactly(2 * (4 + 2 * 2) * 16 * IN * OUT)
 
@@ -65,10 +65,32 @@ def test_the_gap_counts_the_kernel_that_is_emitted() -> None:
     target = resolve_target("cuda:a100")
     request = form("grouped_matmul", 96).request(target)
     (found,) = Kernels(request).count(target).kernels
-    assert [found.issued] == balanced_counts(module_of(request))
+    assert [found.issued] == counts_for(module_of(request))
+
+
+def test_a_skewed_load_is_a_form_of_its_own_where_data_routes() -> None:
+    target = resolve_target("cuda:a100")
+    even = form("grouped_matmul", 96)
+    skewed = routed(even, "Zipf")
+    assert skewed != even
+    (found,) = Kernels(skewed.request(target)).count(target, "Zipf").kernels
+    assert [found.issued] == counts_for(module_of(even.request(target)), "Zipf") != counts_for(module_of(even.request(target)))
+    plain = CallForm("relu", ((torch.float16, (8, 8), (8, 1)),), ())
+    assert routed(plain, "Zipf") == plain, "no input of it can route"
 
 
 def test_keys_follow_from_the_number_of_segments() -> None:
     (kernel,) = module_of(form("grouped_matmul", 10).request(resolve_target("cuda:a100"))).kernels
     assert isinstance(kernel.spec, Contract)
-    assert balanced_keys(kernel.spec) == {"expert": [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]}
+    assert keys_of(kernel.spec, "balanced") == {"expert": [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]}
+    assert keys_of(kernel.spec, "Zipf") == {"expert": [0, 0, 0, 0, 0, 1, 1, 2, 2, 3]}  # 4.8, 2.4, 1.6 and 1.2 of 10
+
+
+@pytest.mark.parametrize(("rows", "segments"), [(32768, 128), (1024, 128), (128, 128), (130, 128)])
+def test_every_segment_of_a_skewed_load_has_rows_and_the_first_has_most(rows: int, segments: int) -> None:
+    counts = zipf_counts(rows, segments)
+    assert sum(counts) == rows and min(counts) >= 1
+    assert counts == sorted(counts, reverse=True)
+    harmonic = float(np.sum(1 / np.arange(1, segments + 1)))
+    if rows >= 8 * segments:  # else one row each takes much of it
+        assert counts[0] == pytest.approx(rows / harmonic, rel=0.02)
