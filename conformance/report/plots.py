@@ -6,11 +6,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import TYPE_CHECKING
+from math import isfinite, log10
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 INK, SOFT, LINE, OURS, THEIRS = "#1c2530", "#5b6775", "#dde3ea", "#2f6fb0", "#c9a24b"
@@ -34,6 +35,7 @@ RC = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSING = "no plot: matplotlib is not installed (pip install 'uol[paths]')"
 
 
@@ -81,8 +83,8 @@ def roofline(memory: float, matrix: float, points: Sequence[Point], limits: tupl
     """What a device attains by operations a byte (`memory` bytes a second, `matrix` operations a second), and rows below it,
     each by its number. `limits`: the ends of both axes."""
     left, right, low, high = limits
-    with _Figure(6.0, 4.0) as figure:
-        axes: Axes = figure.subplots()
+    with _Figure(6.0, 4.0, "none") as figure:
+        axes: Axes = figure.subplots(gridspec_kw={"left": 0.13, "right": 0.98, "bottom": 0.13, "top": 0.97})
         ridge = matrix / memory
         axes.plot([left, ridge, right], [left * memory, matrix, matrix], color=SOFT, linewidth=1.5, gid="roof")
         for point in points:
@@ -94,10 +96,20 @@ def roofline(memory: float, matrix: float, points: Sequence[Point], limits: tupl
             place = (point.operations_a_byte, point.ours)
             axes.annotate(str(point.number), place, (4, -2), textcoords="offset points", fontsize=8)
         axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
+        for axis in (axes.xaxis, axes.yaxis):
+            _in_powers(axis)
         axes.set_xlabel("operations a byte")
         axes.legend(frameon=False, loc="lower right")
         _ruled(axes, "operations a second")
         return _svg(figure)
+
+
+def _in_powers(axis: Axis) -> None:
+    """Powers of ten as plain text: formulas take ten times as long to lay out as all the rest of a plot."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"10{str(round(log10(value))).translate(RAISED)}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _ruled(axes: Axes, label: str) -> None:
@@ -107,18 +119,18 @@ def _ruled(axes: Axes, label: str) -> None:
 
 
 class _Figure:
-    """A figure in the style of the pages, of so many inches."""
+    """A figure in the style of the pages, of so many inches; `layout` as matplotlib names them."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, layout: Literal["constrained", "none"] = "constrained") -> None:
         import matplotlib
 
-        self._size, self._style = (width, height), matplotlib.rc_context(RC)
+        self._size, self._layout, self._style = (width, height), layout, matplotlib.rc_context(RC)
 
     def __enter__(self) -> Figure:
         from matplotlib.figure import Figure
 
         self._style.__enter__()
-        return Figure(figsize=self._size, layout="constrained")
+        return Figure(figsize=self._size, layout=self._layout)
 
     def __exit__(self, *error: object) -> None:
         self._style.__exit__(None, None, None)
