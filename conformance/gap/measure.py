@@ -89,7 +89,7 @@ def recorded_sizes(path: str, size: str, dtype: str) -> list[RecordedCase]:
     calls, calls.toml and the reference do not agree (see `assigned` and `rows_of`)."""
     full = full_size_of(path)
     entries = entries_of(path, full.cases[size])
-    by_row = rows_of(reference_rows(path, size, dtype), entries)
+    by_row = rows_of(reference_rows(path, size), entries)
     row_of = {id(entry): row.name for row, found in by_row.items() for entry in found}
     calls = calls_of(path, size, dtype)
     places = [(row_of[id(entry)], form_of(call)) for call, entry in zip(calls, assigned(calls, entries), strict=True)]
@@ -108,10 +108,11 @@ def recorded_sizes(path: str, size: str, dtype: str) -> list[RecordedCase]:
     ]
 
 
-def reference_rows(path: str, size: str, dtype: str) -> dict[str, Phase]:
-    """The rows of a path's reference, in order, each with its phase. They are the same on every device."""
-    attained = attained_of(resolve_target(devices().compared[0]).device, dtype)
-    return {group.row: group.phase for group in reference_of(path, size, dtype, attained)}
+def reference_rows(path: str, size: str) -> dict[str, Phase]:
+    """The rows of a path's reference, each with its phase. They are the same on every device and in every type, of those too
+    whose products nobody has timed."""
+    attained = attained_of(resolve_target(devices().compared[0]).device, "f16")
+    return {group.row: group.phase for group in reference_of(path, size, "f16", attained)}
 
 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:

@@ -8,7 +8,7 @@ import torch
 from uol.conformance.gap.assignment import assigned
 from uol.conformance.gap.calls import entries_of, read_entries
 from uol.conformance.gap.closed_forms import sizes_of, value_of
-from uol.conformance.gap.measure import reference_rows
+from uol.conformance.gap.measure import recorded_sizes, reference_rows
 from uol.conformance.gap.reference.graph import Phase
 from uol.conformance.gap.rows import BESIDE, rows_of
 from uol.conformance.paths import PATHS
@@ -153,9 +153,19 @@ CASES = [(path, size) for path in PATHS for size in full_size_of(path).cases]
 def test_every_call_of_a_step_computes_rows_of_the_reference(path: str, size: str) -> None:
     entries = entries_of(path, full_size_of(path).cases[size])
     assigned(calls_of(path, size, "bf16"), entries)
-    reference = reference_rows(path, size, "bf16")
+    reference = reference_rows(path, size)
     rows = rows_of(reference, entries)
     assert {row.parts for row in rows if row.parts} == {(part,) for part in reference}, "no call of today computes of two rows"
+
+
+def test_a_type_whose_products_nobody_has_timed_has_rows_too() -> None:
+    """`uol explain --path` lists the kernels of f32, of which no device has an attained rate."""
+    even, skewed = recorded_sizes("moe", "256 tokens", "f32")
+    assert (even.case, skewed.case) == ("256 tokens", "256 tokens, Zipf") and even.size == skewed.size == "256 tokens"
+    (form,) = even.forms["down"]
+    assert form.inputs[0][0] == torch.float32
+    assert even.forms["down"] != skewed.forms["down"], "data routes"
+    assert even.forms["optimiser"] == skewed.forms["optimiser"]
 
 
 def test_a_module_without_one_call_is_found() -> None:

@@ -22,7 +22,7 @@ BYTES = 1 << 30
 
 def of_kernels(path: str, size: str, entries: tuple[Entry, ...], moved: dict[str, int]) -> CaseGap:
     """The gap of a step whose every call is one kernel that moves `BYTES`, or what `moved` says of its operator."""
-    rows = rows_of(reference_rows(path, size, "f16"), entries)
+    rows = rows_of(reference_rows(path, size), entries)
     forms = {
         row.name: Counter(CallForm(each.op, (), (("number", str(n)),)) for e in own for n, each in enumerate(e.of))
         for row, own in rows.items()
