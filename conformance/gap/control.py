@@ -83,6 +83,12 @@ def by_likeness() -> dict[str, dict[str, float]]:
     return {like: _best(each for each in judged() if each.published.like == like) for like in likes}
 
 
+def stand_ins() -> str:
+    """Which devices published times are of that are shown under another one, for people."""
+    pairs = dict.fromkeys((row.device, row.stands_for) for each in judged() if (row := each.published).device != row.stands_for)
+    return ", ".join(f"{device} for {shown}" for device, shown in pairs)
+
+
 def read_published(text: str) -> list[Published]:
     """The rows of a file's text."""
     table = tomllib.loads(text)

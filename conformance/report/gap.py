@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-from uol.conformance.gap.control import by_likeness, vendors_gap
+from uol.conformance.gap.control import by_likeness, judged, stand_ins, vendors_gap
 from uol.conformance.gap.ratios import LEAST_SHARE
 from uol.conformance.gap.record import MODELLED, CaseGap, percent
 from uol.conformance.gap.rows import Row
@@ -57,7 +57,8 @@ def gap_page(found: Sequence[CaseGap]) -> str:
         cases=cases,
         devices=devices,
         control=control,
-        control_says=CONTROL_SAYS,
+        control_says=f"{CONTROL_SAYS}; {stand_ins()}",
+        every_published=judged(),
         percent=percent,
         published=lambda value: "none published" if value is None else percent(value),
         kind=MODELLED,

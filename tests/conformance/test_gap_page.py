@@ -10,6 +10,7 @@ import pytest
 
 from uol.compilation.request import resolve_target
 from uol.conformance.gap.attained import attained_of, best_of
+from uol.conformance.gap.control import judged
 from uol.conformance.gap.record import CaseGap, Cell, Kernel, RowOnTarget, RowReference
 from uol.conformance.gap.rows import BESIDE, Row
 from uol.conformance.report.gap import gap_page
@@ -76,6 +77,11 @@ def test_the_vendors_own_stand_beside_it() -> None:
     assert all(re.fullmatch(r"\d+\.\d%", each) for each in step[1:])
     (grouped,) = (row for row in rows if row[0].startswith("grouped"))
     assert grouped[1:] == ["none published"] * 3
+
+
+def test_every_published_time_has_its_source() -> None:
+    _, *rows = table("published")
+    assert len(rows) == len(judged()) and all(row[-1] for row in rows)
 
 
 def test_rows_stand_by_what_is_lost_and_have_a_cell_for_every_column() -> None:

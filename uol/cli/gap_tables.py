@@ -41,9 +41,10 @@ def print_gap(found: CaseGap) -> None:
 
 def print_control(devices: Sequence[str], compared: Sequence[str]) -> None:
     """What the vendors' own libraries are published to take, by the same formulas."""
-    from uol.conformance.gap.control import by_likeness, vendors_gap
+    from uol.conformance.gap.control import by_likeness, stand_ins, vendors_gap
 
-    print_text("The vendors' own libraries by the same formulas, from published times (conformance/gap/published.toml).\n")
+    print_text("The vendors' own libraries by the same formulas, from published times (conformance/gap/published.toml);")
+    print_text(f"{stand_ins()}.\n")
     rows = [
         (what, *(_percent(effs.get(device)) for device in devices), _percent(vendors_gap(effs, compared)))
         for what, effs in by_likeness().items()
