@@ -83,7 +83,7 @@ def roofline(memory: float, matrix: float, points: Sequence[Point], limits: tupl
     """What a device attains by operations a byte (`memory` bytes a second, `matrix` operations a second), and rows below it,
     each by its number. `limits`: the ends of both axes."""
     left, right, low, high = limits
-    with _Figure(6.0, 4.0, "none") as figure:
+    with _Figure(6.0, 4.0, None) as figure:
         axes: Axes = figure.subplots(gridspec_kw={"left": 0.13, "right": 0.98, "bottom": 0.13, "top": 0.97})
         ridge = matrix / memory
         axes.plot([left, ridge, right], [left * memory, matrix, matrix], color=SOFT, linewidth=1.5, gid="roof")
@@ -121,7 +121,7 @@ def _ruled(axes: Axes, label: str) -> None:
 class _Figure:
     """A figure in the style of the pages, of so many inches; `layout` as matplotlib names them."""
 
-    def __init__(self, width: float, height: float, layout: Literal["constrained", "none"] = "constrained") -> None:
+    def __init__(self, width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> None:
         import matplotlib
 
         self._size, self._layout, self._style = (width, height), layout, matplotlib.rc_context(RC)
