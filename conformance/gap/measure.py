@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from multiprocessing import get_context
 
+from uol.codegen.backend import Device
 from uol.codegen.cost import Time, middle
 from uol.compilation.request import resolve_target
 from uol.conformance.gap.assignment import assigned
@@ -178,7 +179,18 @@ def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
     known = best_known(case.path)
     vendors = vendors_gap(known, chosen.compared)
     says = case.case, case.dtype, case.says
-    return CaseGap(case.path, *says, case.rows, attained, chosen.compared, cells, known, vendors)
+    ceilings = {name: ceiling_of(groups[name], case.dtype, target.device) for name, target in targets.items()}
+    return CaseGap(case.path, *says, case.rows, attained, chosen.compared, cells, known, vendors, ceilings)
+
+
+def ceiling_of(groups: Sequence[TimedGroup], dtype: str, device: Device) -> float:
+    """The eff, over forward and backward, that kernels would have by the model if they moved the bytes of the reference once
+    and did its products at their peak, and nothing else: what the model's rates alone leave of it."""
+    rates = device.rates
+    streamed, peak = rates["bandwidth-streamed"].si, (rates.get(f"{dtype}-matrix") or rates["f16-matrix"]).si
+    own = [group for group in groups if group.phase != "optimiser"]
+    taken = sum(max(group.bytes / streamed, group.operations / peak) + rates["launch"].si for group in own)
+    return sum(group.seconds for group in own) / taken
 
 
 def _reference(row: Row, groups: Sequence[TimedGroup]) -> RowReference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from uol.conformance.gap.attained import Attained
 from uol.conformance.gap.ratios import LEAST_SHARE, REQUIRED, Figures, Pair, apart, eff_of, figures_of, is_met
@@ -100,6 +100,7 @@ class CaseGap:
 
     best_known      the eff of the best published time of the whole path, by device that has one
     vendors_gap     how far these are apart; None where fewer than two of the devices have one
+    ceilings        the eff of kernels that do what the reference does and nothing else, by the model
     """
 
     path: str
@@ -113,6 +114,7 @@ class CaseGap:
     """By the row's name and the device's."""
     best_known: Mapping[str, float]
     vendors_gap: float | None
+    ceilings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -206,6 +208,7 @@ class CaseGap:
     def _device(self, device: str) -> dict[str, object]:
         rates = {what: asdict(rate) for what, rate in self.attained[device].rates.items()}
         effs = {"eff": self.eff(device), "optimiser": self.optimiser(device), "best_known": self.best_known.get(device)}
+        effs |= {"ceiling": self.ceilings.get(device)}
         return effs | {"refused": self.refused(device), "flagged": self.flagged(device), "rates": rates}
 
     def _row(self, row: Row) -> dict[str, object]:

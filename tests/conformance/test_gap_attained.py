@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from uol.codegen.backend import Device, Rate
 from uol.compilation.request import resolve_target
 from uol.conformance.gap.attained import attained_of, best_of
-from uol.conformance.gap.measure import devices
+from uol.conformance.gap.measure import ceiling_of, devices
+from uol.conformance.gap.reference.timed import TimedGroup
 from uol.ir.errors import UolError
 
 RATES = {
@@ -47,3 +50,14 @@ def test_every_device_of_a_gap_has_what_t_ref_takes(dtype: str) -> None:
     for name in devices().all:
         found = attained_of(resolve_target(name).device, dtype)
         assert set(found.rates) == {"memory", "matrix", "launch"}
+
+
+def test_the_ceiling_is_what_the_models_rates_leave_of_a_perfect_kernel() -> None:
+    """2 us of bytes at 1 GB/s attained are 1 us at 2 GB/s streamed; a launch of 3 us is one of 9."""
+    device = Device("toy", "toy", 1, 0, {**RATES, "bandwidth-streamed": Rate(2, "GB/s", "here", "measured")})
+    best = best_of(2000, 0, attained_of(device, "f16"))
+    streams = TimedGroup("copy", "copy", "forward", 2000, 0, best.seconds, best.launch, best.bound)
+    assert ceiling_of([streams], "f16", device) == pytest.approx((2 + 3) / (1 + 9))
+    assert ceiling_of([streams, replace(streams, phase="optimiser", bytes=10**9)], "f16", device) == pytest.approx(0.5)
+    products = replace(streams, bytes=0, operations=40_000_000, seconds=13e-6)  # 10 us at 4 TFLOP/s, 5 at the peak of 8
+    assert ceiling_of([products], "f16", device) == pytest.approx((10 + 3) / (5 + 9))

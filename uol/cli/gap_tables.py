@@ -66,6 +66,7 @@ def _figures(found: CaseGap) -> list[tuple[str, str]]:
         ("gap without launches", percent(figures.without_launches)),
         ("vendors' own gap", _percent(found.vendors_gap)),
         ("best known eff", _each(found, {d: percent(found.best_known.get(d)) for d in found.devices})),
+        ("ceiling of the model", _each(found, {d: percent(found.ceilings.get(d)) for d in found.devices})),
         ("worst row", "none" if figures.worst is None else f"{figures.worst[0]}, {percent(figures.worst[1])}"),
         ("least eff", percent(figures.least)),
         ("Pennycook's PP", f"{figures.portability:.3f}"),
