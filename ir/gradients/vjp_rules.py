@@ -25,7 +25,21 @@ from uol.ir.gradients.text.inference import Types, extent_in
 from uol.ir.gradients.text.integer_text import greatest, plus, shorter
 from uol.ir.gradients.text.rewriting import Known, Rewriting
 from uol.ir.gradients.text.substitution import binder_key, free_keys, fresh_name, key_item, substitute
-from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
+from uol.ir.syntax.surface import (
+    Access,
+    Apply,
+    Binary,
+    Binder,
+    Expr,
+    Name,
+    Node,
+    Number,
+    Pack,
+    Reduction,
+    Unary,
+    below,
+    exchange,
+)
 from uol.ir.types import DTYPES
 
 Scope = tuple[Index, ...]
@@ -206,7 +220,7 @@ class Vjp:
         inner = (*scope, *self.indices(node, scope))
         along = {i.key for i in scope if not i.bound}
         fading = fading_in(node, along) if node.op in ("sum", "prod") else None
-        apart = own_factor_apart(node, along) if fading is None and node.op == "sum" else None
+        apart = self.with_own_factor(node, scope) if fading is None and node.op == "sum" else None
         if fading is not None and self.is_active(fading.product):
             self.recurrence(node, fading, cotangent, scope)
         elif apart is not None:
@@ -219,6 +233,15 @@ class Vjp:
         elif node.op in ("max", "min"):
             self.extremum(node, cotangent, scope, inner)
 
+    def with_own_factor(self, node: Reduction, scope: Scope) -> Expr | None:
+        """The sum times the factor that the result's own index has, where that is one for every result."""
+        along = {i.key: i for i in scope if not i.bound}
+        match own_factor_apart(node, along), node.binders:
+            case Binary(left=factor) as apart, (Binder(bound=Name(id=name) as at),):
+                over = extent_in(self.sink.types, (factor,), at, firm=True)
+                return apart if over in (None, along[name].extent) else None
+        return None
+
     def recurrence(self, node: Reduction, fading: Fading, cotangent: Cotangent, scope: Scope) -> None:
         """A running product, or a sum of terms that fade: its terms as those of any sum, and the factors by which they do."""
         cotangent = self.read_as_local(node, cotangent, scope)
@@ -227,13 +250,16 @@ class Vjp:
             self.visit(fading.faded.term, self.times(cotangent, product), (*scope, *self.indices(node, scope)))
         taken = {k.lstrip("*") for k in free_keys(node)} | {fading.factor} | {binder_key(b) for b in node.binders}
         name = fresh_name(f"{fading.factor}_other", taken | set(self.sink.types.tensors))
-        at = tuple(replace(i, key=fading.factor) if i.key == fading.along else i for i in scope)
         (reached,) = fading.product.args
+        own = extent_in(self.sink.types, fading.product.args, Name(fading.factor), firm=True)
+        along = next(i for i in scope if i.key == fading.along)
+        factor = Index(fading.factor, own or along.extent, False)
+        at = tuple(factor if i is along else i for i in scope)
         parts = {"before": self.value(fading.before(name)), "behind": fading.behind(self.expr(cotangent), name)}
         whole = {what: Cotangent(cotangent.type, (product_of(part),)) for what, part in parts.items()}
         before, behind = (self.sink.named(f"{self.wish}_{what}", value, at, reached) for what, value in whole.items())
-        extent = next(i.extent for i in at if i.key == fading.factor)
-        path = () if extent is None or isinstance(extent, Pack) else tuple(Choice(c, True) for c in fading.places(extent))
+        places = () if along.extent is None or isinstance(along.extent, Pack) else fading.places(along.extent)
+        path = tuple(Choice(place, True) for place in places)
         self.visit(reached, Cotangent(cotangent.type, multiply(before.sum, behind.sum[0]), path), at)
 
     def at_reduction(self, body: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:

@@ -98,6 +98,33 @@ def test_running_products_are_no_exception(relation: str) -> None:
     assert growth(gradient(text, library), library) == pytest.approx(4, rel=0.02)
 
 
+@pytest.mark.parametrize("sizes", [(2, 5, 3), (5, 2, 4), (1, 2, 2), (3, 1, 5)])
+@pytest.mark.parametrize("ends", FORWARD + BACKWARD, ids="".join)
+def test_results_terms_and_factors_may_have_sizes_of_their_own(ends: tuple[str, str, str], sizes: tuple[int, int, int]) -> None:
+    """What a factor's cotangent is made of has one element a factor, not one a result."""
+    of_sum, of_term, of_result = ends
+    (op,) = parse(f"""op f(a: T[N], b: T[J], c: T[K]) -> (y: T[K], z: T[K]) for T in (f64, f32) {{
+      y[i] = c[i] * sum[j {of_sum} i](b[j] * prod[k {of_term} j, k {of_result} i](a[k]))
+      z[i] = c[i] - prod[k {of_result} i](a[k] * (1 + a[k]))
+    }}""")
+    dims, rng = dict(zip("NJK", sizes, strict=True)), np.random.default_rng(0)
+    given = {n: rng.standard_normal(dims[d]) for n, d in (("a", "N"), ("b", "J"), ("c", "K"), ("dy", "K"), ("dz", "K"))}
+    a, b, c = tensors = [torch.from_numpy(given[name]).requires_grad_() for name in "abc"]
+    in_sum, after, before = (HOLDS[sign] for sign in ends)
+    one, results = torch.ones(1, dtype=torch.float64), list[torch.Tensor]()
+    for i in range(dims["K"]):
+        within = [[k for k in range(dims["N"]) if after(k, j) and before(k, i)] for j in range(dims["J"])]
+        terms = [b[j] * a[within[j]].prod() for j in range(dims["J"]) if in_sum(j, i)]
+        factors = [a[k] * (1 + a[k]) for k in range(dims["N"]) if before(k, i)]
+        results.append(torch.stack([c[i] * sum(terms, 0 * one[0]), c[i] - torch.stack([one[0], *factors]).prod()]))
+    seeds = torch.from_numpy(np.stack([given["dy"], given["dz"]], 1))
+    expected = torch.autograd.grad(torch.stack(results), tensors, seeds, allow_unused=True)
+    text, library = gradient(op, Library([op])), Library([op])
+    found = interpret(instantiate(text, library, types={"T": "f64"}, dims=dims), given)
+    for name, want in zip("abc", expected, strict=True):
+        np.testing.assert_allclose(found[f"d{name}"], np.zeros(1) if want is None else want.numpy(), 1e-10, 1e-12)
+
+
 NESTED: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "y[r] = sum[i](sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k])))": lambda a, b: states(a, b).sum(1),
     "y[r] = sum[i](b[r, i] * sum[j <= i](b[r, j] * prod[k > j, k <= i](a[r, k])))": lambda a, b: (b * states(a, b)).sum(1),
