@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.grouped_value import Segmented
-from uol.codegen.program.scans import widened
+from uol.codegen.program.scans import widened_scan
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
 from uol.ir.program.walk import map_stage, rewrite, variables, walk
@@ -50,7 +50,7 @@ class Isolation:
         """The read of a reduction that is a stage from now on."""
         inner = self.without_nested(stage, node, scope)
         free = variables(inner) - {a.name for a in inner.axes}
-        axes = tuple(a for a in widened(inner, scope) if a.name in free or static(a.extent) == 0)
+        axes = tuple(a for a in widened_scan(inner, scope) if a.name in free or static(a.extent) == 0)
         outside = (a for a in scope if a not in axes and static(a.extent) is None and relies_on(inner, a, self.tensors))
         some = tuple(compare(">", a.extent, Const(0)) for a in outside)
         inner = replace(inner, where=(*some, *inner.where))

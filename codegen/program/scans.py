@@ -75,6 +75,14 @@ def widened(value: Reduce, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
     return tuple(Axis(name, extent) if a.name == name and _is_little_less(a.extent, extent) else a for a in axes)
 
 
+def widened_scan(value: Reduce, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """The same where no term depends on that index. Else there is no scan along it, and behind its own end a term may read what
+    is not there."""
+    wide = widened(value, axes)
+    longer = {axis.name for axis in wide if axis not in axes}
+    return axes if longer & variables(value.body) else wide
+
+
 def _is_little_less(extent: Expr, than: Expr) -> bool:
     """Is an extent a number less than another one, and not so much that most of that would be for nothing?"""
     (base, offset), (other, further) = _base_and_offset(extent), _base_and_offset(than)

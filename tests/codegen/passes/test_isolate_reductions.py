@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from before_after import agree
 from middle import program_of
 
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.program.isolate_reductions import hoist_reductions
 
 TEXT = "op f(x: T[R, C]) -> (y: T[R, C]) for T in (f32) { y[r, c] = x[r, c] / sum[k](x[r, k] * max[j](x[j, k])) }"
@@ -26,3 +28,12 @@ def test_isolate_reductions() -> None:
         line 2   y[r, c]: f32 = x[r, c] / y_sum[r]
         """,
     )
+
+
+@pytest.mark.parametrize(("term", "longest"), [("b[j]", 5), ("b[j] * c[i, j]", 3), ("b[j] * prod[k < j, k >= i](a[k])", 3)])
+def test_only_what_is_a_scan_goes_on_behind_the_end_of_its_index(term: str, longest: int) -> None:
+    """Along the longer axis it is one; else what a term reads there is not there."""
+    text = f"op f(a: f32[N], b: f32[J], c: f32[K, J]) -> (y: f32[K]) {{ y[i] = c[i, 0] * sum[j > i]({term}) }}"
+    program = hoist_reductions(program_of(text, types={}, dims={"N": 2, "J": 5, "K": 3}))
+    (stage,) = (stage for stage in program.stages if stage.name == "y_sum")
+    assert [static(axis.extent) for axis in stage.axes] == [longest]
