@@ -33,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 CASES: list[tuple[int, tuple[int, ...], tuple[int, int], int, dict[str, int], torch.dtype]] = [
     (3, (2, 3, 28), (16, 32), 3, {"pad": 1}, torch.float32),  # two tiles of a line; the gradient of x has terms in blocks
     (3, (3, 4, 9), (4, 48), 3, {"pad": 1, "stride": 2}, torch.float32),
+    (3, (2, 3, 8), (8, 64), 3, {"pad": 1}, torch.float32),  # many channels, few planes
     (3, (5, 4, 8), (8, 16), 3, {"pad": 2, "dilation": 2}, torch.float32),  # planes that most taps lack
     (2, (5, 33), (3, 16), 5, {"pad": 2, "dilation": 2}, torch.float32),  # tiles of two heights, taps beyond the neighbours
     (2, (9, 7), (16, 16), 3, {"pad": 3}, torch.float64),  # lines and taps that no pixel has
@@ -97,12 +98,22 @@ def test_a_tile_of_one_vector_of_channels_has_few_pixels() -> None:
     assert (schedule.rows, schedule.vectors, schedule.lanes) == (7, 1, 16)
 
 
-@pytest.mark.parametrize("dims", [{"O": 24}, {"O": 64}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}])
+@pytest.mark.parametrize(
+    "dims",
+    [{"O": 24}, {"O": 64, "E": 16, "H": 28}, {"O": 256}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}],
+)
 def test_what_stays_with_pixels_on_the_lanes(dims: dict[str, int]) -> None:
     """Channels that are no whole vectors, or many; short lines; images without a border; many taps along a line; few
     terms."""
     schedule = candidates(kernels(**dims)[-1], Host("znver4", 64, 32, 2))[0]
     assert not (isinstance(schedule, Tiles) and schedule.channels)
+
+
+@pytest.mark.parametrize(("planes", "are_lines"), [(4, True), (16, False)])
+def test_more_channels_where_planes_are_few(planes: int, are_lines: bool) -> None:
+    """Of 4 planes and 3 taps, a sixth of the products are those of planes that are not there."""
+    schedule = candidates(kernels(O=64, E=planes, H=28)[-1], Host("znver4", 64, 32, 2))[0]
+    assert (isinstance(schedule, Tiles) and schedule.channels) == are_lines
 
 
 def test_an_epilogue_is_by_pixels() -> None:
