@@ -14,6 +14,8 @@ from itertools import islice
 from time import perf_counter
 from zlib import crc32
 
+import numpy as np
+
 from uol.backends.cache.files import open_cache
 from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
 from uol.codegen.backend import Module
@@ -270,10 +272,12 @@ def _by_autograd(
 def _against_autograd(
     prepared: Prepared, outcome: Outcome, admitted: Enclosed, cotangents: Mapping[str, Array], lost: float
 ) -> Comparison:
-    """A gradient within a share of the largest cotangent, or within its contract around them."""
+    """A gradient within a share of the largest cotangent, or within its contract around them, which is around the golden one
+    where autograd has no number."""
     results = prepared.program.by_role("out")
     by_scale = compare_with_autograd(outcome.outputs, cotangents, results, prepared.values.values(), lost)
-    if by_scale.ok or not (by_contract := _within(results, outcome, admitted, cotangents)).ok:
+    known = {n: np.where(np.isfinite(own), own, admitted.results[n].value) for n, own in cotangents.items()}
+    if by_scale.ok or not (by_contract := _within(results, outcome, admitted, known)).ok:
         return by_scale
     return by_contract  # where all of a gradient cancels, its scale says nothing
 

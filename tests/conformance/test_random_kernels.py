@@ -116,6 +116,13 @@ def test_a_gradient_that_stored_results_leave_nothing_of_is_right() -> None:
     assert [run.state for run in run_texts([text], CPU)] == ["right", "right"]
 
 
+def test_where_autograd_has_no_number_a_gradient_of_rounding_alone_is_right() -> None:
+    """Of a row of one number all cancels but rounding, of a row of 0 autograd has NaN: neither says how large a gradient is."""
+    body = "y[n, c] = normalize(reglu(x, relu(z)))[n, c]"
+    text = f"op one_of_a_row(x: T[N, C], z: T[N, C]) -> (y: T[N, C]) for T in (f32, bf16) where C >= 1 {{\n  {body}\n}}"
+    assert [run.state for run in run_texts([text_of(text, "T=bf16", N=40, C=1)], CPU)] == ["right", "right"]
+
+
 def test_what_the_language_leaves_open_gets_finite_inputs() -> None:
     """A product that is summed and has a factor of 0 by `else 0` may be left out, though the other is NaN."""
     text = text_of(GUARDED.format(name="guarded_product"), dtype="", inputs="lone", N=4)
