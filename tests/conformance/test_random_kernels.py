@@ -131,6 +131,14 @@ def test_what_the_language_leaves_open_gets_finite_inputs() -> None:
     assert says_all(sums)
 
 
+def test_running_sums_of_sums_get_no_largest_values() -> None:
+    """What several terms have of -3e38 may be -infinity in another order, and beside infinity NaN."""
+    texts = [next(kernel_texts(n)) for n in range(3000) if kind_of(n) == "running"]
+    sums = [text for text in texts if "sum[j" in text.text]
+    assert {text.inputs for text in sums if "h[" in text.text} == {"random", "exact", "ties", "infinite", "lone"}
+    assert "special" in {text.inputs for text in sums}
+
+
 def test_a_crash_of_the_compiler_or_of_a_kernel_is_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of its batch are judged."""
     texts = [text_of(COUNT.format(name=f"search_in_a_batch_{n}"), E=5, N=3) for n in range(3)]

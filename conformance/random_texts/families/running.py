@@ -8,6 +8,7 @@ BOUNDS = (
     *("j <= i", "j < i", "j >= i", "j > i", "j > i - 2, j <= i", "j >= i, j < i + 3", "j > i - w, j <= i", "j <= i + 1"),
     *("j >= i - 1, j <= i + 1",),
 )
+WITHOUT_LARGEST = tuple(kind for kind in ANY if kind != "special")
 
 
 def running(s: Sketch) -> None:
@@ -29,10 +30,12 @@ def running(s: Sketch) -> None:
         s.line(f"y[{i}] = any[{bound}](x[{j}] > {s.pick(('0', '1', f'x[{i}]'))})")
         s.result("y", *dims, type="bool")
         return
+    form = s.pick(("{j}", "{j}", "{j} * 2", "{j} + {i}", "max({j}, {i})", "select({j} > 0, {j}, 1)"))
     if op == "prod":  # in another order a product of tiny numbers may be 0, and NaN times infinity
-        s.data = tuple(kind for kind in ANY if kind != "special")
-    body = s.pick(("{j}", "{j}", "{j} * 2", "{j} + {i}", "max({j}, {i})", "select({j} > 0, {j}, 1)"))
-    body = body.format(i=f"acc(x[{i}])", j=f"acc(x[{j}])")
+        s.data = WITHOUT_LARGEST
+    if op == "sum" and "{i}" in form:  # in another order several times -3e38 may be -infinity, and NaN beside infinity
+        s.data = WITHOUT_LARGEST
+    body = form.format(i=f"acc(x[{i}])", j=f"acc(x[{j}])")
     value = f"{op}[{bound}]({body})"
     if op in ("max", "min") and not integer:
         value = f"max(min({value}, 100), -100)"
@@ -42,6 +45,8 @@ def running(s: Sketch) -> None:
     if s.chance(0.7) or integer:
         s.line(f"y[{i}] = T({value})")
     else:
+        if op == "sum":  # which counts what is large in several sums, and adds these up: as above
+            s.data = WITHOUT_LARGEST
         s.line(f"h[{i}] = {value} + {own}")
         s.line(f"y[{i}] = T(h[{i}])")
         rest = [d for d in dims if d != "N"]
