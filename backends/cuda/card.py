@@ -11,7 +11,6 @@ import subprocess
 
 from uol.backends.loading.card import Card, Kind, NoCardError
 from uol.backends.simt.card_driver import Calls, DriverCard, opened
-from uol.backends.toolchain.running import run_to_end
 
 CALLS = Calls(
     load="cuModuleLoadData",
@@ -102,12 +101,10 @@ def _clocks(number: int) -> dict[str, object]:
     query = ("clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.limit", "temperature.gpu", "driver_version")
     command = ["nvidia-smi", f"--query-gpu={','.join(query)}", "--format=csv,noheader", "-i", str(number)]
     try:
-        done = run_to_end(command, timeout_s=10)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
-    if done.returncode:
-        return {}
-    return dict(zip(query, (part.strip() for part in done.stdout.strip().split(",")), strict=False))
+    return dict(zip(query, (part.strip() for part in said.strip().split(",")), strict=False))
 
 
 def _attribute(library: ctypes.CDLL, device: ctypes.c_int, which: int) -> int:
