@@ -8,9 +8,9 @@ from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
 from uol.backends.simt.schedules import Tile
 from uol.backends.simt.segments import RowSegments, declare_terms, plan_rows
@@ -147,8 +147,7 @@ def declare_batch(batch: Counter, blocks: Expr, needed: frozenset[str], scope: S
     value = folded(Call("/", (Var(BLOCK), ONE if blocks == ZERO else blocks), INDEX))
     printer = scope.printer
     scope.add(f"const {printer.index_type} {printer.names.variable(batch.name)} = {_with_block(printer).value(value)};")
-    for line in batch.declarations(printer, needed):
-        scope.add(line)
+    scope.axes(batch, needed)
 
 
 def block_part(printer: Printer, inner: Expr, wrap: Expr | None, tile: int, count: Expr) -> str:

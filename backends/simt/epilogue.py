@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.specs.nodes import Contract, Let, Step
 from uol.codegen.specs.steps import used_variables
@@ -102,8 +102,7 @@ def _names(steps: Sequence[Step]) -> frozenset[str]:
 
 def _within(scope: Scope, side: _Side, needed: frozenset[str], steps: Sequence[Step]) -> Scope:
     inner = scope.inner()
-    for line in side.counter.declarations(inner.printer, needed):
-        inner.add(line)
+    inner.axes(side.counter, needed)
     inner.write(steps)
     return inner
 

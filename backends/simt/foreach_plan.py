@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from uol.backends.c_text.names import Names, kernel_symbol, legalise
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import NARROW, Index, Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature, stored_tensors
 from uol.backends.simt.c_text.types import STORAGE
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.rendering import template
 from uol.backends.simt.schedules import RUN
 from uol.codegen.backend import Footprint, Kernel, Launch, Module

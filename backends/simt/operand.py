@@ -8,7 +8,7 @@ from math import inf
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.kernel.scope import Scope
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static, sub
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import reads
@@ -109,8 +109,8 @@ def _body(side: Side, k: Counter, printer: Printer, target: str, line: int) -> t
     scope = Scope(printer)
     factor = k.shorter(side.outer.shorter(side.factor))
     needed = variables(factor)
-    for text in (*side.outer.declarations(printer, needed), *k.declarations(printer, needed)):
-        scope.add(text)
+    scope.axes(side.outer, needed)
+    scope.axes(k, needed)
     value = scope.expression(factor)
     scope.add(f"{target} = {value};", line)
     return tuple(scope.lines)

@@ -25,9 +25,12 @@ from uol.backends.simt.elements.histogram_plan import HistogramPlan, plan_histog
 from uol.backends.simt.elements.map_plan import MapPlan, plan_map
 from uol.backends.simt.elements.transposed import TransposedPlan, plan_transposed
 from uol.backends.simt.elements.wide_axes import with_wide_axis
+from uol.backends.simt.kernel import nodes
+from uol.backends.simt.kernel.printing import printed_kernel
+from uol.backends.simt.kernel.verify import verify
 from uol.backends.simt.rows.merge_plan import MergePlan, plan_merge
-from uol.backends.simt.rows.neighbours import plan_neighbours
-from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
+from uol.backends.simt.rows.neighbours import neighbours_kernel
+from uol.backends.simt.rows.reduce_kernel import reduce_kernel
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
 from uol.backends.simt.schedules import (
@@ -53,7 +56,8 @@ from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Call, Const, Expr, Var
 
-Plan = MapPlan | TransposedPlan | HistogramPlan | ReducePlan | ScanPlan | SelectPlan | MergePlan | ContractPlan | AttentionPlan
+TextPlan = MapPlan | TransposedPlan | HistogramPlan | ScanPlan | SelectPlan | MergePlan | ContractPlan | AttentionPlan
+Plan = TextPlan | nodes.Kernel
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -62,10 +66,12 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
         raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.hint)
-    name, plan = _plan(with_steps(_tidy(spec, schedule), stored_directly), schedule, target)
+    name, plan = plan_of(spec, schedule, target)
+    if isinstance(plan, nodes.Kernel):
+        verify(plan, target.capability.lanes, outcome.buffers.get("shared", 0))
     return Kernel(
         name=kernel_symbol(spec),
-        text=template(name).render(plan=plan),
+        text=template(name).render(plan=plan, body=printed_kernel(plan) if isinstance(plan, nodes.Kernel) else ()),
         params=plan.signature.params,
         launch=replace(plan.launch, where=spec.where),
         footprint=outcome,
@@ -106,8 +112,9 @@ def _or(cases: Iterable[Expr], otherwise: Expr) -> Expr:
     return reduce(lambda found, each: Call("or", (each, found), "bool"), cases, otherwise)
 
 
-def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
-    """The template of a kernel, and what it reads."""
+def plan_of(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
+    """The template of a kernel, and what it reads: a `nodes.Kernel`, or of kinds that have not moved yet, pieces of text."""
+    spec = with_steps(_tidy(spec, schedule), stored_directly)
     match spec, schedule:
         case (Map() | Pack() | Scatter(), Elements()):
             return "map.j2", plan_map(spec, schedule, target)
@@ -116,9 +123,9 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
         case (Map() | Pack(), TransposedTile()):
             return "transposed.j2", plan_transposed(spec, schedule)
         case (Reduce(), ThreadPerRow(each=each)) if each > 1:
-            return "reduce.j2", plan_neighbours(spec, schedule)
+            return "kernel.j2", neighbours_kernel(spec, schedule)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
-            return "reduce.j2", plan_reduce(spec, schedule, target)
+            return "kernel.j2", reduce_kernel(spec, schedule)
         case (Scan(), ThreadPerRow() | BlockPerRow()):
             return "scan.j2", plan_scan(spec, schedule, target)
         case (Select(run=int()), BlockPerRow()):

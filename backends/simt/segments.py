@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Read

@@ -1,6 +1,6 @@
 """Every branch of the templates of kernels for machines with threads is in the text of a golden kernel, which is read and whose
 mutants are judged, and what an `if` has is missing from another; the branches that are not are listed, each with what keeps it
-out.
+out. So is every form that the printer has for the statements of a kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from jinja2.ext import Extension
 
 from uol.backends import registry
 from uol.backends.simt import rendering
+from uol.backends.simt.kernel import nodes
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.mutation.golden import golden_cases
@@ -113,3 +114,49 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
     for kernel in kernels:
         rendering.render(kernel.spec, kernel.schedule, backend.target)
     assert branches.known - branches.taken == OUTSIDE.keys()
+
+
+FORMS = {
+    "Assign *=", "Assign +=", "Assign =", "Barrier", "Block", "Buffer by warps", "Buffer of shared elements", "Declare a variable",
+    "Declare an array", "Declare one without a value", "Declare a constant", "Do", "If", "Leave break", "Leave return", "Loop",
+    "Loop by steps", "Loop unrolled", "Loop within another's braces", "Store", "Store under a condition",
+}  # fmt: skip
+"""Of what kernels are made of, as they are printed."""
+
+
+def forms_of(kernel: nodes.Kernel) -> Iterator[str]:
+    """The forms that a kernel has."""
+    for buffer in kernel.buffers:
+        if buffer.memory == "shared":
+            yield "Buffer by warps" if isinstance(buffer.elements, nodes.PerWarp) else "Buffer of shared elements"
+    for statement in nodes.statements_of(kernel.body):
+        match statement:
+            case nodes.Declare(extent=int()):
+                yield "Declare an array"
+            case nodes.Declare(value=None):
+                yield "Declare one without a value"
+            case nodes.Declare(constant=constant):
+                yield "Declare a constant" if constant else "Declare a variable"
+            case nodes.Assign(how=how):
+                yield f"Assign {how}"
+            case nodes.Store(when=when):
+                yield "Store" if when is None else "Store under a condition"
+            case nodes.Leave(what=what):
+                yield f"Leave {what}"
+            case nodes.Loop(unrolled=unrolled, step=step, body=body):
+                yield "Loop unrolled" if unrolled else "Loop" if step == 1 else "Loop by steps"
+                if len(body) == 1 and isinstance(body[0], nodes.Loop) and not body[0].unrolled:
+                    yield "Loop within another's braces"
+            case _:
+                yield type(statement).__name__
+
+
+@pytest.mark.parametrize("target", [n for n in registry.names() if isinstance(registry.get(n), SimtBackend)])
+def test_every_form_of_a_statement_is_in_a_golden_text(target: str) -> None:
+    backend, found = registry.get(target), set[str]()
+    assert isinstance(backend, SimtBackend)
+    for case in golden_cases([target]):
+        for kernel in prepare(case).compiled.module.kernels:
+            _, plan = rendering.plan_of(kernel.spec, kernel.schedule, backend.target)
+            found |= set(forms_of(plan)) if isinstance(plan, nodes.Kernel) else set()
+    assert found == FORMS

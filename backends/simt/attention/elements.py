@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer, literal
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
@@ -73,8 +73,7 @@ def plan_scores(spec: Attention, tile: RowTile, rows: Counter, cols: Counter, pr
     spec = replace(spec, steps=tuple(rows.shortened(cols.shortened(s)) for s in spec.steps))
     lets = {s.name: s for s in spec.steps if isinstance(s, Let)}
     row = Scope(printer.bound(**{d.name: f"{printer.names.variable(d.name)}[ri][ci]" for d in spec.dots}))
-    for line in rows.declarations(row.printer, used_variables(spec.steps)):
-        row.add(line)
+    row.axes(rows, used_variables(spec.steps))
     maximum = _maximum(spec, lets, row, cols)
     if spec.hi is not None:
         row.printer = row.printer.bound(**{spec.hi.name: f"{printer.names.variable(spec.hi.name)}[ri]"})
@@ -122,7 +121,7 @@ def _registers(spec: Attention, printer: Printer) -> tuple[Register, ...]:
     found = [Register(printer.ctype(f.dtype), printer.names.variable(f.name), f.line) for f in _folds(spec)]
     if spec.hi is not None:
         ctype = printer.ctype(spec.hi.dtype)
-        first = identity("max", spec.hi.dtype, printer)
+        first = printer.value(identity("max", spec.hi.dtype))
         found.insert(0, Register(ctype, printer.names.variable(spec.hi.name), spec.hi.line, first))
         found += [Register(ctype, printer.names.variable(name), None) for name in lost_names(spec)]
     return tuple(found)
@@ -139,7 +138,7 @@ def _maximum(spec: Attention, lets: dict[str, Let], row: Scope, cols: Counter) -
         ctype=printer.ctype(hi.dtype),
         name=printer.names.variable(hi.name),
         one=literal(Const(1.0, hi.dtype)),
-        none=identity("max", hi.dtype, printer),
+        none=printer.value(identity("max", hi.dtype)),
         body=tuple(scope.lines),
         rescaled=tuple(printer.names.variable(f.name) for f in _folds(spec)),
         has_lost=bool(lost_names(spec)),
@@ -169,8 +168,7 @@ def _col_scope(row: Scope, cols: Counter, values: Sequence[Expr], lets: dict[str
     """A scope for one col, with what values need of its axes and lets."""
     needed = _behind(values, lets)
     scope = row.inner()
-    for line in cols.declarations(scope.printer, used_variables(needed) | frozenset().union(*map(variables, values))):
-        scope.add(line)
+    scope.axes(cols, used_variables(needed) | frozenset().union(*map(variables, values)))
     scope.write(needed)
     return scope
 

@@ -8,12 +8,15 @@ from uol.backends.simt.attention.elements import Level, lost_name, lost_names
 from uol.backends.simt.attention.tiles import has_parts, thread_width
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.terms import Local
+from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Attention, Fold
 from uol.codegen.specs.steps import used_variables
+from uol.ir.program.nodes import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,14 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
     bound = {f.name: f"{names.variable(f.name)}[ri]" for f in folds}
     bound |= {s.name: f"{names.variable(s.name)}[ri][wi]" for s in spec.sums}
     row = Scope(printer.bound(**bound))
-    for line in rows.declarations(row.printer, used_variables(spec.epilogue)):
-        row.add(line)
+    row.axes(rows, used_variables(spec.epilogue))
     in_parts = has_parts(spec)
-    row.write(row_steps(spec), "if (thread_col == 0 && width0 == 0) " if in_parts else "if (thread_col == 0) ")
+    is_first, is_first_part = (Call("==", (Local(name), ZERO), "bool") for name in ("thread_col", "width0"))
+    row.write(row_steps(spec), all_of((is_first, is_first_part) if in_parts else (is_first,)))
     unseen: str | None = None
     lost: list[tuple[str, int | None, str]] = []
     if spec.hi is not None and lost_names(spec):
-        unseen = f"{names.variable(spec.hi.name)}[ri] == {identity('max', spec.hi.dtype, printer)}"
+        unseen = f"{names.variable(spec.hi.name)}[ri] == {printer.value(identity('max', spec.hi.dtype))}"
         lost += [(names.variable(f.name), None, names.variable(lost_name(spec, f))) for f in sums]
         lost += [(names.variable(s.name), thread_width(spec, s), names.variable(lost_name(spec, s))) for s in spec.sums]
     position = f"row0 + thread_row + ri * {tile.threads_rows}"
@@ -71,8 +74,7 @@ def _width(spec: Attention, part: WidthPart, row: Scope) -> WidthPlan:
     scope = row.inner()
     scope.printer = width.known(scope.printer)
     steps = tuple(width.shortened(s) for s in part.steps)
-    for line in width.declarations(scope.printer, used_variables(steps)):
-        scope.add(line)
+    scope.axes(width, used_variables(steps))
     scope.write(steps)
     in_parts = has_parts(spec)
     beyond = None if is_multiple(width.count, LANES_A_ROW) and not in_parts else scope.printer.value(width.count)

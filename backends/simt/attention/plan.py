@@ -21,9 +21,9 @@ from uol.backends.simt.attention.tiles import (
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.contract_plan import block_part, declare_batch, steps_left
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.operand import OperandPlan, Side, plan_operand
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import weights_of

@@ -1,6 +1,7 @@
-"""Expressions and scopes as C.
+"""Expressions as C.
 
     printer.py, types.py    expressions
-    scope.py, signatures.py, counters.py    statements, parameters, axes from a flat counter
+    term.py, terms.py    what only kernels have: variables, parts of records, calls of primitives
+    signatures.py, counters.py    parameters, axes from a flat counter
     proofs.py    what is known of an index
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -105,16 +105,10 @@ class Counter:
             proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)),
         )
 
-    def declarations(self, printer: Printer, needed: frozenset[str]) -> list[str]:
-        """`const int h = i / 56 % 56;` for every axis that is needed and is not the counter itself."""
-        if len(self.axes) <= 1:
-            return []
-        lines = []
-        for place, axis in enumerate(self.axes):
-            if axis.name in needed:
-                text = printer.value(self.axis_value(place))
-                lines.append(f"const {printer.index_type} {printer.names.variable(axis.name)} = {text};")
-        return lines
+    def values(self, needed: frozenset[str]) -> Iterator[tuple[str, Expr]]:
+        """What every axis is that is needed and is not the counter itself."""
+        if len(self.axes) > 1:
+            yield from ((axis.name, self.axis_value(place)) for place, axis in enumerate(self.axes) if axis.name in needed)
 
     def axis_value(self, place: int) -> Expr:
         """counter / (product of the inner extents) % extent; the outermost axis needs no remainder."""

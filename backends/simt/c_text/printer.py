@@ -18,6 +18,7 @@ from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.proofs import NARROW as NARROW_INDEX
 from uol.backends.simt.c_text.proofs import WIDE as WIDE_INDEX
 from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.term import Term
 from uol.backends.simt.c_text.types import COMPUTE, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
 from uol.codegen.specs.search import Search
@@ -125,6 +126,8 @@ class Printer:
                 return self._read(expr, level, stored=False)
             case Search():
                 return self._search(expr, level)
+            case Term():
+                return expr.c_text(self, level)
             case Call(fn="cast"):
                 return self._cast(expr, level)
             case Call(dtype=dtype, fn=fn) if dtype in NARROW and fn not in EXACT_IN_NARROW:
@@ -137,6 +140,8 @@ class Printer:
 
     def stored(self, expr: Expr, level: int = 0) -> str:
         """The expression in its storage type, as it is written to memory. Short integers convert where they are written."""
+        if isinstance(expr, Term):
+            return expr.c_text(self, level)
         if expr.type not in NARROW:
             return self._short_call(expr, level) or self.value(expr, level)
         match expr:

@@ -10,11 +10,11 @@ from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.random_words import RandomWords
 from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import VECTOR, Vectors, reads_in_any_case
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -87,8 +87,7 @@ def one_element(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) 
     """The statements of one element, or point."""
     steps = tuple(counter.shortened(s) for s in spec.steps)
     scope = Scope(printer)
-    for line in counter.declarations(printer, used_variables(steps) | _used_in_addition(spec)):
-        scope.add(line)
+    scope.axes(counter, used_variables(steps) | _used_in_addition(spec))
     for read in _read_again(steps) if isinstance(spec, Scatter) else ():
         scope.read_once(read)
     scope.write(steps)
@@ -120,17 +119,16 @@ def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, wid
     scope = Scope(printer)
     scope.add(f"const {printer.index_type} {printer.names.variable(counter.name)} = {VECTOR} * {width};")
     before = (*loads.values(), *(s.vector for s in vectors.spans.values()), *stores.values(), *words.calls.values())
-    for line in counter.declarations(printer, vectors.needed(used_variables(steps).union(*map(variables, before)))):
-        scope.add(line)
+    scope.axes(counter, vectors.needed(used_variables(steps).union(*map(variables, before))))
     workspaces = frozenset(a.name for a in spec.args if a.role == "workspace")
-    scope.add(vectors.aligned(printer, workspaces))
+    scope.put(vectors.aligned(printer, workspaces))
     for name, read in loads.items():
         vectors.load(name, read, scope)
     for name in vectors.spans:
         vectors.load_span(name, scope)
     words.declare(scope)
     for name in stores:
-        scope.add(vectors.declaration(name, printer))
+        scope.put(vectors.declaration(name, printer))
     vectors.read_once(steps, scope)
     inner = scope.inner()
     inner.write(steps)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.elements.vectors import Vectors, steps_by_one
+from uol.backends.simt.kernel.scope import Scope
 from uol.codegen.indexing.arithmetic import ZERO, dense_strides, flat_offset, substituted
 from uol.codegen.specs.nodes import Read, Step
 from uol.codegen.specs.traverse import map_step, reads

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.elements.multiples import is_multiple_of
+from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import Vectors, is_side_by_side, stride_along
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import SECTOR_BYTES, WHOLE_BYTES, TransposedTile
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static, sub
@@ -201,14 +201,13 @@ class _Writer:
         scope = Scope(self.printer)
         axes = (self.crossing.across, self.crossing.along)
         outer = frozenset(axis.name for axis in self.tiles.axes)
-        for line in self.tiles.declarations(self.printer, outer & self._used() | {a.name for a in self.tiles.axes[-2:]}):
-            scope.add(line)
+        scope.axes(self.tiles, outer & self._used() | {a.name for a in self.tiles.axes[-2:]})
         names, index = self.printer.names, self.printer.index_type
         for axis, tiles in zip(axes, self.tiles.axes[-2:], strict=True):
             scope.add(f"const {index} {names.variable(self._first(axis))} = {names.variable(tiles.name)} * {self.tile.side};")
         if self.tile.each > 1:
             workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
-            scope.add(self.vectors.aligned(self.printer, workspaces, self.loaded.loads.values()))
+            scope.put(self.vectors.aligned(self.printer, workspaces, self.loaded.loads.values()))
         return scope.lines
 
     def _used(self) -> frozenset[str]:
@@ -238,7 +237,7 @@ class _Writer:
         for name, read in self.vectors.loads.items():
             self.vectors.load(name, read, scope)
         for name in self.vectors.stores:
-            scope.add(self.vectors.declaration(name, self.printer))
+            scope.put(self.vectors.declaration(name, self.printer))
         if self.tile.each > 1:
             self.vectors.read_once(self.steps, scope)
         inner = scope.inner() if self.tile.each > 1 else scope
@@ -264,5 +263,5 @@ class _Writer:
         if inside:
             scope.under(inside, body.lines)
         else:
-            scope.lines += body.lines
+            scope.put(*body.body)
         return scope.lines

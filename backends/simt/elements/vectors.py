@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from uol.backends.c_text.index_intervals import NATURAL
-from uol.backends.simt.c_text.pieces import ELEMENT, Pieces
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.c_text.types import SHORT_INTEGERS, STORAGE
+from uol.backends.simt.c_text.terms import Known, Local, Pointer, Primitive, Scalar, Vector, select
+from uol.backends.simt.c_text.types import SHORT_INTEGERS
 from uol.backends.simt.elements.multiples import NONE, Multiples, is_multiple_of
+from uol.backends.simt.elements.pieces import ELEMENT, Pieces
 from uol.backends.simt.elements.spans import FIRST, Group, Span, may_be_picked, one_place, span_of
+from uol.backends.simt.kernel.nodes import Assign, Declare, Do, Loop
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import SECTOR_BYTES, WHOLE_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.ends import until_end
@@ -35,6 +37,7 @@ VECTOR = "vector"
 Access = TypeVar("Access", Read, Store, Span)
 ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
+FLAG = Var(ALIGNED, "bool")
 
 
 def width_along(
@@ -268,50 +271,50 @@ class Vectors:
         names = replace(names, tensors={**names.tensors, **vectors})
         return replace(printer, names=names, proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)))
 
-    def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> str:
+    def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> Declare:
         """`const bool aligned = uol::is_aligned(x, y);`. Workspaces always are."""
         moved: list[Read | Store] = [*further, *self.loads.values(), *self.windows.values()]
         moved += [*(span.vector for span in self.spans.values()), *self.stores.values()]
-        tensors = {each.tensor: None for each in moved if each.tensor not in workspaces}
-        call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
-        return f"const bool {printer.names.variables[ALIGNED]} = {call};"
+        tensors = dict.fromkeys(each.tensor for each in moved if each.tensor not in workspaces)
+        return Declare(printer.names.variables[ALIGNED], Scalar("bool"), Known(are_aligned(tensors), printer))
 
-    def load(self, name: str, read: Read, scope: Scope, into: str | None = None) -> None:
+    def load(self, name: str, read: Read, scope: Scope, into: Expr | None = None) -> None:
         """`const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, i, aligned);`, or the fill where a guard does not hold.
         `into`: a variable that there is."""
         scope.declare_looked_up(read)
         for mask in (scope.positioned(guard.condition) for guard in read.guard if isinstance(guard, Holds)):
             for asked in reads_in_any_case(mask):
                 scope.read_once(asked)
+        kind, variable = self.kind_of(read.dtype), scope.printer.names.variables[name]
         if (pieces := self._pieces(read, name, scope.printer)).count > 1:
-            scope.add(f"{self.type_of(read.dtype)} {scope.printer.names.variables[name]};")
-            return pieces.load(scope.printer.where(read.guard).value(scope.positioned(read.offset)), scope)
-        target = into or f"const {self.type_of(read.dtype)} {scope.printer.names.variables[name]}"
-        return scope.add(f"{target} = {self._loaded(read, self.width, scope)};")
+            scope.put(Declare(variable, kind))
+            return pieces.load(read.tensor, scope.positioned(read.offset), read.guard, FLAG, scope)
+        value = self._loaded(read, self.width, scope)
+        return scope.put(Declare(variable, kind, value) if into is None else Assign(scope.known(into), value))
 
-    def _loaded(self, read: Read, width: int, scope: Scope) -> str:
+    def _loaded(self, read: Read, width: int, scope: Scope) -> Expr:
         """`uol::load_vector<4>(x, i, aligned)`, or the fill."""
-        condition = scope.condition(c for guard in read.guard for c in guard.conditions)
-        printer = scope.printer
-        offset = printer.where(read.guard).value(scope.positioned(read.offset))
-        value = f"uol::load_vector<{width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
-        if read.fill is None:
-            return value
-        held = f", {STORAGE[read.dtype]}" if read.dtype in SHORT_INTEGERS else ""  # whose numbers are ints
-        return f"{condition} ? {value} : uol::filled_vector<{width}{held}>({printer.stored(read.fill)})"
+        condition = scope.conjunction(c for guard in read.guard for c in guard.conditions)
+        printer, kind = scope.printer, Vector(Scalar(read.dtype, stored=True), width)
+        offset = Known(scope.positioned(read.offset), scope.printer.where(read.guard))
+        value = Primitive("load_vector", (width,), (Pointer(read.tensor), offset, FLAG), kind)
+        if read.fill is None or condition is None:
+            return scope.known(value)
+        held = (Scalar(read.dtype, stored=True),) if read.dtype in SHORT_INTEGERS else ()  # whose numbers are ints
+        fill = Primitive("filled_vector", (width, *held), (Known(read.fill, printer, stored=True),), kind)
+        return scope.known(select(condition, value, fill))
 
     def load_span(self, name: str, scope: Scope) -> None:
         """All vectors of a span, in registers."""
         span = self.spans[name]
-        ctype, variable = STORAGE[span.vector.dtype], scope.printer.names.variables[name]
+        kind, variable = Scalar(span.vector.dtype, stored=True), scope.printer.names.variables[name]
         if span.count == 1:
-            value = self._of_span(span.first, span.width, scope)
-            return scope.add(f"const uol::Vector<{ctype}, {span.width}> {variable} = {value};")
-        scope.add(f"{ctype} {variable}[{span.count * span.width}];")
-        pieces = Pieces(ctype, span.width, span.count, "", variable, "")
+            return scope.put(Declare(variable, Vector(kind, span.width), self._of_span(span.first, span.width, scope)))
+        scope.put(Declare(variable, kind, extent=span.count * span.width))
+        pieces = Pieces(kind, span.width, span.count, Local(variable, kind), in_array=True)
         return pieces.fill(lambda inner: self._of_span(span.vector, span.width, inner), scope)
 
-    def _of_span(self, read: Read, width: int, scope: Scope) -> str:
+    def _of_span(self, read: Read, width: int, scope: Scope) -> Expr:
         """A vector, behind statements for the positions that its guards ask about."""
         positioned = scope.positioned(read)
         assert isinstance(positioned, Read)
@@ -320,18 +323,18 @@ class Vectors:
     def load_window(self, name: str, read: Read, scope: Scope) -> None:
         """All windows of a thread, which lie side by side: a vector for each of their columns."""
         assert self.within is not None
-        columns = static(self.within.extent) or 0
-        names = scope.printer.names
-        scope.add(f"{STORAGE[read.dtype]} {names.variable(name)}[{self.width * columns}];")
-        first = scope.expression(substituted(read.offset, {self.within.name: ZERO}))
-        tensor, array, aligned = names.tensor(read.tensor), names.variable(name), self._flag(scope.printer)
-        Pieces(STORAGE[read.dtype], self.width, columns, tensor, array, aligned).load(first, scope)
+        columns, kind = static(self.within.extent) or 0, Scalar(read.dtype, stored=True)
+        variable = scope.printer.names.variable(name)
+        scope.put(Declare(variable, kind, extent=self.width * columns))
+        first = scope.positioned(substituted(read.offset, {self.within.name: ZERO}))
+        pieces = Pieces(kind, self.width, columns, Local(variable, kind), in_array=True)
+        pieces.load(read.tensor, first, (), FLAG, scope)
 
     def _pieces(self, access: Read | Store, name: str, printer: Printer) -> Pieces:
         """Of a vector that is wider than an access."""
-        array, tensor = f"{printer.names.variables[name]}.at", printer.names.tensor(access.tensor)
         width = min(self.width, WHOLE_BYTES // DTYPES[access.dtype].bytes)
-        return Pieces(STORAGE[access.dtype], width, self.width // width, tensor, array, self._flag(printer))
+        variable = Local(printer.names.variables[name], self.kind_of(access.dtype))
+        return Pieces(Scalar(access.dtype, stored=True), width, self.width // width, variable)
 
     def read_once(self, steps: Iterable[Step], scope: Scope) -> None:
         """What steps of elements read that is the same for all elements of a thread, read in front of the loop over them."""
@@ -342,30 +345,32 @@ class Vectors:
             if not varying & variables(read):
                 scope.read_once(read)
 
-    def declaration(self, name: str, printer: Printer) -> str:
+    def declaration(self, name: str, printer: Printer) -> Declare:
         """`uol::Vector<float, 4> y_vec;`"""
-        return f"{self.type_of(self.stores[name].dtype)} {printer.names.variables[name]};"
+        return Declare(printer.names.variables[name], self.kind_of(self.stores[name].dtype))
 
     def loop(self, inner: Scope, outer: Scope) -> None:
         """`for (int v = 0; v < 4; ++v)` over the statements of one element."""
         element = outer.printer.names.variable(ELEMENT)
-        outer.lines.append("#pragma unroll")
-        outer.block(f"for ({outer.printer.index_type} {element} = 0; {element} < {self.width}; ++{element})", inner.lines)
+        outer.put(Loop(element, ZERO, Const(self.width), tuple(inner.body), unrolled=True))
 
     def store(self, name: str, offset: Expr, scope: Scope) -> None:
         """`uol::store_vector(y, i, y_vec, aligned);`"""
-        place, printer, store = scope.expression(offset), scope.printer, self.stores[name]
-        if self._pieces(store, name, printer).count > 1:
-            return self._pieces(store, name, printer).store(place, scope)
-        tensor, vector = printer.names.tensor(store.tensor), printer.names.variables[name]
-        return scope.add(f"uol::store_vector({tensor}, {place}, {vector}, {self._flag(printer)});")
+        place, store = scope.positioned(offset), self.stores[name]
+        if (pieces := self._pieces(store, name, scope.printer)).count > 1:
+            return pieces.store(store.tensor, place, FLAG, scope)
+        vector = Local(scope.printer.names.variables[name], self.kind_of(store.dtype))
+        return scope.put(Do(scope.known(Primitive("store_vector", (), (Pointer(store.tensor), place, vector, FLAG)))))
 
-    def _flag(self, printer: Printer) -> str:
-        return printer.names.variables[ALIGNED]
-
-    def type_of(self, dtype: str) -> str:
+    def kind_of(self, dtype: str) -> Vector:
         """Of a vector."""
-        return f"uol::Vector<{STORAGE[dtype]}, {self.width}>"
+        return Vector(Scalar(dtype, stored=True), self.width)
+
+
+def are_aligned(tensors: Iterable[str]) -> Expr:
+    """May whole accesses begin where these tensors do? Where there are none, they may."""
+    pointers = tuple(map(Pointer, tensors))
+    return Primitive("is_aligned", (), pointers, Scalar("bool")) if pointers else Const(True, "bool")
 
 
 def reads_in_any_case(expr: Expr) -> Iterator[Read]:

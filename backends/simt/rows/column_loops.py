@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import Local, Scalar
+from uol.backends.simt.kernel.nodes import Block, Declare, Loop, Statement
+from uol.backends.simt.kernel.scope import Scope
 from uol.codegen.indexing.arithmetic import ZERO, add, mul
 from uol.codegen.specs.ends import End
 from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.types import INDEX
 
 END = "end"
 """The variable that says where the columns of a row end, or its run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """`for (variable = first; variable < extent; step)`"""
-
-    variable: str
-    first: str
-    extent: str
-    step: str
+ROW_END = Local(END)
 
 
-def end_of_row(end: End, printer: Printer) -> str:
+def end_of_row(end: End, scope: Scope) -> Declare:
     """Where the columns of a row end."""
-    return f"const {printer.index_type} {END} = {printer.value(end.count)};"
+    return Declare(END, Scalar(INDEX), scope.known(end.count))
 
 
-def loops_over(named: Iterable[tuple[str, Axis]], end: End | None, printer: Printer) -> tuple[Loop, ...]:
-    """The loops of a thread over axes, the first of which may have an end."""
-    return tuple(
-        Loop(name, "0", END if end is not None and axis == end.axis else printer.value(axis.extent), f"++{name}")
-        for name, axis in named
-    )
+def loops_over(named: Iterable[tuple[str, Axis]], end: End | None, scope: Scope) -> tuple[Loop, ...]:
+    """The loops of a thread over axes, the first of which may have an end; outer ones first, nothing in them."""
+    ends = {} if end is None else {end.axis: ROW_END}
+    return tuple(Loop(name, ZERO, ends.get(axis) or scope.known(axis.extent), ()) for name, axis in named)
+
+
+def nested(loops: Sequence[Loop], body: Sequence[Statement]) -> Statement:
+    """The statements within the loops."""
+    if not loops:
+        return Block(tuple(body))
+    *outer, last = loops
+    found: Statement = replace(last, body=tuple(body))
+    for loop in reversed(outer):
+        found = replace(loop, body=(found,))
+    return found
 
 
 def row_major(axes: tuple[Axis, ...]) -> Expr:

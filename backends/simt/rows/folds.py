@@ -2,96 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import Functor, Local, Part, Pick, Pointer, Primitive, Record, Scalar, infinity
+from uol.backends.simt.kernel.nodes import Assign, Declare
+from uol.backends.simt.kernel.scope import Scope
 from uol.codegen.specs.nodes import Fold
 from uol.codegen.specs.steps import BINARY_OF, PICKS, RECURRENCE
 from uol.ir.program.nodes import Call, Const, Expr, Var
-from uol.ir.types import DTYPES, integer_range, is_float
+from uol.ir.types import DTYPES, INDEX, integer_range, is_float
 
 FUNCTORS = {op: op.capitalize() for op in BINARY_OF} | {"argmax": "ArgMax", "argmin": "ArgMin"}
 """What joins the values of threads. Those of a recurrence are joined as maps, by a function of their own."""
-IN_PLACE = {"sum": "+=", "prod": "*="}
+IN_PLACE: Mapping[str, Literal["+=", "*="]] = {"sum": "+=", "prod": "*="}
 
 
 @dataclass(frozen=True, slots=True)
-class Scratch:
-    """Shared memory of block folds, one array a type."""
+class Folding:
+    """A fold in a kernel. `target` accumulates, from `start` on; for argmax and argmin it is a `uol::Pick`, and `result` takes
+    the index out of it when the row is done."""
 
-    ctype: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class FoldText:
-    """C text of one fold. `variable` accumulates; for argmax and argmin it is a `uol::Pick`, and `result` takes the
-    index out of it when the row is done."""
-
-    ctype: str
-    variable: str
-    start: str
-    op: str
-    result: str | None
-
-    def declaration(self, variable: str | None = None) -> str:
-        return f"{self.ctype} {variable or self.variable} = {self.start};"
+    fold: Fold
+    kind: Scalar | Pick
+    target: Local
+    start: Expr
+    result: Declare | None
 
     @property
-    def functor(self) -> str:
+    def op(self) -> str:
+        return self.fold.op
+
+    def declared(self, name: str | None = None) -> Declare:
+        """`float z = 0.0f;`, or by another name."""
+        return Declare(name or self.target.name, self.kind, self.start, constant=False, line=self.fold.line)
+
+    @property
+    def functor(self) -> Functor:
         """The step between two values, as an object."""
-        return f"uol::{FUNCTORS[self.op]}"
+        return Functor(FUNCTORS[self.op])
 
-    @property
-    def map_type(self) -> str:
-        """Of what a thread's steps of a recurrence compose to."""
-        return f"uol::Affine<{self.ctype}>"
-
-    def shared(self, threads: int, scratch: str) -> str:
+    def shared(self, threads: int, scratch: str) -> Assign:
         """The fold over a block."""
-        arguments = f"{self.variable}.value, {self.variable}.index" if self.result else self.variable
-        return f"{self.variable} = uol::block_{self.op}<{threads}>({arguments}, {scratch});"
+        target = self.target
+        of: tuple[Expr, ...] = (target,)
+        if isinstance(self.kind, Pick):
+            of = (Part(target, "value", Scalar(self.kind.value)), Part(target, "index", Scalar(INDEX)))
+        return Assign(target, Primitive(f"block_{self.op}", (threads,), (*of, Pointer(scratch)), self.kind))
 
-    def grouped(self, lanes: int) -> str:
+    def grouped(self, lanes: int) -> Assign:
         """The fold over lanes of a warp."""
-        return f"{self.variable} = uol::group_fold<{lanes}>({self.variable}, {self.functor}{{}});"
+        return Assign(self.target, Primitive("group_fold", (lanes,), (self.target, self.functor), self.kind))
 
 
-def fold_text(fold: Fold, printer: Printer) -> FoldText:
-    """The text of a fold; `value` and position come later, with `take`."""
+def folding(fold: Fold, printer: Printer) -> Folding:
+    """A fold; value and position come later, with `take`."""
     name = printer.names.variable(fold.name)
     if fold.op not in PICKS:
-        return FoldText(printer.ctype(fold.dtype), name, identity(fold.op, fold.dtype, printer), fold.op, None)
-    value = printer.ctype(fold.value.type)
-    ctype = f"uol::Pick<{value}, {printer.index_type}>"
-    worst = identity("max" if fold.op == "argmax" else "min", fold.value.type, printer)
-    start = f"{{{worst}, uol::highest<{printer.index_type}>()}}"
-    return FoldText(ctype, f"{name}_pick", start, fold.op, f"const long long {name} = {name}_pick.index;")
+        kind = Scalar(fold.dtype)
+        return Folding(fold, kind, Local(name, kind), identity(fold.op, fold.dtype), None)
+    dtype = fold.value.type
+    pick = Local(f"{name}_pick", Pick(dtype))
+    worst = identity("max" if fold.op == "argmax" else "min", dtype)
+    start = Record(Pick(dtype), (worst, Primitive("highest", (Scalar(INDEX),), (), Scalar(INDEX))), named=False)
+    return Folding(fold, Pick(dtype), pick, start, Declare(name, Scalar("i64"), Part(pick, "index", Scalar(INDEX))))
 
 
-def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: str) -> str:
-    """The statement that folds in one value, of column `position`."""
+def take(folding: Folding, scope: Scope, value: Expr, position: Expr, target: Expr | None = None) -> Assign:
+    """The statement that folds in one value, of column `position`. `target`: what accumulates, where it is an element."""
+    fold, into = folding.fold, folding.target if target is None else target
+    known = scope.known(into)
     if fold.op == RECURRENCE:
         by, plus = value.children
         moved = Call("*", (by, Var(fold.name, fold.dtype)), fold.dtype)
-        return f"{text.variable} = {printer.value(Call('+', (moved, plus), fold.dtype))};"
-    if fold.op in PICKS:
-        candidate = f"{text.ctype}{{{printer.value(value)}, {position}}}"
-        return f"{text.variable} = uol::pick_{fold.op[3:]}({text.variable}, {candidate});"
+        return Assign(known, scope.known(Call("+", (moved, plus), fold.dtype)), line=fold.line)
+    if isinstance(folding.kind, Pick):
+        candidate = Record(folding.kind, (value, position))
+        best = Primitive(f"pick_{fold.op[3:]}", (), (into, candidate), folding.kind)
+        return Assign(known, scope.known(best), line=fold.line)
     if fold.op in IN_PLACE and is_float(fold.dtype):
-        return f"{text.variable} {IN_PLACE[fold.op]} {printer.value(value)};"
+        return Assign(known, scope.known(value), IN_PLACE[fold.op], fold.line)
     step = Call(BINARY_OF[fold.op], (Var(fold.name, fold.dtype), value), fold.dtype)
-    return f"{text.variable} = {printer.value(step)};"
+    return Assign(known, scope.known(step), line=fold.line)
 
 
-def identity(op: str, dtype: str, printer: Printer) -> str:
+def identity(op: str, dtype: str) -> Expr:
     """Rule 7 of the language: what an empty fold gives."""
     match op:
         case "sum" | "any" | "recurrence":
-            return literal(Const(0, dtype))
+            return Const(0, dtype)
         case "prod" | "all":
-            return literal(Const(1, dtype))
+            return Const(1, dtype)
     if is_float(dtype):
-        return f"{'-' if op == 'max' else ''}uol::infinity<{printer.ctype(dtype)}>()"
+        return Call("neg", (infinity(dtype),), dtype) if op == "max" else infinity(dtype)
     low, high = integer_range(dtype) if DTYPES[dtype].kind != "bool" else (0, 1)
-    return literal(Const(low if op == "max" else high, dtype))
+    return Const(low if op == "max" else high, dtype)

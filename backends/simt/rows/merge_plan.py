@@ -13,8 +13,8 @@ from functools import partial
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.c_text.counters import as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import literal
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.rows.select_plan import KEY, RowScope, blocks_of, descending_text, sort_of, steps_with_keys, tile_of
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch

@@ -11,58 +11,50 @@ from typing import TypeVar
 
 from uol.backends.c_text.names import legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.pieces import ELEMENT
-from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.terms import THREAD, Element, Primitive, Record, Vector, block_index, plus, times
+from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import Vectors
-from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over, row_major
-from uol.backends.simt.rows.folds import fold_text, take
-from uol.backends.simt.rows.reduce_plan import ROW, PassPlan, ReducePlan, row_signature
+from uol.backends.simt.kernel.nodes import Declare, Kernel, Loop, Statement
+from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over, nested, row_major
+from uol.backends.simt.rows.folds import Folding, folding, take
+from uol.backends.simt.rows.head import ROW, Head
 from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.schedules import ThreadPerRow
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import mul, size
+from uol.codegen.indexing.arithmetic import ZERO, mul, size
 from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import PICKS, Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
-from uol.ir.program.nodes import Const
+from uol.ir.program.nodes import Const, Var
 from uol.ir.program.walk import variables
 
 A = TypeVar("A", Read, Store)
 
 
-def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
+def neighbours_kernel(spec: Reduce, schedule: ThreadPerRow) -> Kernel:
     """The kernel of a Reduce of one pass, `schedule.each` rows a thread."""
     threads, each = schedule.threads, schedule.each
     rows, columns = size(spec.rows), size(spec.cols)
     blocks = parts_of(rows, threads * each)
     index = index_type(spec, [mul(blocks, Const(threads * each)), columns], data_apart=True)
-    names = legalise(spec, ["row", END])
     row = Counter.over(spec.rows, ROW)
-    own_signature = row_signature(spec, names, threads, index)
+    head = Head(spec, legalise(spec, ["row", END]), schedule, index, row)
     spec, end = until_end(spec)
     axis, within = spec.rows[-1], window_axis(spec)
     group = Group.of(spec, axis, each, within)
     vectors = Vectors(axis, each, known_multiples(spec.where), within=within, group=group)
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))
-    writer = _Writer(spec, end, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
-    printer = writer.scope.printer
-    return ReducePlan(
-        title=f"{printer.value(rows)} rows of {printer.value(columns)}, {schedule.describe().split(',')[0]}",
-        signature=own_signature,
-        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
-        index_type=index.ctype,
-        row=printer.names.variable(row.name),
-        row_value=f"({index.cast}blockIdx.x * {threads} + threadIdx.x) * {each}",
-        guard=None if is_multiple(rows, threads * each) else printer.value(rows),
-        scratch=(),
-        before=writer.before(),
-        passes=(writer.run(),),
-    )
+    printer = vectors.known(row.known(head.printer(Proofs.of(spec))))
+    writer = _Writer(spec, end, vectors, row, Scope(printer))
+    before, run = writer.before(), writer.run()
+    first = times(plus(times(block_index(printer), threads), THREAD), each)
+    start = head.row(printer, first, None if is_multiple(rows, threads * each) else rows)
+    return head.kernel(printer, Launch((as_count(blocks), 1, 1), (threads, 1, 1)), (), (*start, *before, *run))
 
 
 class _Writer:
@@ -73,12 +65,12 @@ class _Writer:
         self.passes: Passes = passes_of(spec)
         (self.part,) = self.passes.passes
         element = scope.printer.names.variable(ELEMENT)
-        self.texts = {fold.name: fold_text(fold, scope.printer) for fold in self.part.folds}
-        totals = {name: f"{text.variable}.at[{element}]" for name, text in self.texts.items()}
+        self.foldings = {fold.name: folding(fold, scope.printer) for fold in self.part.folds}
+        totals = {name: f"{each.target.name}.at[{element}]" for name, each in self.foldings.items()}
         places = {fold.name: f"(long long){totals[fold.name]}.index" for fold in self.part.folds if fold.op in PICKS}
-        self.totals, self.bound = totals, scope.printer.names.bound(**totals | places)
+        self.bound = scope.printer.names.bound(**totals | places)
 
-    def before(self) -> tuple[str, ...]:
+    def before(self) -> tuple[Statement, ...]:
         """Where the rows of a thread are."""
         vectors = self.vectors
         places = [self._moved(read).offset for read in (*vectors.loads.values(), *vectors.windows.values())]
@@ -87,27 +79,30 @@ class _Writer:
         places += [each for read in vectors.loads.values() for each in guard_operands(read.guard)]
         places += [self.end.count] if self.end else []
         used = used_variables(steps_of(self.spec)).union(*map(variables, places))
-        for line in self.row.declarations(self.scope.printer, vectors.needed(used)):
-            self.scope.add(line)
+        self.scope.axes(self.row, vectors.needed(used))
         workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
-        self.scope.add(self.vectors.aligned(self.scope.printer, workspaces))
+        self.scope.put(self.vectors.aligned(self.scope.printer, workspaces))
         if self.end is not None:
-            self.scope.add(end_of_row(self.end, self.scope.printer))
-        return tuple(self.scope.lines)
+            self.scope.put(end_of_row(self.end, self.scope))
+        return tuple(self.scope.body)
 
-    def run(self) -> PassPlan:
-        start, body, after = Scope(self.scope.printer), self.scope.inner(), self.scope.inner()
-        for fold in self.part.folds:
-            text, each = self.texts[fold.name], self.vectors.width
-            first = f"{text.ctype}{text.start}" if fold.op in PICKS else text.start
-            value = f"uol::filled_vector<{each}, {text.ctype}>({first})"
-            start.add(f"uol::Vector<{text.ctype}, {each}> {text.variable} = {value};", fold.line)
+    def run(self) -> tuple[Statement, ...]:
+        """The pass: what folds start with, the loops, what follows."""
+        body, after = self.scope.inner(), self.scope.inner()
+        start = [self._first(found) for found in self.foldings.values()]
         self._columns(self.part, body)
         self._rows(self.part.row_steps, after)
         columns = self.spec.cols if self.vectors.unrolled is None else self.spec.cols[:-1]
         names = [self.scope.printer.names.variable(axis.name) for axis in columns]
-        loops = loops_over(zip(names, columns, strict=True), self.end, body.printer)
-        return PassPlan(tuple(start.lines), loops, tuple(body.lines), tuple(after.lines))
+        loops = loops_over(zip(names, columns, strict=True), self.end, body)
+        return (*start, nested(loops, body.body), *after.body)
+
+    def _first(self, found: Folding) -> Declare:
+        """What folds start with, for each of the rows."""
+        width, start = self.vectors.width, found.start
+        start = replace(start, named=True) if isinstance(start, Record) else start
+        value = Primitive("filled_vector", (width, found.kind), (start,), Vector(found.kind, width))
+        return replace(found.declared(), kind=Vector(found.kind, width), value=value)
 
     def _columns(self, part: Pass, scope: Scope) -> None:
         """The statements of a column; of the last axis of them, where a thread loads whole windows."""
@@ -118,16 +113,16 @@ class _Writer:
         for fold in part.folds:
             self._lets(variables(fold.value), inner)
             value = inner.positioned(fold.value)
-            text = replace(self.texts[fold.name], variable=self.totals[fold.name])
-            inner.add(take(fold, text, inner.printer, value, inner.printer.value(row_major(self.spec.cols))), fold.line)
+            found = self.foldings[fold.name]
+            totals = replace(found.target, kind=Vector(found.kind, self.vectors.width))
+            total = Element(totals, Var(ELEMENT), found.kind, vector=True)
+            inner.put(take(found, inner, value, row_major(self.spec.cols), total))
         within = self.vectors.unrolled
         if within is None:
             return self.vectors.loop(inner, scope)
         across, column = scope.inner(), scope.printer.names.variable(within.name)
         self.vectors.loop(inner, across)
-        scope.lines.append("#pragma unroll")
-        extent = scope.printer.value(within.extent)
-        return scope.block(f"for ({scope.printer.index_type} {column} = 0; {column} < {extent}; ++{column})", across.lines)
+        return scope.put(Loop(column, ZERO, scope.known(within.extent), tuple(across.body), unrolled=True))
 
     def _rows(self, steps: Iterable[Let | Store], scope: Scope) -> None:
         """What is known of the rows then."""
@@ -135,7 +130,7 @@ class _Writer:
         steps = (*self._row_lets(used_variables(steps)), *steps)
         self._load(steps, scope)
         for name in self.vectors.stores:
-            scope.add(self.vectors.declaration(name, scope.printer))
+            scope.put(self.vectors.declaration(name, scope.printer))
         self.vectors.read_once(steps, scope)
         inner = self._of_element(scope)
         inner.write(steps)

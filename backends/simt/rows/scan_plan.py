@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.c_text.terms import Local, ctype_of
+from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
-from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.kernel.nodes import Assign, Declare
+from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -33,6 +35,14 @@ from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import variables
 
 ROW = "$row"
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Shared memory of block scans, one array a type."""
+
+    ctype: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,11 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     spec, vectors = _in_vectors(spec, each, row)
     printer = row.known(Printer(names, Proofs.of(spec), index.ctype))
     scope = Scope(vectors.known(printer) if each > 1 else printer)
-    for line in row.declarations(scope.printer, used_variables(steps_of(spec)).union(*map(variables, _places(vectors)))):
-        scope.add(line)
+    scope.axes(row, used_variables(steps_of(spec)).union(*map(variables, _places(vectors))))
     of_row, steps = split_lets(spec.steps, {spec.along.name})
     scope.write(of_row)
     if each > 1:
-        scope.add(vectors.aligned(scope.printer, frozenset(a.name for a in spec.args if a.role == "workspace")))
+        scope.put(vectors.aligned(scope.printer, frozenset(a.name for a in spec.args if a.role == "workspace")))
     writer = _Writer(spec, steps, threads if by_block else None, scope, vectors)
     body = writer.body()
     printer = scope.printer
@@ -130,7 +139,7 @@ class _Writer:
         self.extent = spec.along.extent
         self.position = row_scope.printer.names.variable(spec.along.name)
         self.turn = self.position if block is None and not spec.reverse else "turn"
-        self.texts = {s.name: fold_text(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
+        self.foldings = {s.name: folding(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
         folds = [s for s in self.steps if isinstance(s, Fold)]
         self.carries = self._named(row_scope, folds, "carry")
         self.maps = self._named(row_scope, (s for s in folds if s.op == RECURRENCE), "map")
@@ -166,11 +175,10 @@ class _Writer:
     def after(self) -> tuple[str, ...]:
         """The stores of what folds come to over the row, by one of its threads."""
         scope = self.row_scope.inner()
-        scope.lines = []
+        scope.body = []
         inner = scope if self.block is None else scope.inner()
         for fold in (step for step in self.steps if isinstance(step, Fold) and self.at_end and self.block is not None):
-            text = self.texts[fold.name]
-            inner.add(f"const {text.ctype} {text.variable} = {self.carries[fold.name]};")
+            inner.put(self._held(fold, self.foldings[fold.name].target.name, self.carries[fold.name]))
         for step in self.at_end:
             inner.store(step)
         if self.at_end:
@@ -181,21 +189,21 @@ class _Writer:
         """A fold takes in the value at hand when its name is due; one without it, when all that use the name are done."""
         exclusive, folds = self.spec.exclusive, [s for s in self.steps if isinstance(s, Fold)]
         for fold in folds:
-            self.row_scope.add(self.texts[fold.name].declaration(), fold.line)
+            self.row_scope.put(self.foldings[fold.name].declared())
         for step in self.steps:
             match step:
                 case Store():
                     self._store(step, scope)
                 case Fold():
-                    text = self.texts[step.name]
+                    found = self.foldings[step.name]
                     if not exclusive:
-                        self._take(step, text, scope)
-                    if text.result:
-                        scope.add(text.result)
+                        self._take(step, found, scope)
+                    if found.result:
+                        scope.put(found.result)
         if exclusive:
             inner = scope.inner()
             for fold in reversed(folds):  # a later one may use the name of an earlier one
-                self._take(fold, self.texts[fold.name], inner)
+                self._take(fold, self.foldings[fold.name], inner)
             _within(self._before_last(), inner, scope)
 
     def _shared(self, scope: Scope, threads: int) -> None:
@@ -210,21 +218,21 @@ class _Writer:
                     self._store(step, inner)
                     _within(inside, inner, scope)
                 case Fold():
-                    text = self.texts[step.name]
+                    found = self.foldings[step.name]
                     self._declare_carry(step, scope)
                     inner = scope.inner() if exclusive else inner
                     if step.op == RECURRENCE:
                         self._map(step, inner, "true")
                     else:
-                        self._take(step, text, inner)
+                        self._take(step, found, inner)
                     _within(counts, inner, scope)
                     scope.add(self._block_scan(scan, step, threads))
                     if step.op == RECURRENCE and not exclusive:
                         inner = scope if inside is None else scope.inner()
-                        self._take(step, text, inner)
+                        self._take(step, found, inner)
                         _within(inside, inner, scope)
-                    if text.result:
-                        scope.add(text.result)
+                    if found.result:
+                        scope.put(found.result)
 
     def _side_by_side(self, scope: Scope, threads: int) -> None:
         """Every thread has several positions. Those of a thread are all within the row, or none is."""
@@ -233,25 +241,25 @@ class _Writer:
         for name, read in self.vectors.loads.items():
             variable = scope.printer.names.variable(name)
             if inside is not None:
-                scope.add(f"{self.vectors.type_of(read.dtype)} {variable};")
-            self.vectors.load(name, read, inner, None if inside is None else variable)
+                scope.put(Declare(variable, self.vectors.kind_of(read.dtype)))
+            self.vectors.load(name, read, inner, None if inside is None else Local(variable, self.vectors.kind_of(read.dtype)))
         known: list[Fold] = []
         for folds in folds_in_turn(self.steps):
             for fold in folds:
                 self._declare_carry(fold, scope)
             again = [fold for fold in known if fold.name in names_behind(self.steps, folds)]
             for fold in again:
-                scope.add(f"const {self.texts[fold.name].ctype} {self.begins[fold.name]} = {self.texts[fold.name].variable};")
+                scope.put(self._held(fold, self.begins[fold.name], self.foldings[fold.name].target.name))
             self._elements((*again, *folds), inner, folds)
             _within(inside, inner, scope)
             for fold in again:
-                scope.add(f"{self.texts[fold.name].variable} = {self.begins[fold.name]};")
+                scope.put(Assign(self.foldings[fold.name].target, Local(self.begins[fold.name])))
             for fold in folds:
                 scope.add(self._block_scan("block_scan_before", fold, threads))
             known += folds
             inner = scope if inside is None else scope.inner()
         for name in self.vectors.stores:
-            inner.add(self.vectors.declaration(name, scope.printer))
+            inner.put(self.vectors.declaration(name, scope.printer))
         if any(isinstance(step, Store) for step in self.steps):
             self._elements(self.steps, inner)
         for name, store in self.vectors.stores.items():
@@ -273,44 +281,55 @@ class _Writer:
                 case Fold() if step in new and step.op == RECURRENCE:
                     self._map(step, inner, f"{inner.printer.names.variable(ELEMENT)} == 0")
                 case Fold():
-                    text = self.texts[step.name]
+                    found = self.foldings[step.name]
                     if step in new or not self.spec.exclusive:
-                        self._take(step, text, inner)
-                    if text.result and step not in new:
-                        inner.add(text.result)
+                        self._take(step, found, inner)
+                    if found.result and step not in new:
+                        inner.put(found.result)
         if self.spec.exclusive:
             for fold in reversed([fold for fold in folds if fold not in new]):
-                self._take(fold, self.texts[fold.name], inner)
+                self._take(fold, self.foldings[fold.name], inner)
         self.vectors.loop(inner, scope)
 
     def _declare_carry(self, fold: Fold, scope: Scope) -> None:
         """What the turns before have left, and what a thread's positions come to."""
-        text = self.texts[fold.name]
-        self.row_scope.add(text.declaration(self.carries[fold.name]), fold.line)
+        found = self.foldings[fold.name]
+        self.row_scope.put(found.declared(self.carries[fold.name]))
         if fold.op == RECURRENCE:
-            one = literal(Const(1.0, fold.dtype))
-            scope.add(f"{text.map_type} {self.maps[fold.name]} = {{{one}, {text.start}}};")
+            first = literal(Const(1.0, fold.dtype)), scope.printer.value(found.start)
+            scope.add(f"{self._ctype(found)} {self.maps[fold.name]} = {{{', '.join(first)}}};")
         else:
-            scope.add(text.declaration())
+            scope.put(replace(found.declared(), line=None))
+
+    def _held(self, fold: Fold, name: str, value: str) -> Declare:
+        """A further variable of a fold's type, with the value of another."""
+        kind = self.foldings[fold.name].kind
+        return Declare(name, kind, Local(value, kind))
+
+    def _ctype(self, found: Folding) -> str:
+        """The C type that a block scans."""
+        ctype = ctype_of(found.kind, self.row_scope.printer.index_type)
+        return f"uol::Affine<{ctype}>" if found.op == RECURRENCE else ctype
 
     def _map(self, fold: Fold, scope: Scope, is_first: str) -> None:
         """One more step of a recurrence behind a thread's others."""
         self._declare(variables(fold.value), scope)
-        text, map_ = self.texts[fold.name], self.maps[fold.name]
+        map_type, map_ = self._ctype(self.foldings[fold.name]), self.maps[fold.name]
         maps = scope.positioned(fold.value)  # first: it may declare variables, which changes the printer
         by, plus = map(scope.printer.value, maps.children)
-        step = f"{text.map_type}{{{by if by.isidentifier() else f'({by})'}, {plus}}}"
+        step = f"{map_type}{{{by if by.isidentifier() else f'({by})'}, {plus}}}"
         scope.add(f"{map_} = {step if is_first == 'true' else f'uol::composed({map_}, {step}, {is_first})'};", fold.line)
 
     def _block_scan(self, scan: str, fold: Fold, threads: int) -> str:
         """The fold over the threads of a block, up to each, behind what the turns before have left."""
-        text, carry = self.texts[fold.name], self.carries[fold.name]
-        ctype = text.map_type if fold.op == RECURRENCE else text.ctype
-        scratch = self.scratch.setdefault(ctype, f"scratch{len(self.scratch) or ''}")
+        found, carry = self.foldings[fold.name], self.carries[fold.name]
+        scratch = self.scratch.setdefault(self._ctype(found), f"scratch{len(self.scratch) or ''}")
+        variable = found.target.name
         if fold.op == RECURRENCE:
             call = f"uol::block_recurrence<{threads}>({self.maps[fold.name]}, {carry}, {self.turn} == 0, {scratch})"
-            return f"{text.ctype} {text.variable} = {call};"
-        return f"{text.variable} = uol::{scan}<{threads}>({text.variable}, {carry}, {scratch}, {text.functor}{{}});"
+            return f"{self.row_scope.printer.ctype(fold.dtype)} {variable} = {call};"
+        functor = self.row_scope.printer.value(found.functor)
+        return f"{variable} = uol::{scan}<{threads}>({variable}, {carry}, {scratch}, {functor});"
 
     def _inside(self, threads: int) -> str | None:
         """Where a thread's position is one of the row; None where all are."""
@@ -329,11 +348,11 @@ class _Writer:
         self._declare(used_variables([step]), scope)
         scope.store(step)
 
-    def _take(self, fold: Fold, text: FoldText, scope: Scope) -> None:
+    def _take(self, fold: Fold, found: Folding, scope: Scope) -> None:
         self._declare(variables(fold.value), scope)
         value = scope.positioned(fold.value)
         place = add(Var(self.spec.along.name), self.vectors.element) if self.vectors.width > 1 else Var(self.spec.along.name)
-        scope.add(take(fold, text, scope.printer, value, scope.printer.value(place)), fold.line)
+        scope.put(take(found, scope, value, place))
 
     def _declare(self, names: frozenset[str], scope: Scope) -> None:
         """The element values behind some names, where they are not known yet."""

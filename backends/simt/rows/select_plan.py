@@ -13,9 +13,9 @@ from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import ADDITIVE, MULTIPLICATIVE, Printer, literal
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.rows.tile_sort import NAMES, TileSort, each_of
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
@@ -123,8 +123,7 @@ class RowScope:
         key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
         printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
         scope = Scope(printer)
-        for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
-            scope.add(line)
+        scope.axes(row, used_variables(spec.steps) | variables(key))
         return RowScope(spec, key, row, index, scope)
 
 

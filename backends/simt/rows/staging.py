@@ -7,23 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.counters import Counter
-from uol.backends.simt.c_text.pieces import ELEMENT
-from uol.backends.simt.c_text.printer import RELATION, UNARY, Printer
-from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.c_text.types import STORAGE
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import THREAD, Element, Local, Pointer, Primitive, Scalar, Vector, block_index, plus, times
 from uol.backends.simt.elements.multiples import is_multiple_of
-from uol.backends.simt.elements.transposed import Array
-from uol.backends.simt.elements.vectors import ALIGNED, VECTOR
+from uol.backends.simt.elements.pieces import ELEMENT
+from uol.backends.simt.elements.vectors import ALIGNED, FLAG, VECTOR, are_aligned
+from uol.backends.simt.kernel.nodes import Barrier, Buffer, Declare, Loop, Store
+from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.schedules import WHOLE_BYTES, BlockPerRow, RowSchedule
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Read, Reduce, Store
+from uol.codegen.specs.nodes import Read, Reduce
+from uol.codegen.specs.nodes import Store as StoreStep
 from uol.codegen.specs.sizes import known_bound, known_multiples
 from uol.codegen.specs.traverse import accesses, mapped, steps_of
 from uol.ir.integers.intervals import Interval
-from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, INDEX
 
 PLACE = "$place"
 """Which of the rows of its block a thread has."""
@@ -33,7 +34,7 @@ def staged_reads(spec: Reduce) -> tuple[Read, ...]:
     """What is read along the columns, each element once and in the order of memory; nothing where not all of it is, or elements
     of rows are written."""
     columns = {axis.name for axis in spec.cols}
-    if any(isinstance(step, Store) and columns & set(step.axes) for step in steps_of(spec)):
+    if any(isinstance(step, StoreStep) and columns & set(step.axes) for step in steps_of(spec)):
         return ()
     whole = Counter.over((*spec.rows, *spec.cols), "$whole")
     found = dict.fromkeys(a for a in accesses(spec) if isinstance(a, Read) and columns & variables(a.offset))
@@ -111,39 +112,38 @@ class Staging:
         names = replace(names, tensors={**names.tensors, **arrays})
         return replace(printer, names=names, proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)))
 
-    def arrays(self, printer: Printer) -> tuple[Array, ...]:
+    def arrays(self, printer: Printer) -> tuple[Buffer, ...]:
         """The shared memory of a block."""
         elements = self.schedule.rows * (most_columns(self.spec) or 0)
-        return tuple(Array(STORAGE[r.dtype], printer.names.tensor(name), elements) for name, r in self.reads.items())
+        found = ((printer.names.tensor(name), Scalar(read.dtype, stored=True)) for name, read in self.reads.items())
+        return tuple(Buffer(name, kind, "shared", elements) for name, kind in found)
 
     def write(self, scope: Scope) -> None:
         """The statements that fill the arrays, and the thread's row in them."""
         if not self.reads:
             return
-        printer = scope.printer
-        names, index = printer.names, printer.index_type
+        variables = scope.printer.names.variables
         buffers = {arg.name for arg in self.spec.args if arg.role == "workspace"}
         tensors = dict.fromkeys(read.tensor for read in self.reads.values() if read.tensor not in buffers)
-        aligned = f"uol::is_aligned({', '.join(map(names.tensor, tensors))})" if tensors else "true"
-        scope.add(f"const bool {names.variables[ALIGNED]} = {aligned};")
+        scope.put(Declare(variables[ALIGNED], Scalar("bool"), scope.known(are_aligned(tensors))))
         for name, read in self.reads.items():
             self._fill(name, read, scope)
-        scope.add("__syncthreads();")
-        scope.add(f"const {index} {names.variables[PLACE]} = threadIdx.x / {self.schedule.lanes};")
+        scope.put(Barrier())
+        place = Call("/", (THREAD, Const(self.schedule.lanes)), INDEX)
+        scope.put(Declare(variables[PLACE], Scalar(INDEX), scope.known(place)))
 
     def _fill(self, name: str, read: Read, scope: Scope) -> None:
-        names, index = scope.printer.names, scope.printer.index_type
+        variables, kind = scope.printer.names.variables, Scalar(read.dtype, stored=True)
         width, threads = WHOLE_BYTES // DTYPES[read.dtype].bytes, self.schedule.threads
-        vector, element = names.variables[f"{name}_vec"], names.variables[ELEMENT]
-        wide = "" if index == "int" else f"({index})"
         elements, rows = mul(Const(self.schedule.rows), self.columns), self.schedule.rows
         vectors = Const(count // width) if (count := static(elements)) is not None else mul(Const(rows // width), self.columns)
-        place = f"{wide}blockIdx.x * {scope.printer.value(elements, UNARY)} + {VECTOR} * {width}"
-        value = f"uol::load_vector<{width}>({names.tensor(read.tensor)}, {place}, {names.variables[ALIGNED]})"
+        first = Call("*", (block_index(scope.printer), scope.known(elements)), INDEX)
+        place = plus(first, times(Local(VECTOR), width))
+        value = Primitive("load_vector", (width,), (Pointer(read.tensor), place, FLAG), Vector(kind, width))
+        vector = Local(variables[f"{name}_vec"], Vector(kind, width))
         inner = scope.inner()
-        inner.add(f"const uol::Vector<{STORAGE[read.dtype]}, {width}> {vector} = {value};")
-        inner.lines.append("#pragma unroll")
-        move = f"{names.tensor(name)}[{VECTOR} * {width} + {element}] = {vector}.at[{element}];"
-        inner.block(f"for ({index} {element} = 0; {element} < {width}; ++{element})", [move])
-        last = scope.printer.value(vectors, RELATION)
-        scope.block(f"for ({index} {VECTOR} = threadIdx.x; {VECTOR} < {last}; {VECTOR} += {threads})", inner.lines)
+        inner.put(Declare(vector.name, vector.kind, scope.known(value)))
+        target = Element(Pointer(name), plus(times(Local(VECTOR), width), Var(ELEMENT)), kind)
+        move = Store(scope.known(target), scope.known(Element(vector, Var(ELEMENT), kind, vector=True)))
+        inner.put(Loop(variables[ELEMENT], ZERO, Const(width), (move,), unrolled=True))
+        scope.put(Loop(VECTOR, THREAD, scope.known(vectors), tuple(inner.body), threads))

@@ -13,7 +13,7 @@ from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs
-from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.kernel.scope import Scope
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Holds, Read, Within
 from uol.ir.integers.terms import in_range

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar
 
-from uol.backends.c_text.names import Names, kernel_symbol, legalise
+from uol.backends.c_text.names import legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
-from uol.backends.simt.c_text.pieces import ELEMENT
-from uol.backends.simt.c_text.printer import PRIMARY, Printer
-from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
-from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.elements.transposed import Array
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs, index_type
+from uol.backends.simt.c_text.terms import (
+    BLOCK,
+    RECORD,
+    THREAD,
+    Known,
+    Local,
+    Pick,
+    Pointer,
+    Primitive,
+    Scalar,
+    block_index,
+    ctype_of,
+    less,
+    plus,
+    times,
+)
+from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
-from uol.backends.simt.rows.column_loops import END, Loop, end_of_row, loops_over, row_major
-from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.kernel.nodes import Assign, Buffer, Declare, If, Kernel, Leave, Loop, PerWarp, Statement
+from uol.backends.simt.kernel.scope import Scope, where_natural
+from uol.backends.simt.rows.column_loops import END, ROW_END, end_of_row, loops_over, nested, row_major
+from uol.backends.simt.rows.folds import Folding, folding, take
+from uol.backends.simt.rows.head import BEGIN, ROW, ROW_BEGIN, Head
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
-from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.specs.ends import End, until_end
@@ -28,47 +44,16 @@ from uol.codegen.specs.runs import Run, run_of
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import PICKS, Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
-from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
+from uol.ir.types import INDEX
 
-ROW, COLUMN, LANE = "$row", "$col", "lane"
-BEGIN = "begin"
-"""Of the run of a row."""
-LEAST_THREADS = 512
-"""On a core, of a kernel of any size or of blocks as wide: a thread then has up to 128 registers of 65,536. Left to themselves
-compilers keep some kernels to 32 or 64, and the rest of what those need in memory (`build_check --any-size --resources`)."""
+COLUMN, LANE = "$col", "lane"
+TURN = Local("turn")
 A = TypeVar("A", Read, Store)
 
 
-@dataclass(frozen=True, slots=True)
-class PassPlan:
-    """One run over the columns: `start` before the loops, `body` in them, `after` behind them."""
-
-    start: tuple[str, ...]
-    loops: tuple[Loop, ...]
-    body: tuple[str, ...]
-    after: tuple[str, ...]
-    unrolled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReducePlan:
-    """What `reduce.j2` reads. `guard` is the number of rows where threads may lie beyond it."""
-
-    title: str
-    signature: Signature
-    launch: Launch
-    index_type: str
-    row: str
-    row_value: str
-    guard: str | None
-    scratch: tuple[Scratch, ...]
-    before: tuple[str, ...]
-    passes: tuple[PassPlan, ...]
-    staged: tuple[Array, ...] = ()
-
-
-def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
+def reduce_kernel(spec: Reduce, schedule: RowSchedule) -> Kernel:
     """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew, from what the threads
     of a block have kept of their rows."""
     threads = schedule.threads
@@ -81,7 +66,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, BEGIN, END, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
-    own_signature = row_signature(spec, names, threads, index)
+    head = Head(spec, names, schedule, index, row)
     staging = Staging.of(spec, schedule)
     taken, end = (staging.taken(), None) if staging.reads else until_end(spec)
     spec, vectors = _in_vectors(taken, each)
@@ -93,34 +78,18 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
     run = run_of(spec)
     kept = NOTHING if shared is None or run or end else kept_reads(spec, shared, vectors)
-    printer = staging.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))
+    printer = staging.known(row.known(head.printer(Proofs.of(spec))))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
     spec = spec if run is None else run.without_condition(spec)
     writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors, run or end)
     staging.write(writer.row_scope)
     before = writer.before(row)
-    passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
-    return ReducePlan(
-        title=f"{printer.value(rows)} rows of {printer.value(columns)}, {schedule.describe().split(',')[0]}",
-        signature=own_signature,
-        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
-        index_type=index.ctype,
-        row=printer.names.variable(row.name),
-        row_value=_row_value(schedule, index.cast),
-        guard=None if staging.reads or is_multiple(rows, of_block) else printer.value(rows),
-        scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
-        before=before,
-        passes=passes,
-        staged=staging.arrays(printer),
-    )
-
-
-def row_signature(spec: Reduce, names: Names, threads: int, index: Index) -> Signature:
-    """Where sizes are arguments a row's loops end anywhere, and a thread of the widest blocks keeps up to 32 columns: what that
-    takes goes to registers, not to memory."""
-    least = LEAST_THREADS if spec.dims or threads >= LEAST_THREADS else 0
-    return signature(spec, kernel_symbol(spec), names, threads, index, least_threads=least)
+    passes = [statement for number, part in enumerate(writer.passes.passes) for statement in writer.run(number, part)]
+    is_whole = staging.reads or is_multiple(rows, of_block)
+    start = head.row(printer, _row_value(schedule, printer), None if is_whole else rows)
+    arrays = (*staging.arrays(printer), *writer.scratch.values())
+    return head.kernel(printer, Launch((as_count(blocks), 1, 1), (threads, 1, 1)), arrays, (*start, *before, *passes))
 
 
 def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:
@@ -129,13 +98,14 @@ def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:
     return (mapped(spec, step=vectors.taken) if each > 1 else spec), vectors
 
 
-def _row_value(schedule: RowSchedule, wide: str) -> str:
+def _row_value(schedule: RowSchedule, printer: Printer) -> Expr:
     """The row of a thread."""
+    block = block_index(printer)
     if isinstance(schedule, ThreadPerRow):
-        return f"{wide}blockIdx.x * {schedule.threads} + threadIdx.x"
+        return plus(times(block, schedule.threads), THREAD)
     if schedule.rows == 1:
-        return "blockIdx.x"
-    return f"{wide}blockIdx.x * {schedule.rows} + threadIdx.x / {schedule.lanes}"
+        return BLOCK
+    return plus(times(block, schedule.rows), Call("/", (THREAD, Const(schedule.lanes)), INDEX))
 
 
 class _Writer:
@@ -159,7 +129,7 @@ class _Writer:
         self.vectors = vectors
         self.run_of_row = bounds if isinstance(bounds, Run) else None
         self.end = bounds if isinstance(bounds, End) else None
-        self.scratch: dict[str, str] = {}
+        self.scratch: dict[str, Buffer] = {}
         self.columns = Counter.over(spec.cols, COLUMN) if spec.cols else None
 
     @property
@@ -167,11 +137,11 @@ class _Writer:
         return 1 if self.shared is None else self.shared.each
 
     @property
-    def lane(self) -> str:
+    def lane(self) -> Expr:
         """Which of the threads of its row a thread is."""
-        return "threadIdx.x" if self.shared is None or self.shared.rows == 1 else LANE
+        return THREAD if self.shared is None or self.shared.rows == 1 else Local(LANE)
 
-    def before(self, row: Counter) -> tuple[str, ...]:
+    def before(self, row: Counter) -> tuple[Statement, ...]:
         """The axes of the row, then the steps that need no fold."""
         offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
@@ -179,76 +149,70 @@ class _Writer:
         held = (*held, *((self.run_of_row.first, self.run_of_row.key) if self.run_of_row else ()))
         held = (*held, *((self.end.count,) if self.end else ()))
         used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
-        for line in row.declarations(self.row_scope.printer, used):
-            self.row_scope.add(line)
+        self.row_scope.axes(row, used)
         printer = self.row_scope.printer
         if self.shared is not None and self.shared.rows > 1:
-            self.row_scope.add(f"const {printer.index_type} {LANE} = threadIdx.x % {self.shared.lanes};")
+            lane = Call("%", (THREAD, Const(self.shared.lanes)), INDEX)
+            self.row_scope.put(Declare(LANE, Scalar(INDEX), self.row_scope.known(lane)))
         self._row_steps(self.passes.before)
         self._bounds()
         if self.each > 1:
             workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
-            self.row_scope.add(self.vectors.aligned(printer, workspaces))
+            self.row_scope.put(self.vectors.aligned(printer, workspaces))
         for name, read in self.kept.reads.items():
-            ctype = self.vectors.type_of(read.dtype) if self.each > 1 else printer.ctype(read.dtype)
-            extent = f"[{self.kept.turns}]" if self.kept.turns > 1 else ""
-            self.row_scope.add(f"{ctype} {printer.names.variables[name]}{extent};")
-        return tuple(self.row_scope.lines)
+            kind = self.vectors.kind_of(read.dtype) if self.each > 1 else Scalar(read.dtype)
+            extent = self.kept.turns if self.kept.turns > 1 else None
+            self.row_scope.put(Declare(printer.names.variables[name], kind, extent=extent))
+        return tuple(self.row_scope.body)
 
     def _bounds(self) -> None:
         """Where the run of a row begins and ends, or its columns end."""
-        run, printer = self.run_of_row, self.row_scope.printer
+        run = self.run_of_row
         if self.end is not None:
-            self.row_scope.add(end_of_row(self.end, printer))
+            self.row_scope.put(end_of_row(self.end, self.row_scope))
         if run is None:
             return
-        keys = printer.names.tensor(run.keys.tensor)
-        if run.first != ZERO:
-            keys += f" + {printer.value(run.first)}"
-        sizes = f"{printer.value(run.keys.stride(run.along.name) or ZERO)}, {printer.value(run.along.extent)}"
+        keys = Pointer(run.keys.tensor, None if run.first == ZERO else run.first)
+        sizes = (run.keys.stride(run.along.name) or ZERO, run.along.extent)
         for name, key in ((BEGIN, run.key), (END, add(run.key, Const(1)))):
-            found = f"uol::lower_bound<{printer.index_type}>({keys}, {sizes}, {printer.value(key)})"
-            self.row_scope.add(f"const {printer.index_type} {name} = {found};")
+            found = Primitive("lower_bound", (Scalar(INDEX),), (keys, *sizes, key), Scalar(INDEX))
+            self.row_scope.put(Declare(name, Scalar(INDEX), self.row_scope.known(found)))
 
-    def run(self, number: int, part: Pass) -> PassPlan:
-        printer = self.row_scope.printer
-        texts = {f.name: fold_text(f, printer) for f in part.folds}
+    def run(self, number: int, part: Pass) -> tuple[Statement, ...]:
+        """One run over the columns: what folds start with, the loops, what follows."""
+        found = {f.name: folding(f, self.row_scope.printer) for f in part.folds}
         needed = self._needed(number, part)
         named = self._is_named(part, needed)
         loops, scope, position = self._loops(needed, named=named)
         if self.each == 1:
-            self._elements(number, part, texts, scope, position)
+            self._elements(number, part, found, scope, position)
         else:
-            self._vectors(number, part, texts, scope, position)
-        after = Scope(self.row_scope.printer)
-        for fold in part.folds:
-            self._finish(texts[fold.name], after)
+            self._vectors(number, part, found, scope, position)
+        after = [statement for each in found.values() for statement in self._finish(each)]
         rest = self._row_steps(part.row_steps)
-        start = Scope(printer)
-        for fold in part.folds:
-            start.add(texts[fold.name].declaration(), fold.line)
-        body, behind = self._inside(scope.lines, named=named), (*after.lines, *rest)
-        return PassPlan(tuple(start.lines), loops, body, behind, bool(self.kept.turns))
+        start = (each.declared() for each in found.values())
+        return (*start, nested(loops, self._inside(scope.body, named=named)), *after, *rest)
 
-    def _elements(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+    def _elements(self, number: int, part: Pass, found: dict[str, Folding], scope: Scope, position: Expr) -> None:
         """The statements of one column."""
         for name in self.kept.begun_by(number):
-            scope.add(f"{scope.printer.names.variable(name)} = {scope.expression(self.kept.reads[name])};")
+            value = scope.value(self.kept.reads[name])
+            scope.put(Assign(scope.known(Var(name, value.dtype)), value))
         for step in part.elements:
-            self._element(step, texts, scope, position)
+            self._element(step, found, scope, position)
 
-    def _vectors(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+    def _vectors(self, number: int, part: Pass, found: dict[str, Folding], scope: Scope, position: Expr) -> None:
         """The statements of the columns that a thread has side by side: loads, a loop over them, stores."""
         printer, stored = scope.printer, self._stored(part)
         for name in self._loaded(number, part):
-            into = printer.names.variable(name) if name in self.kept.reads else None
+            into = Var(name, RECORD) if name in self.kept.reads else None
             self.vectors.load(name, self._moved(self.vectors.loads[name]), scope, into)
         for name in stored:
-            scope.add(self.vectors.declaration(name, printer))
+            scope.put(self.vectors.declaration(name, printer))
         self.vectors.read_once(part.steps, scope)
         inner = scope.inner()
         for step in part.elements:
-            self._element(step, texts, inner, add(position, Var(ELEMENT)))
+            self._element(step, found, inner, add(position, Var(ELEMENT)))
         self.vectors.loop(inner, scope)
         for name in stored:
             self.vectors.store(name, self._moved(self.vectors.stores[name]).offset, scope)
@@ -285,7 +249,7 @@ class _Writer:
         names = {self.columns.name, *(axis.name for axis in self.columns.axes)}
         return any(fold.op in PICKS for fold in part.folds) or bool(needed & names)
 
-    def _inside(self, body: list[str], *, named: bool) -> tuple[str, ...]:
+    def _inside(self, body: list[Statement], *, named: bool) -> tuple[Statement, ...]:
         """The body of a turn, whose column is one where the last turn is whole."""
         if not self.kept.turns or self.shared is None or self.columns is None:
             return tuple(body)
@@ -294,15 +258,15 @@ class _Writer:
         counter, count = (column if self.each == 1 else VECTOR), parts_of(self.columns.count, self.each)
         if is_multiple(count, lanes) and not named:
             return tuple(body)
-        scope = Scope(printer)
-        place = self.lane if self.kept.turns == 1 else f"turn * {lanes} + {self.lane}"
-        scope.add(f"const {printer.index_type} {counter} = {place};")
+        first = times(TURN, lanes)
+        declared = Declare(counter, Scalar(INDEX), self.lane if self.kept.turns == 1 else plus(first, self.lane))
         if is_multiple(count, lanes):
-            return (*scope.lines, *body)
-        if self.kept.turns > 1 and static(count) is None:  # no row may need all turns
-            scope.lines.insert(0, f"if (turn * {lanes} >= {printer.value(count)}) break;")
-        scope.under(f"{counter} < {printer.value(count)}", body)
-        return tuple(scope.lines)
+            return (declared, *body)
+        inside = If(Known(less(Local(counter), count), printer), tuple(body))
+        if self.kept.turns == 1 or static(count) is not None:
+            return (declared, inside)
+        no_more = Known(Call(">=", (first, count), "bool"), printer)  # no row may need all turns
+        return (Leave("break", no_more), declared, inside)
 
     def _loops(self, needed: frozenset[str], *, named: bool) -> tuple[tuple[Loop, ...], Scope, Expr]:
         """The loops over the columns, a scope within them that has what is needed, and the column's row-major number."""
@@ -312,72 +276,76 @@ class _Writer:
             cols = self.spec.cols
             if self.run_of_row is not None:
                 (v,) = (names.variable(axis.name) for axis in cols)
-                return (Loop(v, BEGIN, END, f"++{v}"),), scope, row_major(cols)
+                return (Loop(v, ROW_BEGIN, ROW_END, ()),), scope, row_major(cols)
             named_cols = [(names.variable(axis.name), axis) for axis in cols]
-            return loops_over(named_cols, self.end, scope.printer), scope, row_major(cols)
+            return loops_over(named_cols, self.end, scope), scope, row_major(cols)
         counter = self.columns
         scope.printer = counter.known(scope.printer)
         name = scope.printer.names.variable(counter.name)
         if self.each > 1 and named:
-            scope.add(f"const {scope.printer.index_type} {name} = {VECTOR} * {self.each};")
-        for line in counter.declarations(scope.printer, needed):
-            scope.add(line)
+            scope.put(Declare(name, Scalar(INDEX), times(Local(VECTOR), self.each)))
+        scope.axes(counter, needed)
         if self.kept.turns:
-            loops = (Loop("turn", "0", str(self.kept.turns), "++turn"),) if self.kept.turns > 1 else ()
-            return loops, scope, Var(counter.name)
+            turns = Loop(TURN.name, ZERO, Const(self.kept.turns), (), unrolled=True)
+            return (turns,) if self.kept.turns > 1 else (), scope, Var(counter.name)
         if self.run_of_row is not None:
-            return (Loop(name, f"{BEGIN} + {self.lane}", END, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
-        name, count = (name if self.each == 1 else VECTOR), self._turns(counter, scope.printer)
-        return (Loop(name, self.lane, count, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
+            of_run = Loop(name, plus(ROW_BEGIN, self.lane), ROW_END, (), self.shared.lanes)
+            return (of_run,), scope, Var(counter.name)
+        name, count = (name if self.each == 1 else VECTOR), self._turns(counter, scope)
+        return (Loop(name, self.lane, count, (), self.shared.lanes),), scope, Var(counter.name)
 
-    def _turns(self, counter: Counter, printer: Printer) -> str:
+    def _turns(self, counter: Counter, scope: Scope) -> Expr:
         """Columns of a row, or vectors of them, which are whole up to an end."""
         if self.end is None:
-            return printer.value(parts_of(counter.count, self.each))
+            return scope.known(parts_of(counter.count, self.each))
         inner = size(counter.axes[1:])
-        columns = END if inner == ONE else f"{END} * {printer.value(inner, PRIMARY)}"
-        return columns if self.each == 1 else f"{columns} / {self.each}"
+        columns: Expr = ROW_END if inner == ONE else Call("*", (ROW_END, scope.known(inner)), INDEX)
+        vectors = columns if self.each == 1 else Call("/", (columns, Const(self.each)), INDEX)
+        return Known(vectors, where_natural(scope.printer, columns))
 
     def _names(self, step: Fold | Store) -> frozenset[str]:
         names = used_variables([step])
         return names | used_variables(self.passes.needed(names))
 
-    def _element(self, step: Fold | Store, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+    def _element(self, step: Fold | Store, found: dict[str, Folding], scope: Scope, position: Expr) -> None:
         match step:
             case Store():
                 self._lets(used_variables([step]), scope)
                 scope.store(step)
             case Fold(where=()):
-                self._take(step, texts[step.name], scope, position)
+                self._take(step, found[step.name], scope, position)
             case Fold(where=where):
                 self._lets(frozenset().union(*map(variables, where)), scope)
-                condition = scope.condition(where)
+                condition = scope.conjunction(where)
                 inner = scope.inner()
-                self._take(step, texts[step.name], inner, position)
-                scope.under(condition, inner.lines)
+                self._take(step, found[step.name], inner, position)
+                scope.where(condition, inner)
 
-    def _take(self, fold: Fold, text: FoldText, scope: Scope, position: Expr) -> None:
+    def _take(self, fold: Fold, found: Folding, scope: Scope, position: Expr) -> None:
         self._lets(variables(fold.value), scope)
         value = scope.positioned(fold.value)
-        scope.add(take(fold, text, scope.printer, value, scope.printer.value(position)), fold.line)
+        scope.put(take(found, scope, value, position))
 
     def _lets(self, names: frozenset[str], scope: Scope) -> None:
         for let in self.passes.needed(names):
             if not scope.declares(let.name):
                 scope.let(let)
 
-    def _finish(self, text: FoldText, scope: Scope) -> None:
+    def _finish(self, found: Folding) -> Iterator[Statement]:
+        """What the threads of a row have folded becomes one."""
         if self.shared is not None and self.shared.rows > 1:
-            scope.add(text.grouped(self.shared.lanes))
+            yield found.grouped(self.shared.lanes)
         elif self.shared is not None:
-            scope.add(text.shared(self.shared.threads, self.scratch.setdefault(text.ctype, self._scratch_name())))
-        if text.result:
-            scope.add(text.result)
+            yield found.shared(self.shared.threads, self._scratch(found.kind, self.shared.threads).name)
+        if found.result:
+            yield found.result
 
-    def _scratch_name(self) -> str:
-        return f"scratch{len(self.scratch) or ''}"
+    def _scratch(self, kind: Scalar | Pick, threads: int) -> Buffer:
+        """Shared memory of block folds, one array a type."""
+        array = Buffer(f"scratch{len(self.scratch) or ''}", kind, "shared", PerWarp(threads))
+        return self.scratch.setdefault(ctype_of(kind, self.row_scope.printer.index_type), array)
 
-    def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[str, ...]:
-        first = len(self.row_scope.lines)
-        self.row_scope.write(steps, f"if ({self.lane} == 0) " if self.shared is not None else "")
-        return tuple(self.row_scope.lines[first:])
+    def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[Statement, ...]:
+        first = len(self.row_scope.body)
+        self.row_scope.write(steps, None if self.shared is None else Call("==", (self.lane, ZERO), "bool"))
+        return tuple(self.row_scope.body[first:])

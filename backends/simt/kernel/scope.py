@@ -1,19 +1,23 @@
-"""Statements of one C scope."""
+"""Builds the statements of one scope of a kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
+from uol.backends.c_text.index_intervals import NATURAL
+from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import Element, Known, Pointer, Scalar
+from uol.backends.simt.kernel.nodes import Declare, If, Statement, Written
+from uol.backends.simt.kernel.nodes import Store as StoreElement
+from uol.backends.simt.kernel.printing import broken, indented, printed
 from uol.codegen.specs.nodes import Guard, Holds, Let, Read, Step, Store, Within
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, walk
 from uol.ir.types import INDEX
-
-WIDTH = 100
-"""Longer statements break."""
 
 
 class Scope:
@@ -25,7 +29,7 @@ class Scope:
 
     def __init__(self, printer: Printer) -> None:
         self.printer = printer
-        self.lines: list[str] = []
+        self.body: list[Statement] = []
         self._declared: set[str] = set()
         self._positions: dict[Expr, Var] = {}
 
@@ -36,24 +40,42 @@ class Scope:
         scope._positions = dict(self._positions)
         return scope
 
+    @property
+    def lines(self) -> list[str]:
+        """The statements as C."""
+        return printed(self.body, self.printer.index_type)
+
+    def put(self, *statements: Statement) -> None:
+        """Further statements."""
+        self.body += statements
+
+    def known(self, expr: Expr, *, stored: bool = False) -> Known:
+        """An expression as it is understood here."""
+        return Known(expr, self.printer, stored)
+
     def add(self, text: str, line: int | None = None) -> None:
-        """One statement, with a reference to its line of the op."""
-        self.lines += broken(text, f"  // line {line}" if line else "")
+        """One statement of a kind of kernel that still writes text, with a reference to its line of the op."""
+        self.body += map(Written, broken(text, f"  // line {line}" if line else ""))
 
     def declares(self, name: str) -> bool:
         return name in self._declared
 
+    def axes(self, counter: Counter, needed: frozenset[str]) -> None:
+        """`const int h = i / 56 % 56;` for every axis that is needed and is not the counter itself."""
+        for name, value in counter.values(needed):
+            self.put(Declare(self.printer.names.variable(name), Scalar(INDEX), self.known(value)))
+
     def let(self, step: Let) -> None:
         """`const float e = ...;`"""
-        value = self.expression(step.value)
-        self.add(f"const {self.printer.ctype(step.dtype)} {self.printer.names.variable(step.name)} = {value};", step.line)
+        value = self.value(step.value)
+        self.put(Declare(self.printer.names.variable(step.name), Scalar(step.dtype), value, line=step.line))
         self._declared.add(step.name)
 
-    def store(self, step: Store, prefix: str = "") -> None:
-        """`y[offset] = ...;`"""
-        value = self.positioned(step.value)
-        target = f"{self.printer.names.tensor(step.tensor)}[{self.printer.value(step.offset)}]"
-        self.add(f"{prefix}{target} = {self.printer.stored(value)};", step.line)
+    def store(self, step: Store, when: Expr | None = None) -> None:
+        """`y[offset] = ...;`, perhaps under a condition."""
+        value = self.known(self.positioned(step.value), stored=True)
+        target = Element(Pointer(step.tensor), step.offset, Scalar(step.value.type, stored=True))
+        self.put(StoreElement(self.known(target), value, when, step.line))
 
     def add_to(self, step: Store, place: Iterable[Expr], guards: tuple[Guard, ...]) -> None:
         """`if (0 <= at && at < 8) uol::atomic_add(y, at, ...);`, with places that are read from data as variables."""
@@ -67,7 +89,7 @@ class Scope:
         offset = inner.expression(step.offset)
         call = f"uol::atomic_add({self.printer.names.tensor(step.tensor)}, {offset}, {value});"
         if not condition:
-            self.lines += inner.lines
+            self.put(*inner.body)
             return self.add(call, step.line)
         inner.add(call, step.line)
         self.under(condition, inner.lines)
@@ -78,25 +100,39 @@ class Scope:
 
     def block(self, head: str, lines: Iterable[str]) -> None:
         """Statements in braces behind a head. Lines of the preprocessor stand where a line begins."""
-        self.lines += [f"{head} {{", *(line if line.startswith("#") else f"  {line}" for line in lines), "}"]
+        self.body += map(Written, [f"{head} {{", *indented(lines), "}"])
 
-    def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
+    def where(self, condition: Expr | None, inner: Scope) -> None:
+        """The statements of an inner scope, where a condition holds; None: always."""
+        self.put(*inner.body) if condition is None else self.put(If(condition, tuple(inner.body)))
+
+    def write(self, steps: Iterable[Step], when: Expr | None = None) -> None:
         """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""
         for step in steps:
             match step:
                 case Let():
                     self.let(step)
                 case Store():
-                    self.store(step, store_prefix)
+                    self.store(step, when)
+
+    def value(self, expr: Expr) -> Known:
+        """A value, after statements for the positions it reads at."""
+        positioned = self.positioned(expr)  # first: it may declare variables, which changes the printer
+        return self.known(positioned)
 
     def expression(self, expr: Expr) -> str:
-        """C text of a value, after statements for the positions it reads at."""
-        positioned = self.positioned(expr)  # first: it may declare variables, which changes the printer
-        return self.printer.value(positioned)
+        """The same as C text."""
+        return self.printer.value(self.value(expr))
 
     def condition(self, conditions: Iterable[Expr]) -> str:
+        """The conjunction as C text; empty where there are none."""
         positioned = [Holds(self.positioned(c)) for c in conditions]
         return self.printer.condition(positioned)
+
+    def conjunction(self, conditions: Iterable[Expr]) -> Known | None:
+        """The conjunction; None where there are none."""
+        positioned = [self.positioned(c) for c in conditions]
+        return self.known(all_of(positioned)) if positioned else None
 
     def declare_looked_up(self, read: Read) -> None:
         """What is read for the place of a read, and for its guards, as variables."""
@@ -109,11 +145,11 @@ class Scope:
         """`const float gamma_here0 = gamma[c];`: what is read there is that from now on."""
         if read in self._positions:
             return
-        value = self.expression(read)
+        value = self.value(read)
         name = f"${read.tensor}_here{len(self._positions)}"
         self.printer = replace(self.printer, names=self.printer.names.with_locals([name]))
         self._positions[read] = Var(name, read.dtype)
-        self.add(f"const {self.printer.ctype(read.dtype)} {self.printer.names.variable(name)} = {value};")
+        self.put(Declare(self.printer.names.variable(name), Scalar(read.dtype), value))
 
     def positioned(self, expr: Expr) -> Expr:
         """The expression with guarded positions as variables, which are declared here."""
@@ -134,13 +170,20 @@ class Scope:
             return
         name = f"${tensor}_at{len(self._positions)}"
         printer = self.printer
-        text = printer.value(value)
         names = printer.names.with_locals([name])
         ranges = replace(printer.ranges, variables={**printer.ranges.variables, name: printer.ranges.of(value)})
         wide = printer.wide | {name} if printer.is_wide(value) else printer.wide
         self.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=ranges), wide=wide)
         self._positions[value] = Var(name)
-        self.add(f"const {printer.index_ctype(value)} {names.variable(name)} = {text};")
+        kind = Scalar("i64") if printer.is_wide(value) else Scalar(INDEX)
+        self.put(Declare(names.variable(name), kind, Known(value, printer)))
+
+
+def where_natural(printer: Printer, *exprs: Expr) -> Printer:
+    """A printer that knows of expressions that they are never negative: which thread one is, where a row ends."""
+    narrowed = {**printer.ranges.narrowed, **dict.fromkeys(exprs, NATURAL)}
+    ranges = replace(printer.ranges, narrowed=narrowed)
+    return replace(printer, proofs=replace(printer.proofs, ranges=ranges))
 
 
 def reads_at_once(expr: Expr) -> bool:
@@ -149,24 +192,6 @@ def reads_at_once(expr: Expr) -> bool:
     return bool(found) and not any(read.guard or any(True for _ in reads(read.offset)) for read in found)
 
 
-def broken(text: str, comment: str) -> list[str]:
-    """A statement in one line; or with the `?` and `:` of its first choice on lines of their own; or its value on one."""
-    if len(text) <= WIDTH:
-        return [text + comment]
-    cuts = _first_choice(text)
-    if cuts is None:
-        target, equals, value = text.partition(" = ")
-        return [f"{target} ={comment}", f"    {value}"] if equals else [text + comment]
-    question, colon = cuts
-    return [text[:question] + comment, "    " + text[question + 1 : colon], "    " + text[colon + 1 :]]
-
-
-def _first_choice(text: str) -> tuple[int, int] | None:
-    """Where the first ` ? ` and its ` : ` stand."""
-    question = text.find(" ? ")
-    depth = 0
-    for place in range(question, len(text)) if question >= 0 else ():
-        depth += (text[place] in "([{") - (text[place] in ")]}")
-        if depth == 0 and text.startswith(" : ", place):
-            return question, place
-    return None
+def all_of(conditions: Iterable[Expr]) -> Expr:
+    """The conjunction of conditions."""
+    return reduce(lambda found, each: Call("and", (found, each), "bool"), conditions)

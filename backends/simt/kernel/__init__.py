@@ -1,0 +1,6 @@
+"""Kernels as values: built, verified, counted and printed. Reductions over rows are; other kinds still write text.
+
+    nodes.py      buffers, statements, a kernel      uses.py      names, accesses and kinds of expressions
+    scope.py      builds the statements of a scope   verify.py    is a kernel well formed?
+    printing.py   statements as C                    counts.py    what a kernel has, by walking it
+"""

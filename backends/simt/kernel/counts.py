@@ -1,0 +1,72 @@
+"""What a kernel has, counted by walking it. `reading/` finds the same in its text, which a test holds against this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from uol.backends.simt.c_text.terms import Kind, Known, Pick, Primitive, Vector
+from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE, STORAGE_BYTES
+from uol.backends.simt.kernel.nodes import Assign, Barrier, Declare, Do, Kernel, PerWarp, Store, statements_of, values_of
+from uol.backends.simt.kernel.uses import accesses_in, primitives_in
+from uol.ir.program.nodes import Expr
+from uol.ir.types import INDEX
+
+
+@dataclass(slots=True)
+class Counts:
+    """`statements` that compute or move something; elements and vectors that they read and write, by buffer; barriers."""
+
+    statements: int = 0
+    barriers: int = 0
+    reads: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+
+
+def counts_of(kernel: Kernel) -> Counts:
+    """The counts of a kernel as it is written: of a loop, those of one turn."""
+    found, buffers = Counts(), {buffer.name for buffer in kernel.buffers}
+    for statement in statements_of(kernel.body):
+        found.barriers += isinstance(statement, Barrier)
+        found.statements += isinstance(statement, Assign | Store | Do) or (
+            isinstance(statement, Declare) and statement.value is not None
+        )
+        for value in values_of(statement):
+            is_target = isinstance(statement, Store) and value is statement.target
+            into = found.writes if is_target or _stores(value) else found.reads
+            into.update(a.array for a in accesses_in(value) if a.array in buffers and (a.index is not None or _moves(value)))
+    return found
+
+
+def shared_bytes(kernel: Kernel, lanes: int) -> int:
+    """Of a block's arrays, on warps of so many lanes."""
+    arrays = (buffer for buffer in kernel.buffers if buffer.memory == "shared")
+    return sum(_elements(buffer.elements, lanes) * kind_bytes(buffer.kind, kernel.index_type) for buffer in arrays)
+
+
+def kind_bytes(kind: Kind, index_type: str) -> int:
+    """Bytes of a value. The index of a pick begins where one of its size may."""
+    match kind:
+        case Vector(of=of, width=width):
+            return width * kind_bytes(of, index_type)
+        case Pick(value=value):
+            own, index = COMPUTE_BYTES[COMPUTE[value]], COMPUTE_BYTES[index_type]
+            return 2 * max(own, index)
+        case _ if kind.dtype == INDEX:
+            return COMPUTE_BYTES[index_type]
+        case _:
+            return STORAGE_BYTES[STORAGE[kind.dtype]] if kind.stored else COMPUTE_BYTES[COMPUTE[kind.dtype]]
+
+
+def _elements(elements: int | PerWarp | None, lanes: int) -> int:
+    return elements.threads // lanes if isinstance(elements, PerWarp) else elements or 0
+
+
+def _moves(value: Expr) -> bool:
+    """Does a value move several elements at once?"""
+    return any(call.name in ("load_vector", "store_vector") for call in primitives_in(value))
+
+
+def _stores(value: Expr) -> bool:
+    inner = value.expr if isinstance(value, Known) else value
+    return isinstance(inner, Primitive) and inner.name == "store_vector"

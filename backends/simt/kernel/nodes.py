@@ -1,0 +1,182 @@
+"""A kernel as a value: buffers, and statements that a thread carries out in turn.
+
+    Declare   a variable, an array of registers     Assign   a variable or an element gets a value
+    Store     an element of a tensor is written     Do       a primitive that gives nothing
+    Loop      variable from first up to extent      If       under a condition
+    Block     names of its own                      Leave    the kernel or the loop, perhaps under a condition
+    Barrier   of all threads of a block
+
+Values are typed expressions (`uol.ir.program.nodes`, and `c_text/terms.py` for what only kernels have); those of a spec come
+as `Known`, with what holds where they stand. Names are C's: a builder legalises them once. `line` is the line of the operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from uol.backends.simt.c_text.signatures import Signature
+from uol.backends.simt.c_text.terms import Kind
+from uol.codegen.backend import Launch
+from uol.ir.program.nodes import Const, Expr
+
+Memory = Literal["global", "shared"]
+Body = tuple["Statement", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerWarp:
+    """An element for each warp of so many threads: warps are 32 or 64 lanes wide."""
+
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array that threads share. `elements` of one in global memory are known to its spec alone; `written`: may a kernel
+    write it?"""
+
+    name: str
+    kind: Kind
+    memory: Memory
+    elements: int | PerWarp | None = None
+    written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """`const float e = value;`. Without a value, or where it is assigned to later, it is not constant. `extent`: of an array of
+    registers."""
+
+    name: str
+    kind: Kind
+    value: Expr | None = None
+    extent: int | None = None
+    constant: bool = True
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """`target = value;`, or `target += value;`"""
+
+    target: Expr
+    value: Expr
+    how: Literal["=", "+=", "*="] = "="
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`target = value;` of an element of a tensor, where `when` holds."""
+
+    target: Expr
+    value: Expr
+    when: Expr | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """A primitive that gives nothing: `uol::store_vector(y, i, y_vec, aligned);`"""
+
+    call: Expr
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """for (variable = first; variable < extent; variable += step). `unrolled`: by the compiler."""
+
+    variable: str
+    first: Expr
+    extent: Expr
+    body: Body
+    step: int = 1
+    unrolled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """Statements under a condition."""
+
+    condition: Expr
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Statements with names of their own."""
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`return` or `break`, under a condition."""
+
+    what: Literal["return", "break"]
+    when: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """All threads of a block come here before any goes on: what was written to shared memory is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A line of one of the kinds of kernels that still write text. No `Kernel` holds one."""
+
+    text: str
+
+
+Statement = Declare | Assign | Store | Do | Loop | If | Block | Leave | Barrier | Written
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel with its launch. `index_type`: the C type of its indices."""
+
+    title: str
+    signature: Signature
+    launch: Launch
+    index_type: str
+    buffers: tuple[Buffer, ...]
+    scalars: tuple[tuple[str, Kind], ...]
+    body: Body
+
+
+def inner_bodies(statement: Statement) -> tuple[Body, ...]:
+    """The statements within a statement."""
+    match statement:
+        case Loop(body=body) | If(body=body) | Block(body=body):
+            return (body,)
+    return ()
+
+
+def statements_of(body: Body) -> Iterator[Statement]:
+    """All statements, outer ones first."""
+    for statement in body:
+        yield statement
+        for inner in inner_bodies(statement):
+            yield from statements_of(inner)
+
+
+def values_of(statement: Statement) -> tuple[Expr, ...]:
+    """The expressions of a statement, without those of what is within it."""
+    match statement:
+        case Declare(value=value):
+            return () if value is None else (value,)
+        case Assign(target=target, value=value):
+            return (target, value)
+        case Store(target=target, value=value, when=when):
+            return (target, value) if when is None else (when, target, value)
+        case Do(call=call):
+            return (call,)
+        case Loop(first=first, extent=extent, step=step):
+            return (first, extent, Const(step))
+        case If(condition=condition) | Leave(when=condition):
+            return (condition,)
+    return ()

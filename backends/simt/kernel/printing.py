@@ -1,0 +1,142 @@
+"""Statements as C: one form for each node. What CUDA and HIP call differently is in their device headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from uol.backends.c_text.index_intervals import Ranges
+from uol.backends.c_text.names import Names
+from uol.backends.simt.c_text.printer import RELATION, Printer
+from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.terms import ctype_of
+from uol.backends.simt.kernel.nodes import (
+    Assign,
+    Barrier,
+    Block,
+    Body,
+    Buffer,
+    Declare,
+    Do,
+    If,
+    Kernel,
+    Leave,
+    Loop,
+    PerWarp,
+    Statement,
+    Store,
+    Written,
+)
+from uol.ir.program.nodes import Expr
+
+WIDTH = 100
+"""Longer statements break."""
+
+
+def printed(body: Iterable[Statement], index_type: str) -> list[str]:
+    """Statements as lines. What names a spec's variables is `Known`: it brings a printer along."""
+    lines = _Lines(Printer(Names({}, {}), Proofs(Ranges({})), index_type))
+    return [line for statement in body for line in lines.of(statement)]
+
+
+def printed_kernel(kernel: Kernel) -> list[str]:
+    """The lines between the braces of a kernel."""
+    arrays = (buffer for buffer in kernel.buffers if buffer.memory == "shared")
+    return indented([*(_array(array, kernel.index_type) for array in arrays), *printed(kernel.body, kernel.index_type)])
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """One level further; lines of the preprocessor stand where a line begins."""
+    return [line if line.startswith("#") else f"  {line}" for line in lines]
+
+
+def _array(array: Buffer, index_type: str) -> str:
+    elements = array.elements
+    extent = f"{elements.threads} / uol::warp_width" if isinstance(elements, PerWarp) else elements
+    return f"__shared__ {ctype_of(array.kind, index_type)} {array.name}[{extent}];"
+
+
+class _Lines:
+    """The lines of a statement."""
+
+    def __init__(self, printer: Printer) -> None:
+        self.printer = printer
+
+    def value(self, expr: Expr, level: int = 0) -> str:
+        return self.printer.value(expr, level)
+
+    def of(self, statement: Statement) -> Iterator[str]:
+        match statement:
+            case Loop():
+                yield from self.loop(statement)
+            case If(condition=condition, body=body):
+                yield from self.braces(f"if ({self.value(condition)}) ", body)
+            case Block(body=body):
+                yield from self.braces("", body)
+            case Written(text=text):
+                yield text
+            case Declare(line=line) | Assign(line=line) | Store(line=line) | Do(line=line):
+                yield from broken(self.simple(statement), f"  // line {line}" if line else "")
+            case _:
+                yield self.simple(statement)
+
+    def simple(self, statement: Statement) -> str:
+        match statement:
+            case Declare(name=name, kind=kind, value=value, extent=extent, constant=constant):
+                what = f"{ctype_of(kind, self.printer.index_type)} {name}{'' if extent is None else f'[{extent}]'}"
+                const = "const " if constant and value is not None else ""
+                return f"{const}{what};" if value is None else f"{const}{what} = {self.value(value)};"
+            case Assign(target=target, value=value, how=how):
+                return f"{self.value(target)} {how} {self.value(value)};"
+            case Store(target=target, value=value, when=when):
+                guard = "" if when is None else f"if ({self.value(when)}) "
+                return f"{guard}{self.value(target)} = {self.value(value)};"
+            case Do(call=call):
+                return f"{self.value(call)};"
+            case Leave(what=what, when=when):
+                return f"if ({self.value(when)}) {what};"
+            case Barrier():
+                return "__syncthreads();"
+        raise TypeError(f"no line for {statement}")
+
+    def loop(self, loop: Loop) -> Iterator[str]:
+        """Loops right within each other share their braces."""
+        if loop.unrolled:
+            yield "#pragma unroll"
+        name = loop.variable
+        step = f"++{name}" if loop.step == 1 else f"{name} += {loop.step}"
+        bounds = f"{name} = {self.value(loop.first)}; {name} < {self.value(loop.extent, RELATION)}"
+        head = f"for ({self.printer.index_type} {bounds}; {step})"
+        match loop.body:
+            case (Loop(unrolled=False) as inner,):
+                yield head
+                yield from self.loop(inner)
+            case body:
+                yield from self.braces(f"{head} ", body)
+
+    def braces(self, head: str, body: Body) -> Iterator[str]:
+        yield f"{head}{{"
+        yield from indented(line for statement in body for line in self.of(statement))
+        yield "}"
+
+
+def broken(text: str, comment: str) -> list[str]:
+    """A statement in one line; or with the `?` and `:` of its first choice on lines of their own; or its value on one."""
+    if len(text) <= WIDTH:
+        return [text + comment]
+    cuts = _first_choice(text)
+    if cuts is None:
+        target, equals, value = text.partition(" = ")
+        return [f"{target} ={comment}", f"    {value}"] if equals else [text + comment]
+    question, colon = cuts
+    return [text[:question] + comment, "    " + text[question + 1 : colon], "    " + text[colon + 1 :]]
+
+
+def _first_choice(text: str) -> tuple[int, int] | None:
+    """Where the first ` ? ` and its ` : ` stand."""
+    question = text.find(" ? ")
+    depth = 0
+    for place in range(question, len(text)) if question >= 0 else ():
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if depth == 0 and text.startswith(" : ", place):
+            return question, place
+    return None

@@ -1,0 +1,238 @@
+"""Is a kernel well formed? Asked of every kernel before it is printed; a refusal is a fault of the compiler.
+
+names     declared once, where no other of that name is seen, and before they are used
+types     a variable gets values of its kind, a tensor those of its elements, conditions are true or false, bounds are indices
+memory    no more of it shared than the kernel's footprint says
+barriers  one between a write of shared memory and what another thread may read there, and the other way round;
+          none where some threads of a block do not come
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from uol.backends.simt.c_text.terms import Element, Kind, Known, Pointer, Scalar
+from uol.backends.simt.kernel.counts import shared_bytes
+from uol.backends.simt.kernel.nodes import (
+    Assign,
+    Barrier,
+    Body,
+    Declare,
+    If,
+    Kernel,
+    Leave,
+    Loop,
+    Statement,
+    Store,
+    Written,
+    inner_bodies,
+    statements_of,
+    values_of,
+)
+from uol.backends.simt.kernel.uses import (
+    MACHINE,
+    KernelError,
+    accesses_in,
+    array_of,
+    kind_of,
+    primitives_in,
+    root_of,
+    tensor_name,
+    used_names,
+    variables_in,
+)
+from uol.ir.program.nodes import Expr
+from uol.ir.types import INDEX
+
+INDICES = frozenset({INDEX, "i64", "i32"})
+"""Types that an index may be declared as: of the kernel's, or of 64 bits where data says it needs them."""
+
+
+def verify(kernel: Kernel, lanes: int, most_shared_bytes: int) -> None:
+    """Raises KernelError, which says what is wrong in which statement, and at which line of the operator. `lanes` of a warp;
+    `most_shared_bytes` are those that the footprint of the kernel has."""
+    if (needed := shared_bytes(kernel, lanes)) > most_shared_bytes:
+        raise KernelError(f"{needed} bytes of shared memory are more than the {most_shared_bytes} of its footprint")
+    known: dict[str, Kind | None] = dict.fromkeys(MACHINE)
+    known |= {buffer.name: None for buffer in kernel.buffers} | dict(kernel.scalars)
+    _Names(kernel).body(kernel.body, known)
+    shared = frozenset(buffer.name for buffer in kernel.buffers if buffer.memory == "shared")
+    _Shared(shared).body(kernel.body)
+    _Together().body(kernel.body, apart=False)
+
+
+def _refuse(reason: str, statement: Statement) -> KernelError:
+    line = getattr(statement, "line", None)
+    where = f" (line {line} of the operator)" if line else ""
+    return KernelError(f"{reason}, in {type(statement).__name__}{where}")
+
+
+class _Names:
+    """Names and types."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.written = {buffer.name: buffer.written for buffer in kernel.buffers}
+
+    def body(self, body: Body, outer: Mapping[str, Kind | None]) -> None:
+        known = dict(outer)
+        for statement in body:
+            self.statement(statement, known)
+            inner = {**known, statement.variable: Scalar(INDEX)} if isinstance(statement, Loop) else known
+            for each in inner_bodies(statement):
+                self.body(each, inner)
+
+    def statement(self, statement: Statement, known: dict[str, Kind | None]) -> None:
+        if isinstance(statement, Written):
+            raise _refuse(f"{statement.text!r} is text, not a statement", statement)
+        for value in values_of(statement):
+            for name in used_names(value):
+                if name not in known:
+                    raise _refuse(f"{name} is used and not declared", statement)
+            _locals_agree(value, known, statement)
+        match statement:
+            case Declare(name=name) | Loop(variable=name) if name in known:
+                raise _refuse(f"{name} is declared twice", statement)
+            case Declare(name=name, kind=kind, value=value):
+                self.agree(kind, value, statement)
+                known[name] = kind
+            case Assign(target=target, value=value):
+                self.agree(kind_of(target), value, statement)
+            case Store(target=target, value=value, when=when):
+                self.store(target, value, statement)
+                self.conditions(() if when is None else (when,), statement)
+            case If(condition=condition) | Leave(when=condition):
+                self.conditions((condition,), statement)
+            case Loop(first=first, extent=extent):
+                for bound in (first, extent):
+                    self.agree(Scalar(INDEX), bound, statement)
+
+    def agree(self, kind: Kind | None, value: Expr | None, statement: Statement) -> None:
+        """Is a value of a kind?"""
+        found = None if value is None else kind_of(value)
+        if kind is None or found is None or found == kind or {_dtype(found), _dtype(kind)} <= INDICES:
+            return
+        if _dtype(found) != _dtype(kind) or _dtype(kind) is None:
+            raise _refuse(f"{found} is no {kind}", statement)
+
+    def store(self, target: Expr, value: Expr, statement: Statement) -> None:
+        """Is the tensor written at all, and of this type?"""
+        self.agree(kind_of(target), value, statement)
+        match target:
+            case Known(expr=Element(of=Pointer(tensor=tensor), index=index), printer=printer):
+                if not self.written.get(name := root_of(tensor_name(tensor, printer)), True):
+                    raise _refuse(f"{name} is written, and is an input", statement)
+                self.agree(Scalar(INDEX), index, statement)
+            case _:
+                raise _refuse("what is stored to is no element of a tensor", statement)
+
+    def conditions(self, conditions: Iterable[Expr], statement: Statement) -> None:
+        for each in conditions:
+            self.agree(Scalar("bool"), each, statement)
+
+
+def _dtype(kind: Kind) -> str | None:
+    return kind.dtype if isinstance(kind, Scalar) else None
+
+
+def _locals_agree(value: Expr, known: Mapping[str, Kind | None], statement: Statement) -> None:
+    """Are variables used as what they were declared as?"""
+    for name, kind in variables_in(value):
+        declared = known.get(name)
+        if declared is None or kind == declared or {_dtype(kind), _dtype(declared)} <= INDICES:
+            continue
+        if _dtype(kind) is None or _dtype(kind) != _dtype(declared):
+            raise _refuse(f"{name} is used as {kind} and is {declared}", statement)
+
+
+Pending = dict[str, set[Expr | None]]
+"""By array, at which indices it was touched."""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """Shared memory that was written, or read, since the last barrier."""
+
+    arrays: frozenset[str]
+    written: Pending = field(default_factory=dict)
+    read: Pending = field(default_factory=dict)
+
+    def body(self, body: Body) -> None:
+        for statement in body:
+            self.statement(statement)
+            for _ in (1, 2) if isinstance(statement, Loop) else (1,):  # what a turn leaves meets the next
+                for inner in inner_bodies(statement):
+                    self.body(inner)
+
+    def statement(self, statement: Statement) -> None:
+        if isinstance(statement, Barrier):
+            self.written, self.read = {}, {}
+            return
+        values = values_of(statement)
+        target = statement.target if isinstance(statement, Store) else None
+        for value in values:
+            for access in accesses_in(value):
+                if access.array in self.arrays and access.index is not None:
+                    self.touch(access.array, access.index, statement, writes=value is target)
+
+    def touch(self, array: str, index: Expr, statement: Statement, *, writes: bool) -> None:
+        """A thread may read where it wrote itself."""
+        others = (self.written, self.read) if writes else (self.written,)
+        if any(found - {index} for each in others if (found := each.get(array))):
+            what = "written" if writes else "read"
+            raise _refuse(f"{array} is {what} with no barrier behind what other threads do there", statement)
+        (self.written if writes else self.read).setdefault(array, set()).add(index)
+
+
+@dataclass(slots=True)
+class _Together:
+    """Which names differ between the threads of a block, and whether all threads come."""
+
+    differ: set[str] = field(default_factory=lambda: {"threadIdx"})
+    left: bool = False
+
+    def differs(self, *values: Expr) -> bool:
+        return any(name in self.differ for value in values for name in used_names(value))
+
+    def body(self, body: Body, *, apart: bool) -> None:
+        """`apart`: some threads may not come here."""
+        for statement in body:
+            self.meets(statement, apart or self.left)
+            match statement:
+                case Declare(name=name, value=value) if value is not None:
+                    self.differ.discard(name)
+                    self.sets(name, value, differs=apart or self.differs(value))
+                case Assign(target=target, value=value):
+                    self.sets(array_of(target), value, differs=apart or self.left or self.differs(target, value))
+                case Loop(variable=name, first=first, extent=extent, body=inner):
+                    self.loop(name, inner, apart=apart, differs=self.differs(first, extent))
+                case If(condition=condition, body=inner):
+                    self.body(inner, apart=apart or self.differs(condition))
+                case Leave(when=when):
+                    self.left = self.left or apart or self.differs(when)
+                case _:
+                    for inner in inner_bodies(statement):
+                        self.body(inner, apart=apart)
+
+    def loop(self, variable: str, body: Body, *, apart: bool, differs: bool) -> None:
+        """Who leaves a loop comes behind it; who leaves the kernel does not. What a turn leaves meets the next."""
+        self.differ.discard(variable)
+        self.differ |= {variable} if differs else set()
+        before = self.left
+        for _ in (1, 2):
+            self.body(body, apart=apart or differs)
+        leaves = (s for s in statements_of(body) if isinstance(s, Leave))
+        self.left = self.left if any(s.what == "return" for s in leaves) else before
+
+    def sets(self, name: str, value: Expr, *, differs: bool) -> None:
+        """A fold over a block is one for all of its threads."""
+        if any(each.name.startswith("block_") for each in primitives_in(value)):
+            self.differ.discard(name)
+        elif differs:
+            self.differ.add(name)
+
+    def meets(self, statement: Statement, apart: bool) -> None:
+        calls = (each for value in values_of(statement) for each in primitives_in(value))
+        is_met = isinstance(statement, Barrier) or any(each.name.startswith("block_") for each in calls)
+        if is_met and apart:
+            raise _refuse("threads of a block meet where some of them may not come", statement)

@@ -1,0 +1,56 @@
+"""Kernels as values, for tests: of a text, with a schedule, before they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from uol.backends import registry
+from uol.backends.simt.kernel.nodes import Body, Kernel, Statement, inner_bodies
+from uol.backends.simt.rendering import plan_of
+from uol.backends.simt.schedules import SimtSchedule
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import KernelSpec
+from uol.ir import Library, instantiate, parse
+
+SQUARES = "op f(x: f16[R, C]) -> (y: f32[R]) where C > 0 { y[r] = sum[c](acc(x[r, c]) * acc(x[r, c])) }"
+SOFTMAX = """op f(x: f16[R, C]) -> (y: f16[R, C]) where C > 0 {
+  hi[r]   = max[c](acc(x[r, c]))
+  e[r, c] = exp(acc(x[r, c]) - hi[r])
+  z[r]    = sum[c](e[r, c])
+  y[r, c] = f16(e[r, c] / z[r])
+}"""
+PLACES = "op f(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
+
+
+def backend() -> SimtBackend:
+    """One whose words both vendors have."""
+    found = registry.get("cuda")
+    assert isinstance(found, SimtBackend)
+    return found
+
+
+def spec_of(text: str, dims: Mapping[str, int]) -> KernelSpec:
+    """The last kernel of a text's, whose dims are arguments where there are none here."""
+    ops = parse(text)
+    return lower(instantiate(ops[0], Library(ops), dims=dims, types={}), backend(), {}).specs[-1]
+
+
+def kernel_of(text: str, schedule: SimtSchedule, dims: Mapping[str, int]) -> Kernel:
+    """The kernel of a text."""
+    _, found = plan_of(spec_of(text, dims), schedule, backend().target)
+    assert isinstance(found, Kernel)
+    return found
+
+
+def changed(kernel: Kernel, change: Callable[[Statement], tuple[Statement, ...]]) -> Kernel:
+    """The kernel with other statements in place of each."""
+
+    def go(body: Body) -> Body:
+        return tuple(new for statement in body for new in change(within(statement)))
+
+    def within(statement: Statement) -> Statement:
+        return replace(statement, body=go(*inner_bodies(statement))) if inner_bodies(statement) else statement  # type: ignore[call-arg]
+
+    return replace(kernel, body=go(kernel.body))

@@ -1,0 +1,134 @@
+"""A kernel that is walked has what is found in its text when that is read back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from forms_of_rows import ROW_FORMS, Form
+from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, spec_of
+
+from uol.backends.simt import rendering
+from uol.backends.simt.c_text.terms import Pick, Scalar, Vector
+from uol.backends.simt.kernel.counts import Counts, counts_of, kind_bytes, shared_bytes
+from uol.backends.simt.kernel.nodes import Kernel, Store
+from uol.backends.simt.kernel.printing import printed_kernel
+from uol.backends.simt.reading.parse import read_kernels
+from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Node, Operation
+from uol.backends.simt.reading.syntax import Statement as Read
+from uol.backends.simt.reading.units import is_counted, memory_of, simple_statements, vector_access
+from uol.backends.simt.schedules import BlockPerRow, SimtSchedule, ThreadPerRow
+from uol.codegen.backend import Footprint
+from uol.codegen.specs.nodes import Reduce
+
+
+def read_back(text: KernelText) -> Counts:
+    """The same counts, of what `reading` makes of a text."""
+    found, memory = Counts(), memory_of(text)
+    for step in simple_statements(text.body):
+        found.statements += is_counted(step)
+        found.barriers += isinstance(step.value, Operation) and step.value.fn == "__syncthreads"
+        if isinstance(step.target, Element):
+            found.writes.update([step.target.array] if step.target.array in memory else [])
+            read(step.target.index, memory, found)
+        read(() if step.value is None else (step.value,), memory, found)
+    read(tuple(heads(text.body)), memory, found)
+    return found
+
+
+def read(nodes: tuple[Node, ...], memory: frozenset[str], found: Counts) -> None:
+    for node in nodes:
+        if (moved := vector_access(node)) is not None:
+            (found.reads if moved[0] == "load" else found.writes).update([moved[1]])
+        if isinstance(node, Element):
+            found.reads.update([node.array] if node.array in memory else [])
+        read(node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) else (), memory, found)
+
+
+def heads(body: tuple[Read, ...]) -> Iterator[Node]:
+    """The conditions of branches and loops, and where loops begin."""
+    for statement in body:
+        match statement:
+            case Branch(condition=condition, body=inner):
+                yield condition
+                yield from heads(inner)
+            case Loop(init=init, condition=condition, body=inner):
+                yield condition
+                yield from (step.value for step in init if step.value is not None)
+                yield from heads(inner)
+
+
+def text_of(kernel: Kernel) -> KernelText:
+    (found,) = read_kernels(rendering.template("kernel.j2").render(plan=kernel, body=printed_kernel(kernel)))
+    return found
+
+
+CASES = [(form, schedule) for form in ROW_FORMS for schedule in form.schedules]
+
+
+def kernels_of(cases: list[tuple[Form, SimtSchedule]]) -> Iterator[tuple[str, Kernel]]:
+    """The kernels of those of the forms that are reductions, and the schedules that they may take."""
+    device = backend().devices[backend().default_device]
+    for form, schedule in cases:
+        spec = spec_of(form.text, form.dims)
+        if isinstance(spec, Reduce) and isinstance(backend().check(spec, schedule, device), Footprint):
+            _, kernel = rendering.plan_of(spec, schedule, backend().target)
+            assert isinstance(kernel, Kernel)
+            yield f"{form} {schedule}", kernel
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_the_text_of_a_kernel_has_its_counts(part: int) -> None:
+    found = list(kernels_of(CASES[part::4]))
+    assert len(found) > 20
+    for name, kernel in found:
+        assert read_back(text_of(kernel)) == counts_of(kernel), name
+
+
+KEPT = kernel_of(SOFTMAX, BlockPerRow(256), {"R": 5, "C": 257})
+STAGED = kernel_of(SQUARES, BlockPerRow(256, 32, 1, True), {"R": 640, "C": 25})
+
+
+def test_counts_are_of_one_turn() -> None:
+    """Softmax: its values are read once, and stored once."""
+    assert counts_of(KEPT) == Counts(14, 0, Counter(x=1), Counter(y=1))
+    assert counts_of(STAGED).barriers == 1
+    assert counts_of(STAGED).writes == {"x_rows": 1, "y": 1}
+    assert counts_of(STAGED).reads == {"x": 1, "x_rows": 2}
+
+
+def test_a_statement_that_the_text_lacks_is_noticed() -> None:
+    fewer = changed(KEPT, lambda s: () if isinstance(s, Store) else (s,))
+    assert read_back(text_of(fewer)) != counts_of(KEPT)
+    assert read_back(text_of(fewer)) == counts_of(fewer)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "lanes", "total"),
+    [
+        (KEPT, 32, 8 * 4),
+        (KEPT, 64, 4 * 4),
+        (STAGED, 32, 32 * 25 * 2),
+        (kernel_of(PLACES, BlockPerRow(64), {"R": 5, "C": 70}), 32, 2 * 8),
+        (kernel_of(SQUARES, ThreadPerRow(64), {"R": 70, "C": 3}), 32, 0),
+    ],
+)
+def test_shared_memory_is_that_of_arrays_and_of_warps(kernel: Kernel, lanes: int, total: int) -> None:
+    assert shared_bytes(kernel, lanes) == total
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "size"),
+    [
+        (Scalar("f16", stored=True), "int", 2),
+        (Scalar("f16"), "int", 4),
+        (Scalar("idx"), "long long", 8),
+        (Vector(Scalar("i8", stored=True), 16), "int", 16),
+        (Pick("f32"), "int", 8),
+        (Pick("f32"), "long long", 16),
+        (Pick("f64"), "int", 16),
+    ],
+)
+def test_a_value_takes_the_bytes_of_its_c_type(kind: Scalar | Pick | Vector, index: str, size: int) -> None:
+    assert kind_bytes(kind, index) == size
