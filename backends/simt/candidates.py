@@ -5,43 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_bytes
-from uol.backends.simt.c_text.counters import as_count, parts_of
-from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of as tiles_of
 from uol.backends.simt.contract_plan import tile_bytes
 from uol.backends.simt.elements.histogram_plan import bins, bins_bytes, places_of
 from uol.backends.simt.elements.map_plan import grid_of
 from uol.backends.simt.elements.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
-from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
+from uol.backends.simt.fitting import fitting, parts_by
+from uol.backends.simt.rows.legality import check_rows
+from uol.backends.simt.rows.row_schedules import row_schedules
+from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.backends.simt.rows.select_plan import blocks_of as blocks_of_order
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
-from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.rows.tile_sort import EACH, MOST_EACH, each_of
-from uol.backends.simt.schedules import (
-    LANES_A_ROW,
-    THREADS,
-    Bins,
-    BlockPerRow,
-    Elements,
-    RowTile,
-    SimtSchedule,
-    ThreadPerRow,
-    Tile,
-    TransposedTile,
-)
+from uol.backends.simt.schedules import LANES_A_ROW, THREADS, Bins, Elements, RowTile, SimtSchedule, Tile, TransposedTile
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
-from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
+from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.expression_text import expr_text
-from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
-from uol.codegen.specs.steps import PICKS, RECURRENCE, passes_of
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
-from uol.ir.program.nodes import Expr
 
 TILES = (
     Tile(128, 128, 16, 8, 8),
@@ -111,17 +97,13 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Map() | Pack() | Scatter(), Elements(threads=threads, each=each)):
             if each < 1 or (each > 1 and side_by_side(spec) % each):
                 return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
-            return _fitting(target, threads, grid_of(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
+            return fitting(target, threads, grid_of(parts_by(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
         case (Scatter(), Bins()):
             return _bins(spec, schedule, target)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
-        case (Reduce() | Scan(), ThreadPerRow()):
-            return _own_rows(spec, schedule, target)
-        case (Reduce(), BlockPerRow()):
-            return _shared_rows(spec, schedule, target)
-        case (Scan(), BlockPerRow(rows=1, staged=False)):
-            return _shared_scan(spec, schedule, target)
+        case (Reduce(), ThreadPerRow() | BlockPerRow()) | (Scan(), ThreadPerRow() | BlockPerRow(rows=1, staged=False)):
+            return check_rows(spec, schedule, target)
         case (Select(), BlockPerRow(rows=1, each=1, staged=False)):
             return _order(spec, schedule, target)
         case (Contract(), Tile()):
@@ -134,8 +116,8 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
 def _bins(spec: Scatter, schedule: Bins, target: Target) -> Footprint | Refusal:
     if places_of(spec) is None or schedule.turns < 1:
         return Refusal("too many places for a block, or too few points for its places", "one element a thread")
-    blocks = _parts(size(spec.index), schedule.threads * schedule.turns)
-    return _fitting(target, schedule.threads, blocks, bins_bytes(spec))
+    blocks = parts_by(size(spec.index), schedule.threads * schedule.turns)
+    return fitting(target, schedule.threads, blocks, bins_bytes(spec))
 
 
 def _order(spec: Select, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
@@ -143,7 +125,7 @@ def _order(spec: Select, schedule: BlockPerRow, target: Target) -> Footprint | R
     threads, tile = schedule.threads, tile_of(spec)
     if each_of(tile, threads) > MOST_EACH or threads & (threads - 1):
         return Refusal(f"{threads} threads do not sort a tile of {tile}", f"{tile // EACH} threads")
-    return _fitting(target, threads, blocks_of_order(spec), sort_bytes(spec))
+    return fitting(target, threads, blocks_of_order(spec), sort_bytes(spec))
 
 
 def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footprint | Refusal:
@@ -154,77 +136,13 @@ def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footp
     best, rows = tile_across(tidy, crossing), tile.rows_a_turn
     if tile.each < 1 or best.each % tile.each or tile.side % tile.each or not rows or tile.side % rows:
         return Refusal(f"{tile.threads} threads of {tile.each} elements do not go over {tile.side} rows", best.describe())
-    return _fitting(target, tile.threads, blocks_of(tidy, crossing, tile), tiled_bytes(crossing, tile))
-
-
-def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Footprint | Refusal:
-    """Of a thread each."""
-    threads, each = schedule.threads, schedule.each
-    if each < 1 or (each > 1 and rows_side_by_side(spec) % each):
-        return Refusal(f"{each} rows do not lie side by side", f"{rows_side_by_side(spec)} rows a thread")
-    return _fitting(target, threads, _parts(size(spec.rows), threads * each), 0)
-
-
-def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Of a block for each row."""
-    if refusal := _not_side_by_side(spec, schedule):
-        return refusal
-    folds = tuple(s for s in spec.steps if isinstance(s, Fold))
-    return _fitting(target, schedule.threads, size(spec.rows), _scratch_bytes(folds, schedule.threads, target))
-
-
-def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Of a block for each row, or for several."""
-    rows, warp, threads = size(spec.rows), target.capability.lanes, schedule.threads
-    if size(spec.cols) == ONE:
-        return Refusal("a row of one column is nothing to share", "a row a thread")
-    if refusal := _not_side_by_side(spec, schedule):
-        return refusal
-    staged = staged_bytes(spec, schedule.rows) if schedule.staged and schedule.rows > 0 else 0
-    if staged is None or (staged and schedule.each > 1):
-        return Refusal(f"{schedule.rows} rows are no piece of memory", "rows that are loaded where they are needed")
-    if schedule.rows == 1:
-        folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
-        return _fitting(target, threads, rows, staged + _scratch_bytes(folds, threads, target))
-    if schedule.rows < 1 or threads % schedule.rows or schedule.lanes not in (1 << n for n in range(warp.bit_length())):
-        reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
-        return Refusal(reason, f"{threads // warp} rows")
-    if not schedule.staged and schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
-        reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {expr_text(rows)}"
-        return Refusal(reason, f"{threads // least} rows")
-    return _fitting(target, threads, _parts(rows, schedule.rows), staged)
-
-
-def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | None:
-    """Where a thread should have more columns than one access may."""
-    if schedule.each == 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each == 0):
-        return None
-    return Refusal(f"{schedule.each} columns do not lie side by side", f"{columns_side_by_side(spec)} columns a thread")
-
-
-def _parts(count: Expr, of: int) -> Expr:
-    """As many as the fields of a schedule make, which may be any numbers."""
-    return parts_of(count, of) if of > 0 else ZERO
-
-
-def _fitting(target: Target, threads: int, blocks: Expr, shared_bytes: int) -> Footprint | Refusal:
-    """Blocks that are arguments are asked for at the launch."""
-    lanes, most = target.capability.lanes, target.capability.max_threads
-    if threads <= 0 or threads > most or threads % lanes:
-        legal = min(max(threads // lanes * lanes, lanes), most)
-        return Refusal(f"a block of {threads} threads is not a multiple of {lanes} up to {most}", f"{legal} threads")
-    known, most_blocks = static(blocks) or 0, target.max_blocks(threads)
-    if known > most_blocks:
-        return Refusal(f"{known} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
-    if shared_bytes > target.shared_bytes:
-        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {target.shared_bytes}", "fewer threads")
-    return Footprint({"shared": shared_bytes} if shared_bytes else {}, (as_count(blocks), 1, 1), threads)
+    return fitting(target, tile.threads, blocks_of(tidy, crossing, tile), tiled_bytes(crossing, tile))
 
 
 def _tile(spec: Contract, tile: Tile, target: Target) -> Footprint | Refusal:
     reason = _tile_defect(spec, tile, target)
     if reason is None:
-        return _fitting(target, tile.threads, tiles_of(spec, tile).blocks, tile_bytes(spec, tile))
+        return fitting(target, tile.threads, tiles_of(spec, tile).blocks, tile_bytes(spec, tile))
     legal = [t for t in TILES if _tile_defect(spec, t, target) is None]
     nearest = min(legal, key=lambda t: abs(t.m - tile.m) + abs(t.n - tile.n) + abs(t.k - tile.k), default=None)
     return Refusal(reason, None if nearest is None else nearest.describe())
@@ -247,7 +165,7 @@ def _tile_defect(spec: Contract, tile: Tile, target: Target) -> str | None:
 def _row_tile(spec: Attention, tile: RowTile, target: Target) -> Footprint | Refusal:
     reason = _row_tile_defect(spec, tile, target)
     if reason is None:
-        return _fitting(target, tile.threads, row_blocks(spec, tile), shared_bytes(spec, tile))
+        return fitting(target, tile.threads, row_blocks(spec, tile), shared_bytes(spec, tile))
     legal = next((t for t in ROW_TILES if _row_tile_defect(spec, t, target) is None), None)
     return Refusal(reason, None if legal is None else legal.describe())
 
@@ -266,13 +184,3 @@ def _row_tile_defect(spec: Attention, tile: RowTile, target: Target) -> str | No
     if needed > target.shared_bytes:
         return f"{tile.rows} rows and {tile.cols} cols take {needed} bytes of shared memory; a block has {target.shared_bytes}"
     return None
-
-
-def _scratch_bytes(folds: tuple[Fold, ...], threads: int, target: Target) -> int:
-    """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most, a map two
-    values."""
-    picks = {COMPUTE[f.value.type] for f in folds if f.op in PICKS}
-    plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS and f.op != RECURRENCE}
-    maps = {COMPUTE[f.dtype] for f in folds if f.op == RECURRENCE}
-    element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in (*plain, *maps, *maps))
-    return threads // target.capability.lanes * element_bytes

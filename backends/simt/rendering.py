@@ -32,17 +32,9 @@ from uol.backends.simt.rows.merge_plan import MergePlan, plan_merge
 from uol.backends.simt.rows.neighbours import neighbours_kernel
 from uol.backends.simt.rows.reduce_kernel import reduce_kernel
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
+from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
-from uol.backends.simt.schedules import (
-    Bins,
-    BlockPerRow,
-    Elements,
-    RowTile,
-    SimtSchedule,
-    ThreadPerRow,
-    Tile,
-    TransposedTile,
-)
+from uol.backends.simt.schedules import Bins, Elements, RowTile, SimtSchedule, Tile, TransposedTile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.indexing.arithmetic import ZERO, static

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uol.backends.simt.rows.schedule import RowSchedule
+
 SECTOR_BYTES = 32
 """What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
 of other machines are counted in the same unit."""
@@ -64,41 +66,6 @@ class Bins:
 
     def describe(self) -> str:
         return f"{self.turns} points a thread, {self.threads} threads a block, which adds up in shared memory"
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadPerRow:
-    """One row a thread, or `each` one beside the other: folds run serially, the last row axis feeds the lanes."""
-
-    threads: int = 256
-    each: int = 1
-
-    def describe(self) -> str:
-        a_thread = "one row" if self.each == 1 else f"{self.each} rows"
-        return f"{a_thread} a thread, {self.threads} threads a block, rows along the lanes"
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPerRow:
-    """`rows` rows a block of `threads`: `lanes` threads share each fold, the last column axis along them, `each` columns of a
-    thread one beside the other. Of several rows each is a warp's, or several are. `staged`: through shared memory, all the
-    block's rows at once."""
-
-    threads: int = 256
-    rows: int = 1
-    each: int = 1
-    staged: bool = False
-
-    @property
-    def lanes(self) -> int:
-        """Threads of a row."""
-        return self.threads // self.rows
-
-    def describe(self) -> str:
-        rows = "one row" if self.rows == 1 else f"{self.rows} rows"
-        side_by_side = "" if self.each == 1 else f", {self.each} side by side"
-        staged = ", through shared memory" if self.staged else ""
-        return f"{rows} a block of {self.threads} threads, columns along the lanes{side_by_side}{staged}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +134,4 @@ class RowTile:
 RUN = 1 << 14
 """Elements that a block has at most of one launch over many tensors: 64 turns of 256 threads, with offsets of 32 bits."""
 
-RowSchedule = ThreadPerRow | BlockPerRow
-SimtSchedule = Elements | TransposedTile | Bins | ThreadPerRow | BlockPerRow | Tile | RowTile
+SimtSchedule = Elements | TransposedTile | Bins | RowSchedule | Tile | RowTile

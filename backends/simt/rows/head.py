@@ -20,7 +20,7 @@ from uol.backends.simt.c_text.terms import (
 from uol.backends.simt.kernel.nodes import Buffer, Declare, Kernel, Leave, Statement
 from uol.backends.simt.kernel.scope import where_natural
 from uol.backends.simt.rows.column_loops import ROW_END
-from uol.backends.simt.schedules import RowSchedule
+from uol.backends.simt.rows.schedule import RowSchedule
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Reduce

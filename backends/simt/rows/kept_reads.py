@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.elements.vectors import Vectors
-from uol.backends.simt.schedules import BlockPerRow
+from uol.backends.simt.rows.schedule import BlockPerRow
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.nodes import Read, Reduce
 from uol.codegen.specs.sizes import known_bound

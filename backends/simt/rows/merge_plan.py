@@ -15,8 +15,8 @@ from uol.backends.simt.c_text.counters import as_count, at_most, is_multiple, pa
 from uol.backends.simt.c_text.printer import literal
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.rows.schedule import BlockPerRow
 from uol.backends.simt.rows.select_plan import KEY, RowScope, blocks_of, descending_text, sort_of, steps_with_keys, tile_of
-from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
 from uol.codegen.specs.long_rows.split_folds import values_of

@@ -22,7 +22,7 @@ from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over, nes
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.head import ROW, Head
 from uol.backends.simt.rows.row_schedules import window_axis
-from uol.backends.simt.schedules import ThreadPerRow
+from uol.backends.simt.rows.schedule import ThreadPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, mul, size
 from uol.codegen.specs.ends import End, until_end

@@ -34,8 +34,8 @@ from uol.backends.simt.rows.column_loops import END, ROW_END, end_of_row, loops_
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.head import BEGIN, ROW, ROW_BEGIN, Head
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
+from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import Staging
-from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.specs.ends import End, until_end

@@ -11,8 +11,9 @@ from uol.backends.simt.elements.vectors import is_window, stride_along, width_al
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, most_columns
+from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import staged_bytes
-from uol.backends.simt.schedules import THREADS, WHOLE_BYTES, BlockPerRow, RowSchedule, ThreadPerRow
+from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes

@@ -16,8 +16,8 @@ from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.rows.schedule import BlockPerRow
 from uol.backends.simt.rows.tile_sort import NAMES, TileSort, each_of
-from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.names import unused

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from forms_of_rows import RNG, ROWS, Arrays, Form
 
-from uol.backends.simt.schedules import BlockPerRow
+from uol.backends.simt.rows.schedule import BlockPerRow
 
 STATE = """op f(a: f32[R, C], b: f32[R, C]) -> (y: f32[R, C]) {{
   y[r, i] = sum[j {0} i](b[r, j] * prod[k {1} j, k {2} i](a[r, k]))

@@ -9,7 +9,8 @@ from simt_cases import Case, kernel_graph
 
 from uol.backends import registry
 from uol.backends.simt.candidates import TILES
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
+from uol.backends.simt.schedules import Elements, SimtSchedule, Tile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Footprint, GroupSummary, Refusal, Schedule
 from uol.codegen.indexing.arithmetic import value_at

@@ -18,7 +18,8 @@ from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Node, Operation
 from uol.backends.simt.reading.syntax import Statement as Read
 from uol.backends.simt.reading.units import is_counted, memory_of, simple_statements, vector_access
-from uol.backends.simt.schedules import BlockPerRow, SimtSchedule, ThreadPerRow
+from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
+from uol.backends.simt.schedules import SimtSchedule
 from uol.codegen.backend import Footprint
 from uol.codegen.specs.nodes import Reduce
 

@@ -27,7 +27,7 @@ from uol.backends.simt.kernel.nodes import (
     Written,
 )
 from uol.backends.simt.kernel.verify import KernelError, verify
-from uol.backends.simt.schedules import BlockPerRow, ThreadPerRow
+from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.ir.program.nodes import Const, Expr, Var
 
 STAGED = kernel_of(SQUARES, BlockPerRow(256, 32, 1, True), {"R": 640, "C": 25})
