@@ -28,12 +28,13 @@ from uol.backends.simt.c_text.terms import (
 )
 from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
+from uol.backends.simt.kernel.keep_values import with_kept_values
 from uol.backends.simt.kernel.nodes import Assign, Buffer, Declare, If, Kernel, Leave, Loop, PerWarp, Statement
 from uol.backends.simt.kernel.scope import Scope, where_natural
 from uol.backends.simt.rows.column_loops import END, ROW_END, end_of_row, loops_over, nested, row_major
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.head import BEGIN, ROW, ROW_BEGIN, Head
-from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
+from uol.backends.simt.rows.kept_reads import BLOCK_BYTES, NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import Staging
 from uol.codegen.backend import Launch
@@ -89,7 +90,8 @@ def reduce_kernel(spec: Reduce, schedule: RowSchedule) -> Kernel:
     is_whole = staging.reads or is_multiple(rows, of_block)
     start = head.row(printer, _row_value(schedule, printer), None if is_whole else rows)
     arrays = (*staging.arrays(printer), *writer.scratch.values())
-    return head.kernel(printer, Launch((as_count(blocks), 1, 1), (threads, 1, 1)), arrays, (*start, *before, *passes))
+    kernel = head.kernel(printer, Launch((as_count(blocks), 1, 1), (threads, 1, 1)), arrays, (*start, *before, *passes))
+    return with_kept_values(kernel, BLOCK_BYTES // threads) if kept.turns else kernel
 
 
 def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:

@@ -26,11 +26,13 @@ extern "C" __global__ void __launch_bounds__(256) softmax_kernel(
   }
   hi = uol::block_max<256>(hi, scratch);
   float z = 0.0f;  // line 4
+  float e_row[2];
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
     const int c = turn * 256 + threadIdx.x;
     if (c < 257) {
       const float e = uol::exp(x_row[turn] - hi);  // line 3
+      e_row[turn] = e;
       z += e;  // line 4
     }
   }
@@ -39,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(256) softmax_kernel(
   for (int turn = 0; turn < 2; ++turn) {
     const int c = turn * 256 + threadIdx.x;
     if (c < 257) {
-      const float e = uol::exp(x_row[turn] - hi);  // line 3
+      const float e = e_row[turn];  // line 3
       y[s * 257 + c] = uol::f16(e / z);  // line 5
     }
   }
