@@ -30,6 +30,7 @@ class Contract:
     """What one target owes. Bounds are in units in the last place of the type that an operation is computed in.
 
     arithmetic, division   of one operation
+    shared_division        of a quotient by what several elements share, where that is 1 at least
     growth                 by reduction: |error| <= growth * u * terms * sum of |terms|
     functions              by built-in function, where it differs from the language's table
     flushed_functions      may results of functions below the smallest normal number be zero?
@@ -42,6 +43,7 @@ class Contract:
     target: str
     arithmetic: float
     division: float
+    shared_division: float
     growth: dict[str, float]
     functions: dict[str, float]
     flushed_functions: bool
@@ -82,6 +84,7 @@ def contract(target: str, op: str = "") -> Contract:
         target=target,
         arithmetic=float(rounding["arithmetic"]),
         division=float(rounding["division"]),
+        shared_division=float(rounding["shared_division"]),
         growth=growth,
         functions={name: float(value) for name, value in section("functions").items()},
         flushed_functions=bool(subnormals["functions"]),

@@ -23,6 +23,7 @@ from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
 from uol.conformance.accuracy.recurrences import Fading, split_fading
 from uol.conformance.accuracy.reductions import argument_of_extremum, flattened, fold, scatter
 from uol.conformance.accuracy.running import WHOLE, Over, split_running
+from uol.conformance.accuracy.shared_quotients import is_shared, with_reciprocals
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
@@ -179,7 +180,10 @@ class _Evaluation:
             return point(_integer(call.fn, tuple(a.value for a in args), call.dtype))
         if call.fn == "*" and call.args[0] == call.args[1]:
             return self._of_type(self._float("square", args[:1], DTYPES[call.dtype].accumulator), call.dtype)
-        return self._of_type(self._float(call.fn, args, DTYPES[call.dtype].accumulator), call.dtype)
+        found = self._float(call.fn, args, DTYPES[call.dtype].accumulator)
+        if call.fn == "/" and is_shared(*call.args):
+            found = with_reciprocals(args, found, DTYPES[call.dtype].accumulator, self.owed)
+        return self._of_type(found, call.dtype)
 
     def _of_type(self, x: Enclosure, dtype: str) -> Enclosure:
         """A value of a narrow type that no cast has rounded: a kernel may keep it in the accumulator's type or round it."""

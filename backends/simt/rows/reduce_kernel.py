@@ -41,6 +41,7 @@ from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
+from uol.codegen.specs.reciprocals import with_reciprocals
 from uol.codegen.specs.runs import Run, run_of
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import PICKS, Pass, Passes, passes_of, used_variables
@@ -57,7 +58,7 @@ A = TypeVar("A", Read, Store)
 def reduce_kernel(spec: Reduce, schedule: RowSchedule) -> Kernel:
     """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew, from what the threads
     of a block have kept of their rows."""
-    threads = schedule.threads
+    spec, threads = with_reciprocals(spec), schedule.threads
     shared = schedule if isinstance(schedule, BlockPerRow) else None
     rows, columns = size(spec.rows), size(spec.cols)
     of_block = threads if shared is None else shared.rows

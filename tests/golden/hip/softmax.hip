@@ -37,12 +37,13 @@ extern "C" __global__ void __launch_bounds__(256) softmax_kernel(
     }
   }
   z = uol::block_sum<256>(z, scratch);
+  const float z_inv = 1.0f / z;  // line 4
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
     const int c = turn * 256 + threadIdx.x;
     if (c < 257) {
       const float e = e_row[turn];  // line 3
-      y[s * 257 + c] = uol::f16(e / z);  // line 5
+      y[s * 257 + c] = uol::f16(e * z_inv);  // line 5
     }
   }
 }
