@@ -102,7 +102,9 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _bins(spec, schedule, target)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
-        case (Reduce(), ThreadPerRow() | BlockPerRow()) | (Scan(), ThreadPerRow() | BlockPerRow(rows=1, staged=False)):
+        case (Reduce(), ThreadPerRow() | BlockPerRow()):
+            return check_rows(spec, schedule, target)
+        case (Scan(), ThreadPerRow() | BlockPerRow(rows=1, staged=False)):
             return check_rows(spec, schedule, target)
         case (Select(), BlockPerRow(rows=1, each=1, staged=False)):
             return _order(spec, schedule, target)

@@ -69,7 +69,8 @@ def _rows(spec: Reduce) -> tuple[str, ...]:
 
 
 def _unused(spec: Reduce, name: str) -> str:
-    taken = {*names_of(spec), *spec.dims, *(each.name for each in (*spec.axes, *spec.scalars, *spec.args))}
+    taken = {*names_of(spec), *spec.dims, *(axis.name for axis in spec.axes)}
+    taken |= {*(scalar.name for scalar in spec.scalars), *(arg.name for arg in spec.args)}
     while name in taken:
         name += "_"
     return name

@@ -85,11 +85,11 @@ class _Names:
     def statement(self, statement: Statement, known: dict[str, Kind | None]) -> None:
         if isinstance(statement, Written):
             raise _refuse(f"{statement.text!r} is text, not a statement", statement)
-        for value in values_of(statement):
-            for name in used_names(value):
-                if name not in known:
-                    raise _refuse(f"{name} is used and not declared", statement)
-            _locals_agree(value, known, statement)
+        for each in values_of(statement):
+            for used in used_names(each):
+                if used not in known:
+                    raise _refuse(f"{used} is used and not declared", statement)
+            _locals_agree(each, known, statement)
         match statement:
             case Declare(name=name) | Loop(variable=name) if name in known:
                 raise _refuse(f"{name} is declared twice", statement)

@@ -93,7 +93,7 @@ STAGED = kernel_of(SQUARES, BlockPerRow(256, 32, 1, True), {"R": 640, "C": 25})
 
 def test_counts_are_of_one_turn() -> None:
     """Softmax: its values are read once, and stored once."""
-    assert counts_of(KEPT) == Counts(14, 0, Counter(x=1), Counter(y=1))
+    assert counts_of(KEPT) == Counts(16, 0, Counter(x=1), Counter(y=1))
     assert counts_of(STAGED).barriers == 1
     assert counts_of(STAGED).writes == {"x_rows": 1, "y": 1}
     assert counts_of(STAGED).reads == {"x": 1, "x_rows": 2}
