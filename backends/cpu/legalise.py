@@ -12,6 +12,7 @@ from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import LEAST_COLUMNS, over_images, over_lines, takes_panels, with_flat_columns
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
+from uol.backends.cpu.operands.taps_as_rows import taps_as_rows
 from uol.backends.cpu.operands.terms import in_parts
 from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.contraction import FEW_ROWS, prefers_dot
@@ -104,7 +105,8 @@ def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:
     parts = by_residues(as_reduce(spec) if isinstance(spec, Contract) else spec)
     if len(parts) == 1:
         return None
-    return tuple(_contraction(part) for part in parts)
+    contractions = tuple(_contraction(part) for part in parts)
+    return taps_as_rows(contractions) or contractions
 
 
 def _interleaved(spec: Reduce) -> tuple[Reduce, ...] | None:

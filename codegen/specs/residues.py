@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import permutations, product
 from math import prod
 
 from uol.codegen.indexing.affine import affine, coefficient
@@ -42,11 +42,13 @@ def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
     alone where there are no such axes, or too many residues. An extent may be an argument."""
     chosen = _with_chosen_terms(spec)
-    is_conditional = any(True for _ in _conditions(chosen))  # most sums of products are not, and need no more looking at
-    if not is_conditional or factors_of(chosen) is None or any(static(a.extent) == 0 for a in spec.axes):
+    # most sums of products have neither conditions nor remainders, and need no more looking at
+    if not (any(True for _ in _conditions(chosen)) or _has_remainders(chosen)):
+        return (spec,)
+    if factors_of(chosen) is None or any(static(a.extent) == 0 for a in spec.axes):
         return (spec,)
     plain = Residue.of(chosen, {}, ()).kernel()
-    moduli = _moduli(plain) | _digits(plain)
+    moduli = _moduli(plain) | _digits(plain) | _shared(chosen)
     if not moduli or prod(moduli.values()) > MOST_KERNELS:
         return (spec,)
     found = (Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
@@ -129,6 +131,48 @@ def divisors_of(
             case Call(fn=fn, args=(value, divisor), dtype="idx") if fn in operations and axis in variables(_undivided(value)):
                 is_plain = variables(value) - beside == {axis} and coefficient(value, axis) == 1
                 yield (static(divisor) or 0) if is_plain else 0
+
+
+def _has_remainders(spec: Reduce) -> bool:
+    folded = (read for step in spec.steps if isinstance(step, Fold) for read in reads(step.value))
+    return any(isinstance(node, Call) and node.fn == "%" for read in folded for node in walk(read.offset))
+
+
+def _shared(spec: Reduce) -> dict[str, int]:
+    """Row axes of which one factor has the quotient and the other the remainder alone, as of a filter with a tap for each
+    residue: no condition decides what is summed, but at a residue the factor with the remainder is the same for all quotients.
+    It has other rows, for a product of matrices."""
+    sums, found = frozenset(a.name for a in spec.cols), dict[str, int]()
+    offsets = [read.offset for factor in factors_of(spec) or () for read in reads(factor)]
+    for whole, part in permutations(offsets, 2):
+        numbers = {a.name: _digit_of(part, a, whole) or _remainder_of(part, a.name, whole, sums) for a in spec.rows}
+        divided = {name: number for name, number in numbers.items() if number > 1}
+        own = {a.name for a in spec.rows if a.name in variables(part) - variables(whole)}
+        if own - divided.keys():
+            found |= divided
+    return found
+
+
+def _remainder_of(part: Expr, axis: str, whole: Expr, sums: frozenset[str]) -> int:
+    """What the axis is divided by, of whose remainders alone a part depends and of whose quotients the whole; 0 for any other
+    axis."""
+    remainders, quotients = (set(divisors_of(e, axis, (fn,), sums)) for e, fn in ((part, "%"), (whole, "/")))
+    others = (*divisors_of(part, axis, ("/",), sums), *divisors_of(whole, axis, ("%",), sums))
+    is_undivided = any(axis in variables(_undivided(expr)) for expr in (part, whole))
+    return remainders.pop() if len(remainders) == 1 and remainders == quotients and not others and not is_undivided else 0
+
+
+def _digit_of(part: Expr, axis: Axis, whole: Expr) -> int:
+    """The extent of an axis that was split from its quotient, of which alone the whole depends; 0 for any other."""
+    extent = static(axis.extent) or 0
+    for node in walk(part):
+        match node:
+            case Call(fn="%", args=(value, Const(value=divisor))) if divisor == extent and coefficient(value, axis.name) == 1:
+                quotients = variables(value) - {axis.name}
+                is_of_both = quotients <= variables(whole) and not quotients & variables(_undivided(part))
+                if len(quotients) == 1 and is_of_both and coefficient(value, *quotients) == extent:
+                    return extent
+    return 0
 
 
 def _undivided(expr: Expr) -> Expr:

@@ -34,7 +34,7 @@ class Stretch:
 def stretches(steps: tuple[Step, ...], axis: str, extent: Expr) -> tuple[Stretch, ...]:
     """The axis cut where a guard on it alone changes; one stretch where there is no such guard."""
     guards = [guard for step in steps for read in _reads(step) for guard in read.guard]
-    ranges = dict.fromkeys(r for guard in guards if (r := _holds(guard, axis, extent)) is not None)
+    ranges = dict.fromkeys(r for guard in guards if (r := holding(guard, axis, extent)) is not None)
     ends = [static(end) for end in (ZERO, extent, *(end for r in ranges for end in r))]
     if None not in ends:
         cuts = [Const(end) for end in sorted({end for end in ends if end is not None})]
@@ -55,7 +55,7 @@ def _reads(step: Step) -> Iterator[Read]:
     return (node for node in walk(step.value) if isinstance(node, Read))
 
 
-def _holds(guard: Guard, axis: str, extent: Expr) -> Range | None:
+def holding(guard: Guard, axis: str, extent: Expr) -> Range | None:
     """Where a guard of the form low <= axis + something < high holds, within the axis; nothing in it but the axis varies."""
     if not isinstance(guard, Within):
         return None
@@ -82,7 +82,7 @@ def _decided(steps: tuple[Step, ...], axis: str, extent: Expr, holds: Callable[[
             return None
         kept = []
         for guard in node.guard:
-            range_ = _holds(guard, axis, extent)
+            range_ = holding(guard, axis, extent)
             if range_ is None:
                 kept.append(guard)
             elif not holds(range_):

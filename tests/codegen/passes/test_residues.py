@@ -42,6 +42,18 @@ PLAIN = """
 op plain(x: T[A, K], w: T[2, K]) -> (y: T[A]) for T in (f32, f64) { y[a] = sum[k](x[a / 2, k] * w[a % 2, k]) }
 """
 
+UPSAMPLED = """
+op upsampled(x: T[D, W], w: T[D, O, stride]; stride: int = 3, pad: int = 0) -> (y: T[O, stride*W - 2*pad])
+    for T in (f32, f64) where pad >= 0 {
+  y[o, q] = sum[d](x[d, (q + pad) / stride] * w[d, o, (q + pad) % stride])
+}
+"""
+GROUPED = """
+op grouped(x: T[C * G, W], w: T[C * G, O]; G: int = 2) -> (y: T[O * G, W]) for T in (f32, f64) where G > 0 {
+  y[o, q] = sum[c < C](x[o / O * C + c, q] * w[o / O * C + c, o % O])
+}
+"""
+
 
 def reduction(text: str, **sizes: int) -> Reduce:
     attrs = {name: sizes.pop(name) for name in ("stride", "dilation", "pad") if name in sizes}
@@ -108,6 +120,21 @@ def test_a_divisor_of_stride_and_dilation_leaves_residues_without_taps() -> None
     assert not any(step.where for part in parts for step in part.steps if isinstance(step, Fold))
 
 
+def test_one_tap_a_residue_is_chosen_by_it() -> None:
+    """No condition decides what is summed; a residue reads one tap for all of its results, which is a product of matrices."""
+    first, second = by_residues(reduction(UPSAMPLED, D=4, W=5, O=3, stride=2))
+    agree(
+        second,
+        """
+        Reduce upsampled_at_1: rows o < 3, q < 5; cols d < 4
+          line 5   y_value = sum over d of x[d * 5 + q] * w[d * 6 + o * 2 + 1]
+          line 5   y[o * 10 + q * 2 + 1] = y_value
+        """,
+    )
+    contract = as_contract(first)
+    assert contract is not None and ([a.name for a in contract.m], [a.name for a in contract.n]) == (["o"], ["q"])
+
+
 def test_an_extent_may_be_an_argument() -> None:
     """Of the axis that is divided and of others; how many there are of a residue is then worked out in a call."""
     spec = lowered(GRADIENT, dims={"O": 4, "S": 3}).specs[0]
@@ -142,13 +169,19 @@ def test_values_stay(stride: int, taps: int) -> None:
         run(DILATED, legalise=apart, dims={"D": 4, "W": 5, "O": 3, "S": taps}, attrs={"stride": stride, "dilation": dilation})
 
 
+@pytest.mark.parametrize(("stride", "pad"), [(2, 0), (2, 1), (3, 1), (4, 3)])
+def test_values_of_single_taps_stay(stride: int, pad: int) -> None:
+    run(UPSAMPLED, legalise=apart, dims={"D": 4, "W": 5, "O": 3}, attrs={"stride": stride, "pad": pad})
+
+
 def test_what_stays_one_kernel() -> None:
-    """A stride of 1, more residues than kernels are worth, remainders that decide nothing, and taps that are no remainders
-    although there are as many as the stride."""
+    """A stride of 1, more residues than kernels are worth, remainders that decide nothing of a product without columns, taps
+    that are no remainders although there are as many as the stride, and groups, of which each has filters of its own."""
     for text, sizes in (
         (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 1}),
         (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 28}),
         (PLAIN, {"A": 8, "K": 4}),
+        (GROUPED, {"C": 4, "W": 6, "O": 3}),
         (WEIGHTS, {"N": 2, "C": 4, "W": 9, "D": 5}),
     ):
         spec = reduction(text, **sizes)
