@@ -106,7 +106,7 @@ def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:
     if len(parts) == 1:
         return None
     contractions = tuple(_contraction(part) for part in parts)
-    return taps_as_rows(contractions) or contractions
+    return taps_as_rows(spec.name, contractions) or contractions
 
 
 def _interleaved(spec: Reduce) -> tuple[Reduce, ...] | None:

@@ -29,7 +29,7 @@ from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute
 
 FEWEST_PARTS = 4
-"""Residues from which the copy of the results pays."""
+"""Residues from which the copy of the results pays: two and three, of one dim, take as long each by itself."""
 TAP = "tap"
 
 
@@ -44,9 +44,9 @@ class _Part:
     within: Mapping[str, range]
 
 
-def taps_as_rows(parts: Sequence[KernelSpec]) -> tuple[KernelSpec, ...] | None:
-    """The product, and the copies of what it gives; None where residues have several taps, or taps and pixels do not lie
-    evenly."""
+def taps_as_rows(name: str, parts: Sequence[KernelSpec]) -> tuple[KernelSpec, ...] | None:
+    """The product, and the copies of what it gives, by the name of what the residues are of; None where residues have several
+    taps, or taps and pixels do not lie evenly."""
     found = [_part(spec) for spec in parts if isinstance(spec, Contract)]
     if len(found) < max(len(parts), FEWEST_PARTS) or None in found:
         return None
@@ -54,7 +54,7 @@ def taps_as_rows(parts: Sequence[KernelSpec]) -> tuple[KernelSpec, ...] | None:
     steps = {after.tap - before.tap for before, after in pairwise(taps)}
     if len(steps) != 1 or 0 in steps or len({_form(part.spec) for part in taps}) != 1:
         return None
-    whole = _Whole.of(taps, steps.pop())
+    whole = _Whole.of(name, taps, steps.pop())
     contraction = whole.product()
     return None if contraction is None else (contraction, *whole.copies())
 
@@ -135,18 +135,19 @@ class _Whole:
     """All taps, in the order in which they lie, `step` elements of a apart; and the pixels that they meet, along each axis of
     n counted as b's offset has them."""
 
+    name: str
     taps: Sequence[_Part]
     step: int
     pixels: Mapping[str, range]
 
     @staticmethod
-    def of(taps: Sequence[_Part], step: int) -> _Whole:
+    def of(name: str, taps: Sequence[_Part], step: int) -> _Whole:
         pixels = {}
-        for name in taps[0].moved:
-            starts = (part.within[name].start + part.moved[name] for part in taps)
-            stops = (part.within[name].stop + part.moved[name] for part in taps)
-            pixels[name] = range(min(starts), max(stops))
-        return _Whole(taps, step, pixels)
+        for axis in taps[0].moved:
+            starts = (part.within[axis].start + part.moved[axis] for part in taps)
+            stops = (part.within[axis].stop + part.moved[axis] for part in taps)
+            pixels[axis] = range(min(starts), max(stops))
+        return _Whole(name, taps, step, pixels)
 
     @property
     def spec(self) -> Contract:
@@ -164,7 +165,7 @@ class _Whole:
 
     @property
     def workspace(self) -> Arg:
-        return workspace_over(f"{self.spec.name}_taps", self.spec.acc_dtype, self.own)
+        return workspace_over(f"{self.name}_taps", self.spec.acc_dtype, self.own)
 
     def product(self) -> Contract | None:
         """The product of all taps with all pixels that any of them meets; None where these are not all there."""
@@ -199,7 +200,7 @@ class _Whole:
         for number, stretch in enumerate(product(*cuts)):
             there = [tap for tap, part in enumerate(self.taps) if _reaches(part, stretch)]
             if there:
-                yield self._copy(there, stretch, f"{self.spec.name}_{number}" if number else self.spec.name)
+                yield self._copy(there, stretch, f"{self.name}_{number}" if number else self.name)
 
     def _copy(self, taps: Sequence[int], stretch: Sequence[range], name: str) -> Map:
         """The results of some residues at a stretch of each axis of n."""
@@ -236,10 +237,9 @@ def _moved_to(factor: Expr, offset: Expr, axes: Sequence[Axis]) -> Expr:
     """The factor, whose read is at another offset and without guards."""
     form = affine(offset, [axis.name for axis in axes])
     assert form is not None
-    strides = tuple((axis.name, form.factor(axis.name)) for axis in axes)
-    return rewrite(
-        factor, lambda node: replace(node, offset=offset, strides=strides, guard=(), fill=None) if isinstance(node, Read) else None
-    )
+    read = the_read(factor)
+    moved = Read(read.tensor, offset, tuple((axis.name, form.factor(axis.name)) for axis in axes), (), None, read.dtype)
+    return rewrite(factor, lambda node: moved if node == read else None)
 
 
 def _is_inside(arg: Arg, offset: Expr, axes: Sequence[Axis]) -> bool:

@@ -16,7 +16,7 @@ import uol
 from uol.backends.cpu import legalise
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.legalise import FEWEST_PRODUCTS
-from uol.backends.cpu.operands import panels
+from uol.backends.cpu.operands import panels, taps_as_rows
 from uol.backends.cpu.operands.factors import sliding_axis, the_read
 from uol.backends.cpu.operands.panels import takes_panels
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
@@ -85,8 +85,9 @@ DILATED = [(1, 3, 2, 3, 2), (1, 4, 6, 5, 1), (1, 2, 3, 3, 1), (2, 3, 2, 3, 2), (
 
 
 @pytest.mark.parametrize("case", by_turns(2, DILATED))
-def test_transposed_with_stride_and_dilation(case: tuple[int, int, int, int, int]) -> None:
+def test_transposed_with_stride_and_dilation(case: tuple[int, int, int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each residue is a product over taps that lie in steps; none asks of a tap whether it meets a pixel."""
+    monkeypatch.setattr(taps_as_rows, "FEWEST_PARTS", 1 << 10)
     dims, stride, dilation, taps, groups = case
     name, sizes = f"conv_transpose{dims}d", tuple(range(5, 5 + dims))
     ours, theirs = partial(getattr(uol.ops, name), pad=1), partial(getattr(F, name), padding=1)
