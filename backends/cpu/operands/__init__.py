@@ -2,6 +2,7 @@
 
     packing.py, attention_packing.py, attention_buffers.py    copies
     panels.py            products over panels: which, and their memory
+    pixel_lines.py, channel_lanes.py, channel_blocks.py    convolutions with channels on the lanes
     factors.py           what a contraction reads
     source_dims.py, buffer_span.py, peeling.py, interiors.py    what a read covers, and where its guards hold
     terms.py, row_products.py    sums over a long k in parts, and one row times a matrix

@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.operands.channel_blocks import in_blocks
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
 from uol.backends.cpu.operands.panels import with_joined_columns
@@ -41,8 +42,9 @@ def by_channels(spec: Contract) -> tuple[KernelSpec, ...] | None:
     taps. None for any other contraction."""
     if (size(spec.axes) or 0) < FEWEST_PRODUCTS or spec.a != the_read(spec.a):
         return None
-    if is_of_lines(spec):
-        return _with_channels_last(spec)
+    blocks = in_blocks(spec)
+    if blocks is not None or is_of_lines(spec):
+        return _with_channels_last(blocks or spec)
     dims = dims_to_copy(spec, "b") if is_of_taps(spec) else None
     found = None if dims is None else _with_channels_last(spec)
     if dims is None or found is None:

@@ -18,10 +18,9 @@ from uol.ir.program.walk import variables
 LANES, MOST_CHANNELS = 16, 48
 """Channels are a multiple of the lanes of the widest vector, in f32, and as many as have a register for each row of a tile and
 fourteen rows; of three vectors nine rows."""
-MOST_WITH_LINES_LEFT_OUT, LEAST_LEFT_OUT = 128, 1 / 9
-"""Channels, and the share of the products that are left out, which pays for filters that are read anew for every line: of the
-gradients of x of 3-D convolutions of 4 planes with 64 and 128 channels, lines took 0.85 and 0.75 of the time of panels; of 256
-channels 1.2."""
+LEAST_LEFT_OUT = 1 / 9
+"""The share of the products that are left out, which pays for filters that are read anew for every line: of the gradients of x
+of 3-D convolutions of 4 planes with 64 and 128 channels, lines took 0.85 and 0.75 of the time of panels."""
 MOST_POINTS = 1 << 12
 """Points that are counted."""
 LEAST_LINE, MOST_TAPS = 7, 8
@@ -37,7 +36,7 @@ def is_of_lines(spec: Contract) -> bool:
     vectors?"""
     if len(spec.m) != 1 or not spec.n or len(spec.k) < 2 or spec.segments is not None:
         return False
-    if not _are_few(spec.m[0]) and not _leaves_out_many(spec):
+    if not _are_few(spec.m[0]):
         return False
     line, tap, read, filters = spec.n[-1], _tap_of(spec), the_read(spec.b), the_read(spec.a)
     if size(spec.axes) is None or (size(spec.k) or 0) < LEAST_TERMS:
@@ -66,16 +65,14 @@ def is_of_taps(spec: Contract) -> bool:
     return all(kind.storage == kind.compute for kind in kinds)
 
 
-def _are_few(channels: Axis, most: int = MOST_CHANNELS) -> bool:
+def _are_few(channels: Axis) -> bool:
     number = static(channels.extent) or 0
-    return number % LANES == 0 and LANES <= number <= most
+    return number % LANES == 0 and LANES <= number <= MOST_CHANNELS
 
 
-def _leaves_out_many(spec: Contract) -> bool:
-    """Are its channels some more, and is a good part of its products those of lines that are not there? A convolution over
-    planes of which there are few has such."""
-    if not _are_few(spec.m[0], MOST_WITH_LINES_LEFT_OUT) or size(spec.axes) is None:
-        return False
+def leaves_out_many(spec: Contract) -> bool:
+    """Is a good part of its products those of lines that are not there? A convolution over planes of which there are few has
+    such."""
     within = (guard for guard in the_read(spec.b).guard if isinstance(guard, Within))
     guards = [guard for guard in within if spec.n[-1].name not in variables(guard.value)]
     return 1 - prod(_share_within(guard, spec) for guard in guards) >= LEAST_LEFT_OUT

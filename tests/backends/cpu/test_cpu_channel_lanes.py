@@ -16,6 +16,7 @@ from uol.backends.cpu.operands import channel_lanes, pixel_lines
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates, primfunc
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Pack
 from uol.ir.program.walk import variables
 
@@ -33,7 +34,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 CASES: list[tuple[int, tuple[int, ...], tuple[int, int], int, dict[str, int], torch.dtype]] = [
     (3, (2, 3, 28), (16, 32), 3, {"pad": 1}, torch.float32),  # two tiles of a line; the gradient of x has terms in blocks
     (3, (3, 4, 9), (4, 48), 3, {"pad": 1, "stride": 2}, torch.float32),
-    (3, (2, 3, 8), (8, 64), 3, {"pad": 1}, torch.float32),  # many channels, few planes
+    (3, (2, 3, 8), (8, 64), 3, {"pad": 1}, torch.float32),  # two blocks of channels, few planes
     (3, (5, 4, 8), (8, 16), 3, {"pad": 2, "dilation": 2}, torch.float32),  # planes that most taps lack
     (2, (5, 33), (3, 16), 5, {"pad": 2, "dilation": 2}, torch.float32),  # tiles of two heights, taps beyond the neighbours
     (2, (9, 7), (16, 16), 3, {"pad": 3}, torch.float64),  # lines and taps that no pixel has
@@ -100,11 +101,14 @@ def test_a_tile_of_one_vector_of_channels_has_few_pixels() -> None:
 
 @pytest.mark.parametrize(
     "dims",
-    [{"O": 24}, {"O": 64, "E": 16, "H": 28}, {"O": 256}, {"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}],
+    [
+        *({"O": 24}, {"O": 64, "C": 64, "D": 64, "E": 16, "H": 28}, {"O": 72}),
+        *({"W": 6}, {"pad": 0}, {"S": 9}, {"D": 1, "C": 1, "Q": 1}),
+    ],
 )
 def test_what_stays_with_pixels_on_the_lanes(dims: dict[str, int]) -> None:
-    """Channels that are no whole vectors, or many; short lines; images without a border; many taps along a line; few
-    terms."""
+    """Channels that are no whole vectors or blocks, or whose filters are long; short lines; images without a border; many taps
+    along a line; few terms."""
     schedule = candidates(kernels(**dims)[-1], Host("znver4", 64, 32, 2))[0]
     assert not (isinstance(schedule, Tiles) and schedule.channels)
 
@@ -112,15 +116,27 @@ def test_what_stays_with_pixels_on_the_lanes(dims: dict[str, int]) -> None:
 @pytest.mark.parametrize(("planes", "are_lines"), [(4, True), (16, False)])
 def test_more_channels_where_planes_are_few(planes: int, are_lines: bool) -> None:
     """Of 4 planes and 3 taps, a sixth of the products are those of planes that are not there."""
-    schedule = candidates(kernels(O=64, E=planes, H=28)[-1], Host("znver4", 64, 32, 2))[0]
+    schedule = candidates(kernels(O=64, C=64, D=64, E=planes, H=28)[-1], Host("znver4", 64, 32, 2))[0]
     assert (isinstance(schedule, Tiles) and schedule.channels) == are_lines
 
 
-def test_an_epilogue_is_by_pixels() -> None:
+@pytest.mark.parametrize(("stride", "terms", "are_lines"), [(1, 64, True), (1, 128, False), (2, 128, True), (2, 256, False)])
+def test_filters_of_many_channels_are_copied_in_blocks(stride: int, terms: int, are_lines: bool) -> None:
+    """Of 576 and 1152 terms, the latter where pixels are read in steps; 32 channels lie beside each other."""
+    sizes = {"N": 2, "C": terms, "H": 29, "W": 29, "O": 96, "D": terms, "R": 3, "S": 3}
+    product = graph_of(program_of("conv2d", dims=sizes, attrs={"pad": 1, "stride": stride})).specs[-1]
+    assert isinstance(product, Contract)
+    schedule = candidates(product, Host("znver4", 64, 32, 2))[0]
+    assert (isinstance(schedule, Tiles) and schedule.channels) == are_lines
+    assert ([static(axis.extent) for axis in (*product.batch, *product.m)] == [3, 32]) == are_lines
+
+
+@pytest.mark.parametrize("channels", [16, 64])
+def test_an_epilogue_is_by_pixels(channels: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    x, w = torch.randn(2, 8, 6, 17, generator=generator), torch.randn(16, 8, 3, 3, generator=generator)
-    gamma, beta, mean = torch.randn(3, 16, generator=generator)
-    var = torch.rand(16, generator=generator) + 0.5
+    x, w = torch.randn(2, 8, 6, 17, generator=generator), torch.randn(channels, 8, 3, 3, generator=generator)
+    gamma, beta, mean = torch.randn(3, channels, generator=generator)
+    var = torch.rand(channels, generator=generator) + 0.5
     y = uol.ops.conv2d_bn_relu(x, w, gamma, beta, mean, var, pad=1)
     exact = partial(F.batch_norm, weight=gamma.double(), bias=beta.double())
     z = exact(F.conv2d(x.double(), w.double(), padding=1), mean.double(), var.double()).relu()

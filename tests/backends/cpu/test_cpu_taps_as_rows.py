@@ -83,3 +83,13 @@ def is_one_product(specs: tuple[KernelSpec, ...]) -> bool:
 def test_several_taps_a_residue_are_products_of_their_own() -> None:
     specs = kernels((9, 13), 4, {"stride": 2, "pad": 1})
     assert sum(isinstance(spec, Contract) for spec in specs) == 4
+
+
+def test_sizes_may_be_arguments() -> None:
+    """Each residue is a product of its own then."""
+    kernel = uol.compile("conv_transpose2d", dims={"C": 4, "D": 3, "R": 2, "S": 2}, attrs={"stride": 2})
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((1, 4, 1, 1), (2, 4, 5, 19)):
+        x, w = torch.randn(shape, generator=generator), torch.randn(4, 3, 2, 2, generator=generator)
+        expected = F.conv_transpose2d(x.double(), w.double(), stride=2)
+        torch.testing.assert_close(torch.from_numpy(kernel(x.numpy(), w.numpy())).double(), expected, rtol=2e-5, atol=2e-5)
