@@ -18,7 +18,7 @@ from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite
 
 TYPES = frozenset({"f32", "f64"})
-"""In which quotients are computed; of narrow types a cast stands before each rounding."""
+"""Quotients are computed in these; of narrow types a cast stands before each rounding."""
 
 
 def with_reciprocals(spec: Reduce) -> Reduce:

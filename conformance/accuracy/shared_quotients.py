@@ -11,7 +11,7 @@ from uol.ir.program.nodes import Expr, Load
 from uol.ir.program.walk import variables, walk
 
 LEAST = 0.5
-"""From which on a divisor counts as 1 at least: a sum of exponentials less their greatest is, but for rounding."""
+"""A divisor from this on counts as 1 at least: a sum of exponentials less their greatest is, but for rounding."""
 
 
 def is_shared(dividend: Expr, divisor: Expr) -> bool:

@@ -128,7 +128,7 @@ def _key(form: CallForm, request: Request) -> Key:
 
 @cache
 def _model_hash() -> str:
-    """Of the sources that counts depend on beside the generator's: this one and the keys'."""
+    """A hash of the sources that counts depend on beside the generator's: this one and the keys'."""
     own = ("model.py", "routing.py")
     return hash_of((name, file) for name, file in package_files("uol.conformance.gap") if file.name in own)
 
@@ -165,7 +165,7 @@ class Kernels:
         return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), self._issued(spec, schedule, target, routing))
 
     def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target, routing: Routing) -> Issued:
-        """Of a kernel that a type that is alike has, too, its counts there; of one that data does not route, of any routing."""
+        """The counts of a kernel; where an alike type has the same kernel, those; where nothing routes, those of any data."""
         rendered = target.backend.render(spec, schedule, target.device)
         keys = keys_of(spec, routing)
         key = target.name, rendered.text.replace("bf16", "f16"), rendered.launch, routing if keys else ""
@@ -175,7 +175,7 @@ class Kernels:
 
 
 def _issued(spec: KernelSpec, schedule: Schedule, target: Target, keys: Mapping[str, Sequence[int]]) -> Issued:
-    """Of segments, those of the keys."""
+    """The counts of a kernel; where its rows fall into segments, those for these keys."""
     backend = target.backend
     if keys and isinstance(backend, CountsData):
         return backend.issued_for(spec, schedule, target.device, keys)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 REQUIRED = 0.03
 """What a path's gap has to stay below, where the vendors' own is not larger."""
 LEAST_SHARE = 0.85
-"""Of the best known eff: what a device has to have before a gap counts."""
+"""The share of the best known eff that a device has to have before a gap counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Pair:
 
     @property
     def without_launches(self) -> Pair:
-        """Of bytes and operations alone."""
+        """The eff of bytes and operations alone."""
         time = None if self.time is None else self.time - self.launch
         return Pair(self.reference - self.reference_launch, time)
 

@@ -111,7 +111,7 @@ class CaseGap:
     attained: Mapping[str, Attained]
     compared: tuple[str, ...]
     cells: Mapping[str, Mapping[str, Cell]]
-    """By the row's name and the device's."""
+    """The cells by the row's name and the device's."""
     best_known: Mapping[str, float]
     vendors_gap: float | None
     ceilings: Mapping[str, float] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class CaseGap:
 
     @property
     def figures(self) -> Figures:
-        """Of forward and backward, over the devices that are compared."""
+        """The figures of forward and backward, over the devices that are compared."""
         return figures_of({row.name: self.pairs(row, self.compared) for row in self.headline}, self._known)
 
     @property
@@ -143,7 +143,7 @@ class CaseGap:
         return [self.cells[row.name][device].pair for device in devices]
 
     def eff(self, device: str) -> float:
-        """Of forward and backward together."""
+        """The eff of forward and backward together."""
         return eff_of(self.cells[row.name][device].pair for row in self.headline)
 
     def optimiser(self, device: str) -> float | None:

@@ -79,7 +79,7 @@ def leaves_out_many(spec: Contract) -> bool:
 
 
 def _share_within(guard: Within, spec: Contract) -> float:
-    """Of the points along the axes in a guard, the share at which it holds; 1 where that is not known."""
+    """The share of the points along a guard's axes at which the guard holds; 1 where that is not known."""
     axes = [axis for axis in spec.axes if axis.name in variables(guard.value)]
     points = size(tuple(axes)) or 0
     if not 0 < points <= MOST_POINTS or affine(guard.value) is None:

@@ -175,7 +175,7 @@ class Element(Term):
 
 @dataclass(frozen=True, slots=True)
 class Pointer(Term):
-    """Where a tensor begins, or a part of it from an element on: the argument of a primitive."""
+    """The place where a tensor begins, or a part of it from an element on: the argument of a primitive."""
 
     tensor: str
     first: Expr | None = None

@@ -39,7 +39,7 @@ def counts_of(kernel: Kernel) -> Counts:
 
 
 def shared_bytes(kernel: Kernel, lanes: int) -> int:
-    """Of a block's arrays, on warps of so many lanes."""
+    """The bytes of a block's shared arrays, on warps of so many lanes."""
     arrays = (buffer for buffer in kernel.buffers if buffer.memory == "shared")
     return sum(_elements(buffer.elements, lanes) * kind_bytes(buffer.kind, kernel.index_type) for buffer in arrays)
 

@@ -132,7 +132,7 @@ def broken(text: str, comment: str) -> list[str]:
 
 
 def _first_choice(text: str) -> tuple[int, int] | None:
-    """Where the first ` ? ` and its ` : ` stand."""
+    """The places of the first ` ? ` and its ` : `."""
     question = text.find(" ? ")
     depth = 0
     for place in range(question, len(text)) if question >= 0 else ():

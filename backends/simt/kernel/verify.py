@@ -146,7 +146,7 @@ def _locals_agree(value: Expr, known: Mapping[str, Kind | None], statement: Stat
 
 
 Pending = dict[str, set[Expr | None]]
-"""By array, at which indices it was touched."""
+"""The indices at which each array was touched, by its name."""
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from uol.ir.program.nodes import Call, Expr
 from uol.ir.types import INDEX
 
 ROW, BEGIN = "$row", "begin"
-"""Of a thread, and where the run of a row begins."""
+"""Names in C of the row of a thread, and of the place where its run begins."""
 ROW_BEGIN = Local(BEGIN)
 LEAST_THREADS = 512
 """On a core, of a kernel of any size or of blocks as wide: a thread then has up to 128 registers of 65,536. Left to themselves

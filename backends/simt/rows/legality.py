@@ -27,7 +27,7 @@ def check_rows(spec: Reduce | Scan, schedule: RowSchedule, target: Target) -> Fo
 
 
 def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Footprint | Refusal:
-    """Of a thread each."""
+    """The footprint of kernels whose threads have a row each, or why there is none."""
     threads, each = schedule.threads, schedule.each
     if each < 1 or (each > 1 and rows_side_by_side(spec) % each):
         return Refusal(f"{each} rows do not lie side by side", f"{rows_side_by_side(spec)} rows a thread")
@@ -35,7 +35,7 @@ def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Fo
 
 
 def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Of a block for each row, or for several."""
+    """The footprint of kernels with a block for each row, or for several."""
     rows, warp, threads = size(spec.rows), target.capability.lanes, schedule.threads
     if size(spec.cols) == ONE:
         return Refusal("a row of one column is nothing to share", "a row a thread")
@@ -57,7 +57,7 @@ def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footpri
 
 
 def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Of a block for each row."""
+    """The footprint of scans with a block for each row."""
     if refusal := _not_side_by_side(spec, schedule):
         return refusal
     folds = tuple(s for s in spec.steps if isinstance(s, Fold))

@@ -56,7 +56,7 @@ class Tensor:
 
     @property
     def bytes(self) -> float:
-        """What it takes to read it, or write it, once."""
+        """The bytes that cross memory where it is read, or written, once."""
         return self.width * prod(extent for _, extent in self.axes)
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ class Graph:
     results: list[Tensor] = field(default_factory=list)
 
     def at(self, phase: Phase, row: str) -> None:
-        """Where the following tensors belong."""
+        """Sets phase and row of the tensors that follow."""
         self.phase, self.row = phase, row
 
     def given(self, name: str, at: Axes, width: float | None = None) -> Tensor:
@@ -117,7 +117,7 @@ class Graph:
         return self._added(name, "move", at, inputs, width)
 
     def result(self, *tensors: Tensor) -> None:
-        """What has to be in memory in the end."""
+        """Adds tensors that have to be in memory in the end."""
         self.results += tensors
 
     def _added(self, name: str, kind: Kind, at: Axes, inputs: Sequence[Tensor], width: float | None) -> Tensor:

@@ -42,7 +42,7 @@ class Group:
 
     @property
     def leader(self) -> Tensor:
-        """What it is named after."""
+        """The tensor that the group is named after."""
         return (self.products or self.writes)[0]
 
 
@@ -56,9 +56,9 @@ class Rates:
 
 
 TIE = 1e-4
-"""Of the time that bytes take: what they cost where they take none, hidden behind operations."""
+"""Bytes that are hidden behind operations cost this share of the time that they would take: of equal times the fewest bytes."""
 LEAST_BYTES = Rates(1e12, float("inf"), 1e-15)
-"""By which the cheapest grouping has the least bytes, and of those the fewest groups."""
+"""At these rates the cheapest grouping has the least bytes, and of those the fewest groups."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class _Program:
         self.rows.append((row, low, high))
 
     def implies(self, one: int, *others: int) -> None:
-        """Where `one` is chosen, so is one of the others at least."""
+        """Requires that one of the others at least is chosen where `one` is."""
         self.require({one: -1.0, **dict.fromkeys(others, 1.0)}, low=0.0)
 
     def solved(self) -> Array:
@@ -180,7 +180,7 @@ class _Grouping:
         return place
 
     def _compute(self, place: _Place, outputs: Sequence[Tensor], made: set[Tensor]) -> None:
-        """What may be computed in a group for its outputs: of what is made there, what is read, what is computed again."""
+        """Adds the choices of what a group computes for its outputs: from what is made, read, or computed again there."""
         program, own = self.program, set(outputs)
         needed = [t for t in closure(outputs, self.stops) if t in own or t not in self.stops]
         place.computes = {t: program.choice() for t in needed if t.kind not in ("given", "product", "part")}
@@ -201,7 +201,7 @@ class _Grouping:
         return place.reads[t]
 
     def _passes(self) -> list[_Place]:
-        """For each tensor that a pass may write the one that it leads, with those after it that share what they read."""
+        """The passes that may be: for each tensor one that it leads, with those after it that share what they read."""
         able = [t for t in self.graph.tensors if t.kind in ("elements", "row", "total", "move", "gather")]
         needs = {t: frozenset(closure([t], self.stops)) for t in able}
         found = []
@@ -250,7 +250,7 @@ class _Grouping:
 
 
 def _memory_of(t: Tensor) -> Tensor:
-    """What has to be written for it to be read: of a part, the whole."""
+    """The tensor that has to be written for this one to be read: of a part, the whole."""
     return t.inputs[0] if t.kind == "part" else t
 
 

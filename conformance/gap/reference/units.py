@@ -46,7 +46,7 @@ def _is_sum_of_products(t: Tensor, readers: Mapping[Tensor, int]) -> bool:
 
 
 def ancestors(graph: Graph) -> dict[Tensor, frozenset[Tensor]]:
-    """What each tensor is computed from, by however many steps."""
+    """The tensors that each one is computed from, by however many steps."""
     found: dict[Tensor, frozenset[Tensor]] = {}
     for t in graph.tensors:
         found[t] = frozenset(t.inputs).union(*(found[i] for i in t.inputs))
@@ -54,7 +54,7 @@ def ancestors(graph: Graph) -> dict[Tensor, frozenset[Tensor]]:
 
 
 def own_of(unit: Sequence[Tensor], graph: Graph, before: Mapping[Tensor, frozenset[Tensor]]) -> list[Tensor]:
-    """What may be computed from a unit's results as they are made: in their index space, and nothing behind a total of it."""
+    """The tensors that may be computed from a unit's results as they are made: in their index space, not behind a total."""
     made, own = set(unit), []
     for t in graph.tensors:
         if t.kind not in ("elements", "row", "total") or t.phase != unit[0].phase:

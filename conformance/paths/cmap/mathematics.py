@@ -30,7 +30,7 @@ class Convolved:
 
     @property
     def operations(self) -> int:
-        """Of one of its three products: forward, by the input, by the weight."""
+        """The operations of one of its three products: forward, by the input, by the weight."""
         return self.z.operations
 
 
@@ -84,7 +84,7 @@ class _Alignment:
         self.a = graph.elements("a", tokens, self.s, self.of_s, self.norm)
 
     def differentiate(self, dks: Tensor, dvs: Tensor, key: Tensor, value: Tensor) -> None:
-        """From the gradients of the pooling's keys and values, which these weights made of `a`."""
+        """Adds the gradients, from those of the pooling's keys and values, which these weights made of `a`."""
         graph, tokens = self.graph, self.tokens
         graph.at("backward", "projections of tokens: gradient")
         by_keys = graph.product("gradient of a by keys", tokens, (dks, key), ("O",), self.dense)
@@ -182,7 +182,7 @@ class _Pooling:
 
 
 def tokens_of(dims: Mapping[str, int]) -> int:
-    """Of a clip."""
+    """The number of tokens of a clip."""
     return dims["T"] // 2 * (dims["Y"] // 4) * (dims["X"] // 4)
 
 

@@ -156,7 +156,7 @@ def _norm_gradient(graph: Graph, of: Convolved, kept: Tensor) -> Tensor:
 
 
 def _by_both(graph: Graph, of: Convolved, x: Tensor, dz: Tensor, at: Axes | None = None) -> Tensor:
-    """By the weight, in f32, and by the input, which is given back; `at` is its axes where a part of it was taken."""
+    """Adds the gradient by the weight, in f32, and gives that by the input; `at` is its axes where a part of it was taken."""
     operations = of.z.operations
     d_weight = graph.product(
         f"{of.name}: gradient of the weight", of.weight.axes, (x, dz), ("N", "Y", "X"), operations, width=F32
