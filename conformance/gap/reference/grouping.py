@@ -134,7 +134,8 @@ class _Grouping:
         self.graph, self.rates, self.program = graph, rates, _Program()
         self.before = ancestors(graph)
         self.stored = must_be_stored(graph)
-        self.stops = self.stored | {t for t in graph.tensors if t.kind in ("given", "product", "total")}
+        self.read_only = {t for t in graph.tensors if t.kind in ("given", "product", "total")}
+        self.stops = self.stored | self.read_only
         self.places = [self._unit(unit) for unit in units_of(graph)]
         self.places += self._passes()
         self._memory()
@@ -182,7 +183,8 @@ class _Grouping:
     def _compute(self, place: _Place, outputs: Sequence[Tensor], made: set[Tensor]) -> None:
         """Adds the choices of what a group computes for its outputs: from what is made, read, or computed again there."""
         program, own = self.program, set(outputs)
-        needed = [t for t in closure(outputs, self.stops) if t in own or t not in self.stops]
+        near = [t for t in closure(outputs, self.stops) if t not in self.read_only or t in own]
+        needed = [t for t in closure(near, self.stops) if t in near or t not in self.stops]  # what is stored, once again, too
         place.computes = {t: program.choice() for t in needed if t.kind not in ("given", "product", "part")}
         for t in outputs:
             place.writes[t] = program.choice()
