@@ -45,7 +45,7 @@ def attained_of(device: Device, dtype: str) -> Attained:
     return Attained({what: device.rates[name] for what, name in names.items()}, names)
 
 
-def best_of(bytes: int, operations: int, attained: Attained) -> Best:
+def best_of(bytes: float, operations: int, attained: Attained) -> Best:
     """T_ref of one launch that moves so many bytes and does so many operations of products (a multiply-add is two)."""
     memory, matrix = bytes / attained.rates["memory"].si, operations / attained.rates["matrix"].si
     launch = attained.rates["launch"].si

@@ -34,6 +34,7 @@ from uol.conformance.gap.reference.timed import TimedGroup, reference_of
 from uol.conformance.gap.routing import SAYS, Routing
 from uol.conformance.gap.rows import Row, rows_of
 from uol.conformance.paths.full_size import calls_of, full_size_of
+from uol.ir.errors import UolError
 from uol.ir.syntax.surface import Op
 from uol.pytorch.bridge import defined, generated
 
@@ -172,6 +173,10 @@ def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
     targets = {name: resolve_target(name) for name in chosen.all}
     attained = {name: attained_of(target.device, case.dtype) for name, target in targets.items()}
     groups = {name: reference_of(case.path, case.size, case.dtype, attained[name]) for name in targets}
+    counted_rows = {part for row in case.rows for part in row.parts}
+    if lost := {group.row for each in groups.values() for group in each} - counted_rows:
+        said = f"no row has {', '.join(sorted(lost))} of the reference"
+        raise UolError(said, hint="groups may differ by device, their rows may not")
     cells = {
         row.name: {name: Cell(_reference(row, groups[name]), row_on_target(case, row, counts, name)) for name in targets}
         for row in case.rows

@@ -58,7 +58,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of the rows of a path over its devices.
+    """The figures of a path's rows over its devices.
 
     effs                of each device
     gap                 of these

@@ -55,7 +55,8 @@ def _case(fields: dict[str, Any]) -> CaseGap:
     cells = {name: {d: cell_of(Pair(*numbers)) for d, numbers in each["on"].items()} for name, each in fields["rows"].items()}
     devices = tuple(fields["devices"])
     known = fields["best_known"], fields["vendors_gap"]
-    return CaseGap(fields["path"], fields["case"], "f16", "", rows, dict.fromkeys(devices), devices, cells, *known)  # type: ignore[arg-type]
+    attained = dict.fromkeys(devices)  # a recorded case has figures alone
+    return CaseGap(fields["path"], fields["case"], "f16", "", rows, attained, devices, cells, *known)  # type: ignore[arg-type]
 
 
 def _compact(found: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _without(factor: Expr, read: Read) -> Expr:
 
 
 def _part(spec: Contract) -> _Part | None:
-    """None where it has a guard on anything but pixels, or an extent that is an argument."""
+    """A residue as a part; None where it has a guard on anything but pixels, or an extent that is an argument."""
     spec = _without_single_terms(spec)
     a, b = the_read(spec.a), the_read(spec.b)
     place, pixel = (affine(read.offset, [axis.name for axis in spec.axes]) for read in (a, b))

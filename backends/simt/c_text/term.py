@@ -17,4 +17,4 @@ class Term(Expr):
 
     def c_text(self, printer: Printer, level: int) -> str:
         """The term as C; in parentheses if it binds looser than `level`."""
-        raise NotImplementedError
+        raise NotImplementedError  # every kind has its own

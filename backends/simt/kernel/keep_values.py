@@ -73,7 +73,7 @@ class Site:
 
     @property
     def values(self) -> tuple[Expr, ...]:
-        """Of what it is made, and what says whether it is."""
+        """The expressions that its value is made of, and the conditions under which it is computed."""
         return (*(part.value for part in self.parts if part.value is not None), *self.around.conditions, self.value)
 
     @property

@@ -77,7 +77,7 @@ class Head:
 
 
 def row_signature(spec: Reduce, names: Names, threads: int, index: Index) -> Signature:
-    """Where sizes are arguments a row's loops end anywhere, and a thread of the widest blocks keeps up to 32 columns: what that
-    takes goes to registers, not to memory."""
+    """The signature of a kernel over rows. Where sizes are arguments a row's loops end anywhere, and a thread of the widest
+    blocks keeps up to 32 columns: what that takes goes to registers, not to memory."""
     least = LEAST_THREADS if spec.dims or threads >= LEAST_THREADS else 0
     return signature(spec, kernel_symbol(spec), names, threads, index, least_threads=least)

@@ -65,7 +65,7 @@ def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint
 
 
 def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | None:
-    """Where a thread should have more columns than one access may."""
+    """A refusal where a thread should have more columns than one access may."""
     if schedule.each == 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each == 0):
         return None
     return Refusal(f"{schedule.each} columns do not lie side by side", f"{columns_side_by_side(spec)} columns a thread")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
-from uol.conformance.gap.attained import Attained
+from uol.conformance.gap.attained import Attained, best_of
 from uol.conformance.gap.reference.graph import Graph, Phase
 from uol.conformance.gap.reference.grouping import LEAST_BYTES, Group, Rates, grouped
 from uol.conformance.paths.full_size import full_size_of
@@ -47,8 +47,8 @@ def reference_at(path: str, dims: Dims, dtype: str, attained: Attained) -> tuple
     rates = Rates(*(attained.rates[what].si for what in ("memory", "matrix", "launch")))
     groups = _grouped(path, tuple(dims.items()), DTYPES[dtype].bytes, rates)
     of_optimiser = import_module(_mathematics(path)).optimiser_bytes(dims, DTYPES[dtype].bytes)
-    optimiser = _timed("optimiser", "optimiser", "optimiser", of_optimiser, 0, rates)
-    return (*(_of_group(group, rates) for group in groups), optimiser)
+    optimiser = _timed("optimiser", "optimiser", "optimiser", of_optimiser, 0, attained)
+    return (*(_of_group(group, attained) for group in groups), optimiser)
 
 
 def least_bytes(path: str, dims: Dims, dtype: str) -> tuple[Group, ...]:
@@ -71,12 +71,11 @@ def _mathematics(path: str) -> str:
     return f"uol.conformance.paths.{path}.mathematics"
 
 
-def _of_group(group: Group, rates: Rates) -> TimedGroup:
+def _of_group(group: Group, attained: Attained) -> TimedGroup:
     first = group.leader
-    return _timed(first.name, first.row, first.phase, group.bytes, group.operations, rates)
+    return _timed(first.name, first.row, first.phase, group.bytes, group.operations, attained)
 
 
-def _timed(name: str, row: str, phase: Phase, moved: float, operations: int, rates: Rates) -> TimedGroup:
-    memory, matrix = moved / rates.bandwidth, operations / rates.matrix
-    bound = "memory" if memory >= matrix else "matrix"
-    return TimedGroup(name, row, phase, round(moved), operations, max(memory, matrix) + rates.launch, rates.launch, bound)
+def _timed(name: str, row: str, phase: Phase, moved: float, operations: int, attained: Attained) -> TimedGroup:
+    best = best_of(moved, operations, attained)
+    return TimedGroup(name, row, phase, round(moved), operations, best.seconds, best.launch, best.bound)

@@ -166,7 +166,7 @@ def _by_both(graph: Graph, of: Convolved, x: Tensor, dz: Tensor, at: Axes | None
 
 
 def _gradient(graph: Graph, of: Convolved, kept: Tensor, x: Tensor) -> None:
-    """By the weight alone."""
+    """Adds the gradient by the weight alone."""
     dz = _norm_gradient(graph, of, kept)
     d_weight = graph.product(
         f"{of.name}: gradient of the weight", of.weight.axes, (x, dz), ("N", "Y", "X"), of.z.operations, width=F32

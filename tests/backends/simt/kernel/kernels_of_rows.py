@@ -51,6 +51,8 @@ def changed(kernel: Kernel, change: Callable[[Statement], tuple[Statement, ...]]
         return tuple(new for statement in body for new in change(within(statement)))
 
     def within(statement: Statement) -> Statement:
-        return replace(statement, body=go(*inner_bodies(statement))) if inner_bodies(statement) else statement  # type: ignore[call-arg]
+        if not inner_bodies(statement):
+            return statement
+        return replace(statement, body=go(*inner_bodies(statement)))  # type: ignore[call-arg]  # what has inner bodies has one
 
     return replace(kernel, body=go(kernel.body))
