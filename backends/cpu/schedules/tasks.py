@@ -28,8 +28,8 @@ TILES_SPEED = 4
 COPY_ROWS = 16
 """Rows of multiply-adds that take as long as the copy of their columns: a vector of it some 8 cycles, put together of two reads
 and written to the second-level cache, a row of it half of one. The copy is made once more for each piece of the rows."""
-TRIED = 8
-"""Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
+TRIED, MOST_TRIED = 8, 256
+"""Numbers of pieces that are compared in a call, and where sizes are numbers: of so many tasks the last ones weigh nothing."""
 MOST_PLANNED = 32
 """Tasks of a core up to which each is looked at by itself: of more, the last ones weigh little."""
 WHOLE = 1 << 24
@@ -78,7 +78,7 @@ class Product:
         keep the cores busy to the end."""
         if self.frame is None:
             assert isinstance(pieces, int) and isinstance(self.row_tiles, int)
-            numbers = range(pieces, 1 + max(pieces, min(2 * pieces, self.row_tiles)))
+            numbers = range(pieces, 1 + max(pieces, min(2 * pieces, self.row_tiles, pieces + MOST_TRIED)))
             return min(numbers, key=lambda number: self._makespan(number, wide))
         others = self._named("others", self.batches * ceil_div(self.column_tiles, wide))
         most = self._named("most", least(2 * pieces, self.row_tiles))

@@ -236,6 +236,13 @@ def test_few_rows_are_not_divided_for_even_tasks(row_tiles: int, tall: int) -> N
     assert Product(row_tiles, 528, 1, 8, 2).task(9, 682)[0] == tall
 
 
+def test_any_number_of_rows_is_divided_at_once() -> None:
+    """Of 10**12 rows half a thousand million numbers of pieces could be compared."""
+    row_tiles = 94_489_280_512
+    tall, wide = Product(row_tiles, 8, 1, 12, 2).task(4, 682)
+    assert wide == 4 and tall <= 682 // 4 and row_tiles <= tall * (-(-row_tiles // tall))
+
+
 @pytest.mark.parametrize(("last", "tall"), [(0.5, 20), (1.0, 10)])
 def test_tasks_are_as_even_as_their_tiles(last: float, tall: int) -> None:
     """13 tiles of columns by threes: of two cores one has 3 + 3, the other 3 + 3 + 1. Where the last is half a tile, halves of
