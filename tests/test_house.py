@@ -117,6 +117,28 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert not new, "a circle of imports, lazy ones counted"
 
 
+ROOMS_BY_FOLDERS = ("uol.backends.simt",)
+"""Rooms whose folders need no other in a circle, either."""
+
+
+def folder_in(room: str, module: str) -> str | None:
+    """The folder of a room that a module lies in; None where it lies elsewhere, or in none."""
+    path = MODULES[module].parent.relative_to(ROOT)
+    within = path.parts[len(room.split(".")) - 1 :]
+    return within[0] if within and module.startswith(f"{room}.") else None
+
+
+@pytest.mark.parametrize("room", ROOMS_BY_FOLDERS)
+def test_folders_of_a_room_need_each_other_in_no_circle(room: str) -> None:
+    needs: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        if own := folder_in(room, name):
+            others = {folder_in(room, each) for each in needed(ast.parse(path.read_text()))} - {own, None}
+            needs.setdefault(own, set()).update(each for each in others if each)
+    assert len(needs) > 1
+    assert not [sorted(circle) for circle in circles(needs)]
+
+
 def test_a_circle_is_found_wherever_its_imports_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {
         "uol.a": "import uol.b",

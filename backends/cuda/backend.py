@@ -8,8 +8,8 @@ from typing import Any
 from uol.backends.cuda import driver, resources, toolchain
 from uol.backends.cuda.devices import DEFAULT, DEVICES
 from uol.backends.cuda.target import TARGET
+from uol.backends.simt.running.torch_side import TorchSide
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
-from uol.backends.simt.torch_side import TorchSide
 
 
 def torch_devices() -> frozenset[str]:

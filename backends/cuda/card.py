@@ -10,7 +10,7 @@ import re
 import subprocess
 
 from uol.backends.loading.card import Card, Kind, NoCardError
-from uol.backends.simt.card_driver import Calls, DriverCard, opened
+from uol.backends.simt.running.card_driver import Calls, DriverCard, opened
 
 CALLS = Calls(
     load="cuModuleLoadData",

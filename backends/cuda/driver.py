@@ -1,4 +1,4 @@
-"""The CUDA driver, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`.
+"""The CUDA driver, where a device is present. Not run on hardware so far; see `uol.backends.simt.running.loading`.
 
 Calls and statuses: CUDA Driver API reference; the _v2 calls take 64-bit addresses.
 """
@@ -9,7 +9,7 @@ import ctypes
 
 from uol.backends.cuda.card import LIBRARIES, explain, version_text
 from uol.backends.loading.ranges import RangeSource
-from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
+from uol.backends.simt.running.driver_api import DriverNames, DriverSource, Handle
 
 HINT = "install NVIDIA's driver on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
 MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97

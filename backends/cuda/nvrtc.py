@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from uol.backends.simt.runtime_compiler import RuntimeCompiler
+from uol.backends.simt.running.runtime_compiler import RuntimeCompiler
 from uol.ir.errors import ToolchainError
 
 

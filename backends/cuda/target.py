@@ -4,7 +4,7 @@ compute capability (8.0 and 9.0). 8.6 and 8.9 have less shared memory (99 KB a b
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.target import ATOMICS, SEGMENTS, Runtime, Target
+from uol.backends.simt.machine.target import ATOMICS, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention, Scan, Select
 

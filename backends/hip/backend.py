@@ -10,8 +10,8 @@ from typing import Any
 from uol.backends.hip import accesses, driver, resources, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
+from uol.backends.simt.running.torch_side import TorchSide
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
-from uol.backends.simt.torch_side import TorchSide
 from uol.codegen.backend import Artifact
 from uol.codegen.extensions import Accesses
 

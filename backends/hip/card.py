@@ -9,7 +9,7 @@ import ctypes
 import re
 
 from uol.backends.loading.card import Card, NoCardError
-from uol.backends.simt.card_driver import Calls, DriverCard, opened
+from uol.backends.simt.running.card_driver import Calls, DriverCard, opened
 
 CALLS = Calls(
     load="hipModuleLoadData",

@@ -1,4 +1,4 @@
-"""The HIP runtime, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`.
+"""The HIP runtime, where a device is present. Not run on hardware so far; see `uol.backends.simt.running.loading`.
 
 Calls and statuses: HIP runtime API reference, module management and memory management.
 """
@@ -9,7 +9,7 @@ import ctypes
 
 from uol.backends.hip.card import LIBRARIES, explain, version_text
 from uol.backends.loading.ranges import RangeSource
-from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
+from uol.backends.simt.running.driver_api import DriverNames, DriverSource, Handle
 
 HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
 MAX_SHARED_MEMORY_PER_BLOCK = 74

@@ -6,7 +6,7 @@ from functools import cache
 
 from uol.backends.hip.card import LIBRARIES as RUNTIMES
 from uol.backends.hip.target import OPTIONS
-from uol.backends.simt.runtime_compiler import RuntimeCompiler
+from uol.backends.simt.running.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.diagnostics import refusal
 from uol.backends.toolchain.shared_library import loaded_first
 from uol.codegen.backend import Device, Module

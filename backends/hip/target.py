@@ -4,7 +4,7 @@ grid has at most 2**32 - 1 threads along an axis); CDNA2 and CDNA3 instruction s
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.target import ATOMICS, SEGMENTS, Runtime, Target
+from uol.backends.simt.machine.target import ATOMICS, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention, Scan, Select
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from uol.backends.hip import clang, hiprtc
 from uol.backends.hip.target import CODE, OPTIONS
-from uol.backends.simt.runtime_compiler import RuntimeCompiler
+from uol.backends.simt.running.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of, identity_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState

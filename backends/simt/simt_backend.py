@@ -8,10 +8,11 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import get_args
 
-from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.schedules import RUN, SimtSchedule
-from uol.backends.simt.target import Target
-from uol.backends.simt.torch_side import TorchSide, current_raw_stream, properties_of
+from uol.backends.simt.choosing.schedules import SimtSchedule
+from uol.backends.simt.elements.schedule import RUN
+from uol.backends.simt.machine.target import Target
+from uol.backends.simt.running.driver_api import DriverSource
+from uol.backends.simt.running.torch_side import TorchSide, current_raw_stream, properties_of
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -79,7 +80,7 @@ class SimtBackend:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip, and what is
         over rows and columns must lie along the columns where a kernel of its own would follow another order."""
         if group.kind is Attention:
-            from uol.backends.simt import candidates
+            from uol.backends.simt.choosing import candidates
 
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
@@ -114,22 +115,22 @@ class SimtBackend:
         return (spec,)
 
     def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        from uol.backends.simt.variants import variants
+        from uol.backends.simt.choosing.variants import variants
 
         return variants(spec, self.capability.lanes)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
-        from uol.backends.simt import candidates
+        from uol.backends.simt.choosing import candidates
 
         return candidates.candidates(spec, device, self.capability.lanes)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
-        from uol.backends.simt import candidates
+        from uol.backends.simt.choosing import candidates
 
         return candidates.check(spec, _own(schedule), self.target)
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
-        from uol.backends.simt.issued import issued_by
+        from uol.backends.simt.choosing.issued import issued_by
 
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims)
 
@@ -141,12 +142,12 @@ class SimtBackend:
         data: Mapping[str, Sequence[int]],
         dims: Mapping[str, int] = NO_DIMS,
     ) -> Issued:
-        from uol.backends.simt.issued import issued_by
+        from uol.backends.simt.choosing.issued import issued_by
 
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims, data)
 
     def bytes_by_block(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> int:
-        from uol.backends.simt.issued import bytes_by_block
+        from uol.backends.simt.choosing.issued import bytes_by_block
 
         return bytes_by_block(self.render(spec, schedule, device), self.capability.lanes, dims)
 
@@ -156,14 +157,14 @@ class SimtBackend:
     @cached_property
     def _rendered(self) -> Callable[[KernelSpec, SimtSchedule], Kernel]:
         """A kernel is asked for as a text, for its counts, and for each device: the text is one."""
-        from uol.backends.simt import rendering
+        from uol.backends.simt.choosing import rendering
 
         return lru_cache(KEPT_KERNELS)(partial(rendering.render, target=self.target))
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
-        from uol.backends.simt import rendering
+        from uol.backends.simt.running import module_files
 
-        return rendering.assemble(graph, kernels, device, self.target, self._include)
+        return module_files.assemble(graph, kernels, device, self.target, self._include)
 
     def build(self, module: Module) -> Artifact:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
@@ -179,25 +180,25 @@ class SimtBackend:
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
         DeviceError where it fails, ResourceError where it has less shared memory than a kernel takes."""
-        from uol.backends.simt.driver_device import device_of
-        from uol.backends.simt.loading import load
+        from uol.backends.simt.running.driver_device import device_of
+        from uol.backends.simt.running.loading import load
 
         return load(artifact, device_of(self.driver, index))
 
     def module_of_kernel(self, module: Module, kernel: Kernel) -> Module:
-        from uol.backends.simt import rendering
+        from uol.backends.simt.running import module_files
 
-        return rendering.of_kernel(module, kernel, self._device(module))
+        return module_files.of_kernel(module, kernel, self._device(module))
 
     def load_on_demand(self, module: Module, built: Callable[[Kernel], Artifact], index: int = 0) -> Loaded:
-        from uol.backends.simt.driver_device import device_of
-        from uol.backends.simt.loading import load_on_demand
+        from uol.backends.simt.running.driver_device import device_of
+        from uol.backends.simt.running.loading import load_on_demand
 
         return load_on_demand(module, device_of(self.driver, index), built)
 
     def foreach_module(self, module: Module) -> Module | None:
         """A kernel over many runs, where the operator is one map over one."""
-        from uol.backends.simt.foreach_plan import foreach_graph, foreach_kernel
+        from uol.backends.simt.elements.foreach_plan import foreach_graph, foreach_kernel
 
         kernel = foreach_kernel(module)
         if kernel is None:
@@ -205,8 +206,8 @@ class SimtBackend:
         return self.assemble(foreach_graph(module.graph), (kernel,), self._device(module))
 
     def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
-        from uol.backends.simt.driver_device import device_of
-        from uol.backends.simt.foreach_loading import load_foreach
+        from uol.backends.simt.running.driver_device import device_of
+        from uol.backends.simt.running.foreach_loading import load_foreach
 
         return load_foreach(artifact, device_of(self.driver, index))
 
@@ -226,7 +227,7 @@ class SimtBackend:
 
     def card_modules(self) -> Mapping[str, str]:
         """The vendor's is `card.py` of the target's folder."""
-        shared = {"card": "uol.backends.loading.card", "card_driver": "uol.backends.simt.card_driver"}
+        shared = {"card": "uol.backends.loading.card", "card_driver": "uol.backends.simt.running.card_driver"}
         return {**shared, "device": f"uol.backends.{self.name}.card"}
 
     def machine(self) -> Mapping[str, str]:

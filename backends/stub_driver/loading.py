@@ -8,9 +8,9 @@ from uol.backends import registry
 from uol.backends.cuda import driver as cuda
 from uol.backends.hip import driver as hip
 from uol.backends.loading.loaded import DeviceOperator, OpenOperator
-from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.driver_device import device_of
-from uol.backends.simt.loading import load
+from uol.backends.simt.running.driver_api import DriverSource
+from uol.backends.simt.running.driver_device import device_of
+from uol.backends.simt.running.loading import load
 from uol.backends.stub_driver import images
 from uol.backends.stub_driver.stub import Stub
 from uol.codegen.backend import Artifact, Module

@@ -23,7 +23,7 @@ from typing import Any
 
 from uol.backends.cache.disk_errors import build_folder
 from uol.backends.cache.files import Key, open_cache
-from uol.backends.simt.driver_api import DriverSource
+from uol.backends.simt.running.driver_api import DriverSource
 from uol.backends.toolchain.running import run_tool
 from uol.backends.toolchain.tool_identity import identity_of
 from uol.codegen.backend import Kernel

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.units import STATEMENT_UNITS
-from uol.backends.simt.rendering import INCLUDE as SHARED
-from uol.backends.simt.schedules import SECTOR_BYTES
+from uol.backends.simt.running.module_files import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed
 from uol.backends.twin.job_file import LARGE
 from uol.backends.twin.kind import TwinKind, Unit

@@ -142,7 +142,7 @@ def test_parallel_kernels_run_in_a_child_whose_parent_s_threads_are_gone(which: 
 
 def test_a_device_that_the_parent_opened_is_refused_in_a_child(stub: Stub) -> None:
     from uol.backends.cuda.driver import SOURCE
-    from uol.backends.simt.driver_device import device_of
+    from uol.backends.simt.running.driver_device import device_of
 
     device = device_of(stub.source(SOURCE), 0)
     device.activate()

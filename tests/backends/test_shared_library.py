@@ -37,7 +37,7 @@ def test_a_loaded_library_comes_before_one_that_is_installed(tmp_path: Path) -> 
     program = (
         f"import ctypes; ctypes.CDLL({own!r})\n"
         "from uol.backends.toolchain.shared_library import open_first\n"
-        "from uol.backends.simt.card_driver import opened\n"
+        "from uol.backends.simt.running.card_driver import opened\n"
         f"names = ({installed!r}, {later!r})\n"
         "print(open_first(names).which(), opened(names, 'driver').which())\n"
     )

@@ -10,7 +10,7 @@ import torch
 from simt_cases import Case, kernel_graph
 
 from uol.backends import registry
-from uol.backends.simt import torch_side
+from uol.backends.simt.running import torch_side
 from uol.codegen.choice import compile_graph
 from uol.codegen.extensions import TorchBackend
 from uol.ir.errors import UolError

@@ -15,7 +15,8 @@ import uol
 from uol.backends import registry
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Reduction
-from uol.backends.simt.schedules import SimtSchedule, Tile
+from uol.backends.simt.choosing.schedules import SimtSchedule
+from uol.backends.simt.products.schedule import Tile
 from uol.cli.trial import try_compiled
 from uol.codegen.backend import Device, Footprint, Kernel, Refusal, Schedule
 from uol.codegen.choice import Given, candidates

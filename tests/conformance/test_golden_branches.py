@@ -13,8 +13,8 @@ import pytest
 from jinja2.ext import Extension
 
 from uol.backends import registry
-from uol.backends.simt import rendering
-from uol.backends.simt.kernel import nodes
+from uol.backends.simt.choosing import rendering
+from uol.backends.simt.kernel import nodes, templates
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.mutation.golden import golden_cases
@@ -72,7 +72,7 @@ class Branches:
             def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
                 return branches.marked(source, str(name))
 
-        made = jinja2.Environment(loader=jinja2.FileSystemLoader(rendering.TEMPLATES), extensions=[Marks])
+        made = jinja2.Environment(loader=jinja2.FileSystemLoader(templates.TEMPLATES), extensions=[Marks])
         made.globals["take"] = self.taken.add
         return made
 
@@ -108,7 +108,7 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
     kernels = [kernel for case in golden_cases([target]) for kernel in prepare(case).compiled.module.kernels]
     environment = branches.environment()
     monkeypatch.setattr(rendering, "template", environment.get_template)
-    for file in rendering.TEMPLATES.glob("*.j2"):
+    for file in templates.TEMPLATES.glob("*.j2"):
         if file.name not in OTHER_FILES:
             environment.get_template(file.name)
     for kernel in kernels:

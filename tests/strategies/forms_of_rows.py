@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from uol.backends.simt.choosing.schedules import SimtSchedule
+from uol.backends.simt.elements.schedule import Elements
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
-from uol.backends.simt.schedules import Elements, SimtSchedule
 
 FOLD = "op f(x: {t}[R, C]) -> (y: {u}[R]) where C > 0 {{ y[r] = {fold}[c](x[r, c]) }}"
 Arrays = Mapping[str, np.ndarray]

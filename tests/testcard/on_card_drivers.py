@@ -14,7 +14,7 @@ from testcard import backend, device
 from testcard.device import NAME, counts
 from testcard.overhead import on_stub
 from uol.backends import registry
-from uol.backends.simt import driver_api, driver_device
+from uol.backends.simt.running import driver_api, driver_device
 from uol.backends.stub_driver.stub import Stub, opened
 from uol.pytorch import bridge, foreach
 

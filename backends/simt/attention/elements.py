@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.rows.folds import identity
-from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
 from uol.codegen.indexing.arithmetic import ONE, sub
 from uol.codegen.specs.nodes import Attention, Fold, Let, Weighted

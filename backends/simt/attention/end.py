@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.elements import Level, lost_name, lost_names
+from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
 from uol.backends.simt.attention.tiles import has_parts, thread_width
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Local
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.rows.folds import identity
-from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Attention, Fold

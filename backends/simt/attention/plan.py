@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention.end import EndPlan, plan_end
+from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
 from uol.backends.simt.attention.tiles import (
     WIDTHS,
     Operand,
@@ -22,10 +23,9 @@ from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, pa
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.contract_plan import block_part, declare_batch, steps_left
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.operand import OperandPlan, Side, plan_operand
-from uol.backends.simt.schedules import LANES_A_ROW, RowTile
+from uol.backends.simt.products.contract_plan import block_part, declare_batch, steps_left
+from uol.backends.simt.products.operand import OperandPlan, Side, plan_operand
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
+from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
 from uol.backends.simt.c_text.counters import parts_of
-from uol.backends.simt.operand import pitch, unit_stride_is_k
-from uol.backends.simt.schedules import LANES_A_ROW, RowTile
+from uol.backends.simt.products.operand import pitch, unit_stride_is_k
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
 from uol.codegen.indexing.arithmetic import ONE, mul, size, static
 from uol.codegen.names import unused

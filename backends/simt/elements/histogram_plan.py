@@ -11,7 +11,8 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.elements.map_plan import COUNTERS, one_element
-from uol.backends.simt.schedules import THREADS, Bins
+from uol.backends.simt.elements.schedule import Bins
+from uol.backends.simt.machine.limits import THREADS
 from uol.codegen.backend import Device, Launch
 from uol.codegen.indexing.arithmetic import ONE, mul, product, size, static
 from uol.codegen.specs.nodes import Arg, Scatter

@@ -12,11 +12,11 @@ from uol.backends.simt.c_text.printer import RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.random_words import RandomWords
+from uol.backends.simt.elements.schedule import Elements
 from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import VECTOR, Vectors, reads_in_any_case
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.schedules import Elements
-from uol.backends.simt.target import Target
+from uol.backends.simt.machine.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Let, Map, Pack, Read, Scatter, Step, Store, guard_operands

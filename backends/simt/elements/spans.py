@@ -17,7 +17,7 @@ from itertools import pairwise, product
 
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.elements.pieces import ELEMENT, PART
-from uol.backends.simt.schedules import WHOLE_BYTES
+from uol.backends.simt.machine.limits import WHOLE_BYTES
 from uol.codegen.indexing import arithmetic
 from uol.codegen.indexing.arithmetic import ZERO, add, conjuncts, dense_strides, folded, mul, static, sub, substituted, value_at
 from uol.codegen.specs.nodes import Arg, Guard, Holds, KernelSpec, Read, Store, Within

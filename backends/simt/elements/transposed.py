@@ -15,9 +15,10 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.elements.pieces import ELEMENT
+from uol.backends.simt.elements.schedule import TransposedTile
 from uol.backends.simt.elements.vectors import Vectors, is_side_by_side, stride_along
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.schedules import SECTOR_BYTES, WHOLE_BYTES, TransposedTile
+from uol.backends.simt.machine.limits import SECTOR_BYTES, WHOLE_BYTES
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static, sub
 from uol.codegen.specs.nodes import Map, Pack, Read, Step, Store

@@ -20,7 +20,7 @@ from uol.backends.simt.elements.pieces import ELEMENT, Pieces
 from uol.backends.simt.elements.spans import FIRST, Group, Span, may_be_picked, one_place, span_of
 from uol.backends.simt.kernel.nodes import Assign, Declare, Do, Loop
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.schedules import SECTOR_BYTES, WHOLE_BYTES
+from uol.backends.simt.machine.limits import SECTOR_BYTES, WHOLE_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Fold, Holds, KernelSpec, Read, Reduce, Step, Store

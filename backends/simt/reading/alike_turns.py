@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.calls import SEARCHES
 from uol.backends.simt.reading.loops import conditions_in, steps_in
 from uol.backends.simt.reading.syntax import Element, Loop, Name, Node, Number, Operation, Simple, Statement, walk
-from uol.backends.simt.schedules import SECTOR_BYTES
 
 Shifts = Mapping[str, int | None]
 """By how much a name's value goes on with each turn; None where it is not known. Any other name has one value in all turns."""

@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.calls import Reader, bytes_of, keys_of
 from uol.backends.simt.reading.counts import Ints
 from uol.backends.simt.reading.lanes import Active, Touched, Value, range_of, sectors
 from uol.backends.simt.reading.run import Reading
 from uol.backends.simt.reading.syntax import Loop, Operation
-from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import Interval
 
 EVERY_TURN = 64

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from uol.backends.simt.c_text.types import STORAGE_BYTES
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
 from uol.backends.simt.reading.lanes import Active, Value, lanes_of, range_of
 from uol.backends.simt.reading.lookups import found_by, most_sectors
 from uol.backends.simt.reading.syntax import Name, Operation, walk
 from uol.backends.simt.reading.units import class_of, members, type_of
-from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.calls import SEARCHES, Reader, bytes_of, issue, search, times
 from uol.backends.simt.reading.counts import Ends, Ints
 from uol.backends.simt.reading.facts import Facts, Flags, Frame, LoopFacts
@@ -30,7 +31,6 @@ from uol.backends.simt.reading.units import (
     vector_access,
     vectors_of,
 )
-from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING
 
 

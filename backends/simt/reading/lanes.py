@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.counts import Ends, Ints
 from uol.backends.simt.reading.lookups import Looked, Mask, linear, most_sectors
-from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 Value = Ints | Interval | Looked

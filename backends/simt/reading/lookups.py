@@ -15,8 +15,8 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.counts import Ints
-from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 Mask = NDArray[np.bool_]

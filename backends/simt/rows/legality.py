@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
-from uol.backends.simt.fitting import fitting, parts_by
+from uol.backends.simt.machine.fitting import fitting, parts_by
+from uol.backends.simt.machine.target import Target
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, rows_side_by_side
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import staged_bytes
-from uol.backends.simt.target import Target
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import ONE, size
 from uol.codegen.specs.expression_text import expr_text

@@ -7,13 +7,13 @@ from math import gcd
 
 from uol.backends.simt.c_text.counters import Counter, typical
 from uol.backends.simt.elements.spans import Group, may_be_picked
+from uol.backends.simt.elements.strides import smallest_stride
 from uol.backends.simt.elements.vectors import is_window, stride_along, width_along
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
-from uol.backends.simt.operand import smallest_stride
+from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, most_columns
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import staged_bytes
-from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes

@@ -21,9 +21,9 @@ from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.kernel.nodes import Assign, Declare
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.machine.target import Target
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule
-from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.simt.c_text.counters import typical
+from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
 from uol.backends.simt.rows.row_schedules import lanes_want_rows, rows_side_by_side
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
-from uol.backends.simt.schedules import THREADS, WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.collapse_axes import are_joinable, joined

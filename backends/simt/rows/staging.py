@@ -14,8 +14,8 @@ from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import ALIGNED, FLAG, VECTOR, are_aligned
 from uol.backends.simt.kernel.nodes import Barrier, Buffer, Declare, Loop, Store
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.machine.limits import WHOLE_BYTES
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule
-from uol.backends.simt.schedules import WHOLE_BYTES
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Read, Reduce

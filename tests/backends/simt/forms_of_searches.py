@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 from forms_of_rows import Arrays, Form
 
+from uol.backends.simt.choosing.schedules import SimtSchedule
+from uol.backends.simt.elements.schedule import Bins, Elements
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
-from uol.backends.simt.schedules import Bins, Elements, SimtSchedule
 
 RNG = np.random.default_rng(11)
 COUNT = "op f(x: {t}[N], keys: {t}[E]) -> (y: i64[N]) where sorted(keys) {{ y[n] = sum[e](i64(keys[e] {relation} x[n])) }}"

@@ -17,11 +17,12 @@ from turns import by_turns
 
 import uol
 from uol.backends import registry
-from uol.backends.simt import rendering
-from uol.backends.simt.candidates import TILES
+from uol.backends.simt.choosing import rendering
+from uol.backends.simt.choosing.candidates import TILES
+from uol.backends.simt.choosing.schedules import SimtSchedule
+from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
 from uol.backends.simt.rows.schedule import BlockPerRow
 from uol.backends.simt.rows.select_plan import TILE
-from uol.backends.simt.schedules import Bins, Elements, SimtSchedule, TransposedTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many

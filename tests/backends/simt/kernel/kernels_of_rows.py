@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from uol.backends import registry
+from uol.backends.simt.choosing.rendering import plan_of
+from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.kernel.nodes import Body, Kernel, Statement, inner_bodies
-from uol.backends.simt.rendering import plan_of
-from uol.backends.simt.schedules import SimtSchedule
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import KernelSpec

@@ -9,17 +9,18 @@ import pytest
 from forms_of_rows import ROW_FORMS, Form
 from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, spec_of
 
-from uol.backends.simt import rendering
 from uol.backends.simt.c_text.terms import Pick, Scalar, Vector
+from uol.backends.simt.choosing import rendering
+from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.kernel.counts import Counts, counts_of, kind_bytes, shared_bytes
 from uol.backends.simt.kernel.nodes import Kernel, Store
 from uol.backends.simt.kernel.printing import printed_kernel
+from uol.backends.simt.kernel.templates import template
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Node, Operation
 from uol.backends.simt.reading.syntax import Statement as Read
 from uol.backends.simt.reading.units import is_counted, memory_of, simple_statements, vector_access
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
-from uol.backends.simt.schedules import SimtSchedule
 from uol.codegen.backend import Footprint
 from uol.codegen.specs.nodes import Reduce
 
@@ -61,7 +62,7 @@ def heads(body: tuple[Read, ...]) -> Iterator[Node]:
 
 
 def text_of(kernel: Kernel) -> KernelText:
-    (found,) = read_kernels(rendering.template("kernel.j2").render(plan=kernel, body=printed_kernel(kernel)))
+    (found,) = read_kernels(template("kernel.j2").render(plan=kernel, body=printed_kernel(kernel)))
     return found
 
 

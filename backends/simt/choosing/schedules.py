@@ -1,0 +1,10 @@
+"""How a kernel is laid out on threads: the schedules of SIMT targets."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.schedule import RowTile
+from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
+from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.rows.schedule import RowSchedule
+
+SimtSchedule = Elements | TransposedTile | Bins | RowSchedule | Tile | RowTile

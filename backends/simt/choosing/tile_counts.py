@@ -1,0 +1,88 @@
+"""What tiles move and compute, in closed form: of what `issued_by` reads out of a kernel's text the parts by which the tiles of
+a kernel differ most. To read a text takes ten times as long as to compile it.
+
+A step along a product's k brings `outer` elements a factor into shared memory, once a block; each thread reads what its own
+part of the product needs of them, and multiplies and adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
+from uol.backends.simt.attention.tiles import row_blocks, thread_width
+from uol.backends.simt.c_text.counters import typical, windows
+from uol.backends.simt.products.contract_plan import grid_of
+from uol.backends.simt.products.schedule import Tile
+from uol.codegen.attention.parts import weights_of
+from uol.codegen.backend import Device
+from uol.codegen.indexing.arithmetic import size
+from uol.codegen.specs.nodes import Attention, Contract
+from uol.codegen.work import Issued, exactly, unit_of
+from uol.ir.types import DTYPES
+
+READ_INTEGER, STAGED_INTEGER = 2, 8
+"""Integer operations that address what a thread reads of shared memory, and, for each axis of the result on its side, what
+comes into it: about as the texts of products, convolutions and their gradients have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One of a block: `steps` along k, for each of which `staged` elements come into shared memory, whose addresses are made of
+    `split` numbers all in all, and a thread reads `read` of what lies there, for `multiply_adds` of a thread."""
+
+    steps: int
+    staged: int
+    split: int
+    read: int
+    multiply_adds: int
+    dtype: str
+
+
+def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
+    """Of a contraction, whose k is as long for every block."""
+    m, n = tile.thread_m, tile.thread_n
+    split = tile.m * len(spec.m) + tile.n * len(spec.n)
+    sizes = windows(spec.axes)
+    product = Product(typical(size(spec.k), spec.where, sizes), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
+    return _issued([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
+
+
+def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:
+    """Of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
+    return _issued([*_products(spec, tile)], typical(row_blocks(spec, tile)), tile.threads, device)
+
+
+def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
+    cols = typical(size(spec.cols))
+    tiles = -(-cols // tile.cols)
+    rows, columns = tile.thread_rows, tile.thread_cols
+    for dot in spec.dots:
+        split = tile.rows * len(spec.rows) + tile.cols * len(spec.cols)
+        yield Product(tiles * typical(size(dot.depth)), tile.rows + tile.cols, split, rows + columns, rows * columns, dot.dtype)
+    for weight in weights_of(spec):
+        yield Product(tiles, tile.rows * tile.cols, 0, 0, 0, weight.dtype)
+    for total in spec.sums:
+        width = thread_width(spec, total)
+        staged = width * LANES_A_ROW
+        yield Product(cols, staged, staged * len(total.width), rows + width, rows * width, total.dtype)
+
+
+def _issued(products: list[Product], blocks: int, threads: int, device: Device) -> Issued:
+    scratch = integer = 0
+    operations = dict.fromkeys((unit_of(p.dtype) for p in products), 0)
+    for p in products:
+        scratch += DTYPES[p.dtype].bytes * p.steps * (p.staged + threads * p.read)
+        integer += p.steps * (STAGED_INTEGER * p.split + READ_INTEGER * threads * p.read)
+        operations[unit_of(p.dtype)] += 2 * p.steps * threads * p.multiply_adds
+    operations["integer"] = operations.get("integer", 0) + integer
+    return Issued(
+        0,
+        exactly(0),
+        exactly(0),
+        exactly(blocks * scratch),
+        operations={unit: exactly(blocks * number) for unit, number in operations.items()},
+        blocks=blocks,
+        waves=-(-blocks // device.cores),
+    )

@@ -1,0 +1,5 @@
+"""What is known of machines with threads.
+
+    limits.py    of all of them                 target.py   what CUDA and HIP do not share
+    fitting.py   does a launch fit one?
+"""
