@@ -224,16 +224,16 @@ def _of_no_kernel(text: _Text, graph: KernelGraph, backend: Backend, device: Dev
     return ScheduleError(f"no kernel of {graph.name} for {backend.name} has the schedule {text.text!r}", hint=hint)
 
 
-def _in_variants(graph: KernelGraph, backend: Backend) -> KernelGraph:
+def _in_variants(graph: KernelGraph, backend: Backend, device: Device) -> KernelGraph:
     """The specs of all kernels: several of one, where a backend has kernels for parts of its sizes."""
     if not graph.dims or not isinstance(backend, VariantBackend):
         return graph
-    return replace(graph, specs=tuple(each for spec in graph.specs for each in backend.variants(spec)))
+    return replace(graph, specs=tuple(each for spec in graph.specs for each in backend.variants(spec, device)))
 
 
 def compile_graph(graph: KernelGraph, backend: Backend, device: Device, policy: Policy = FIRST_THAT_FITS) -> Module:
     """Schedule, check, render and assemble every kernel of a graph. Raises ResourceError where a kernel does not fit."""
-    parted = _in_variants(graph, backend)
+    parted = _in_variants(graph, backend, device)
     schedules = policy.choose(parted, backend, device)
     kernels = tuple(backend.render(s, chosen, device) for s, chosen in zip(parted.specs, schedules, strict=True))
     required = dict.fromkeys(condition for kernel in kernels for condition in kernel.requires)

@@ -50,7 +50,7 @@ class HostBackend(Backend, Protocol):
 class VariantBackend(Backend, Protocol):
     """A target that has several kernels for a spec whose dims are arguments: each for a part of the sizes."""
 
-    def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def variants(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
         ...
 

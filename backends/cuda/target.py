@@ -3,6 +3,7 @@ compute capability (8.0 and 9.0). 8.6 and 8.9 have less shared memory (99 KB a b
 
 from __future__ import annotations
 
+from uol.backends.cuda.matrix import matrix_units
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.machine.target import ATOMICS, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
@@ -34,6 +35,7 @@ TARGET = Target(
     ),
     shared_bytes=STATIC_SHARED_BYTES,
     runtime=Runtime("cuda_runtime.h", "cuda", "nvcc"),
+    matrix_units=matrix_units,
     products=(CUBIN, PTX),
     compiles=(
         'nvcc -arch={architecture} -O3 -std=c++17 -cubin -o "{folder}/{op}.cubin" {op}.cu',

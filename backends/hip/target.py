@@ -3,6 +3,7 @@ grid has at most 2**32 - 1 threads along an axis); CDNA2 and CDNA3 instruction s
 
 from __future__ import annotations
 
+from uol.backends.hip.matrix import matrix_units
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.machine.target import ATOMICS, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
@@ -36,6 +37,7 @@ TARGET = Target(
     ),
     shared_bytes=64 * 1024,
     runtime=Runtime("hip/hip_runtime.h", "hip", "HIP_PLATFORM=amd hipcc"),
+    matrix_units=matrix_units,
     products=(CODE,),
     compiles=(
         "HIP_PLATFORM=amd hipcc --genco --offload-arch={architecture} "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.elements.schedule import RUN
-from uol.backends.simt.machine.target import Target
+from uol.backends.simt.machine.target import Machine, Target
 from uol.backends.simt.running.driver_api import DriverSource
 from uol.backends.simt.running.torch_side import TorchSide, current_raw_stream, properties_of
 from uol.codegen.backend import (
@@ -31,7 +31,6 @@ from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
-from uol.ir.errors import UolError
 
 KEPT_KERNELS = 64
 
@@ -80,10 +79,10 @@ class SimtBackend:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip, and what is
         over rows and columns must lie along the columns where a kernel of its own would follow another order."""
         if group.kind is Attention:
-            from uol.backends.simt.choosing import candidates
+            from uol.backends.simt.attention.candidates import ROW_TILES
 
-            spec = group.spec()
-            return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
+            spec, device = group.spec(), self.devices[self.default_device]
+            return any(isinstance(self.check(spec, tile, device), Footprint) for tile in ROW_TILES)
         if group.is_divided:
             from uol.backends.simt.rows.row_schedules import writes_along_columns
 
@@ -114,20 +113,20 @@ class SimtBackend:
                 return (cleared(spec), spec)
         return (spec,)
 
-    def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    def variants(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         from uol.backends.simt.choosing.variants import variants
 
-        return variants(spec, self.capability.lanes)
+        return variants(spec, self.machine_of(device))
 
-    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         from uol.backends.simt.choosing import candidates
 
-        return candidates.candidates(spec, device, self.capability.lanes)
+        return candidates.candidates(spec, self.machine_of(device), device)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         from uol.backends.simt.choosing import candidates
 
-        return candidates.check(spec, _own(schedule), self.target)
+        return candidates.check(spec, schedule, self.machine_of(device))
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
         from uol.backends.simt.choosing.issued import issued_by
@@ -152,14 +151,21 @@ class SimtBackend:
         return bytes_by_block(self.render(spec, schedule, device), self.capability.lanes, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
-        return self._rendered(spec, _own(schedule))
+        return self._rendered(spec, schedule, device.architecture)
 
     @cached_property
-    def _rendered(self) -> Callable[[KernelSpec, SimtSchedule], Kernel]:
-        """A kernel is asked for as a text, for its counts, and for each device: the text is one."""
+    def _rendered(self) -> Callable[[KernelSpec, Any, str], Kernel]:
+        """A kernel is asked for as a text, for its counts, and for each device: the text is one for all of an architecture."""
         from uol.backends.simt.choosing import rendering
 
-        return lru_cache(KEPT_KERNELS)(partial(rendering.render, target=self.target))
+        def rendered(spec: KernelSpec, schedule: Any, architecture: str) -> Kernel:
+            return rendering.render(spec, schedule, self.target.on(architecture))
+
+        return lru_cache(KEPT_KERNELS)(rendered)
+
+    def machine_of(self, device: Device) -> Machine:
+        """What a kernel's text may depend on of a device."""
+        return self.target.on(device.architecture)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         from uol.backends.simt.running import module_files
@@ -238,9 +244,3 @@ class SimtBackend:
 
     def doctor(self) -> tuple[ToolState, ...]:
         return (*self.toolchain.states(), self.driver.state())
-
-
-def _own(schedule: Schedule) -> SimtSchedule:
-    if isinstance(schedule, SimtSchedule):
-        return schedule
-    raise UolError(f"{schedule} is no schedule for a machine with threads")

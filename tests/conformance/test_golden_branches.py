@@ -15,6 +15,7 @@ from jinja2.ext import Extension
 from uol.backends import registry
 from uol.backends.simt.choosing import rendering
 from uol.backends.simt.kernel import nodes, templates
+from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.mutation.golden import golden_cases
@@ -101,6 +102,10 @@ def _branches(source: str) -> Iterator[tuple[str, int, str]]:
             yield numbered(f"{word} {condition}"), tag.end(), ""
 
 
+def machine_of(backend: SimtBackend) -> Machine:
+    return backend.machine_of(backend.devices[backend.default_device])
+
+
 @pytest.mark.parametrize("target", [n for n in registry.names() if isinstance(registry.get(n), SimtBackend)])
 def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend, branches = registry.get(target), Branches()
@@ -112,7 +117,7 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
         if file.name not in OTHER_FILES:
             environment.get_template(file.name)
     for kernel in kernels:
-        rendering.render(kernel.spec, kernel.schedule, backend.target)
+        rendering.render(kernel.spec, kernel.schedule, machine_of(backend))
     assert branches.known - branches.taken == OUTSIDE.keys()
 
 
@@ -158,6 +163,6 @@ def test_every_form_of_a_statement_is_in_a_golden_text(target: str) -> None:
     assert isinstance(backend, SimtBackend)
     for case in golden_cases([target]):
         for kernel in prepare(case).compiled.module.kernels:
-            _, plan = rendering.plan_of(kernel.spec, kernel.schedule, backend.target)
+            plan = rendering.plan_of(kernel.spec, kernel.schedule, machine_of(backend))
             found |= set(forms_of(plan)) if isinstance(plan, nodes.Kernel) else set()
     assert found == FORMS

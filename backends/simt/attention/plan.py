@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
@@ -70,6 +71,8 @@ class ProductPlan:
 @dataclass(frozen=True, slots=True)
 class AttentionPlan:
     """What `attention.j2` reads. `width0`: where a block's part of the widths begins, if it has not all of them."""
+
+    template: ClassVar[str] = "attention.j2"
 
     title: str
     signature: Signature

@@ -26,6 +26,7 @@ from uol.backends.simt.elements.multiples import NONE, is_multiple_of
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
 from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
+from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, columns_kept, most_columns
 from uol.backends.simt.rows.row_schedules import (
     ROWS_STAGED,
@@ -68,9 +69,9 @@ class Part:
     where: Where
 
 
-def variants(spec: KernelSpec, lanes: int) -> tuple[KernelSpec, ...]:
+def variants(spec: KernelSpec, machine: Machine) -> tuple[KernelSpec, ...]:
     """The spec for each part of the sizes, the last for what is left; itself where none is open."""
-    parts = tuple(_parts(without_unit_axes(spec), lanes))
+    parts = tuple(_parts(without_unit_axes(spec), machine.lanes))
     named = ((p, "_".join(filter(None, (spec.name, p.name)))) for p in parts)
     return tuple(replace(spec, name=name, where=tuple(dict.fromkeys((*spec.where, *p.where)))) for p, name in named) or (spec,)
 

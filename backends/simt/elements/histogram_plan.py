@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of, typical
@@ -32,6 +33,8 @@ BLOCKS_A_CORE = 8
 class HistogramPlan:
     """What `histogram.j2` reads. `body` are the statements of a point, of which a block has those from `first` to `end`; `zero`
     is what a place begins at; `keys` come to shared memory first."""
+
+    template: ClassVar[str] = "histogram.j2"
 
     title: str
     signature: Signature

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
@@ -16,7 +17,7 @@ from uol.backends.simt.elements.schedule import Elements
 from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import VECTOR, Vectors, reads_in_any_case
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.machine.target import Target
+from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Let, Map, Pack, Read, Scatter, Step, Store, guard_operands
@@ -34,6 +35,8 @@ COUNTERS = ("i", "element")
 class MapPlan:
     """What `map.j2` reads. `stride` is the step of the grid-stride loop, present only where the grid is too small to
     give every element a thread."""
+
+    template: ClassVar[str] = "map.j2"
 
     title: str
     signature: Signature
@@ -53,11 +56,11 @@ def grid_of(blocks: Expr, most: int) -> Expr:
     return blocks if static(blocks) is None else at_most(blocks, most)
 
 
-def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> MapPlan:
+def plan_map(spec: Map | Pack | Scatter, schedule: Elements, machine: Machine) -> MapPlan:
     """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
     threads, count = schedule.threads, size(spec.axes)
     blocks = parts_of(count, threads * schedule.each)
-    grid = grid_of(blocks, target.max_blocks(threads))
+    grid = grid_of(blocks, machine.max_blocks(threads))
     reach = blocks if static(blocks) is None else add(blocks, grid)
     index = index_type(spec, [mul(reach, Const(threads * schedule.each))], data_apart=True)
 

@@ -6,6 +6,7 @@ Lanes load along the axis that the read lies along, and compute and store along 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
@@ -118,6 +119,8 @@ class Array:
 @dataclass(frozen=True, slots=True)
 class TransposedPlan:
     """What `transposed.j2` reads. `loads` fill the tiles, `body` computes from them, both in so many turns."""
+
+    template: ClassVar[str] = "transposed.j2"
 
     title: str
     signature: Signature

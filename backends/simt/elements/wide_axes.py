@@ -4,14 +4,18 @@ multiples of 16 bytes, pictures of 28 x 28 are."""
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeVar, cast
 
 from uol.backends.simt.elements.vectors import width_along
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Map, Pack, Reduce
+from uol.codegen.specs.nodes import KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.steps import stored_directly
+from uol.codegen.specs.traverse import with_steps
 from uol.ir.program.nodes import Axis
 
 Spread = Map | Pack | Reduce
+Prepared = TypeVar("Prepared", bound=KernelSpec)
 KEPT = 256
 """Every schedule of a spec asks, and the kernel."""
 
@@ -22,6 +26,13 @@ def with_wide_axis(spec: Spread) -> Spread:
     plain = without_unit_axes(spec)
     wide = with_last_axes_joined(plain)
     return wide if wide is not plain and _width(wide) > _width(plain) else plain
+
+
+def prepared(spec: Prepared, each: int = 1) -> Prepared:
+    """The spec as a kernel is written from it: with the axes that `each` elements of a thread go by; values
+    that are only stored have no names."""
+    found = with_wide_axis(spec) if each > 1 and isinstance(spec, Spread) else without_unit_axes(spec)
+    return cast(Prepared, with_steps(found, stored_directly))
 
 
 def with_last_axes_joined(spec: Spread) -> Spread:

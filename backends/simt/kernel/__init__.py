@@ -3,5 +3,6 @@
     nodes.py      buffers, statements, a kernel      uses.py      names, accesses and kinds of expressions
     scope.py      builds the statements of a scope   verify.py    is a kernel well formed?
     printing.py   statements as C                    counts.py    what a kernel has, by walking it
+    schedule_kind.py   a way of laying kernels on threads    templates.py    what prints files and signatures
     keep_values.py   a pass from kernel to kernel: values that loops compute again are kept
 """

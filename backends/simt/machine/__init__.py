@@ -1,5 +1,5 @@
 """What is known of machines with threads.
 
     limits.py    of all of them                 target.py   what CUDA and HIP do not share
-    fitting.py   does a launch fit one?
+    fitting.py   does a launch fit one?         matrix_units.py   what matrix units do, as data
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uol.backends.simt.c_text.counters import as_count, parts_of
-from uol.backends.simt.machine.target import Target
+from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.ir.program.nodes import Expr
@@ -14,15 +14,15 @@ def parts_by(count: Expr, of: int) -> Expr:
     return parts_of(count, of) if of > 0 else ZERO
 
 
-def fitting(target: Target, threads: int, blocks: Expr, shared_bytes: int) -> Footprint | Refusal:
+def fitting(machine: Machine, threads: int, blocks: Expr, shared_bytes: int) -> Footprint | Refusal:
     """Blocks that are arguments are asked for at the launch."""
-    lanes, most = target.capability.lanes, target.capability.max_threads
+    lanes, most = machine.lanes, machine.max_threads
     if threads <= 0 or threads > most or threads % lanes:
         legal = min(max(threads // lanes * lanes, lanes), most)
         return Refusal(f"a block of {threads} threads is not a multiple of {lanes} up to {most}", f"{legal} threads")
-    known, most_blocks = static(blocks) or 0, target.max_blocks(threads)
+    known, most_blocks = static(blocks) or 0, machine.max_blocks(threads)
     if known > most_blocks:
         return Refusal(f"{known} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
-    if shared_bytes > target.shared_bytes:
-        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {target.shared_bytes}", "fewer threads")
+    if shared_bytes > machine.shared_bytes:
+        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {machine.shared_bytes}", "fewer threads")
     return Footprint({"shared": shared_bytes} if shared_bytes else {}, (as_count(blocks), 1, 1), threads)

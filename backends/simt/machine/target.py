@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from uol.backends.simt.machine.matrix_units import MatrixUnits
 from uol.codegen.backend import Capability
 from uol.codegen.partition.grouped_value import Mode
 
@@ -39,7 +41,7 @@ class Target:
     """`max_blocks(threads)` is bounded by `capability.max_grid[0]` and, where there is a limit, by `max_work_items`
     threads in all. `shared_bytes` is what a block may declare statically. `products` are the suffixes of the binaries that
     a bundle carries and its launcher loads, `compiles` the vendor's lines that make them, with places for `op`, `architecture`
-    and `folder`."""
+    and `folder`. `matrix_units` are those of an architecture; None for one that has none that kernels are written for."""
 
     name: str
     suffix: str
@@ -48,6 +50,7 @@ class Target:
     products: tuple[str, ...]
     compiles: tuple[str, ...]
     runtime: Runtime
+    matrix_units: Callable[[str], MatrixUnits | None]
     max_work_items: int | None = None
 
     def max_blocks(self, threads: int) -> int:
@@ -58,3 +61,36 @@ class Target:
         """The lines that build an operator's launcher."""
         lines = "\n  ".join(self.compiles).format(op=op, architecture=architecture, folder="$folder")
         return BUILD.format(op=op, first=self.products[0], compile=lines)
+
+    def on(self, architecture: str) -> Machine:
+        """The machine that devices of an architecture are."""
+        return Machine(self, architecture, self.matrix_units(architecture))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a kernel's text may depend on beside its spec and its schedule: the words and limits of a target, and what an
+    architecture has. How many cores a device has decides on schedules, and is none of it."""
+
+    target: Target
+    architecture: str
+    units: MatrixUnits | None
+
+    @property
+    def lanes(self) -> int:
+        """Of a warp."""
+        return self.target.capability.lanes
+
+    @property
+    def max_threads(self) -> int:
+        """Of a block."""
+        return self.target.capability.max_threads
+
+    @property
+    def shared_bytes(self) -> int:
+        """What a block may declare statically."""
+        return self.target.shared_bytes
+
+    def max_blocks(self, threads: int) -> int:
+        """Of a grid, of so many threads each."""
+        return self.target.max_blocks(threads)

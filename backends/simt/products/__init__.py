@@ -1,6 +1,8 @@
 """Products on threads.
 
-    schedule.py        tiles of the result           contract_plan.py   the kernel
+    kinds.py           what the rest of the house knows of them
+    schedule.py, candidates.py, legality.py, counts.py   tiles of the result: which there are, whether one fits, what it moves
+    contract_plan.py   the kernel
     operand.py         a factor on its way through shared memory
     epilogue.py        what becomes of a sum before it is stored
     segments.py        rows, or terms, in segments

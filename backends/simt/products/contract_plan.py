@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
@@ -10,7 +11,6 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.machine.target import Target
 from uol.backends.simt.products.epilogue import EpiloguePlan, plan_epilogue
 from uol.backends.simt.products.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
 from uol.backends.simt.products.schedule import Tile
@@ -32,6 +32,8 @@ BLOCK, LEFT, RIGHT = "$block", "$left", "$right"
 class ContractPlan:
     """What `contract.j2` reads. The sum runs over k from `k_first` to `k_end`; `steps` is how many k are left, where the last
     tile is not full; `accumulate` is the innermost statement."""
+
+    template: ClassVar[str] = "contract.j2"
 
     title: str
     signature: Signature
@@ -80,7 +82,7 @@ def tile_bytes(spec: Contract, tile: Tile) -> int:
     return (a + b) * tile.k * element
 
 
-def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
+def plan_contract(spec: Contract, tile: Tile) -> ContractPlan:
     """The kernel of a Contract. Blocks are numbered with the tiles of n fastest, then m, then the batches."""
     grid = grid_of(spec, tile)
     m_count, n_count, k_count = size(spec.m), size(spec.n), size(spec.k)

@@ -1,5 +1,6 @@
 """Kernels over rows, a block or a thread each.
 
+    kinds.py           what the rest of the house knows of them
     schedule.py, row_schedules.py   how rows lie on threads, and which way is best      legality.py   whether one fits
     reduce_kernel.py   folds over the columns, in passes      folds.py        how a fold begins, goes on, and is shared
     neighbours.py      several rows side by side a thread     kept_reads.py   what a thread keeps of its row between passes

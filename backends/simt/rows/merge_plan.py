@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.c_text.counters import as_count, at_most, is_multiple, parts_of
@@ -39,6 +40,8 @@ class MergePlan:
     the first of which asks for `widest` at once. `candidates` are statements for the keys of an element of either run; `load`
     such for a slot of the tile, of the column `position`; `merge` such that put the tile in order; `order` such for the element
     at `place`."""
+
+    template: ClassVar[str] = "merge.j2"
 
     title: str
     signature: Signature

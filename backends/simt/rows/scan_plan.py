@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
@@ -21,7 +22,6 @@ from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.kernel.nodes import Assign, Declare
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.machine.target import Target
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule
 from uol.codegen.backend import Launch
@@ -51,6 +51,8 @@ class ScanPlan:
     the last. `guard` is the number
     of rows where threads may lie beyond it."""
 
+    template: ClassVar[str] = "scan.j2"
+
     title: str
     signature: Signature
     launch: Launch
@@ -67,7 +69,7 @@ class ScanPlan:
     after: tuple[str, ...]
 
 
-def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
+def plan_scan(spec: Scan, schedule: RowSchedule) -> ScanPlan:
     """The kernel of a Scan: every value is computed once, and folds go on from turn to turn."""
     threads, by_block = schedule.threads, isinstance(schedule, BlockPerRow)
     each = schedule.each if isinstance(schedule, BlockPerRow) else 1

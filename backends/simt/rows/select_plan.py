@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
@@ -54,6 +55,8 @@ class Runs:
 class SelectPlan:
     """What `select.j2` reads. `load` are statements for a slot of the tile, of the column `position`; `sort` such that put
     the tile in order; `order` such for one of the `wanted` places, which are a turn of the block's threads, or more."""
+
+    template: ClassVar[str] = "select.j2"
 
     title: str
     signature: Signature

@@ -18,9 +18,9 @@ from turns import by_turns
 import uol
 from uol.backends import registry
 from uol.backends.simt.choosing import rendering
-from uol.backends.simt.choosing.candidates import TILES
 from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
+from uol.backends.simt.products.candidates import TILES
 from uol.backends.simt.rows.schedule import BlockPerRow
 from uol.backends.simt.rows.select_plan import TILE
 from uol.backends.simt.simt_backend import SimtBackend
@@ -385,7 +385,7 @@ def test_a_grid_that_is_too_small_is_strided_over() -> None:
     assert isinstance(backend, SimtBackend)
     small = replace(backend.target, capability=replace(backend.capability, max_grid=(3, 1, 1)))
     form, graph = wrap_spec(backend)
-    kernel = rendering.render(graph.specs[0], Elements(32), small)
+    kernel = rendering.render(graph.specs[0], Elements(32), small.on("sm_80"))
     assert kernel.launch.grid == (3, 1, 1)
     assert "for (int n = blockIdx.x * 32 + threadIdx.x; n < 500; n += gridDim.x * 32) {" in kernel.text
     module = backend.assemble(graph, (kernel,), backend.devices["a100"])

@@ -8,8 +8,9 @@ from every_floor import Ready, ready, require_stored
 from turns import by_turns
 
 from uol.backends import registry
+from uol.backends.simt.attention import kinds
+from uol.backends.simt.attention.candidates import ROW_TILES
 from uol.backends.simt.attention.schedule import RowTile
-from uol.backends.simt.choosing import candidates
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Module, Refusal
@@ -74,11 +75,11 @@ def test_special_values(turn: int, target: str) -> None:
     require_right([made(name, "wide", special=special) for name, special in pairs], target)
 
 
-@pytest.mark.parametrize(("tile", "turn"), by_turns(8, candidates.ROW_TILES, range(4)), ids=str)
+@pytest.mark.parametrize(("tile", "turn"), by_turns(8, ROW_TILES, range(4)), ids=str)
 def test_every_tile(tile: RowTile, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the cases a turn, on a target."""
     half, target = turn // 2, ("cuda", "hip")[turn % 2]
-    monkeypatch.setattr(candidates, "ROW_TILES", (tile,))
+    monkeypatch.setattr(kinds, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
     items += [made("bare", "wide", special=special) for special in ("low", "late")]
     items = items[half::2]

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
+from uol.backends.simt.attention.candidates import ROW_TILES
+from uol.backends.simt.attention.counts import attention_counts
 from uol.backends.simt.c_text.counters import TYPICAL_WINDOW, windows
-from uol.backends.simt.choosing import candidates, issued
-from uol.backends.simt.choosing.tile_counts import attention_counts, contract_counts
+from uol.backends.simt.choosing import issued
+from uol.backends.simt.products.candidates import TILES
+from uol.backends.simt.products.counts import contract_counts
 from uol.backends.simt.reading import expressions
 from uol.backends.simt.reading.merged import Issue
 from uol.backends.simt.reading.syntax import Branch, KernelText, Loop, Simple, Statement
@@ -80,7 +83,7 @@ def test_tiles_of_products(op: str, dtype: str, name: str) -> None:
     products = [s for s in specs_of(op, dtype, PRODUCTS[op], target) if isinstance(s, Contract)]
     assert products
     for spec in products:
-        for tile in candidates.TILES[::3]:
+        for tile in TILES[::3]:
             counted = contract_counts(spec, tile, target.device)
             require_alike(counted, target.backend.issued(spec, tile, target.device))
 
@@ -92,8 +95,8 @@ def test_tiles_of_rows_that_divide_them(op: str) -> None:
     fused = [s for s in specs_of(op, "f16", HEADS, target) if isinstance(s, Attention)]
     assert fused
     for spec in fused:
-        counted = attention_counts(spec, candidates.ROW_TILES[2], target.device)
-        require_alike(counted, target.backend.issued(spec, candidates.ROW_TILES[2], target.device))
+        counted = attention_counts(spec, ROW_TILES[2], target.device)
+        require_alike(counted, target.backend.issued(spec, ROW_TILES[2], target.device))
 
 
 def test_a_dim_that_shortens_another_is_a_window() -> None:
@@ -102,7 +105,7 @@ def test_a_dim_that_shortens_another_is_a_window() -> None:
     opened: dict[str, int | None] = {**fixed, "S": None}
     (spec,) = (s for s in specs_of("conv2d", "f32", opened, target) if isinstance(s, Contract))
     assert windows(spec.axes) == {"S": TYPICAL_WINDOW}
-    assert next(iter(candidates.candidates(spec, target.device, 32))) == candidates.TILES[-1]
+    assert next(iter(target.backend.schedules(spec, target.device))) == TILES[-1]
     (made,) = (s for s in specs_of("conv2d", "f32", fixed, target) if isinstance(s, Contract))
     assert windows(made.axes) == {}
     for of_any, of_one in zip(*(specs_of("conv2d_grad", "f32", dims, target) for dims in (opened, fixed)), strict=True):
@@ -111,6 +114,6 @@ def test_a_dim_that_shortens_another_is_a_window() -> None:
 
 def test_the_tile_that_fills_the_device_is_taken() -> None:
     target = resolve_target("cuda")
-    for size, tile in ((4096, candidates.TILES[0]), (64, candidates.TILES[-1])):
+    for size, tile in ((4096, TILES[0]), (64, TILES[-1])):
         (spec,) = specs_of("matmul", "f32", {"S": 1, "M": size, "K": 512, "N": size}, target)
-        assert next(iter(candidates.candidates(spec, target.device, 32))) == tile
+        assert next(iter(target.backend.schedules(spec, target.device))) == tile

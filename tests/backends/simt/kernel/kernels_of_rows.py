@@ -9,6 +9,7 @@ from uol.backends import registry
 from uol.backends.simt.choosing.rendering import plan_of
 from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.kernel.nodes import Body, Kernel, Statement, inner_bodies
+from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import KernelSpec
@@ -31,6 +32,11 @@ def backend() -> SimtBackend:
     return found
 
 
+def machine() -> Machine:
+    """A device of its."""
+    return backend().machine_of(backend().devices[backend().default_device])
+
+
 def spec_of(text: str, dims: Mapping[str, int]) -> KernelSpec:
     """The last kernel of a text's, whose dims are arguments where there are none here."""
     ops = parse(text)
@@ -39,7 +45,7 @@ def spec_of(text: str, dims: Mapping[str, int]) -> KernelSpec:
 
 def kernel_of(text: str, schedule: SimtSchedule, dims: Mapping[str, int]) -> Kernel:
     """The kernel of a text."""
-    _, found = plan_of(spec_of(text, dims), schedule, backend().target)
+    found = plan_of(spec_of(text, dims), schedule, machine())
     assert isinstance(found, Kernel)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from forms_of_rows import ROW_FORMS, Form
-from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, spec_of
+from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, machine, spec_of
 
 from uol.backends.simt.c_text.terms import Pick, Scalar, Vector
 from uol.backends.simt.choosing import rendering
@@ -75,7 +75,7 @@ def kernels_of(cases: list[tuple[Form, SimtSchedule]]) -> Iterator[tuple[str, Ke
     for form, schedule in cases:
         spec = spec_of(form.text, form.dims)
         if isinstance(spec, Reduce) and isinstance(backend().check(spec, schedule, device), Footprint):
-            _, kernel = rendering.plan_of(spec, schedule, backend().target)
+            kernel = rendering.plan_of(spec, schedule, machine())
             assert isinstance(kernel, Kernel)
             yield f"{form} {schedule}", kernel
 

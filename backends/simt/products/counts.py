@@ -7,18 +7,17 @@ part of the product needs of them, and multiplies and adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
-from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
-from uol.backends.simt.attention.tiles import row_blocks, thread_width
 from uol.backends.simt.c_text.counters import typical, windows
 from uol.backends.simt.products.contract_plan import grid_of
 from uol.backends.simt.products.schedule import Tile
-from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import size
-from uol.codegen.specs.nodes import Attention, Contract
+from uol.codegen.indexing.arithmetic import size, value_at
+from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly, unit_of
 from uol.ir.types import DTYPES
 
@@ -46,30 +45,21 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
     sizes = windows(spec.axes)
     product = Product(typical(size(spec.k), spec.where, sizes), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
-    return _issued([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
+    return issued_of([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
 
 
-def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:
-    """Of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
-    return _issued([*_products(spec, tile)], typical(row_blocks(spec, tile)), tile.threads, device)
+def rounds(spec: Contract, tile: Tile, tensor: str, at_once: int, grid: int, dims: Mapping[str, int]) -> int:
+    """How often a product reads a factor from memory, of `grid` blocks `at_once` at a time. They are numbered with the tiles of
+    n fastest: the factor a is read once for so many of these as run at a time, and b once for each round of its batch."""
+    tiles = grid_of(spec, tile)
+    n, batches = (value_at(count, dims) for count in (tiles.n, tiles.batch))
+    if tensor in {read.tensor for read in reads(spec.a)}:
+        return ceil(n / at_once)
+    return ceil(ceil(grid / at_once) / batches)
 
 
-def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
-    cols = typical(size(spec.cols))
-    tiles = -(-cols // tile.cols)
-    rows, columns = tile.thread_rows, tile.thread_cols
-    for dot in spec.dots:
-        split = tile.rows * len(spec.rows) + tile.cols * len(spec.cols)
-        yield Product(tiles * typical(size(dot.depth)), tile.rows + tile.cols, split, rows + columns, rows * columns, dot.dtype)
-    for weight in weights_of(spec):
-        yield Product(tiles, tile.rows * tile.cols, 0, 0, 0, weight.dtype)
-    for total in spec.sums:
-        width = thread_width(spec, total)
-        staged = width * LANES_A_ROW
-        yield Product(cols, staged, staged * len(total.width), rows + width, rows * width, total.dtype)
-
-
-def _issued(products: list[Product], blocks: int, threads: int, device: Device) -> Issued:
+def issued_of(products: Sequence[Product], blocks: int, threads: int, device: Device) -> Issued:
+    """The counts of a launch of so many blocks, each with these products."""
     scratch = integer = 0
     operations = dict.fromkeys((unit_of(p.dtype) for p in products), 0)
     for p in products:

@@ -1,0 +1,25 @@
+"""Kinds of schedules of attentions."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.candidates import ROW_TILES
+from uol.backends.simt.attention.counts import attention_counts
+from uol.backends.simt.attention.legality import check_row_tile
+from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
+from uol.backends.simt.attention.schedule import RowTile
+from uol.backends.simt.elements.wide_axes import prepared
+from uol.backends.simt.kernel.schedule_kind import ScheduleKind
+from uol.backends.simt.machine.target import Machine
+from uol.codegen.backend import Device
+from uol.codegen.specs.nodes import Attention
+
+
+def _tiles(spec: Attention, machine: Machine, device: Device) -> tuple[RowTile, ...]:
+    return ROW_TILES
+
+
+def _attention(spec: Attention, tile: RowTile, machine: Machine) -> AttentionPlan:
+    return plan_attention(prepared(spec), tile)
+
+
+ATTENTIONS = ScheduleKind((Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts)

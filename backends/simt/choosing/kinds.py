@@ -1,0 +1,24 @@
+"""Which kinds of schedules there are: a spec is offered to them in this order. A new kind is one line here and one in
+`schedules.py`; what it does is in its room."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.kinds import ATTENTIONS
+from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
+from uol.backends.simt.kernel.schedule_kind import ScheduleKind
+from uol.backends.simt.products.kinds import PRODUCTS
+from uol.backends.simt.rows.kinds import FOLDS, ORDERS, SCANS
+from uol.codegen.backend import Schedule
+from uol.codegen.specs.nodes import KernelSpec
+
+KINDS: tuple[ScheduleKind, ...] = (TRANSPOSED, BINS, ELEMENTS, FOLDS, SCANS, ORDERS, PRODUCTS, ATTENTIONS)
+
+
+def kinds_for(spec: KernelSpec) -> tuple[ScheduleKind, ...]:
+    """Those that take specs of its kind."""
+    return tuple(kind for kind in KINDS if isinstance(spec, kind.specs))
+
+
+def kind_of(spec: KernelSpec, schedule: Schedule) -> ScheduleKind | None:
+    """The one that a schedule of a spec is of."""
+    return next((kind for kind in kinds_for(spec) if isinstance(schedule, kind.schedules)), None)

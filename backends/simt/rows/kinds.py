@@ -1,0 +1,50 @@
+"""Kinds of schedules of kernels over rows: folds, running folds, orders."""
+
+from __future__ import annotations
+
+from uol.backends.simt.elements.wide_axes import prepared
+from uol.backends.simt.kernel.schedule_kind import Plan, ScheduleKind
+from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.rows.legality import check_order, check_rows
+from uol.backends.simt.rows.merge_plan import plan_merge
+from uol.backends.simt.rows.neighbours import neighbours_kernel
+from uol.backends.simt.rows.reduce_kernel import reduce_kernel
+from uol.backends.simt.rows.row_schedules import row_schedules
+from uol.backends.simt.rows.scan_plan import plan_scan
+from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
+from uol.backends.simt.rows.select_plan import plan_select, tile_of
+from uol.backends.simt.rows.tile_sort import EACH
+from uol.codegen.backend import Device
+from uol.codegen.specs.nodes import Reduce, Scan, Select
+
+
+def _schedules(spec: Reduce | Scan, machine: Machine, device: Device) -> tuple[RowSchedule, ...]:
+    return tuple(row_schedules(spec, device, machine.lanes))
+
+
+def _fold(spec: Reduce, schedule: RowSchedule, machine: Machine) -> Plan:
+    match schedule:
+        case ThreadPerRow(each=each) if each > 1:
+            return neighbours_kernel(prepared(spec), schedule)
+        case ThreadPerRow():
+            return reduce_kernel(prepared(spec), schedule)
+        case BlockPerRow(each=each):
+            return reduce_kernel(prepared(spec, each), schedule)
+
+
+def _scan(spec: Scan, schedule: RowSchedule, machine: Machine) -> Plan:
+    return plan_scan(prepared(spec), schedule)
+
+
+def _orders(spec: Select, machine: Machine, device: Device) -> tuple[BlockPerRow, ...]:
+    return (BlockPerRow(max(tile_of(spec) // EACH, machine.lanes)),)
+
+
+def _order(spec: Select, schedule: BlockPerRow, machine: Machine) -> Plan:
+    return plan_select(prepared(spec), schedule) if spec.run is None else plan_merge(prepared(spec), schedule)
+
+
+ROWS = (ThreadPerRow, BlockPerRow)
+FOLDS = ScheduleKind((Reduce,), ROWS, _schedules, check_rows, _fold)
+SCANS = ScheduleKind((Scan,), ROWS, _schedules, check_rows, _scan)
+ORDERS = ScheduleKind((Select,), (BlockPerRow,), _orders, check_order, _order)
