@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uol.backends.abi.example import Memory, example_file
 from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, symbolic_layout
+from uol.backends.simt.c_text import matrix_primitives
 from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.kernel.templates import template
 from uol.backends.simt.machine.target import Target
@@ -73,7 +75,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         SourceFile(f"{graph.name}_host.cpp", host),
         op_header(graph),
         abi_header(),
-        SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
+        *(SourceFile(name, (include / name).read_text()) for name in _device_headers(kernels)),
         *(SourceFile(name, (INCLUDE / name).read_text()) for name in SHARED_HEADERS),
         example_file(graph, Memory(template("example_memory.j2").render(runtime=target.runtime), target.runtime.compiler)),
         SourceFile(LAUNCH_HEADER, (LAUNCHER / LAUNCH_HEADER).read_text()),
@@ -91,7 +93,13 @@ def of_kernel(module: Module, kernel: Kernel, device: Device) -> Module:
 def _device_text(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> str:
     source = tuple(enumerate(graph.source.splitlines(), 1))
     file = template("device_file.j2")
-    return file.render(op=graph.name, device=device, source=source, include=DEVICE_HEADER, kernels=kernels)
+    return file.render(op=graph.name, device=device, source=source, includes=_device_headers(kernels), kernels=kernels)
+
+
+def _device_headers(kernels: Iterable[Kernel]) -> tuple[str, ...]:
+    """What a device file includes: of matrix units where one of its kernels is on them."""
+    is_on_matrix_units = any(matrix_primitives.needs_header(kernel.text) for kernel in kernels)
+    return (DEVICE_HEADER, matrix_primitives.HEADER) if is_on_matrix_units else (DEVICE_HEADER,)
 
 
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
