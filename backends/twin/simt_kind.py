@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from uol.backends.simt.c_text.matrix_primitives import HEADER as MATRIX_HEADER
 from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.units import STATEMENT_UNITS
 from uol.backends.simt.running.module_files import INCLUDE as SHARED
@@ -21,7 +22,10 @@ RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
 HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
-PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access", "atomics")
+PARTS = (
+    *("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access", "atomics"),
+    *("copies", "matrix"),
+)
 SOURCES = (
     *(RUNTIME / f"{part}.cpp" for part in PARTS),
     COMMON / "uol_job.cpp",
@@ -108,6 +112,8 @@ def glue(units: tuple[Unit, ...]) -> str:
     """C++ that includes each text in a namespace of its own and lists its kernels. What has C linkage, kernels and
     dynamic shared arrays, is renamed, or texts would share it."""
     parts = ['#include "uol_glue.h"', '#include "uol_locals.h"', '#include "uol_device.h"']
+    if any(f'#include "{MATRIX_HEADER}"' in unit.module.device.text for unit in units):
+        parts.append(f'#include "{MATRIX_HEADER}"')
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"

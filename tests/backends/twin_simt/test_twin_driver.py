@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hand_written import MACHINES, dense, module
 from planted import PLANTED
+from planted_copies import CASES
 from turns import by_turns
 
 import uol.backends.twin
@@ -308,5 +309,6 @@ def test_the_readme_names_every_kind_that_is_planted() -> None:
     readme = (Path(next(iter(uol.backends.twin.__path__))) / "README.md").read_text()
     table = readme.partition("## Findings")[2].partition("## Counts")[0]
     documented = set(re.findall(r"`([a-z-]+)`", table))
-    planted = {kind for bug in PLANTED for mark in re.findall(r"// ! (.*)", bug.source) for kind in mark.split(", ")}
+    texts = [*(bug.source for bug in PLANTED), *CASES.values()]
+    planted = {kind for text in texts for mark in re.findall(r"// ! (.*)", text) for kind in mark.split(", ")}
     assert planted | {"unwritten-result"} == documented

@@ -24,6 +24,7 @@ struct Access {
   bool write;
   const void* pc;
   bool addition = false;  // no race with others of its kind
+  bool for_warp = false;  // what a lane reads goes to all lanes of its warp
 
   uol_report::Place place() const { return {0, pc}; }
 };
@@ -33,8 +34,8 @@ bool same_warp(std::uint64_t a, std::uint64_t b) { return lane_of(a) / warp_widt
 bool same_epoch(std::uint64_t a, std::uint64_t b) { return ((a ^ b) & epoch_mask) == 0; }
 
 // Two accesses of one interval by different lanes are ordered only by a warp barrier between them.
-bool unordered_with_write(std::uint64_t write) {
-  if (lane_of(write) == lane_of(now.stamp)) return false;
+bool unordered_with_write(std::uint64_t write, bool for_warp = false) {
+  if (lane_of(write) == lane_of(now.stamp) && !for_warp) return false;
   return !same_warp(write, now.stamp) || same_epoch(write, now.stamp);
 }
 bool unordered_with_reads(std::uint64_t read) {
@@ -58,7 +59,7 @@ void merge_read(Cell& cell) {
 }
 
 void check_interval(Cell& cell, const Access& access) {
-  if (cell.write >= now.interval && unordered_with_write(cell.write)) report_race(access, access.write ? "race-ww" : "race-wr", cell.write);
+  if (cell.write >= now.interval && unordered_with_write(cell.write, access.for_warp)) report_race(access, access.write ? "race-ww" : "race-wr", cell.write);
   if (access.write && cell.read >= now.interval && unordered_with_reads(cell.read)) report_race(access, "race-rw", cell.read);
 }
 
@@ -106,12 +107,18 @@ std::uint64_t added(std::uint64_t before) {
                   running->number, static_cast<unsigned long long>(access.address - array->begin), array->name);
 }
 
+[[gnu::cold, gnu::noinline]] void report_in_flight(const Cell& cell, const Access& access) {
+  uol_report::add("copy-in-flight", access.place(), "thread %u %s what a copy of thread %llu is on its way to", running->number,
+                  access.write ? "writes" : "reads", static_cast<unsigned long long>(cell.read));
+}
+
 void shared_write(Cell& cell, const Access& access) {
   if (cell.write - 1 < now.interval - 1 && cell.read < now.interval) [[likely]] {
     cell.write = now.stamp;
     return;
   }
   if (cell.write == foreign) return report_foreign(access);
+  if (cell.write == in_flight) return report_in_flight(cell, access);
   check_interval(cell, access);
   cell.write = now.stamp;
 }
@@ -119,6 +126,7 @@ void shared_write(Cell& cell, const Access& access) {
 void shared_read(Cell& cell, const Access& access) {
   if (cell.write - now.block_first >= now.interval - now.block_first) [[unlikely]] {
     if (cell.write == foreign) return report_foreign(access);
+    if (cell.write == in_flight) return report_in_flight(cell, access);
     if (cell.write < now.block_first) return report_unwritten(access);
     check_interval(cell, access);
   }
@@ -129,6 +137,7 @@ void shared_read(Cell& cell, const Access& access) {
 // The stamp of the addition is the word's; here is what else has been done to a cell.
 void shared_addition(Cell& cell, const Access& access) {
   if (cell.write == foreign) return report_foreign(access);
+  if (cell.write == in_flight) return report_in_flight(cell, access);
   if (cell.write < now.block_first) report_unwritten(access);
   check_interval(cell, access);
 }
@@ -266,8 +275,8 @@ void global_access(const Access& access) {
                   access.write ? "writes" : "reads", access.bytes, static_cast<unsigned>(access.address % access.bytes), access.bytes);
 }
 
-template <unsigned bytes, bool write, bool addition = false> inline void check(const void* pointer, const void* pc) {
-  const Access access{reinterpret_cast<std::uintptr_t>(pointer), bytes, write, pc, addition};
+template <unsigned bytes, bool write, bool addition = false, bool for_warp = false> inline void check(const void* pointer, const void* pc) {
+  const Access access{reinterpret_cast<std::uintptr_t>(pointer), bytes, write, pc, addition, for_warp};
   constexpr int size = __builtin_ctz(bytes);
   if (access.address - shared_begin < shared_bytes) {
     ++traffic.shared[write][size];
@@ -316,6 +325,22 @@ void check_write(const void* pointer, unsigned bytes, const void* pc) {
 void check_addition(const void* pointer, unsigned bytes, const void* pc) {
   if (bytes == 4) check<4, true, true>(pointer, pc);
   else check<8, true, true>(pointer, pc);
+}
+
+void check_row(const void* pointer, const void* pc) { check<16, false, false, true>(pointer, pc); }
+
+void mark_in_flight(const void* pointer, unsigned bytes) {
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(pointer) - shared_begin;
+  if (offset >= shared_bytes) return;
+  for (std::size_t word = offset >> 2; word < (offset + bytes) >> 2; ++word)
+    if (shared_words[word].write != foreign) shared_words[word] = {in_flight, running->number};
+}
+
+void mark_arrived(const void* pointer, unsigned bytes, bool forgotten) {
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(pointer) - shared_begin;
+  if (offset >= shared_bytes) return;
+  for (std::size_t word = offset >> 2; word < (offset + bytes) >> 2; ++word)
+    if (shared_words[word].write == in_flight) shared_words[word] = {forgotten ? unwritten : now.stamp, 0};
 }
 
 [[gnu::noinline]] void beyond(long long index, int count) {

@@ -11,6 +11,7 @@
 
 #include "banks.h"
 #include "check.h"
+#include "matrix_sums.h"
 #include "memory.h"
 #include "state.h"
 #include "statements.h"
@@ -54,6 +55,8 @@ void report_counts() {
       uol_report::count(("statements " + std::to_string(unit)).c_str(), static_cast<std::int64_t>(executed_statements[unit]));
   }
   uol_report::count("barriers", static_cast<std::int64_t>(counts.barriers));
+  for (int unit = 0; unit < matrix_units; ++unit)
+    uol_report::count((std::string("matrix operations ") + unit_names[unit]).c_str(), static_cast<std::int64_t>(matrix_operations[unit]));
   uol_report::count("shuffles", static_cast<std::int64_t>(counts.shuffles));
   uol_report::count("blocks", static_cast<std::int64_t>(counts.blocks));
   uol_report::count("launches", static_cast<std::int64_t>(counts.launches));

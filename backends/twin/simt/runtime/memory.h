@@ -50,6 +50,7 @@ void make_buffers(const uol_job::Job& job, bool checked);
 constexpr std::uint64_t foreign = 0;
 constexpr std::uint64_t unwritten = 1;  // any stamp of an earlier block
 constexpr std::uint64_t split = ~0ULL;
+constexpr std::uint64_t in_flight = ~1ULL;  // an asynchronous copy of the thread in `read` is on its way to it
 extern std::uintptr_t shared_begin;
 extern std::size_t shared_bytes;
 extern Cell* shared_words;

@@ -1,5 +1,6 @@
 // Runs the lanes of a block in turn, and what they wait for: barriers, warp barriers, shuffles.
 #include "banks.h"
+#include "copies.h"
 #include "fibre.h"
 #include "main.h"
 #include "state.h"
@@ -27,6 +28,7 @@ constexpr int site_of(int line, int part) { return line * parts + part; }
 constexpr int line_of(int site) { return site / parts; }
 uol_report::Place place_of(int site) { return {line_of(site), nullptr}; }
 
+constexpr std::uint64_t all_lanes = warp_width == 64 ? ~0ULL : (1ULL << warp_width % 64) - 1;
 std::uint64_t bit(unsigned lane) { return 1ULL << lane; }
 unsigned lowest(std::uint64_t set) { return static_cast<unsigned>(__builtin_ctzll(set)); }
 
@@ -108,9 +110,7 @@ void open_barrier() {
     if (block.warp[w].alive) make_ready(block.warp[w], block.warp[w].alive);
 }
 
-// Every lane of the warp that is alive has come: exchange the values.
-void complete(Warp& warp) {
-  const std::uint64_t lanes = warp.waiting;
+void exchange_values(Warp& warp, std::uint64_t lanes) {
   for (std::uint64_t rest = lanes; rest; rest &= rest - 1) {
     Lane& lane = warp.lanes[lowest(rest)];
     const bool present = lane.source >= 0 && lane.source < warp_width && (lanes >> lane.source & 1);
@@ -119,16 +119,39 @@ void complete(Warp& warp) {
                       lane.source);
     lane.received = present ? warp.lanes[lane.source].sent : lane.sent;
   }
+}
+
+void carry_out(Warp& warp, std::uint64_t lanes) {
+  if (lanes != all_lanes) {
+    uol_report::add("divergent-matrix", place_of(warp.site), "%d of %d lanes of warp %u take part, and all must",
+                    __builtin_popcountll(lanes), warp_width, warp.number);
+    finish();
+  }
+  warp.operation(warp);
+}
+
+// Every lane of the warp that is alive has come.
+void complete(Warp& warp) {
+  const std::uint64_t lanes = warp.waiting;
+  if (warp.operation) carry_out(warp, lanes);
+  else exchange_values(warp, lanes);
   if (warp.site % parts == warp_barrier_part) ++warp.epoch;
-  else ++counts.shuffles;
+  else if (!warp.operation) ++counts.shuffles;
   warp.waiting = 0;
   make_ready(warp, lanes);
 }
 
-void meet_in_warp(int site) {
+// Lanes that are at different operations can be carried on no further.
+[[noreturn]] void report_divergence(const Warp& warp, int site) {
+  uol_report::add("divergent-matrix", place_of(site), "other lanes of warp %u wait at line %d", warp.number, line_of(warp.site));
+  finish();
+}
+
+void meet_in_warp(int site, Operation operation = nullptr) {
   Lane* me = running;
   Warp& warp = *me->warp;
-  if (!warp.waiting) warp.site = site;
+  if (!warp.waiting) warp.site = site, warp.operation = operation;
+  else if (warp.operation != operation) report_divergence(warp, site);
   else if (warp.site != site)
     uol_report::add("divergent-shuffle", place_of(site), "other lanes of the warp wait at the shuffle of line %d", line_of(warp.site));
   warp.waiting |= bit(me->lane);
@@ -183,7 +206,7 @@ void place_lanes(Index3 size) {
   Index3 index{0, 0, 0};
   for (unsigned number = 0; number < block.threads; ++number) {
     Warp& warp = block.warp[number / warp_width];
-    block.lanes[number] = {nullptr, index, number, number % warp_width, &warp, 0, 0, 0, 0};
+    block.lanes[number] = {nullptr, index, number, number % warp_width, &warp, 0, 0, 0, 0, nullptr};
     if (++index.x < size.x) continue;
     index.x = 0;
     if (++index.y < size.y) continue;
@@ -193,7 +216,7 @@ void place_lanes(Index3 size) {
   for (unsigned w = 0; w < block.warps; ++w) {
     const unsigned lanes = block.threads - w * warp_width < warp_width ? block.threads - w * warp_width : warp_width;
     const std::uint64_t all = lanes == 64 ? ~0ULL : bit(lanes) - 1;
-    block.warp[w] = {block.lanes + w * warp_width, all, 0, 0, 0, w, 0};
+    block.warp[w] = {block.lanes + w * warp_width, all, 0, 0, 0, w, 0, nullptr};
     make_ready(block.warp[w], all);
   }
 }
@@ -224,6 +247,11 @@ unsigned long long shuffle_up(unsigned long long value, int distance, int line) 
   return exchange(value, lane < distance ? lane : lane - distance, site_of(line, up_part));
 }
 
+void together(Operation operation, void* given, int line, int part) {
+  running->part = given;
+  meet_in_warp(site_of(line, part), operation);
+}
+
 void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* args) {
   view.block = index;
   place_lanes(size);
@@ -233,6 +261,7 @@ void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* a
   now.block_first = now.interval;
   ++counts.blocks;
   if (counted) forget_statements();
+  forget_copies();
   Lane* first = block.lanes;
   void* stack = stack_of(first);
   become(first);

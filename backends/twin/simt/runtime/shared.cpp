@@ -23,6 +23,9 @@ std::uint64_t* shared_adds;
 
 namespace {
 
+// What `uol::dynamic_shared` gives, of all modules of an executable.
+constexpr const char* dynamic_bytes_symbol = "uol_dynamic_bytes";
+
 struct Owned {
   SharedArray array;
   std::string symbol, name;
@@ -118,7 +121,7 @@ std::size_t open_shared(const char* kernel_symbol, const char* module_namespace,
   std::size_t fixed = 0;
   for (Owned& owned : arrays) {
     owned.array.dynamic =
-        !begins_with(owned.symbol, "_ZZ") && (ends_with(owned.symbol, of_module) || ends_with(owned.symbol, of_module + "E"));
+        owned.symbol == dynamic_bytes_symbol || (!begins_with(owned.symbol, "_ZZ") && (ends_with(owned.symbol, of_module) || ends_with(owned.symbol, of_module + "E")));
     if (!owned.array.dynamic && !begins_with(owned.symbol, of_kernel) && !begins_with(owned.symbol, of_helper)) continue;
     SharedArray array = owned.array;
     if (array.dynamic) array.bytes = array.bytes < dynamic_bytes ? array.bytes : dynamic_bytes;

@@ -13,6 +13,9 @@ constexpr int warp_width = UOL_TWIN_WARP;
 
 struct Warp;
 
+// What the lanes of a warp carry out together: it is run once, when all have come, and finds what each gives in `Lane::part`.
+typedef void (*Operation)(Warp& warp);
+
 struct Lane {
   void* stack;  // where it goes on; null before its first instruction
   Index3 index;
@@ -22,6 +25,7 @@ struct Lane {
   std::uint64_t sent, received;  // of the shuffle that it takes part in
   int source;                    // the lane that the shuffle reads
   unsigned noted;                // shared accesses since the last barrier, see banks.h
+  void* part;                    // of the operation that it takes part in
 };
 
 // Sets of lanes are bit masks.
@@ -30,6 +34,7 @@ struct Warp {
   std::uint64_t alive, ready, waiting;  // waiting: at a shuffle or warp barrier
   int site;                             // which one
   unsigned number, epoch;               // epoch: warp barriers passed in this block
+  Operation operation;                  // that lanes wait at; null at a shuffle
 };
 
 struct Block {
@@ -60,6 +65,9 @@ struct Counts {
   std::uint64_t barriers, shuffles, blocks, launches;
 };
 extern Counts counts;
+
+// All lanes of the running lane's warp carry out an operation together. `part` tells those of one line apart, 1 to 5.
+void together(Operation operation, void* given, int line, int part);
 
 // Runs one block of a launch: `call(args)` once in each lane.
 void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* args);
