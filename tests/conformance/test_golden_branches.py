@@ -35,7 +35,6 @@ OUTSIDE = {
     "attention.j2: if count is none": _UNSEEN,
     "attention.j2: else of if count is none": _UNSEEN,
     "attention.j2: for line in end.row.body": "attention of the library stores no sum of a row: test_simt_attention",
-    "contract.j2: for line in plan.epilogue.before": "no product of the library has a factor of each batch: test_simt_forms",
     "histogram.j2: for keys in plan.keys": "a mutant dies only where the greatest edge is negative and met: test_simt_forms",
     "map.j2: if plan.stride": _STRIDED,
     "map.j2: for line in plan.body": _STRIDED,
@@ -122,9 +121,11 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
 
 
 FORMS = {
-    "Assign +=", "Assign =", "Barrier", "Block", "Buffer by warps", "Buffer of shared elements", "Declare a variable",
-    "Declare an array", "Declare one without a value", "Declare a constant", "Do", "If", "Leave return", "Loop",
-    "Loop by steps", "Loop unrolled", "Loop within another's braces", "Store", "Store under a condition",
+    "Assign +=", "Assign =", "Assign under a condition", "Barrier", "Block", "Buffer by warps", "Buffer of shared elements",
+    "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
+    "Declare one without a value", "Declare a constant", "Do", "If", "Leave continue", "Leave return", "Loop", "Loop by steps",
+    "Loop unrolled", "Loop left as it is", "Loop of few turns", "Loop without braces", "Loop within another's braces", "Runs",
+    "Store", "Store under a condition",
 }  # fmt: skip
 """Of what kernels are made of, as they are printed. Products of rows (`*=`) and rows of any length that are kept (`break`) are
 in no golden kernel: test_simt_forms and test_sizes_as_arguments run them."""
@@ -134,27 +135,41 @@ def forms_of(kernel: nodes.Kernel) -> Iterator[str]:
     """The forms that a kernel has."""
     for buffer in kernel.buffers:
         if buffer.memory == "shared":
-            yield "Buffer by warps" if isinstance(buffer.elements, nodes.PerWarp) else "Buffer of shared elements"
+            match buffer.elements:
+                case nodes.PerWarp():
+                    yield "Buffer by warps"
+                case elements:
+                    yield "Buffer of rows of shared elements" if isinstance(elements, tuple) else "Buffer of shared elements"
     for statement in nodes.statements_of(kernel.body):
         match statement:
-            case nodes.Declare(extent=int()):
-                yield "Declare an array"
+            case nodes.Declare(extent=extent, zeroed=zeroed) if extent is not None:
+                yield "Declare an array of zeros" if zeroed else "Declare an array"
             case nodes.Declare(value=None):
                 yield "Declare one without a value"
             case nodes.Declare(constant=constant):
                 yield "Declare a constant" if constant else "Declare a variable"
-            case nodes.Assign(how=how):
-                yield f"Assign {how}"
+            case nodes.Assign(how=how, when=when):
+                yield f"Assign {how}" if when is None else "Assign under a condition"
             case nodes.Store(when=when):
                 yield "Store" if when is None else "Store under a condition"
             case nodes.Leave(what=what):
                 yield f"Leave {what}"
-            case nodes.Loop(unrolled=unrolled, step=step, body=body):
-                yield "Loop unrolled" if unrolled else "Loop" if step == 1 else "Loop by steps"
-                if len(body) == 1 and isinstance(body[0], nodes.Loop) and not body[0].unrolled:
-                    yield "Loop within another's braces"
+            case nodes.Loop():
+                yield from forms_of_loop(statement)
             case _:
                 yield type(statement).__name__
+
+
+def forms_of_loop(loop: nodes.Loop) -> Iterator[str]:
+    yield "Loop unrolled" if loop.unrolled else "Loop" if loop.step == 1 else "Loop by steps"
+    if loop.times is not None:
+        yield "Loop left as it is"
+    if loop.few:
+        yield "Loop of few turns"
+    if loop.bare:
+        yield "Loop without braces"
+    elif len(loop.body) == 1 and isinstance(inner := loop.body[0], nodes.Loop) and not inner.unrolled:
+        yield "Loop within another's braces"
 
 
 @pytest.mark.parametrize("target", [n for n in registry.names() if isinstance(registry.get(n), SimtBackend)])

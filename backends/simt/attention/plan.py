@@ -24,9 +24,11 @@ from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, pa
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.kernel.printing import printed
 from uol.backends.simt.kernel.scope import Scope
-from uol.backends.simt.products.contract_plan import block_part, declare_batch, steps_left
-from uol.backends.simt.products.operand import OperandPlan, Side, plan_operand
+from uol.backends.simt.products.blocks import block_part, declare_batch
+from uol.backends.simt.products.operand import Side, staged_operand
+from uol.backends.simt.products.tile_kernel import steps_left
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size
@@ -52,6 +54,17 @@ class SharedArray:
 
 
 @dataclass(frozen=True, slots=True)
+class OperandText:
+    """An operand of a product: its array in shared memory, the registers of a thread, and the lines that fill the array."""
+
+    ctype: str
+    array: str
+    part: str
+    pitch: int
+    load: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPlan:
     """One dot or sum: `acc[ri][inner] += left * right`. `a` is absent where the left factor is a weight of the tile, the array
     `weights`. `steps`: how many k are left, where a step may not be full; `count`: how much of the right side a thread owns."""
@@ -61,9 +74,9 @@ class ProductPlan:
     line: int
     inner: str
     count: int
-    a: OperandPlan | None
+    a: OperandText | None
     weights: str
-    b: OperandPlan
+    b: OperandText
     k_count: str
     steps: str | None
 
@@ -121,8 +134,8 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
         index_type=index.ctype,
         tile=tile,
         lanes=LANES_A_ROW,
-        row0=block_part(printer, parts, row_tiles if batch.count != ONE else None, tile.rows, row_tiles),
-        width0=None if parts == ONE else block_part(printer, ONE, parts, WIDTHS[-1], parts),
+        row0=printer.value(block_part(printer, parts, row_tiles if batch.count != ONE else None, tile.rows, row_tiles)),
+        width0=None if parts == ONE else printer.value(block_part(printer, ONE, parts, WIDTHS[-1], parts)),
         batch=tuple(scope.lines),
         shared=_shared(spec, tile, products, printer),
         col_count=printer.value(cols.count),
@@ -161,18 +174,20 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
                 weights=printer.names.variable(f"${part.weight}_tile") if isinstance(part, Weighted) else "",
                 b=b,
                 k_count=printer.value(k_count),
-                steps=steps_left(k_count, tile.k, printer),
+                steps=None if (left := steps_left(k_count, tile.k)) is None else printer.value(left),
             )
         )
     return tuple(found)
 
 
-def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> OperandPlan:
+def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> OperandText:
     outer = Counter.over(operand.axes, {"row0": "$at_row", "col0": "$at_col"}.get(origin, "$at_width"))
     k = Counter.over(operand.product.k, "$at_k" if origin in ("row0", "col0") else "$at_col")
     known = k.known(outer.known(printer))
     side = Side(operand.factor, operand.names, outer, origin, operand.outer, beyond=origin == "width0")
-    return plan_operand(operand.product, side, k, tile.k, known)
+    made = staged_operand(operand.product, side, k, tile.k, tile.threads, known)
+    load = printed((made.load,), known.index_type)
+    return OperandText(known.ctype(made.kind.dtype), made.array, made.part, made.pitch, tuple(load))
 
 
 def _col_end(cols: Counter, tile: RowTile, printer: Printer) -> str:

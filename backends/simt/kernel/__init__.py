@@ -1,4 +1,4 @@
-"""Kernels as values: built, verified, counted and printed. Reductions over rows are; other kinds still write text.
+"""Kernels as values: built, verified, counted and printed. Reductions over rows and products are; other kinds still write text.
 
     nodes.py      buffers, statements, a kernel      uses.py      names, accesses and kinds of expressions
     scope.py      builds the statements of a scope   verify.py    is a kernel well formed?

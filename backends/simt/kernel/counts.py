@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import prod
 
 from uol.backends.simt.c_text.terms import Kind, Known, Pick, Primitive, Vector
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE, STORAGE_BYTES
-from uol.backends.simt.kernel.nodes import Assign, Barrier, Declare, Do, Kernel, PerWarp, Store, statements_of, values_of
+from uol.backends.simt.kernel.nodes import Assign, Barrier, Declare, Do, Kernel, PerWarp, Runs, Store, statements_of, values_of
 from uol.backends.simt.kernel.uses import accesses_in, primitives_in
 from uol.ir.program.nodes import Expr
 from uol.ir.types import INDEX
@@ -28,7 +29,7 @@ def counts_of(kernel: Kernel) -> Counts:
     found, buffers = Counts(), {buffer.name for buffer in kernel.buffers}
     for statement in statements_of(kernel.body):
         found.barriers += isinstance(statement, Barrier)
-        found.statements += isinstance(statement, Assign | Store | Do) or (
+        found.statements += isinstance(statement, Assign | Store | Do | Runs) or (  # a run declares its key
             isinstance(statement, Declare) and statement.value is not None
         )
         for value in values_of(statement):
@@ -58,8 +59,10 @@ def kind_bytes(kind: Kind, index_type: str) -> int:
             return STORAGE_BYTES[STORAGE[kind.dtype]] if kind.stored else COMPUTE_BYTES[COMPUTE[kind.dtype]]
 
 
-def _elements(elements: int | PerWarp | None, lanes: int) -> int:
-    return elements.threads // lanes if isinstance(elements, PerWarp) else elements or 0
+def _elements(elements: int | tuple[int, ...] | PerWarp | None, lanes: int) -> int:
+    if isinstance(elements, PerWarp):
+        return elements.threads // lanes
+    return prod(elements) if isinstance(elements, tuple) else elements or 0
 
 
 def _moves(value: Expr) -> bool:

@@ -4,7 +4,7 @@
     Store     an element of a tensor is written     Do       a primitive that gives nothing
     Loop      variable from first up to extent      If       under a condition
     Block     names of its own                      Leave    the kernel or the loop, perhaps under a condition
-    Barrier   of all threads of a block
+    Barrier   of all threads of a block             Runs     of one key each, among keys that are in order
 
 Values are typed expressions (`uol.ir.program.nodes`, and `c_text/terms.py` for what only kernels have); those of a spec come
 as `Known`, with what holds where they stand. Names are C's: a builder legalises them once. `line` is the line of the operator.
@@ -34,37 +34,39 @@ class PerWarp:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """An array that threads share. `elements` of one in global memory are known to its spec alone; `written`: may a kernel
-    write it?"""
+    """An array that threads share. `elements` (of several dims perhaps) of one in global memory are known to its spec alone;
+    `written`: may a kernel write it?"""
 
     name: str
     kind: Kind
     memory: Memory
-    elements: int | PerWarp | None = None
+    elements: int | tuple[int, ...] | PerWarp | None = None
     written: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Declare:
     """`const float e = value;`. Without a value, or where it is assigned to later, it is not constant. `extent`: of an array of
-    registers."""
+    registers, of several dims perhaps; `zeroed`: it starts with zeros."""
 
     name: str
     kind: Kind
     value: Expr | None = None
-    extent: int | None = None
+    extent: int | tuple[int, ...] | None = None
     constant: bool = True
     line: int | None = None
+    zeroed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """`target = value;`, or `target += value;`"""
+    """`target = value;`, or `target += value;`, where `when` holds."""
 
     target: Expr
     value: Expr
     how: Literal["=", "+=", "*="] = "="
     line: int | None = None
+    when: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """for (variable = first; variable < extent; variable += step). `unrolled`: by the compiler."""
+    """for (variable = first; variable < extent; variable += step). `unrolled`: by the compiler; `times`: so many turns of it.
+    `few`: turns that 32 bits count, whatever the type of indices. `bare`: one statement, without braces."""
 
     variable: str
     first: Expr
@@ -95,6 +98,24 @@ class Loop:
     body: Body
     step: int = 1
     unrolled: bool = False
+    times: int | None = None
+    few: bool = False
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of keys between `begin` and `end`, one after another: each of the places from `first` up to `last`, whose key is
+    `key`. `key_first` and `key_last` are the keys at these places."""
+
+    first: str
+    last: str
+    key: str
+    begin: Expr
+    end: Expr
+    key_first: Expr
+    key_last: Expr
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +135,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """`return` or `break`, under a condition."""
+    """`return`, `break` or `continue`, under a condition."""
 
-    what: Literal["return", "break"]
+    what: Literal["return", "break", "continue"]
     when: Expr
 
 
@@ -132,7 +153,7 @@ class Written:
     text: str
 
 
-Statement = Declare | Assign | Store | Do | Loop | If | Block | Leave | Barrier | Written
+Statement = Declare | Assign | Store | Do | Loop | Runs | If | Block | Leave | Barrier | Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +172,18 @@ class Kernel:
 def inner_bodies(statement: Statement) -> tuple[Body, ...]:
     """The statements within a statement."""
     match statement:
-        case Loop(body=body) | If(body=body) | Block(body=body):
+        case Loop(body=body) | Runs(body=body) | If(body=body) | Block(body=body):
             return (body,)
+    return ()
+
+
+def loop_variables(statement: Statement) -> tuple[str, ...]:
+    """The variables that a loop declares."""
+    match statement:
+        case Loop(variable=variable):
+            return (variable,)
+        case Runs(first=first, last=last, key=key):
+            return (first, last, key)
     return ()
 
 
@@ -169,14 +200,14 @@ def values_of(statement: Statement) -> tuple[Expr, ...]:
     match statement:
         case Declare(value=value):
             return () if value is None else (value,)
-        case Assign(target=target, value=value):
-            return (target, value)
-        case Store(target=target, value=value, when=when):
+        case Assign(target=target, value=value, when=when) | Store(target=target, value=value, when=when):
             return (target, value) if when is None else (when, target, value)
         case Do(call=call):
             return (call,)
         case Loop(first=first, extent=extent, step=step):
             return (first, extent, Const(step))
+        case Runs(begin=begin, end=end, key_first=key_first, key_last=key_last):
+            return (begin, end, key_first, key_last)
         case If(condition=condition) | Leave(when=condition):
             return (condition,)
     return ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
-from uol.backends.simt.c_text.printer import RELATION, Printer
+from uol.backends.simt.c_text.printer import EQUALITY, RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs
 from uol.backends.simt.c_text.terms import ctype_of
 from uol.backends.simt.kernel.nodes import (
@@ -22,6 +22,7 @@ from uol.backends.simt.kernel.nodes import (
     Leave,
     Loop,
     PerWarp,
+    Runs,
     Statement,
     Store,
     Written,
@@ -51,8 +52,14 @@ def indented(lines: Iterable[str]) -> list[str]:
 
 def _array(array: Buffer, index_type: str) -> str:
     elements = array.elements
-    extent = f"{elements.threads} / uol::warp_width" if isinstance(elements, PerWarp) else elements
-    return f"__shared__ {ctype_of(array.kind, index_type)} {array.name}[{extent}];"
+    extents = f"[{elements.threads} / uol::warp_width]" if isinstance(elements, PerWarp) else _extents(elements)
+    return f"__shared__ {ctype_of(array.kind, index_type)} {array.name}{extents};"
+
+
+def _extents(extent: int | tuple[int, ...] | None) -> str:
+    """What stands behind the name of an array."""
+    extents = () if extent is None else extent if isinstance(extent, tuple) else (extent,)
+    return "".join(f"[{each}]" for each in extents)
 
 
 class _Lines:
@@ -68,6 +75,8 @@ class _Lines:
         match statement:
             case Loop():
                 yield from self.loop(statement)
+            case Runs():
+                yield from self.runs(statement)
             case If(condition=condition, body=body):
                 yield from self.braces(f"if ({self.value(condition)}) ", body)
             case Block(body=body):
@@ -81,15 +90,15 @@ class _Lines:
 
     def simple(self, statement: Statement) -> str:
         match statement:
-            case Declare(name=name, kind=kind, value=value, extent=extent, constant=constant):
-                what = f"{ctype_of(kind, self.printer.index_type)} {name}{'' if extent is None else f'[{extent}]'}"
-                const = "const " if constant and value is not None else ""
-                return f"{const}{what};" if value is None else f"{const}{what} = {self.value(value)};"
-            case Assign(target=target, value=value, how=how):
-                return f"{self.value(target)} {how} {self.value(value)};"
+            case Declare(name=name, kind=kind, value=value, extent=extent, constant=constant, zeroed=zeroed):
+                what = f"{ctype_of(kind, self.printer.index_type)} {name}{_extents(extent)}"
+                if value is None:
+                    return f"{what}{' = {}' if zeroed else ''};"
+                return f"{'const ' if constant else ''}{what} = {self.value(value)};"
+            case Assign(target=target, value=value, how=how, when=when):
+                return f"{self.guard(when)}{self.value(target)} {how} {self.value(value)};"
             case Store(target=target, value=value, when=when):
-                guard = "" if when is None else f"if ({self.value(when)}) "
-                return f"{guard}{self.value(target)} = {self.value(value)};"
+                return f"{self.guard(when)}{self.value(target)} = {self.value(value)};"
             case Do(call=call):
                 return f"{self.value(call)};"
             case Leave(what=what, when=when):
@@ -98,20 +107,36 @@ class _Lines:
                 return "__syncthreads();"
         raise TypeError(f"no line for {statement}")
 
+    def guard(self, when: Expr | None) -> str:
+        return "" if when is None else f"if ({self.value(when)}) "
+
     def loop(self, loop: Loop) -> Iterator[str]:
         """Loops right within each other share their braces."""
-        if loop.unrolled:
-            yield "#pragma unroll"
+        if loop.unrolled or loop.times is not None:
+            yield "#pragma unroll" if loop.times is None else f"#pragma unroll {loop.times}"
         name = loop.variable
         step = f"++{name}" if loop.step == 1 else f"{name} += {loop.step}"
         bounds = f"{name} = {self.value(loop.first)}; {name} < {self.value(loop.extent, RELATION)}"
-        head = f"for ({self.printer.index_type} {bounds}; {step})"
+        head = f"for ({'int' if loop.few else self.printer.index_type} {bounds}; {step})"
         match loop.body:
-            case (Loop(unrolled=False) as inner,):
+            case (inner,) if loop.bare:
+                yield head
+                yield from indented(self.of(inner))
+            case (Loop(unrolled=False, times=None) as inner,):
                 yield head
                 yield from self.loop(inner)
             case body:
                 yield from self.braces(f"{head} ", body)
+
+    def runs(self, runs: Runs) -> Iterator[str]:
+        """A run begins where the one before it ends, and ends with the last place of its key."""
+        index, begin, end = self.printer.index_type, self.value(runs.begin), self.value(runs.end, RELATION)
+        first, last = runs.first, runs.last
+        yield f"for ({index} {first} = {begin}, {last} = {begin}; {first} < {end}; {first} = {last}) {{  // rows of one segment"
+        yield f"  const {index} {runs.key} = {self.value(runs.key_first)};"
+        yield f"  while (++{last} < {end} && {self.value(runs.key_last, EQUALITY)} == {runs.key}) {{}}"
+        yield from indented(line for statement in runs.body for line in self.of(statement))
+        yield "}"
 
     def braces(self, head: str, body: Body) -> Iterator[str]:
         yield f"{head}{{"

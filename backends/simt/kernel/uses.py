@@ -28,10 +28,11 @@ class KernelError(UolError):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A buffer or an array that an expression reads at `index`, or (None) gives to a primitive."""
+    """A buffer or an array that an expression reads at `index`, an expression for each of its dims, or (None) gives to a
+    primitive."""
 
     array: str
-    index: Expr | None
+    index: tuple[Expr, ...] | None
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -78,10 +79,15 @@ def accesses_in(expr: Expr, printer: Printer | None = None) -> Iterator[Access]:
             yield from accesses_in(inner, own)
             return
         case Read(tensor=tensor, offset=offset):
-            yield Access(root_of(tensor_name(tensor, printer)), offset)
+            yield Access(root_of(tensor_name(tensor, printer)), (offset,))
         case Element(of=Pointer(tensor=tensor), index=index):
-            yield Access(root_of(tensor_name(tensor, printer)), index)
+            yield Access(root_of(tensor_name(tensor, printer)), (index,))
             yield from accesses_in(index, printer)
+            return
+        case Element(of=Element(of=Pointer(tensor=tensor), index=outer), index=inner):
+            yield Access(root_of(tensor_name(tensor, printer)), (outer, inner))
+            for index in (outer, inner):
+                yield from accesses_in(index, printer)
             return
         case Pointer(tensor=tensor) | Search(tensor=tensor):
             yield Access(root_of(tensor_name(tensor, printer)), None)

@@ -23,10 +23,12 @@ from uol.backends.simt.kernel.nodes import (
     Kernel,
     Leave,
     Loop,
+    Runs,
     Statement,
     Store,
     Written,
     inner_bodies,
+    loop_variables,
     statements_of,
     values_of,
 )
@@ -78,26 +80,34 @@ class _Names:
         known = dict(outer)
         for statement in body:
             self.statement(statement, known)
-            inner = {**known, statement.variable: Scalar(INDEX)} if isinstance(statement, Loop) else known
+            inner = {**known, **dict.fromkeys(loop_variables(statement), Scalar(INDEX))}
             for each in inner_bodies(statement):
                 self.body(each, inner)
 
     def statement(self, statement: Statement, known: dict[str, Kind | None]) -> None:
         if isinstance(statement, Written):
             raise _refuse(f"{statement.text!r} is text, not a statement", statement)
+        seen = {**known, **dict.fromkeys(loop_variables(statement), Scalar(INDEX))} if isinstance(statement, Runs) else known
         for each in values_of(statement):
             for used in used_names(each):
-                if used not in known:
+                if used not in seen:
                     raise _refuse(f"{used} is used and not declared", statement)
-            _locals_agree(each, known, statement)
-        match statement:
-            case Declare(name=name) | Loop(variable=name) if name in known:
+            _locals_agree(each, seen, statement)
+        for name in (statement.name,) if isinstance(statement, Declare) else loop_variables(statement):
+            if name in known:
                 raise _refuse(f"{name} is declared twice", statement)
-            case Declare(name=name, kind=kind, value=value):
+        self.kinds(statement)
+        if isinstance(statement, Declare):
+            known[statement.name] = statement.kind
+
+    def kinds(self, statement: Statement) -> None:
+        """Are values of the kinds of what they become?"""
+        match statement:
+            case Declare(kind=kind, value=value):
                 self.agree(kind, value, statement)
-                known[name] = kind
-            case Assign(target=target, value=value):
+            case Assign(target=target, value=value, when=when):
                 self.agree(kind_of(target), value, statement)
+                self.conditions(() if when is None else (when,), statement)
             case Store(target=target, value=value, when=when):
                 self.store(target, value, statement)
                 self.conditions(() if when is None else (when,), statement)
@@ -105,6 +115,9 @@ class _Names:
                 self.conditions((condition,), statement)
             case Loop(first=first, extent=extent):
                 for bound in (first, extent):
+                    self.agree(Scalar(INDEX), bound, statement)
+            case Runs(begin=begin, end=end):
+                for bound in (begin, end):
                     self.agree(Scalar(INDEX), bound, statement)
 
     def agree(self, kind: Kind | None, value: Expr | None, statement: Statement) -> None:
@@ -119,12 +132,18 @@ class _Names:
         """Is the tensor written at all, and of this type?"""
         self.agree(kind_of(target), value, statement)
         match target:
+            case Known(expr=Element(of=Element(of=Pointer(tensor=tensor), index=outer), index=index), printer=printer):
+                self.place(tensor_name(tensor, printer), (outer, index), statement)
             case Known(expr=Element(of=Pointer(tensor=tensor), index=index), printer=printer):
-                if not self.written.get(name := root_of(tensor_name(tensor, printer)), True):
-                    raise _refuse(f"{name} is written, and is an input", statement)
-                self.agree(Scalar(INDEX), index, statement)
+                self.place(tensor_name(tensor, printer), (index,), statement)
             case _:
                 raise _refuse("what is stored to is no element of a tensor", statement)
+
+    def place(self, tensor: str, index: Iterable[Expr], statement: Statement) -> None:
+        if not self.written.get(name := root_of(tensor), True):
+            raise _refuse(f"{name} is written, and is an input", statement)
+        for each in index:
+            self.agree(Scalar(INDEX), each, statement)
 
     def conditions(self, conditions: Iterable[Expr], statement: Statement) -> None:
         for each in conditions:
@@ -145,7 +164,7 @@ def _locals_agree(value: Expr, known: Mapping[str, Kind | None], statement: Stat
             raise _refuse(f"{name} is used as {kind} and is {declared}", statement)
 
 
-Pending = dict[str, set[Expr | None]]
+Pending = dict[str, set[tuple[Expr, ...]]]
 """The indices at which each array was touched, by its name."""
 
 
@@ -160,7 +179,7 @@ class _Shared:
     def body(self, body: Body) -> None:
         for statement in body:
             self.statement(statement)
-            for _ in (1, 2) if isinstance(statement, Loop) else (1,):  # what a turn leaves meets the next
+            for _ in (1, 2) if isinstance(statement, Loop | Runs) else (1,):  # what a turn leaves meets the next
                 for inner in inner_bodies(statement):
                     self.body(inner)
 
@@ -175,7 +194,7 @@ class _Shared:
                 if access.array in self.arrays and access.index is not None:
                     self.touch(access.array, access.index, statement, writes=value is target)
 
-    def touch(self, array: str, index: Expr, statement: Statement, *, writes: bool) -> None:
+    def touch(self, array: str, index: tuple[Expr, ...], statement: Statement, *, writes: bool) -> None:
         """A thread may read where it wrote itself."""
         others = (self.written, self.read) if writes else (self.written,)
         if any(found - {index} for each in others if (found := each.get(array))):
@@ -203,9 +222,9 @@ class _Together:
                     self.differ.discard(name)
                     self.sets(name, value, differs=apart or self.differs(value))
                 case Assign(target=target, value=value):
-                    self.sets(array_of(target), value, differs=apart or self.left or self.differs(target, value))
-                case Loop(variable=name, first=first, extent=extent, body=inner):
-                    self.loop(name, inner, apart=apart, differs=self.differs(first, extent))
+                    self.sets(array_of(target), value, differs=apart or self.left or self.differs(*values_of(statement)))
+                case Loop(body=inner) | Runs(body=inner):
+                    self.loop(loop_variables(statement), inner, apart=apart, differs=self.differs(*values_of(statement)))
                 case If(condition=condition, body=inner):
                     self.body(inner, apart=apart or self.differs(condition))
                 case Leave(when=when):
@@ -214,10 +233,10 @@ class _Together:
                     for inner in inner_bodies(statement):
                         self.body(inner, apart=apart)
 
-    def loop(self, variable: str, body: Body, *, apart: bool, differs: bool) -> None:
+    def loop(self, variables: Iterable[str], body: Body, *, apart: bool, differs: bool) -> None:
         """Who leaves a loop comes behind it; who leaves the kernel does not. What a turn leaves meets the next."""
-        self.differ.discard(variable)
-        self.differ |= {variable} if differs else set()
+        self.differ -= {*variables}
+        self.differ |= {*variables} if differs else set()
         before = self.left
         for _ in (1, 2):
             self.body(body, apart=apart or differs)

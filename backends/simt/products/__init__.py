@@ -2,7 +2,7 @@
 
     kinds.py           what the rest of the house knows of them
     schedule.py, candidates.py, legality.py, counts.py   tiles of the result: which there are, whether one fits, what it moves
-    contract_plan.py   the kernel
+    tile_kernel.py     the kernel                    blocks.py     which part of the result a block computes
     operand.py         a factor on its way through shared memory
     epilogue.py        what becomes of a sum before it is stored
     segments.py        rows, or terms, in segments

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from uol.backends.simt.c_text.counters import typical, windows
-from uol.backends.simt.products.contract_plan import grid_of
+from uol.backends.simt.products.blocks import grid_of
 from uol.backends.simt.products.schedule import Tile
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at

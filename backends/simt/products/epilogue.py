@@ -1,4 +1,4 @@
-"""The end of a Contract: what is done with each accumulator before it is stored."""
+"""The end of a product: what is done with each accumulator before it is stored."""
 
 from __future__ import annotations
 
@@ -7,34 +7,20 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import Element, Known, Local, Scalar, plus, times
+from uol.backends.simt.kernel.nodes import Declare, Leave, Loop, Statement
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.products.schedule import Tile
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Let, Step
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import mapped
+from uol.codegen.specs.traverse import map_step, mapped
+from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite
+from uol.ir.types import INDEX
 
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One loop over a thread's part of m or n: the element's index, its bound where threads may lie beyond it, and the
-    statements that need no deeper index."""
-
-    loop: str
-    count: int
-    variable: str
-    value: str
-    guard: str | None
-    body: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EpiloguePlan:
-    """`before` both loops, then `outer`, then `inner` within it: a channel's scale or bias is computed once a channel,
-    whether the channels lie along m or along n."""
-
-    before: tuple[str, ...]
-    outer: Level
-    inner: Level
+MI, NI = Local("mi"), Local("ni")
+"""Which of a thread's rows, and of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +28,8 @@ class _Side:
     """m or n: its axes, its counter, and how a thread steps over its part of the tile."""
 
     counter: Counter
-    first: str
-    loop: str
+    first: Expr
+    loop: Local
     tile: int
     thread: int
 
@@ -61,22 +47,40 @@ class _Places:
     inner: tuple[Step, ...]
 
 
-def plan_epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: Printer) -> EpiloguePlan:
-    """Each step goes to the outermost loop that knows its axes; the loop that can take more of them is the outer one."""
+def accumulator(spec: Contract, printer: Printer) -> Element:
+    """The sum of a thread's row `mi` and column `ni`."""
+    kind = Scalar(spec.acc_dtype)
+    return Element(Element(Local(printer.names.variable(spec.acc), kind), MI, kind), NI, kind)
+
+
+def epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: Printer) -> tuple[Statement, ...]:
+    """Two loops, and what stands before them. Each step goes to the outermost loop that knows its axes; the loop that can take
+    more of them is the outer one: a channel's scale or bias is computed once a channel, whether the channels lie along m or
+    along n."""
     spec = mapped(spec, step=lambda step: m.shortened(n.shortened(step)))
-    along_m = _Side(m, "m0 + thread_m", "mi", tile.m, tile.thread_m)
-    along_n = _Side(n, "n0 + thread_n", "ni", tile.n, tile.thread_n)
+    along_m = _Side(m, plus(Local("m0"), Local("thread_m")), MI, tile.m, tile.thread_m)
+    along_n = _Side(n, plus(Local("n0"), Local("thread_n")), NI, tile.n, tile.thread_n)
     m_first, n_first = _places(spec, along_m), _places(spec, along_n)
     outer, inner, places = along_n, along_m, n_first
     if len(m_first.outer) > len(n_first.outer):
         outer, inner, places = along_m, along_n, m_first
 
-    scope = Scope(printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[mi][ni]"}))
-    scope.write(places.before)
+    acc = accumulator(spec, printer)
+    scope = Scope(printer)
+    scope.write(_of_accumulator(places.before, spec.acc, acc))
     needed = used_variables(spec.epilogue)
-    outer_scope = _within(scope, outer, needed, places.outer)
-    inner_scope = _within(outer_scope, inner, needed, places.inner)
-    return EpiloguePlan(tuple(scope.lines), _level(outer, outer_scope), _level(inner, inner_scope))
+    outer_scope = _within(scope, outer, needed, _of_accumulator(places.outer, spec.acc, acc))
+    inner_scope = _within(outer_scope, inner, needed, _of_accumulator(places.inner, spec.acc, acc))
+    return (*scope.body, _loop(outer, (*outer_scope.body, _loop(inner, inner_scope.body))))
+
+
+def _of_accumulator(steps: Sequence[Step], name: str, acc: Element) -> list[Step]:
+    """The steps with an element of the registers as the sum."""
+
+    def rule(expr: Expr) -> Expr | None:
+        return acc if isinstance(expr, Var) and expr.name == name else None
+
+    return [map_step(step, lambda expr: rewrite(expr, rule)) for step in steps]
 
 
 def _places(spec: Contract, outer: _Side) -> _Places:
@@ -101,19 +105,17 @@ def _names(steps: Sequence[Step]) -> frozenset[str]:
 
 
 def _within(scope: Scope, side: _Side, needed: frozenset[str], steps: Sequence[Step]) -> Scope:
-    inner = scope.inner()
+    """The statements of a turn: the element's index, behind the last of which threads have nothing to do, and the steps."""
+    inner, printer = scope.inner(), scope.printer
+    name = printer.names.variable(side.counter.name)
+    position = plus(side.first, times(side.loop, side.tile // side.thread))
+    inner.put(Declare(name, Scalar(INDEX), Known(position, printer)))
+    if not is_multiple(side.counter.count, side.tile):
+        inner.put(Leave("continue", Known(Call(">=", (Local(name), side.counter.count), "bool"), printer)))
     inner.axes(side.counter, needed)
     inner.write(steps)
     return inner
 
 
-def _level(side: _Side, scope: Scope) -> Level:
-    counter = side.counter
-    return Level(
-        loop=side.loop,
-        count=side.thread,
-        variable=scope.printer.names.variable(counter.name),
-        value=f"{side.first} + {side.loop} * {side.tile // side.thread}",
-        guard=None if is_multiple(counter.count, side.tile) else scope.printer.value(counter.count),
-        body=tuple(scope.lines),
-    )
+def _loop(side: _Side, body: Sequence[Statement]) -> Loop:
+    return Loop(side.loop.name, ZERO, Const(side.thread), tuple(body), unrolled=True, few=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from uol.backends.simt.elements.wide_axes import prepared
+from uol.backends.simt.kernel.nodes import Kernel
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.candidates import TILES
-from uol.backends.simt.products.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.products.counts import contract_counts, rounds
 from uol.backends.simt.products.legality import check_tile
 from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.products.tile_kernel import tile_kernel
 from uol.codegen.backend import Device
 from uol.codegen.specs.nodes import Contract
 
@@ -18,8 +19,8 @@ def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[Tile, ...]
     return TILES
 
 
-def _product(spec: Contract, tile: Tile, machine: Machine) -> ContractPlan:
-    return plan_contract(prepared(spec), tile)
+def _product(spec: Contract, tile: Tile, machine: Machine) -> Kernel:
+    return tile_kernel(prepared(spec), tile)
 
 
 PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, check_tile, _product, contract_counts, rounds)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.blocks import grid_of
 from uol.backends.simt.products.candidates import TILES
-from uol.backends.simt.products.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.products.tile_kernel import tile_bytes
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.specs.nodes import Contract
 

@@ -1,4 +1,4 @@
-"""One operand of a Contract on its way through shared memory."""
+"""One operand of a product on its way through shared memory."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import THREAD, Element, Known, Local, Pointer, Scalar, plus, times
 from uol.backends.simt.elements.strides import smallest_stride
-from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.kernel.nodes import Buffer, Declare, Leave, Loop, Store
+from uol.backends.simt.kernel.scope import Scope, where_natural
 from uol.codegen.indexing.arithmetic import ONE, sub
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import variables
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, INDEX
 
 WORD_BYTES = 4
 """A bank of shared memory is one word wide on every SIMT target (CUDA C++ Programming Guide; CDNA2 ISA, LDS)."""
+SLOT, K0 = Local("slot"), Local("k0")
+"""Which element of a tile a thread loads, and where a step along k begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One operand of a product: `outer` counts m or n, whose first element in the block is `origin` (empty: 0); `names` are
-    those of the shared array and of the registers. `beyond`: blocks may begin behind the last of them."""
+    """One operand of a product: `outer` counts m or n, whose first element in the block is the variable `origin` (empty: 0);
+    `names` are those of the shared array and of the registers. `beyond`: blocks may begin behind the last of them."""
 
     factor: Expr
     names: tuple[str, str]
@@ -34,26 +38,29 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class OperandPlan:
-    """How a block fills `array[tile k][tile]` from global memory.
-
-    outer, k      variables of the element that a thread loads, and their values from the load counter `slot`. Beyond the
-                  last m or n the last one is loaded again: its sums are never stored, and nothing needs to be filled in
-    k_bound       the first k that does not exist, where a step may reach it; such elements are neither loaded nor used
-    body          statements that load the element into its place
-    """
+class Operand:
+    """`array[tile_k][pitch]` in shared memory, the registers `part` of a thread, and the loop by which a block fills the
+    array."""
 
     array: str
     part: str
-    tile: int
+    tile_k: int
     pitch: int
-    outer: str
-    outer_value: str
-    k: str
-    k_value: str
-    k_bound: str | None
-    ctype: str
-    body: tuple[str, ...]
+    kind: Scalar
+    load: Loop
+
+    @property
+    def buffer(self) -> Buffer:
+        return Buffer(self.array, self.kind, "shared", (self.tile_k, self.pitch))
+
+    def element(self, k: Expr, outer: Expr) -> Element:
+        """Of the array."""
+        return element_of(self.array, self.kind, k, outer)
+
+
+def element_of(array: str, kind: Scalar, k: Expr, outer: Expr) -> Element:
+    """`array[k][outer]`"""
+    return Element(Element(Pointer(array), k, kind), outer, kind)
 
 
 def tile_names(spec: Contract) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -76,42 +83,38 @@ def pitch(tile: int, element_bytes: int, lanes_along_k: bool) -> int:
     return tile + max(2 * WORD_BYTES // element_bytes, 1) if lanes_along_k else tile
 
 
-def plan_operand(
-    spec: Contract, side: Side, k: Counter, tile_k: int, printer: Printer, k_end: str | None = None
-) -> OperandPlan:
-    """The plan for one operand. `k_end`: where the sum ends, if not with the last k."""
+def staged_operand(
+    spec: Contract, side: Side, k: Counter, tile_k: int, threads: int, printer: Printer, k_end: Expr | None = None
+) -> Operand:
+    """One operand. `k_end`: where the sum ends, if not with the last k. Beyond the last m or n the last one is loaded again:
+    its sums are never stored, and nothing needs to be filled in. A k that does not exist is neither loaded nor used."""
     outer, tile = side.outer, side.tile
     along_k = unit_stride_is_k(side.factor, outer.axes, k.axes)
-    inner = tile_k if along_k else tile
-    slow, fast = f"slot / {inner}", f"slot % {inner}"
+    inner = Const(tile_k if along_k else tile)
+    slow, fast = Call("/", (SLOT, inner), INDEX), Call("%", (SLOT, inner), INDEX)
     outer_at, k_at = (slow, fast) if along_k else (fast, slow)
-    array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
-    position = f"{side.origin} + {outer_at}" if side.origin else outer_at
-    last = printer.argument(sub(outer.count, ONE))
-    return OperandPlan(
-        array=array,
-        part=part,
-        tile=tile,
-        pitch=pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k),
-        outer=outer_name,
-        outer_value=f"uol::min({position}, {last})" if side.beyond or not is_multiple(outer.count, tile) else position,
-        k=k_name,
-        k_value=f"k0 + {k_at}",
-        k_bound=k_end or (None if is_multiple(k.count, tile_k) else printer.value(k.count)),
-        ctype=printer.ctype(spec.acc_dtype),
-        body=_body(side, k, printer, f"{array}[{k_at}][{outer_at}]", spec.line),
-    )
-
-
-def _body(side: Side, k: Counter, printer: Printer, target: str, line: int) -> tuple[str, ...]:
+    printer = where_natural(printer, SLOT)
+    position = plus(Local(side.origin), outer_at) if side.origin else outer_at
+    if side.beyond or not is_multiple(outer.count, tile):
+        position = Call("min", (position, sub(outer.count, ONE)), INDEX)
+    k_name, kind = printer.names.variable(k.name), Scalar(spec.acc_dtype)
     scope = Scope(printer)
-    factor = k.shorter(side.outer.shorter(side.factor))
+    scope.put(
+        Declare(printer.names.variable(outer.name), Scalar(INDEX), Known(position, printer)),
+        Declare(k_name, Scalar(INDEX), Known(plus(K0, k_at), printer)),
+    )
+    bound = k_end or (None if is_multiple(k.count, tile_k) else k.count)
+    if bound is not None:
+        scope.put(Leave("continue", Known(Call(">=", (Local(k_name), bound), "bool"), printer)))
+    factor = k.shorter(outer.shorter(side.factor))
     needed = variables(factor)
-    scope.axes(side.outer, needed)
+    scope.axes(outer, needed)
     scope.axes(k, needed)
-    value = scope.expression(factor)
-    scope.add(f"{target} = {value};", line)
-    return tuple(scope.lines)
+    value = scope.value(factor)
+    array, part = (printer.names.variable(name) for name in side.names)
+    scope.put(Store(Known(element_of(array, kind, k_at, outer_at), printer), value, line=spec.line))
+    load = Loop(SLOT.name, THREAD, times(Const(tile), tile_k), tuple(scope.body), step=threads, few=True)
+    return Operand(array, part, tile_k, pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k), kind, load)
 
 
 def _read(factor: Expr) -> Read:

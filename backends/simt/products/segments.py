@@ -1,4 +1,4 @@
-"""Contractions in segments on threads.
+"""Products in segments on threads.
 
     rows    a block goes through the runs of its tile's rows, one product each, and keeps the sums of the run's own rows
     terms   a block sums over the run of its segment's keys, which it finds by bisection
@@ -6,68 +6,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.terms import Element, Known, Local, Pointer, Primitive, Scalar, plus, times
+from uol.backends.simt.kernel.nodes import Assign, Declare, Loop, Runs, Statement
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.products.epilogue import MI
 from uol.backends.simt.products.schedule import Tile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import own_segment, reads
-from uol.ir.program.nodes import Const, Expr
+from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.types import INDEX
+
+BEGIN, END = Local("begin"), Local("end")
+"""Of the terms of a block's segment."""
+MINE = Element(Local("mine", Scalar("bool")), MI, Scalar("bool"))
+"""Is a thread's row of the segment at hand?"""
 
 
-@dataclass(frozen=True, slots=True)
-class RowSegments:
-    """`segment` is what the kernel calls the segment of the rows at hand, `key_first` and `key_last` read the keys of the
-    rows `first` and `last`, `end` is where the tile ends."""
-
-    segment: str
-    key_first: str
-    key_last: str
-    end: str
+def has_segments(spec: Contract, over: str) -> bool:
+    """Are its rows, or its terms, in segments?"""
+    return spec.segments is not None and spec.segments.over == over
 
 
-@dataclass(frozen=True, slots=True)
-class TermRun:
-    """Where the terms of a segment begin and end."""
-
-    first: str
-    end: str
-
-    def steps(self, tile_k: int, printer: Printer) -> str:
-        """How many k the tile at k0 holds."""
-        return f"uol::min({printer.argument(Const(tile_k))}, {self.end} - k0)"
-
-
-def plan_rows(spec: Contract, m_count: Expr, tile: Tile, printer: Printer) -> RowSegments | None:
-    """The runs of a block's rows; None where rows are in no segments."""
+def over_runs(spec: Contract, m_count: Expr, tile: Tile, products: Sequence[Statement], printer: Printer) -> Runs:
+    """The products of each run of a block's rows."""
     segments = spec.segments
-    if segments is None or segments.over != "rows":
-        return None
-    full = f"m0 + {tile.m}"
-    return RowSegments(
-        segment=printer.names.variable(segments.of),
-        key_first=printer.bound(**{segments.at: "first"}).value(segments.key),
-        key_last=printer.bound(**{segments.at: "last"}).value(segments.key),
-        end=full if is_multiple(m_count, tile.m) else f"uol::min({full}, {printer.argument(m_count)})",
+    assert segments is not None
+    end: Expr = plus(Local("m0"), Const(tile.m))
+    if not is_multiple(m_count, tile.m):
+        end = Call("min", (end, m_count), INDEX)
+    row = plus(plus(Local("m0"), Local("thread_m")), times(MI, tile.threads_m))
+    within = [Call(fn, (Local("row"), Local(place)), "bool") for fn, place in ((">=", "first"), ("<", "last"))]
+    owned = (
+        Declare("row", Scalar(INDEX), Known(row, printer)),
+        Assign(MINE, Call("and", tuple(within), "bool")),
+    )
+    return Runs(
+        first="first",
+        last="last",
+        key=printer.names.variable(segments.of),
+        begin=Local("m0"),
+        end=Known(end, printer),
+        key_first=Known(segments.key, printer.bound(**{segments.at: "first"})),
+        key_last=Known(segments.key, printer.bound(**{segments.at: "last"})),
+        body=(
+            Declare("mine", Scalar("bool"), extent=tile.thread_m),
+            Loop(MI.name, ZERO, Const(tile.thread_m), owned, few=True),
+            *products,
+        ),
     )
 
 
-def declare_terms(spec: Contract, k_count: Expr, scope: Scope) -> TermRun | None:
-    """Where the terms of a block's segment begin and end, as variables; None where terms are in no segments."""
+def declare_terms(spec: Contract, k_count: Expr, scope: Scope) -> None:
+    """Where the terms of a block's segment begin and end."""
     segments = spec.segments
-    if segments is None or segments.over != "terms":
-        return None
-    printer = scope.printer
-    key = _read(segments.key)
-    own = own_segment(spec)
-    keys, stride = printer.names.tensor(key.tensor), dict(key.strides).get(segments.at) or ZERO
-    for name, value in (("begin", printer.value(own)), ("end", f"{printer.value(own, 9)} + 1")):
-        sizes = f"{printer.value(stride)}, {printer.value(k_count)}, {value}"
-        scope.add(f"const {printer.index_type} {name} = uol::lower_bound<{printer.index_type}>({keys}, {sizes});", spec.line)
-    return TermRun("begin", "end")
+    assert segments is not None
+    key, own = _read(segments.key), own_segment(spec)
+    stride = dict(key.strides).get(segments.at) or ZERO
+    for place, value in ((BEGIN, own), (END, plus(own, Const(1)))):
+        found = Primitive("lower_bound", (Scalar(INDEX),), (Pointer(key.tensor), stride, k_count, value), Scalar(INDEX))
+        scope.put(Declare(place.name, Scalar(INDEX), scope.known(found), line=spec.line))
 
 
 def _read(key: Expr) -> Read:

@@ -10,13 +10,14 @@ import pytest
 import uol
 from uol.backends import registry
 from uol.backends.simt.choosing import kinds, schedules
+from uol.backends.simt.kernel.nodes import Kernel
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.target import Machine
-from uol.backends.simt.products.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.products.counts import contract_counts
 from uol.backends.simt.products.kinds import PRODUCTS
 from uol.backends.simt.products.legality import check_tile
 from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.products.tile_kernel import tile_kernel
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.specs.nodes import Contract
@@ -48,8 +49,8 @@ def check(spec: Contract, square: Square, machine: Machine) -> Footprint | Refus
     return check_tile(spec, square.tile, machine)
 
 
-def build(spec: Contract, square: Square, machine: Machine) -> ContractPlan:
-    return replace(plan_contract(spec, square.tile), title=f"for {machine.architecture}")
+def build(spec: Contract, square: Square, machine: Machine) -> Kernel:
+    return replace(tile_kernel(spec, square.tile), title=f"for {machine.architecture}")
 
 
 def no_time(spec: Contract, square: Square, device: Device) -> Issued:

@@ -8,63 +8,19 @@ from collections.abc import Iterator
 import pytest
 from forms_of_rows import ROW_FORMS, Form
 from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, machine, spec_of
+from reading_back import read_back, text_of
+from texts_of_products import PRODUCTS, sizes_of
 
 from uol.backends.simt.c_text.terms import Pick, Scalar, Vector
 from uol.backends.simt.choosing import rendering
 from uol.backends.simt.choosing.schedules import SimtSchedule
 from uol.backends.simt.kernel.counts import Counts, counts_of, kind_bytes, shared_bytes
 from uol.backends.simt.kernel.nodes import Kernel, Store
-from uol.backends.simt.kernel.printing import printed_kernel
-from uol.backends.simt.kernel.templates import template
-from uol.backends.simt.reading.parse import read_kernels
-from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Node, Operation
-from uol.backends.simt.reading.syntax import Statement as Read
-from uol.backends.simt.reading.units import is_counted, memory_of, simple_statements, vector_access
+from uol.backends.simt.products.candidates import TILES
+from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.codegen.backend import Footprint
 from uol.codegen.specs.nodes import Reduce
-
-
-def read_back(text: KernelText) -> Counts:
-    """The same counts, of what `reading` makes of a text."""
-    found, memory = Counts(), memory_of(text)
-    for step in simple_statements(text.body):
-        found.statements += is_counted(step)
-        found.barriers += isinstance(step.value, Operation) and step.value.fn == "__syncthreads"
-        if isinstance(step.target, Element):
-            found.writes.update([step.target.array] if step.target.array in memory else [])
-            read(step.target.index, memory, found)
-        read(() if step.value is None else (step.value,), memory, found)
-    read(tuple(heads(text.body)), memory, found)
-    return found
-
-
-def read(nodes: tuple[Node, ...], memory: frozenset[str], found: Counts) -> None:
-    for node in nodes:
-        if (moved := vector_access(node)) is not None:
-            (found.reads if moved[0] == "load" else found.writes).update([moved[1]])
-        if isinstance(node, Element):
-            found.reads.update([node.array] if node.array in memory else [])
-        read(node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) else (), memory, found)
-
-
-def heads(body: tuple[Read, ...]) -> Iterator[Node]:
-    """The conditions of branches and loops, and where loops begin."""
-    for statement in body:
-        match statement:
-            case Branch(condition=condition, body=inner):
-                yield condition
-                yield from heads(inner)
-            case Loop(init=init, condition=condition, body=inner):
-                yield condition
-                yield from (step.value for step in init if step.value is not None)
-                yield from heads(inner)
-
-
-def text_of(kernel: Kernel) -> KernelText:
-    (found,) = read_kernels(template("kernel.j2").render(plan=kernel, body=printed_kernel(kernel)))
-    return found
-
 
 CASES = [(form, schedule) for form in ROW_FORMS for schedule in form.schedules]
 
@@ -86,6 +42,15 @@ def test_the_text_of_a_kernel_has_its_counts(part: int) -> None:
     assert len(found) > 20
     for name, kernel in found:
         assert read_back(text_of(kernel)) == counts_of(kernel), name
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize("tile", [TILES[0], TILES[5]], ids=str)
+def test_the_text_of_a_product_has_its_counts(name: str, tile: Tile) -> None:
+    for sizes in ({}, sizes_of(name)):
+        kernel = kernel_of(PRODUCTS[name], tile, sizes)
+        assert read_back(text_of(kernel)) == counts_of(kernel)
+        assert counts_of(kernel).barriers == 2
 
 
 KEPT = kernel_of(SOFTMAX, BlockPerRow(256), {"R": 5, "C": 257})

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from kernels_of_rows import PLACES, SOFTMAX, SQUARES, changed, kernel_of
+from texts_of_products import PRODUCTS, sizes_of
 
 from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
@@ -22,21 +23,31 @@ from uol.backends.simt.kernel.nodes import (
     Kernel,
     Leave,
     Loop,
+    Runs,
     Statement,
     Store,
     Written,
 )
 from uol.backends.simt.kernel.verify import KernelError, verify
+from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.ir.program.nodes import Const, Expr, Var
 
 STAGED = kernel_of(SQUARES, BlockPerRow(256, 32, 1, True), {"R": 640, "C": 25})
 KEPT = kernel_of(SOFTMAX, BlockPerRow(256), {"R": 5, "C": 257})
+TILE = Tile(16, 16, 16, 2, 2)
+DENSE, OF_RUNS, OF_TERMS = (kernel_of(PRODUCTS[name], TILE, sizes_of(name)) for name in ("plain", "rows", "terms"))
 PICKS = kernel_of(PLACES, BlockPerRow(64), {"R": 5, "C": 70})
 ALONE = kernel_of(SQUARES, ThreadPerRow(64), {"R": 70, "C": 3})
 ROOM = 1 << 14
 NO_NAMES = Printer(Names({}, {}), Proofs(Ranges({})))
 Change = Callable[[Statement], tuple[Statement, ...]]
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_kernels_of_products_are_well_formed(name: str) -> None:
+    for sizes in ({}, sizes_of(name)):
+        verify(kernel_of(PRODUCTS[name], TILE, sizes), 32, ROOM)
 
 
 @pytest.mark.parametrize("kernel", [STAGED, KEPT, PICKS, ALONE], ids=["staged", "kept", "picks", "alone"])
@@ -80,7 +91,43 @@ def to_an_input(statement: Statement) -> tuple[Statement, ...]:
     return (replace(statement, target=replace(statement.target, printer=printer)),)
 
 
+def one_barrier(number: int) -> Change:
+    """Without one of the two barriers of a step along k: before its products, or behind them."""
+
+    def change(statement: Statement) -> tuple[Statement, ...]:
+        if not isinstance(statement, Loop) or statement.variable != "k0":
+            return (statement,)
+        places = [n for n, each in enumerate(statement.body) if isinstance(each, Barrier)]
+        assert len(places) == 2
+        return (replace(statement, body=tuple(s for n, s in enumerate(statement.body) if n != places[number])),)
+
+    return change
+
+
+def by_threads(statement: Statement) -> tuple[Statement, ...]:
+    """Runs that begin where each thread is."""
+    return (replace(statement, begin=THREAD),) if isinstance(statement, Runs) else (statement,)
+
+
+def to_half_a_column(statement: Statement) -> tuple[Statement, ...]:
+    """What comes to shared memory comes to a column between two."""
+    if not isinstance(statement, Store) or not isinstance(statement.target, Known):
+        return (statement,)
+    match statement.target.expr:
+        case Element(of=Element()) as element:
+            return (replace(statement, target=replace(statement.target, expr=replace(element, index=Const(1.5, "f32")))),)
+    return (statement,)
+
+
 FAULTS = {
+    "products come before their operands": (DENSE, one_barrier(0), "is read with no barrier"),
+    "operands come before the products of others": (DENSE, one_barrier(1), "is written with no barrier"),
+    "operands of a run, likewise": (OF_RUNS, one_barrier(1), "is written with no barrier"),
+    "threads have runs of their own": (OF_RUNS, by_threads, "threads of a block meet where some of them may not come"),
+    "whose rows a run has is not declared": (OF_RUNS, dropped(Declare, "mine"), "mine is used and not declared"),
+    "where terms end is not declared": (OF_TERMS, dropped(Declare, "end"), "end is used and not declared"),
+    "where a thread is, is declared a float": (DENSE, declared_as("thread_m", "f32"), "is no Scalar(dtype='f32'"),
+    "a column in shared memory is no number": (DENSE, to_half_a_column, "is no Scalar(dtype='idx'"),
     "a barrier is missing": (STAGED, dropped(Barrier), "x_rows is read with no barrier behind what other threads do there"),
     "a thread alone comes to a fold": (KEPT, under_threads, "threads of a block meet where some of them may not come"),
     "threads leave before a fold": (
