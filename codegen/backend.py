@@ -37,6 +37,7 @@ class Capability:
     unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
+    computed_factors    may a factor of a Contract be computed as it is loaded? Elsewhere it is in memory before
     searches            from how many ascending keys on a value is looked for among them, wherever an expression stands; below,
                         each is asked. A number that is an argument may be small, and counts as 0. None: each is always asked
     symbolic_dims       may a dim be an argument of a kernel?
@@ -54,6 +55,7 @@ class Capability:
     scatters: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
+    computed_factors: bool = False
     searches: int | None = None
     symbolic_dims: bool = False
     row_parts: int = 0

@@ -41,14 +41,14 @@ from uol.codegen.specs.nodes import (
     Contract,
     KernelSpec,
     Map,
-    Read,
     Reduce,
     Scan,
     Scatter,
     Select,
     Store,
 )
-from uol.codegen.specs.rewrites import without_terms
+from uol.codegen.specs.rewrites import with_plain_factors, without_terms
+from uol.codegen.specs.traverse import main_read
 from uol.codegen.specs.verify import verified
 from uol.ir.errors import ShapeError
 from uol.ir.program import nodes
@@ -151,7 +151,9 @@ def lower(
         steps = with_attentions(prepared, lambda pattern: accepts(grouping.start_attention(pattern)))
     groups = Partition(prepared, steps, lowering.contraction, accepts).run()
     chosen = backend.devices[backend.default_device] if device is None else device
-    legal = tuple(part for spec in lowering.specs(groups) for part in backend.legalise(_of_something(spec), chosen))
+    made = lowering.specs(groups)
+    plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))
+    legal = tuple(part for spec in plain for part in backend.legalise(_of_something(spec), chosen))
     specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal
     return _graph(program, lowering, specs, machine.workspace_alignment)
 
@@ -393,6 +395,5 @@ def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:
 
 def _by_read(axes: tuple[Axis, ...], factor: Expr) -> tuple[Axis, ...]:
     """Axes from the largest stride of the factor's read to the smallest."""
-    read = next(n for n in walk(factor) if isinstance(n, Read))
-    strides = dict(read.strides)
+    strides = dict(main_read(factor).strides)
     return tuple(sorted(axes, key=lambda a: magnitude(strides[a.name]), reverse=True))

@@ -32,6 +32,7 @@ TARGET = Target(
         scatters=ATOMICS,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
+        computed_factors=True,
         searches=0,
         symbolic_dims=True,
     ),

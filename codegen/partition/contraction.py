@@ -1,4 +1,5 @@
-"""Recognising contractions: a sum of a product of two reads, with both an m and an n axis."""
+"""Recognising contractions: a sum of a product of two reads, or of values that are computed around one read each (a scale, an
+activation), with both an m and an n axis."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def as_contraction(
     reduce_ = stage.value
     if not isinstance(reduce_, Reduce) or reduce_.op != "sum" or reduce_.where:
         return None
-    product = factors(reduce_.body, gathers)
+    product = factors(reduce_.body, gathers) or (None if gathers else computed_factors(reduce_.body, stage.axes, reduce_.axes))
     if product is None:
         return None
     axes, split = split_groups(stage.axes, product, frozenset(taken))
@@ -72,6 +73,26 @@ def factors(body: Expr, gathers: bool = False) -> tuple[Expr, Expr] | None:
             return None
         found.append(_guarded(factor, (*own, *conditions)))
     a, b = found
+    return a, b
+
+
+def computed_factors(body: Expr, axes: Iterable[Axis], k: Iterable[Axis]) -> tuple[Expr, Expr] | None:
+    """The two factors of a product of which one is computed, or both: each around a read at all axes that it is over, those of
+    the sum among them, with further reads beside (`q[n, k] * scale[n]`). Nothing is read at places that are data."""
+    if not (isinstance(body, Call) and body.fn == "*"):
+        return None
+    names, summed = {a.name for a in (*axes, *k)}, {a.name for a in k}
+    for factor in body.args:
+        nodes = list(walk(factor))
+        loads = [node for node in nodes if isinstance(node, Load)]
+        seen = variables(factor) & names
+        if any(isinstance(node, Reduce) for node in nodes) or not summed <= seen:
+            return None
+        if any(isinstance(inner, Load) for load in loads for index in load.index for inner in walk(index)):
+            return None
+        if not any(seen <= frozenset().union(*map(variables, load.index)) for load in loads):
+            return None
+    a, b = body.args
     return a, b
 
 

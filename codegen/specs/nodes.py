@@ -243,11 +243,11 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Contract(KernelSpec):
-    """acc[batch, m, n] = sum[k](a * b): `a` and `b` each hold exactly one Read, wrapped in casts; a varies over
-    batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n, where it is none of batch.
+    """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read, wrapped in casts, or computed around one at all of the
+    factor's axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k, and the result's unit-stride
+    axis is the last of n, where it is none of batch.
     `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be
-    hoisted. m, n and k may hold several axes (a convolution has m = n, p, q; n = o; k = r, s, c). With `segments`, see
-    there."""
+    hoisted. m, n and k may hold several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `segments`: see there."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]

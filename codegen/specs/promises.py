@@ -12,7 +12,7 @@ from dataclasses import replace
 from uol.codegen.attention.softmax_shift import follows_maximum
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import dense_strides, static
-from uol.codegen.specs.evaluations import evaluations, space_of
+from uol.codegen.specs.evaluations import Space, evaluations, space_of
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import (
     Attention,
@@ -22,7 +22,6 @@ from uol.codegen.specs.nodes import (
     Let,
     Map,
     Pack,
-    Read,
     Reduce,
     Scan,
     Scatter,
@@ -30,7 +29,7 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.steps import AFFINE, RECURRENCE
-from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, searched, steps_of
+from uol.codegen.specs.traverse import accesses, is_one_read, lines_of, main_read, names_of, reads, searched, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.integers.polynomials import to_poly
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -167,7 +166,7 @@ def _of_reduce(spec: KernelSpec) -> Iterator[str]:
 def _of_pack(spec: KernelSpec) -> Iterator[str]:
     """One store of one read or its cast, dense over the index."""
     assert isinstance(spec, Pack)
-    stored = [step for step in spec.steps if isinstance(step, Store) and _is_one_read(step.value)]
+    stored = [step for step in spec.steps if isinstance(step, Store) and is_one_read(step.value)]
     if len(stored) != 1 or len(spec.steps) != 1:
         yield "a Pack is one store of one read, wrapped in casts"
     for store in stored:
@@ -177,18 +176,13 @@ def _of_pack(spec: KernelSpec) -> Iterator[str]:
                 yield f"{store.tensor} is not dense along {axis.name}"
 
 
-def _is_one_read(expr: Expr) -> bool:
-    while isinstance(expr, Call) and expr.fn == "cast":
-        (expr,) = expr.args
-    return isinstance(expr, Read)
-
-
 def _of_contract(spec: KernelSpec) -> Iterator[str]:
-    """a * b of one read each in the accumulator's type, and a result that is contiguous along the last of n, or in batch."""
+    """a * b of a read each, or of what is computed around one, in the accumulator's type, and a result that is contiguous along
+    the last of n, or in batch."""
     assert isinstance(spec, Contract)
     for side, factor in (("a", spec.a), ("b", spec.b)):
-        if not _is_one_read(factor):
-            yield f"{side} is one read, wrapped in casts"
+        if not is_one_read(factor) and not _is_around_one_read(factor, space_of(spec.axes)):
+            yield f"{side} is one read, wrapped in casts, or computed around one at all of its axes"
         if factor.type != spec.acc_dtype:
             yield f"{side} is {factor.type}, added up in {spec.acc_dtype}"
     yield from _stores_over(spec, space_of(spec.batch, spec.m, spec.n))
@@ -201,6 +195,16 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
         yield f"the result is contiguous along {', '.join(unit)}, not along the last of n"
     if spec.segments is not None:
         yield from _of_segments(spec)
+
+
+def _is_around_one_read(factor: Expr, axes: Space) -> bool:
+    """Is there a read at all axes that a factor varies over, and none at places that are data?"""
+    found = list(reads(factor))
+    places = [axis for read in found for axis, stride in read.strides if stride != Const(0)]
+    if not found or any(True for read in found for _ in reads(read.offset)):
+        return False
+    main = {axis for axis, stride in main_read(factor).strides if stride != Const(0)}
+    return (variables(factor) | {*places}) & axes <= main
 
 
 def _of_segments(spec: Contract) -> Iterator[str]:
@@ -221,7 +225,7 @@ def _of_attention(spec: KernelSpec) -> Iterator[str]:
     factors = [(dot.name, dot.dtype, factor) for dot in spec.dots for factor in (dot.a, dot.b)]
     factors += [(total.name, total.dtype, total.value) for total in spec.sums]
     for name, dtype, factor in factors:
-        if not _is_one_read(factor):
+        if not is_one_read(factor):
             yield f"a factor of {name} is one read, wrapped in casts: {expr_text(factor)}"
         if factor.type != dtype:
             yield f"a factor of {name} is {factor.type}, added up in {dtype}"

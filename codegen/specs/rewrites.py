@@ -1,6 +1,7 @@
 """Specs as other specs, for machines that cannot do a fused form.
 
     split_epilogue   C = epilogue(A * B)   ->   W = A * B;  C = epilogue(W)
+    with_plain_factors   C = f(A) * B      ->   W = f(A);  C = W * B
     pack_operand     C = A * B             ->   W = A in another layout;  C = W * B
     as_reduce        C = A * B             ->   the same sum as folds over k
     as_contract      the reverse, where folds over k are such a sum
@@ -23,7 +24,7 @@ from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.residues import factors_of
 from uol.codegen.specs.search import Search
-from uol.codegen.specs.traverse import map_strides, names_of, values
+from uol.codegen.specs.traverse import is_one_read, main_read, map_strides, names_of, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
 from uol.ir.program.walk import rewrite, substitute, variables, walk
@@ -66,6 +67,49 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
         steps=steps,
     )
     return product, rest
+
+
+@verified
+def with_plain_factors(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    """A contraction of factors that are one read each, behind kernels that make those that were computed, over [batch, rows, k]
+    in the order in which the read that they are computed around lies in memory. Other specs are as they were."""
+    if not isinstance(spec, Contract):
+        return (spec,)
+    kernels: list[KernelSpec] = []
+    sides: tuple[Side, ...] = ("a", "b")
+    for side in sides:
+        if not is_one_read(spec.a if side == "a" else spec.b):
+            made, spec = _made_before(spec, side)
+            kernels.append(made)
+    return (*kernels, spec)
+
+
+def _made_before(contract: Contract, side: Side) -> tuple[Map, Contract]:
+    factor = contract.a if side == "a" else contract.b
+    read = main_read(factor)
+    strides = dict(read.strides)
+    seen = [axis for axis in contract.axes if axis.name in variables(factor)]
+    known = all(strides.get(axis.name) is not None for axis in seen)
+    index = tuple(sorted(seen, key=lambda axis: magnitude(strides[axis.name]), reverse=True) if known else seen)
+    workspace = workspace_over(f"{contract.name}_factor_{side}", factor.type, index)
+    offset, own = place_in(workspace, index, index)
+    names = tuple(axis.name for axis in index)
+    store = Store(workspace.name, offset, own, _strides_over(factor, names), factor.type, names, contract.line)
+    made = Map(
+        name=f"{contract.name}_factor_{side}",
+        args=(*args_of(contract, (factor,), ()), workspace),
+        scalars=scalars_of(contract, (factor,)),
+        dims=contract.dims,
+        facts=contract.facts,
+        source=contract.source,
+        index=index,
+        steps=(store,),
+    )
+    place, over_all = place_in(workspace, index, contract.axes)
+    plain = Read(workspace.name, place, over_all, (), None, factor.type)
+    rest = replace(contract, a=plain) if side == "a" else replace(contract, b=plain)
+    used = args_of(contract, tuple(values(rest)), rest.epilogue)
+    return made, replace(rest, args=ordered((*used, workspace)), scalars=scalars_of(contract, tuple(values(rest))))
 
 
 @verified

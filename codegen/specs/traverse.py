@@ -33,7 +33,8 @@ from uol.codegen.specs.nodes import (
     Within,
 )
 from uol.codegen.specs.search import Search, searches
-from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.integers.terms import ZERO
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, walk
 
 S = TypeVar("S", bound=KernelSpec)
@@ -76,6 +77,18 @@ def values(spec: KernelSpec) -> Iterator[Expr]:
 def reads(expr: Expr) -> Iterator[Read]:
     """The reads of an expression, in order, those within indices and guards included."""
     return (node for node in walk(expr) if isinstance(node, Read))
+
+
+def main_read(factor: Expr) -> Read:
+    """The read of a factor of a product: the one that it is, or that others stand beside, at all of the factor's axes."""
+    return max(reads(factor), key=lambda read: sum(stride != ZERO for _, stride in read.strides))
+
+
+def is_one_read(factor: Expr) -> bool:
+    """Is a factor a read, perhaps in casts?"""
+    while isinstance(factor, Call) and factor.fn == "cast":
+        (factor,) = factor.args
+    return isinstance(factor, Read)
 
 
 def accesses(spec: KernelSpec) -> Iterator[Read | Store]:

@@ -23,7 +23,9 @@ class Anything:
     def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
         self.takes = accepts
         segments = frozenset({"rows", "terms"} if kinds else ())
-        self.capability = replace(capability_of(kinds), segments=segments, searches=0 if kinds else None)
+        self.capability = replace(
+            capability_of(kinds), segments=segments, computed_factors=bool(kinds), searches=0 if kinds else None
+        )
 
     def accepts(self, group: GroupSummary) -> bool:
         return self.takes(group.spec())

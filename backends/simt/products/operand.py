@@ -12,8 +12,8 @@ from uol.backends.simt.elements.strides import smallest_stride
 from uol.backends.simt.kernel.nodes import Buffer, Declare, Leave, Loop, Store
 from uol.backends.simt.kernel.scope import Scope, where_natural
 from uol.codegen.indexing.arithmetic import ONE, sub
-from uol.codegen.specs.nodes import Contract, Read
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.traverse import main_read
 from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES, INDEX
@@ -65,7 +65,7 @@ def element_of(array: str, kind: Scalar, k: Expr, outer: Expr) -> Element:
 
 def tile_names(spec: Contract) -> tuple[tuple[str, str], tuple[str, str]]:
     """Names for the shared array and the registers of each operand: the tensor's, so that a reader knows what is in it."""
-    a, b = _read(spec.a).tensor, _read(spec.b).tensor
+    a, b = main_read(spec.a).tensor, main_read(spec.b).tensor
     if a == b:
         return (f"${a}_m_tile", f"${a}_m_part"), (f"${b}_n_tile", f"${b}_n_part")
     return (f"${a}_tile", f"${a}_part"), (f"${b}_tile", f"${b}_part")
@@ -73,7 +73,7 @@ def tile_names(spec: Contract) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def unit_stride_is_k(factor: Expr, outer: Sequence[Axis], k: Sequence[Axis]) -> bool:
     """Do neighbouring addresses of an operand lie along k? Then the lanes load along k."""
-    read = _read(factor)
+    read = main_read(factor)
     return smallest_stride(read, k) < smallest_stride(read, outer)
 
 
@@ -117,5 +117,3 @@ def staged_operand(
     return Operand(array, part, tile_k, pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k), kind, load)
 
 
-def _read(factor: Expr) -> Read:
-    return next(reads(factor))
