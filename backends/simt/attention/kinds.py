@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.attention.candidates import ROW_TILES
+from uol.backends.simt.attention import candidates
 from uol.backends.simt.attention.counts import attention_counts
 from uol.backends.simt.attention.legality import check_row_tile
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
@@ -15,7 +15,7 @@ from uol.codegen.specs.nodes import Attention
 
 
 def _tiles(spec: Attention, machine: Machine, device: Device) -> tuple[RowTile, ...]:
-    return ROW_TILES
+    return candidates.ROW_TILES
 
 
 def _attention(spec: Attention, tile: RowTile, machine: Machine) -> AttentionPlan:

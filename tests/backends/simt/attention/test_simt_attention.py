@@ -8,7 +8,7 @@ from every_floor import Ready, ready, require_stored
 from turns import by_turns
 
 from uol.backends import registry
-from uol.backends.simt.attention import kinds
+from uol.backends.simt.attention import candidates
 from uol.backends.simt.attention.candidates import ROW_TILES
 from uol.backends.simt.attention.schedule import RowTile
 from uol.backends.simt.simt_backend import SimtBackend
@@ -79,7 +79,7 @@ def test_special_values(turn: int, target: str) -> None:
 def test_every_tile(tile: RowTile, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the cases a turn, on a target."""
     half, target = turn // 2, ("cuda", "hip")[turn % 2]
-    monkeypatch.setattr(kinds, "ROW_TILES", (tile,))
+    monkeypatch.setattr(candidates, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
     items += [made("bare", "wide", special=special) for special in ("low", "late")]
     items = items[half::2]
