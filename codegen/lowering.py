@@ -149,7 +149,7 @@ def lower(
     steps: tuple[Stage | Pattern, ...] = prepared.stages
     if Attention in backend.capability.kinds:
         steps = with_attentions(prepared, lambda pattern: accepts(grouping.start_attention(pattern)))
-    groups = Partition(prepared, steps, lowering.contraction, accepts).run()
+    groups = Partition(prepared, steps, lowering.contraction, accepts, machine.computed_factors).run()
     chosen = backend.devices[backend.default_device] if device is None else device
     made = lowering.specs(groups)
     plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))

@@ -27,7 +27,7 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.search import Search, searches
-from uol.codegen.specs.traverse import reads, steps_of
+from uol.codegen.specs.traverse import is_one_read, reads, steps_of
 from uol.ir.errors import UolError
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
@@ -159,12 +159,13 @@ def operations_of(value: Expr) -> Iterator[str]:
 
 
 def matrix_kind(*factors: Expr) -> str:
-    """The kind of the products of two factors, each a read in casts: by the widest type that is read.
+    """The kind of the products of two factors: by the widest type that is read, or computed.
 
     >>> matrix_kind(Read("x", ZERO, (), (), None, "f16"), Read("w", ZERO, (), (), None, "f32"))
     'f32-matrix'
     """
-    dtype = max((next(reads(f)).dtype for f in factors), key=lambda d: DTYPES[d].bits)
+    types = (next(reads(f)).dtype if is_one_read(f) else f.type for f in factors)
+    dtype = max(types, key=lambda d: DTYPES[d].bits)
     is_byte = not is_float(dtype) and DTYPES[dtype].bits == 8
     return f"{'i8' if is_byte else dtype}-matrix" if is_float(dtype) or is_byte else "integer"
 

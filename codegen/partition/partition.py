@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from uol.codegen.attention.pattern import Pattern
 from uol.codegen.partition import group as grouping
+from uol.codegen.partition.computed_factors import with_factors
 from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
@@ -31,6 +32,7 @@ class Partition:
     steps: tuple[Stage | Pattern, ...]
     contraction: Callable[[Stage], Contraction | None]
     accepts: Callable[[Group], bool]
+    computed_factors: bool = False
     groups: list[Group] = field(default_factory=list)
     floating: dict[str, Stage] = field(default_factory=dict)
 
@@ -59,9 +61,17 @@ class Partition:
             self.floating[stage.name] = stage
             return
         contraction = self.contraction(stage)
+        if contraction is not None and self.computed_factors:
+            stage, contraction = self.around_computed(stage, contraction)
         adopted = self.acceptable(stage) if contraction is None else ()
         self.materialise_operands(stage, adopted)
         self.groups.append(grouping.start(stage, adopted, contraction))
+
+    def around_computed(self, stage: Stage, contraction: Contraction) -> tuple[Stage, Contraction]:
+        """A contraction with the floating stages in its factors that are cheaper to compute again than to keep in memory."""
+        inner = with_factors(stage, self.floating, self.program)
+        found = None if inner == stage else self.contraction(inner)
+        return (stage, contraction) if found is None else (inner, found)
 
     def acceptable(self, stage: Stage) -> tuple[Stage, ...]:
         """What a kernel around the stage adopts: everything at hand, or nothing where the machine refuses that. An order adopts

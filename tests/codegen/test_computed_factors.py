@@ -95,6 +95,33 @@ def test_what_is_a_product_of_computed_factors(body: str, kind: type) -> None:
     assert type(spec) is kind
 
 
+STATED = """op f(x: f16[M, K], q: i8[N, K], scale: f32[N]) -> (y: f32[M, N]) {
+  w[n, k] = f32(q[n, k]) * scale[n]
+  y[m, n] = sum[k](f32(x[m, k]) * w[n, k])
+}"""
+STEPS = STATED.replace("* scale[n]\n", "* scale[n]\n  v[n, k] = w[n, k] - 1\n").replace("* w[n, k])", "* v[n, k])")
+ACTIVE = STATED.replace("w[n, k] =", "h[m, k] = max(f32(x[m, k]), 0)\n  w[n, k] =").replace("f32(x[m, k]) * w", "h[m, k] * w")
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (STATED, [Contract]),
+        (ACTIVE, [Contract]),
+        (STEPS, [Contract]),
+        (STATED.replace("scale[n]\n", "exp(scale[n])\n"), [Map, Contract]),  # a special function, again in every block
+        (STATED.replace("q: i8", "q: i32"), [Map, Contract]),  # no fewer bytes than what it gives
+        (STATED.replace("y[m, n] =", "y[m, n] = w[n, 0] +"), [Map, Contract]),  # read twice
+        (STATED.replace("(y: f32[M, N])", "(y: f32[M, N], w: f32[N, K])"), [Map, Contract]),  # a result
+    ],
+    ids=["a weight", "a weight and an activation", "in two steps", "special", "wide", "read twice", "a result"],
+)
+def test_a_statement_is_part_of_the_product_that_reads_it(text: str, kinds: list[type]) -> None:
+    specs = middle.lowered(text, kinds=EVERY_KIND, types={}, dims={"M": 8, "K": 8, "N": 8}).specs
+    assert [type(spec) for spec in specs] == kinds
+    middle.run(text, kinds=EVERY_KIND, types={}, dims={"M": 3, "K": 4, "N": 2})
+
+
 def test_a_machine_that_computes_no_factors_has_them_in_memory() -> None:
     (spec,) = middle.lowered(TEXTS["activated"], kinds=EVERY_KIND, dims={"S": 2, "M": 4, "K": 8, "N": 4}).specs
     assert isinstance(spec, Contract)
