@@ -27,7 +27,7 @@ from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import walk
 from uol.ir.types import INDEX, NARROW, held_by_every_float, integer_range, is_float, is_integer
 
-TERNARY, OR, AND, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 10)
+TERNARY, OR, AND, EXCLUSIVE_OR, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 11)
 """Precedence of C's operators, loosest first."""
 
 BINARY = {

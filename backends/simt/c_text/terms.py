@@ -43,7 +43,25 @@ class Vector:
     width: int
 
 
-Kind = Scalar | Pick | Vector
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The 32 bits of a register that holds a part of a fragment: two halves, a float, four bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an element lies in memory; `written`: may it be written there?"""
+
+    of: Scalar
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BufferRange:
+    """A part of memory for loads that give zeros beyond it."""
+
+
+Kind = Scalar | Pick | Vector | Word | Address | BufferRange
 
 
 def ctype_of(kind: Kind, index_type: str) -> str:
@@ -57,6 +75,12 @@ def ctype_of(kind: Kind, index_type: str) -> str:
             return f"uol::Vector<{ctype_of(of, index_type)}, {width}>"
         case Pick(value=value):
             return f"uol::Pick<{ctype_of(Scalar(value), index_type)}, {index_type}>"
+        case Word():
+            return "unsigned"
+        case BufferRange():
+            return "uol::BufferRange"
+        case Address(of=of, written=written):
+            return f"{'' if written else 'const '}{ctype_of(of, index_type)}*"
         case Scalar(dtype=dtype, stored=stored):
             return index_type if dtype == INDEX else (STORAGE if stored else COMPUTE)[dtype]
 
@@ -171,6 +195,25 @@ class Element(Term):
 
     def c_text(self, printer: Printer, level: int) -> str:
         return f"{printer.value(self.of)}{'.at' if self.vector else ''}[{printer.value(self.index)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Offset(Term):
+    """`of + first`: an array of registers from one of them on."""
+
+    of: Expr
+    first: Expr
+    dtype: str = RECORD
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.of, self.first)
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(self, of=go(self.of), first=go(self.first))
+
+    def c_text(self, printer: Printer, level: int) -> str:
+        return f"{printer.value(self.of)} + {printer.value(self.first)}"
 
 
 @dataclass(frozen=True, slots=True)

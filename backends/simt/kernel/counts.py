@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 
-from uol.backends.simt.c_text.terms import Kind, Known, Pick, Primitive, Vector
+from uol.backends.simt.c_text.terms import Address, BufferRange, Kind, Known, Pick, Primitive, Scalar, Vector, Word
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE, STORAGE_BYTES
 from uol.backends.simt.kernel.nodes import Assign, Barrier, Declare, Do, Kernel, PerWarp, Runs, Store, statements_of, values_of
 from uol.backends.simt.kernel.uses import accesses_in, primitives_in
@@ -39,10 +39,14 @@ def counts_of(kernel: Kernel) -> Counts:
     return found
 
 
+WORD_BYTES, ADDRESS_BYTES = 4, 8
+
+
 def shared_bytes(kernel: Kernel, lanes: int) -> int:
-    """The bytes of a block's shared arrays, on warps of so many lanes."""
+    """The bytes of a block's shared memory, on warps of so many lanes: its arrays, and what the launch asks for."""
     arrays = (buffer for buffer in kernel.buffers if buffer.memory == "shared")
-    return sum(_elements(buffer.elements, lanes) * kind_bytes(buffer.kind, kernel.index_type) for buffer in arrays)
+    declared = sum(_elements(buffer.elements, lanes) * kind_bytes(buffer.kind, kernel.index_type) for buffer in arrays)
+    return declared + kernel.launch.shared_bytes
 
 
 def kind_bytes(kind: Kind, index_type: str) -> int:
@@ -53,10 +57,16 @@ def kind_bytes(kind: Kind, index_type: str) -> int:
         case Pick(value=value):
             own, index = COMPUTE_BYTES[COMPUTE[value]], COMPUTE_BYTES[index_type]
             return 2 * max(own, index)
-        case _ if kind.dtype == INDEX:
+        case Scalar(dtype=dtype) if dtype == INDEX:
             return COMPUTE_BYTES[index_type]
-        case _:
-            return STORAGE_BYTES[STORAGE[kind.dtype]] if kind.stored else COMPUTE_BYTES[COMPUTE[kind.dtype]]
+        case Scalar(dtype=dtype, stored=stored):
+            return STORAGE_BYTES[STORAGE[dtype]] if stored else COMPUTE_BYTES[COMPUTE[dtype]]
+        case Word():
+            return WORD_BYTES
+        case Address():
+            return ADDRESS_BYTES
+        case BufferRange():
+            return 4 * WORD_BYTES
 
 
 def _elements(elements: int | tuple[int, ...] | PerWarp | None, lanes: int) -> int:

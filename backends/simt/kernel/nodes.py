@@ -5,6 +5,8 @@
     Loop      variable from first up to extent      If       under a condition
     Block     names of its own                      Leave    the kernel or the loop, perhaps under a condition
     Barrier   of all threads of a block             Runs     of one key each, among keys that are in order
+    CopyAsync, Commit, Wait     of asynchronous copies into shared memory, in groups
+    LoadMatrix, Multiply        of fragments, which a warp holds together (`fragments.py`)
 
 Values are typed expressions (`uol.ir.program.nodes`, and `c_text/terms.py` for what only kernels have); those of a spec come
 as `Known`, with what holds where they stand. Names are C's: a builder legalises them once. `line` is the line of the operator.
@@ -18,6 +20,7 @@ from typing import Literal
 
 from uol.backends.simt.c_text.signatures import Signature
 from uol.backends.simt.c_text.terms import Kind
+from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.codegen.backend import Launch
 from uol.ir.program.nodes import Const, Expr
 
@@ -120,10 +123,11 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class If:
-    """Statements under a condition."""
+    """Statements under a condition, and others where it does not hold."""
 
     condition: Expr
     body: Body
+    otherwise: Body = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +151,56 @@ class Barrier:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyAsync:
+    """`bytes` from global memory to shared memory, on their way from now on; zeros where not `valid`, and nothing is read."""
+
+    to: Expr
+    source: Expr
+    bytes: int
+    valid: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The copies since the last commit become a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until at most `pending` of this thread's groups are on their way."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMatrix:
+    """Four 8 x 8 matrices of 16-bit elements of shared memory into fragments of a warp: lane l says where row l % 8 of matrix
+    l / 8 lies. `transposed`: rows become columns on the way."""
+
+    target: Expr
+    at: Expr
+    transposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """d += a * b by a matrix unit, of fragments in arrays of registers."""
+
+    unit: MatrixUnit
+    d: Expr
+    a: Expr
+    b: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """A line of one of the kinds of kernels that still write text. No `Kernel` holds one."""
 
     text: str
 
 
-Statement = Declare | Assign | Store | Do | Loop | Runs | If | Block | Leave | Barrier | Written
+Matrices = CopyAsync | Commit | Wait | LoadMatrix | Multiply
+Statement = Declare | Assign | Store | Do | Loop | Runs | If | Block | Leave | Barrier | Matrices | Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +219,8 @@ class Kernel:
 def inner_bodies(statement: Statement) -> tuple[Body, ...]:
     """The statements within a statement."""
     match statement:
+        case If(body=body, otherwise=otherwise) if otherwise:
+            return (body, otherwise)
         case Loop(body=body) | Runs(body=body) | If(body=body) | Block(body=body):
             return (body,)
     return ()
@@ -210,4 +259,10 @@ def values_of(statement: Statement) -> tuple[Expr, ...]:
             return (begin, end, key_first, key_last)
         case If(condition=condition) | Leave(when=condition):
             return (condition,)
+        case CopyAsync(to=to, source=source, valid=valid):
+            return (to, source) if valid is None else (to, source, valid)
+        case LoadMatrix(target=target, at=at):
+            return (target, at)
+        case Multiply(d=d, a=a, b=b):
+            return (d, a, b)
     return ()

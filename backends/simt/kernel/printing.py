@@ -8,23 +8,28 @@ from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.printer import EQUALITY, RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs
-from uol.backends.simt.c_text.terms import ctype_of
+from uol.backends.simt.c_text.terms import Address, ctype_of
 from uol.backends.simt.kernel.nodes import (
     Assign,
     Barrier,
     Block,
     Body,
     Buffer,
+    Commit,
+    CopyAsync,
     Declare,
     Do,
     If,
     Kernel,
     Leave,
+    LoadMatrix,
     Loop,
+    Multiply,
     PerWarp,
     Runs,
     Statement,
     Store,
+    Wait,
     Written,
 )
 from uol.ir.program.nodes import Expr
@@ -77,8 +82,8 @@ class _Lines:
                 yield from self.loop(statement)
             case Runs():
                 yield from self.runs(statement)
-            case If(condition=condition, body=body):
-                yield from self.braces(f"if ({self.value(condition)}) ", body)
+            case If(condition=condition, body=body, otherwise=otherwise):
+                yield from self.choice(f"if ({self.value(condition)}) ", body, otherwise)
             case Block(body=body):
                 yield from self.braces("", body)
             case Written(text=text):
@@ -91,10 +96,12 @@ class _Lines:
     def simple(self, statement: Statement) -> str:
         match statement:
             case Declare(name=name, kind=kind, value=value, extent=extent, constant=constant, zeroed=zeroed):
-                what = f"{ctype_of(kind, self.printer.index_type)} {name}{_extents(extent)}"
+                ctype, what = ctype_of(kind, self.printer.index_type), f"{name}{_extents(extent)}"
                 if value is None:
-                    return f"{what}{' = {}' if zeroed else ''};"
-                return f"{'const ' if constant else ''}{what} = {self.value(value)};"
+                    return f"{ctype} {what}{' = {}' if zeroed else ''};"
+                if constant:
+                    ctype = f"{ctype} const" if isinstance(kind, Address) else f"const {ctype}"
+                return f"{ctype} {what} = {self.value(value)};"
             case Assign(target=target, value=value, how=how, when=when):
                 return f"{self.guard(when)}{self.value(target)} {how} {self.value(value)};"
             case Store(target=target, value=value, when=when):
@@ -105,6 +112,22 @@ class _Lines:
                 return f"if ({self.value(when)}) {what};"
             case Barrier():
                 return "__syncthreads();"
+        return self.of_matrices(statement)
+
+    def of_matrices(self, statement: Statement) -> str:
+        """Calls of the header of matrix units."""
+        match statement:
+            case CopyAsync(to=to, source=source, bytes=size, valid=valid):
+                where = "" if valid is None else f", {self.value(valid)}"
+                return f"uol::copy_async<{size}>({self.value(to)}, {self.value(source)}{where});"
+            case Commit():
+                return "uol::commit_copies();"
+            case Wait(pending=pending):
+                return f"uol::wait_copies<{pending}>();"
+            case LoadMatrix(target=target, at=at, transposed=transposed):
+                return f"uol::load_matrices{'_transposed' if transposed else ''}({self.value(target)}, {self.value(at)});"
+            case Multiply(unit=unit, d=d, a=a, b=b):
+                return f"uol::{unit.name}({', '.join(map(self.value, (d, a, b)))});"
         raise TypeError(f"no line for {statement}")
 
     def guard(self, when: Expr | None) -> str:
@@ -137,6 +160,15 @@ class _Lines:
         yield f"  while (++{last} < {end} && {self.value(runs.key_last, EQUALITY)} == {runs.key}) {{}}"
         yield from indented(line for statement in runs.body for line in self.of(statement))
         yield "}"
+
+    def choice(self, head: str, body: Body, otherwise: Body) -> Iterator[str]:
+        """`if` and `else`."""
+        *lines, end = self.braces(head, body)
+        yield from lines
+        if otherwise:
+            yield from self.braces("} else ", otherwise)
+        else:
+            yield end
 
     def braces(self, head: str, body: Body) -> Iterator[str]:
         yield f"{head}{{"

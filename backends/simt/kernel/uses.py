@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.terms import RECORD, Element, Kind, Known, Local, Part, Pointer, Primitive, Record, Scalar
+from uol.backends.simt.c_text.terms import RECORD, Element, Kind, Known, Local, Offset, Part, Pointer, Primitive, Record, Scalar
 from uol.codegen.specs.nodes import Read
 from uol.codegen.specs.search import Search
 from uol.ir.errors import UolError
@@ -108,6 +108,8 @@ def kind_of(expr: Expr) -> Kind | None:
     match expr:
         case Known(expr=inner):
             return kind_of(inner)
+        case Pointer() | Offset():
+            return None
         case Local(kind=kind) | Part(kind=kind) | Element(kind=kind) | Record(kind=kind) | Primitive(kind=kind):
             return kind
     if expr.type == RECORD:

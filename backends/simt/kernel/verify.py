@@ -5,6 +5,9 @@ types     a variable gets values of its kind, a tensor those of its elements, co
 memory    no more of it shared than the kernel's footprint says
 barriers  one between a write of shared memory and what another thread may read there, and the other way round;
           none where some threads of a block do not come
+copies    what is asynchronous is waited for, and behind that a barrier, before fragments are loaded: by then at most as many
+          groups are on their way as were committed behind the one that is needed
+fragments of the shapes that a matrix unit has
 """
 
 from __future__ import annotations
@@ -12,20 +15,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from uol.backends.simt.c_text.terms import Element, Kind, Known, Pointer, Scalar
+from uol.backends.simt.c_text.terms import Address, Element, Kind, Known, Pointer, Scalar
 from uol.backends.simt.kernel.counts import shared_bytes
 from uol.backends.simt.kernel.nodes import (
     Assign,
     Barrier,
     Body,
+    Commit,
+    CopyAsync,
     Declare,
     If,
     Kernel,
     Leave,
+    LoadMatrix,
     Loop,
+    Multiply,
     Runs,
     Statement,
     Store,
+    Wait,
     Written,
     inner_bodies,
     loop_variables,
@@ -47,6 +55,8 @@ from uol.backends.simt.kernel.uses import (
 from uol.ir.program.nodes import Expr
 from uol.ir.types import INDEX
 
+MATRICES = 4
+"""That are loaded at once, a register of each lane for each (PTX ISA, ldmatrix, .x4)."""
 INDICES = frozenset({INDEX, "i64", "i32"})
 """Types that an index may be declared as: of the kernel's, or of 64 bits where data says it needs them."""
 
@@ -62,6 +72,8 @@ def verify(kernel: Kernel, lanes: int, most_shared_bytes: int) -> None:
     shared = frozenset(buffer.name for buffer in kernel.buffers if buffer.memory == "shared")
     _Shared(shared).body(kernel.body)
     _Together().body(kernel.body, apart=False)
+    _Copies().body(kernel.body)
+    _fragments(kernel.body)
 
 
 def _refuse(reason: str, statement: Statement) -> KernelError:
@@ -105,8 +117,9 @@ class _Names:
         match statement:
             case Declare(kind=kind, value=value):
                 self.agree(kind, value, statement)
-            case Assign(target=target, value=value, when=when):
-                self.agree(kind_of(target), value, statement)
+            case Assign(target=target, value=value, how=how, when=when):
+                moves = how == "+=" and isinstance(kind_of(target), Address)
+                self.agree(Scalar(INDEX) if moves else kind_of(target), value, statement)
                 self.conditions(() if when is None else (when,), statement)
             case Store(target=target, value=value, when=when):
                 self.store(target, value, statement)
@@ -255,3 +268,69 @@ class _Together:
         is_met = isinstance(statement, Barrier) or any(each.name.startswith("block_") for each in calls)
         if is_met and apart:
             raise _refuse("threads of a block meet where some of them may not come", statement)
+
+
+@dataclass(slots=True)
+class _Copies:
+    """Asynchronous copies on their way: `committed` groups in front of a loop, of which each turn takes the oldest and commits
+    one more; `loose`: copies of no group yet; `arrived`: has a barrier come behind the last wait; `asked`: was there one?"""
+
+    committed: int = 0
+    waited: bool = True
+    arrived: bool = True
+    loose: bool = False
+    asked: bool = False
+
+    def body(self, body: Body) -> None:
+        for statement in body:
+            match statement:
+                case CopyAsync():
+                    self.loose = True
+                case Commit():
+                    self.committed, self.loose = self.committed + 1, False
+                case Wait(pending=pending):
+                    self.wait(pending, statement)
+                case Barrier():
+                    self.arrived = self.waited
+                case LoadMatrix() if self.committed and not (self.asked and self.arrived):
+                    raise _refuse("a fragment is loaded before its copies are waited for, and a barrier", statement)
+                case Loop(body=inner):
+                    self.turn(inner)
+                case _:
+                    for inner in inner_bodies(statement):
+                        self.body(inner)
+
+    def wait(self, pending: int, statement: Statement) -> None:
+        """The oldest of the groups must have come."""
+        if self.loose:
+            raise _refuse("copies that are of no group are not waited for", statement)
+        if self.committed and pending >= self.committed:
+            raise _refuse(f"{self.committed} groups are on their way, and {pending} may be after the wait", statement)
+        self.waited, self.arrived, self.asked = True, False, True
+
+    def turn(self, body: Body) -> None:
+        """A turn of a loop takes one group and commits one; what it needs is not there before its own wait."""
+        waits = any(isinstance(each, Wait) for each in statements_of(body))
+        if waits:
+            self.waited = self.arrived = False
+        ahead = self.committed
+        self.body(body)
+        if waits and self.committed - ahead not in (0, 1):
+            raise _refuse(f"{self.committed - ahead} groups are committed in a turn, for one that is waited for", body[0])
+        self.committed = ahead
+
+
+def _fragments(body: Body) -> None:
+    """Have the arrays of registers the shapes of a unit's fragments? All are declared within the kernel."""
+    statements = list(statements_of(body))
+    shapes = {s.name: s.extent for s in statements if isinstance(s, Declare) and isinstance(s.extent, tuple)}
+    for statement in statements:
+        match statement:
+            case Multiply(unit=unit, d=d, a=a, b=b):
+                for operand, owned in ((d, unit.d), (a, unit.a), (b, unit.b)):
+                    shape = shapes.get(array_of(operand), ())
+                    if not shape or shape[-1] % owned.registers:
+                        raise _refuse(f"{array_of(operand)} has no fragments of {owned.registers} registers", statement)
+            case LoadMatrix(target=target):
+                if shapes.get(array_of(target), (0,))[-1] != MATRICES:
+                    raise _refuse(f"{array_of(target)} has no room for {MATRICES} matrices", statement)

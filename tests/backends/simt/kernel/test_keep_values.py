@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from kernels_of_rows import SOFTMAX, changed, kernel_of
+from kernels_as_values import SOFTMAX, changed, kernel_of
 
 from uol.backends.simt.c_text.terms import Known, Local, Scalar
 from uol.backends.simt.kernel.keep_values import sites_of, with_kept_values

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from forms_of_rows import ROW_FORMS, Form
-from kernels_of_rows import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, machine, spec_of
+from kernels_as_values import PLACES, SOFTMAX, SQUARES, backend, changed, kernel_of, machine, spec_of
 from reading_back import read_back, text_of
 from texts_of_products import PRODUCTS, sizes_of
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from kernels_of_rows import PLACES, SOFTMAX, SQUARES, changed, kernel_of
+from kernels_as_values import LINEAR, PLACES, SOFTMAX, SQUARES, changed, kernel_of
 from texts_of_products import PRODUCTS, sizes_of
 
 from uol.backends.c_text.index_intervals import Ranges
@@ -18,6 +18,7 @@ from uol.backends.simt.c_text.terms import THREAD, Element, Known, Local, Pointe
 from uol.backends.simt.kernel.nodes import (
     Assign,
     Barrier,
+    Commit,
     Declare,
     If,
     Kernel,
@@ -26,9 +27,11 @@ from uol.backends.simt.kernel.nodes import (
     Runs,
     Statement,
     Store,
+    Wait,
     Written,
 )
 from uol.backends.simt.kernel.verify import KernelError, verify
+from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.rows.schedule import BlockPerRow, ThreadPerRow
 from uol.ir.program.nodes import Const, Expr, Var
@@ -39,7 +42,8 @@ TILE = Tile(16, 16, 16, 2, 2)
 DENSE, OF_RUNS, OF_TERMS = (kernel_of(PRODUCTS[name], TILE, sizes_of(name)) for name in ("plain", "rows", "terms"))
 PICKS = kernel_of(PLACES, BlockPerRow(64), {"R": 5, "C": 70})
 ALONE = kernel_of(SQUARES, ThreadPerRow(64), {"R": 70, "C": 3})
-ROOM = 1 << 14
+MATRIX = kernel_of(LINEAR, MatrixTile(128, 128, 32, 2, 2, 4), {"M": 200, "N": 136, "K": 72})
+ROOM = 1 << 17
 NO_NAMES = Printer(Names({}, {}), Proofs(Ranges({})))
 Change = Callable[[Statement], tuple[Statement, ...]]
 
@@ -50,8 +54,8 @@ def test_kernels_of_products_are_well_formed(name: str) -> None:
         verify(kernel_of(PRODUCTS[name], TILE, sizes), 32, ROOM)
 
 
-@pytest.mark.parametrize("kernel", [STAGED, KEPT, PICKS, ALONE], ids=["staged", "kept", "picks", "alone"])
-def test_kernels_of_rows_are_well_formed(kernel: Kernel) -> None:
+@pytest.mark.parametrize("kernel", [STAGED, KEPT, PICKS, ALONE, MATRIX], ids=["staged", "kept", "picks", "alone", "matrix"])
+def test_kernels_are_well_formed(kernel: Kernel) -> None:
     verify(kernel, 32, ROOM)
 
 
@@ -159,6 +163,24 @@ FAULTS = {
         "is no Scalar(dtype='idx'",
     ),
     "a name of the spec stands alone": (ALONE, with_value(Store, Var("y_value", "f32")), "nothing says what that is called"),
+    "a wait is for a group too few": (
+        MATRIX,
+        lambda s: (replace(s, pending=s.pending + 1),) if isinstance(s, Wait) and s.pending else (s,),
+        "3 groups are on their way, and 3 may be after the wait",
+    ),
+    "nothing is waited for": (MATRIX, dropped(Wait), "is loaded before its copies are waited for"),
+    "no barrier is behind a wait": (MATRIX, dropped(Barrier), "is loaded before its copies are waited for"),
+    "copies are of no group": (MATRIX, dropped(Commit), "copies that are of no group are not waited for"),
+    "a fragment has too few registers": (
+        MATRIX,
+        lambda s: (replace(s, extent=(4, 3)),) if isinstance(s, Declare) and s.name == "x_part" else (s,),
+        "has no room for 4 matrices",
+    ),
+    "sums have the shape of another unit": (
+        MATRIX,
+        lambda s: (replace(s, extent=(4, 8, 3)),) if isinstance(s, Declare) and s.zeroed else (s,),
+        "has no fragments of 4 registers",
+    ),
     "text": (ALONE, behind(Loop, Written("y[0] = 1;")), "is text, not a statement"),
 }
 

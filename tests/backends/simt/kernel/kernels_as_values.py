@@ -8,7 +8,7 @@ from dataclasses import replace
 from uol.backends import registry
 from uol.backends.simt.choosing.rendering import plan_of
 from uol.backends.simt.choosing.schedules import SimtSchedule
-from uol.backends.simt.kernel.nodes import Body, Kernel, Statement, inner_bodies
+from uol.backends.simt.kernel.nodes import Block, Body, If, Kernel, Loop, Runs, Statement
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.lowering import lower
@@ -22,6 +22,7 @@ SOFTMAX = """op f(x: f16[R, C]) -> (y: f16[R, C]) where C > 0 {
   z[r]    = sum[c](e[r, c])
   y[r, c] = f16(e[r, c] / z[r])
 }"""
+LINEAR = "op f(x: f16[M, K], w: f16[N, K]) -> (y: f16[M, N]) { y[m, n] = f16(sum[k](acc(x[m, k]) * acc(w[n, k]))) }"
 PLACES = "op f(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
 
 
@@ -57,8 +58,11 @@ def changed(kernel: Kernel, change: Callable[[Statement], tuple[Statement, ...]]
         return tuple(new for statement in body for new in change(within(statement)))
 
     def within(statement: Statement) -> Statement:
-        if not inner_bodies(statement):
-            return statement
-        return replace(statement, body=go(*inner_bodies(statement)))  # type: ignore[call-arg]  # what has inner bodies has one
+        match statement:
+            case If(body=body, otherwise=otherwise):
+                return replace(statement, body=go(body), otherwise=go(otherwise))
+            case Loop(body=body) | Runs(body=body) | Block(body=body):
+                return replace(statement, body=go(body))
+        return statement
 
     return replace(kernel, body=go(kernel.body))

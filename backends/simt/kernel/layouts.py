@@ -1,0 +1,63 @@
+"""Tiles of shared memory: where each 16 bytes of a row lie, so that what a warp reads at once falls into different banks.
+
+A row is a power of two of 16-byte chunks. Rows that would meet in the same banks have their chunks in another order:
+chunk' = chunk ^ (row / every % period), where `every` neighbouring rows cover all 32 banks of 4 bytes anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
+from uol.ir.program.nodes import Expr
+
+CHUNK_BYTES = 16
+"""The largest access of a lane, and a row of what `ldmatrix` reads (PTX ISA, ldmatrix)."""
+BANKS_BYTES = 128
+"""What all banks together have: 32 of 4 bytes (CUDA C++ Programming Guide, shared memory; CDNA2 ISA, LDS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTile:
+    """`rows` of `row_bytes` each. With an `interleave` rows that are so many apart lie side by side, each group of them with
+    its chunks in an order of its own: for threads that write as many neighbouring rows."""
+
+    rows: int
+    row_bytes: int
+    interleave: int = 1
+
+    @property
+    def bytes(self) -> int:
+        return self.rows * self.row_bytes
+
+    @property
+    def chunks(self) -> int:
+        """Of a row."""
+        return self.row_bytes // CHUNK_BYTES
+
+    @property
+    def every(self) -> int:
+        return max(1, BANKS_BYTES // self.row_bytes)
+
+    @property
+    def period(self) -> int:
+        return min(self.chunks, BANKS_BYTES // CHUNK_BYTES)
+
+    @property
+    def repeats(self) -> int:
+        """Rows after which the order of chunks repeats: a step of so many is an addition of bytes, whatever the thread."""
+        return self.every * self.period
+
+    def chunk(self, row: Expr | int, chunk: Expr | int) -> Expr:
+        """The byte of a chunk."""
+        moved = chunk
+        if self.interleave > 1:
+            moved = flipped(moved, remainder(row, self.interleave))
+            row = total(scaled(remainder(row, self.interleave), self.rows // self.interleave), quotient(row, self.interleave))
+        moved = flipped(moved, remainder(quotient(row, self.every), self.period))
+        return total(scaled(row, self.row_bytes), scaled(moved, CHUNK_BYTES))
+
+    def rows_further(self, rows: Expr | int, number: int = 1) -> Expr:
+        """The bytes from a row to the one `rows * number` rows further; `number` is a multiple of `repeats`."""
+        assert number % self.repeats == 0, f"{number} rows further chunks have another order"
+        return scaled(rows, number * self.row_bytes)
