@@ -114,5 +114,18 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from)
 template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from, bool valid) {
   if (valid) store_words<bytes>(to, from);
 }
+// The same of floats.
+template <int bytes> UOL_DEVICE void load_words(float* to, const void* from) {
+  unsigned words[bytes / 4];
+  load_words<bytes>(words, from);
+#pragma unroll
+  for (int word = 0; word < bytes / 4; ++word) to[word] = from_bits(words[word]);
+}
+template <int bytes> UOL_DEVICE void store_words(void* to, const float* from) {
+  unsigned words[bytes / 4];
+#pragma unroll
+  for (int word = 0; word < bytes / 4; ++word) words[word] = to_bits(from[word]);
+  store_words<bytes>(to, words);
+}
 
 }  // namespace uol

@@ -7,11 +7,12 @@ from uol.backends.simt.attention.kinds import ATTENTIONS
 from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.products.kinds import PRODUCTS
+from uol.backends.simt.products.matrix.kinds import MATRIX_PRODUCTS
 from uol.backends.simt.rows.kinds import FOLDS, ORDERS, SCANS
 from uol.codegen.backend import Schedule
 from uol.codegen.specs.nodes import KernelSpec
 
-KINDS: tuple[ScheduleKind, ...] = (TRANSPOSED, BINS, ELEMENTS, FOLDS, SCANS, ORDERS, PRODUCTS, ATTENTIONS)
+KINDS: tuple[ScheduleKind, ...] = (TRANSPOSED, BINS, ELEMENTS, FOLDS, SCANS, ORDERS, MATRIX_PRODUCTS, PRODUCTS, ATTENTIONS)
 
 
 def kinds_for(spec: KernelSpec) -> tuple[ScheduleKind, ...]:

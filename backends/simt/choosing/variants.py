@@ -27,6 +27,7 @@ from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
 from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
 from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.legality import sizes_of_whole_accesses
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS, columns_kept, most_columns
 from uol.backends.simt.rows.row_schedules import (
     ROWS_STAGED,
@@ -95,15 +96,38 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
             parts = _up_to({f"up_to_{each}": each for each in orders}, spec.col.extent)
             yield from islice(parts, None if most is None else bisect_left(orders, most) + 1)
         case Contract():
-            beyond: Where = ()
-            for name, axes in (("rows", spec.m), ("columns", spec.n)):
-                if _is_open(axes):
-                    *few, rest = _up_to({f"{most}_{name}": most for most in FEW}, size(axes))
-                    yield from (replace(part, where=(*part.where, *beyond)) for part in few)
-                    beyond = (*beyond, *rest.where)
-            yield Part("", beyond)
+            yield from _of_products(spec)
         case Attention() if widths := open_widths(spec):
             yield from _up_to({f"width_{most}": most for most in WIDTHS}, *widths)
+
+
+def _of_products(spec: Contract) -> Iterator[Part]:
+    """Few rows, few columns, and any; or for matrix units, whose rows are whole accesses."""
+    if (conditions := sizes_of_whole_accesses(spec)) is not None:
+        yield from _on_matrix_units(spec, conditions)
+        return
+    beyond: Where = ()
+    for name, axes in (("rows", spec.m), ("columns", spec.n)):
+        if _is_open(axes):
+            *few, rest = _up_to({f"{most}_{name}": most for most in FEW}, size(axes))
+            yield from (replace(part, where=(*part.where, *beyond)) for part in few)
+            beyond = (*beyond, *rest.where)
+    yield Part("", beyond)
+
+
+def _on_matrix_units(spec: Contract, conditions: Where) -> Iterator[Part]:
+    """Few rows; some, and any, where rows are whole accesses; any where they are not."""
+    if not _is_open(spec.m):
+        few, several = (), [Part("", ())]
+    else:
+        first, *several = _up_to({f"{most}_rows": most for most in (FEW[0], FEW[-1])}, size(spec.m))
+        few = (first,)
+    yield from few
+    if not conditions:
+        yield from several
+        return
+    yield from (Part("_".join(filter(None, (part.name, "whole"))), (*part.where, *conditions)) for part in several)
+    yield Part("", (*(_not_all(part.where) for part in few), _not_all(conditions)))
 
 
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:

@@ -42,6 +42,19 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from)
 template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from, bool valid) {
   if (valid) store_words<bytes>(to, from);
 }
+// The same of floats.
+template <int bytes> UOL_DEVICE void load_words(float* to, const void* from) {
+  unsigned words[bytes / 4];
+  load_words<bytes>(words, from);
+#pragma unroll
+  for (int word = 0; word < bytes / 4; ++word) to[word] = from_bits(words[word]);
+}
+template <int bytes> UOL_DEVICE void store_words(void* to, const float* from) {
+  unsigned words[bytes / 4];
+#pragma unroll
+  for (int word = 0; word < bytes / 4; ++word) words[word] = to_bits(from[word]);
+  store_words<bytes>(to, words);
+}
 
 UOL_DEVICE unsigned pack_f16(float low, float high) { return f16_bits(low) | static_cast<unsigned>(f16_bits(high)) << 16; }
 UOL_DEVICE unsigned pack_bf16(float low, float high) { return bf16_bits(low) | static_cast<unsigned>(bf16_bits(high)) << 16; }

@@ -1,0 +1,34 @@
+"""Tiles that a product on matrix units may take."""
+
+from __future__ import annotations
+
+from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+
+ASYNCHRONOUS = (
+    MatrixTile(128, 128, 32, 2, 2, 4),
+    MatrixTile(128, 64, 32, 2, 2, 4),
+    MatrixTile(64, 128, 32, 2, 2, 4),
+    MatrixTile(64, 64, 32, 2, 2, 4),
+    MatrixTile(64, 64, 64, 2, 2, 4),
+    MatrixTile(32, 128, 64, 1, 4, 4),
+    MatrixTile(128, 32, 64, 4, 1, 4),
+    MatrixTile(32, 64, 64, 1, 4, 4),
+    MatrixTile(64, 32, 64, 4, 1, 4),
+)
+THROUGH_REGISTERS = (
+    MatrixTile(128, 128, 32, 2, 2, 2),
+    MatrixTile(128, 64, 32, 2, 1, 2),
+    MatrixTile(64, 128, 32, 1, 2, 2),
+    MatrixTile(64, 64, 32, 1, 1, 2),
+    MatrixTile(64, 64, 64, 2, 2, 2),
+    MatrixTile(32, 64, 64, 1, 2, 2),
+    MatrixTile(64, 32, 64, 2, 1, 2),
+)
+
+
+def matrix_tiles(machine: Machine) -> tuple[MatrixTile, ...]:
+    """Of a machine with asynchronous copies, or of one whose tiles come through registers; none where there are no units."""
+    if machine.units is None:
+        return ()
+    return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS

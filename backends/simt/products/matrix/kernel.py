@@ -1,0 +1,63 @@
+"""The kernel of a product on matrix units.
+
+Tiles of k are counted from the end, so that only the first can be partial: its k before the first are zeros. Rows and columns
+beyond the last are the last again, or zeros; they are not stored. Where tensors begin at no multiple of 16 bytes, the same
+threads sum the same elements one by one.
+"""
+
+from __future__ import annotations
+
+from uol.backends.c_text.names import kernel_symbol
+from uol.backends.simt.c_text.counters import as_count
+from uol.backends.simt.c_text.signatures import signature, stored_tensors
+from uol.backends.simt.c_text.terms import Known, Scalar
+from uol.backends.simt.elements.vectors import are_aligned
+from uol.backends.simt.kernel.fragments import MatrixUnit
+from uol.backends.simt.kernel.nodes import Body, Buffer, If, Kernel
+from uol.backends.simt.products.matrix.asynchronous import Asynchronous
+from uol.backends.simt.products.matrix.epilogue import Epilogue
+from uol.backends.simt.products.matrix.place import Place
+from uol.backends.simt.products.matrix.registers import ThroughRegisters
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.codegen.backend import Launch
+from uol.codegen.specs.nodes import Contract
+from uol.ir.types import INDEX
+
+LEAST_BLOCKS = 2
+"""On a core, that a compiler may count on, of up to 128 threads of CUDA, which then have up to 255 registers; of HIP as many
+warps on each of a core's four units, whose threads have up to 256 (HIP C++ language extensions, __launch_bounds__)."""
+
+
+def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
+    """The kernel of a contraction of two matrices. Blocks are numbered with the tiles of n fastest, then m, then batches."""
+    place = Place.of(spec, tile, unit)
+    loop = ThroughRegisters(place) if place.owned.exchanged else Asynchronous(place)
+    epilogue = Epilogue(place, loop.shared_bytes)
+    body = (*place.declarations(), *sums(place, loop.statements()), *epilogue.statements())
+    spec, names = place.spec, place.printer.names
+    written = stored_tensors(spec)
+    tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
+    scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
+    dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
+    shared_bytes = max(loop.shared_bytes, epilogue.bytes)
+    return Kernel(
+        title=place.title(),
+        signature=signature(
+            spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=LEAST_BLOCKS * place.threads
+        ),
+        launch=Launch((as_count(place.grid.blocks), 1, 1), (place.threads, 1, 1), shared_bytes=shared_bytes),
+        index_type=place.index.ctype,
+        buffers=tuple(tensors),
+        scalars=(*scalars, *dims),
+        body=body,
+    )
+
+
+def sums(place: Place, whole: Body) -> Body:
+    """The sums by accesses of 16 bytes, where both operands begin at multiples of it; workspaces do."""
+    tensors = dict.fromkeys(side.operand.read.tensor for side in place.sides)
+    workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
+    asked = [tensor for tensor in tensors if tensor not in workspaces]
+    if not asked:
+        return whole
+    return (If(Known(are_aligned(asked), place.printer), whole, (place.one_by_one(),)),)

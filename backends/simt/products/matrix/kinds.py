@@ -1,0 +1,35 @@
+"""The kind of schedules of products on matrix units."""
+
+from __future__ import annotations
+
+from uol.backends.simt.elements.wide_axes import prepared
+from uol.backends.simt.kernel.nodes import Kernel
+from uol.backends.simt.kernel.schedule_kind import ScheduleKind
+from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.counts import rounds
+from uol.backends.simt.products.matrix.candidates import matrix_tiles
+from uol.backends.simt.products.matrix.counts import matrix_counts
+from uol.backends.simt.products.matrix.kernel import matrix_kernel
+from uol.backends.simt.products.matrix.legality import check_matrix_tile, unit_for
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.codegen.backend import Device, Footprint, Refusal
+from uol.codegen.specs.nodes import Contract
+
+
+def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[MatrixTile, ...]:
+    tidy = prepared(spec)
+    return tuple(tile for tile in matrix_tiles(machine) if isinstance(check_matrix_tile(tidy, tile, machine), Footprint))
+
+
+def _check(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:
+    return check_matrix_tile(prepared(spec), tile, machine)
+
+
+def _product(spec: Contract, tile: MatrixTile, machine: Machine) -> Kernel:
+    spec = prepared(spec)
+    unit = unit_for(spec, machine)
+    assert unit is not None, "legality has asked"
+    return matrix_kernel(spec, tile, unit)
+
+
+MATRIX_PRODUCTS = ScheduleKind((Contract,), (MatrixTile,), _tiles, _check, _product, matrix_counts, rounds)

@@ -1,0 +1,117 @@
+"""Which contractions matrix units take, with which tiles: asked before any text is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.backends.simt.elements.multiples import is_multiple_of
+from uol.backends.simt.kernel.fragments import UNITS, MatrixUnit
+from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.asynchronous import Copies
+from uol.backends.simt.products.matrix.epilogue import staged_bytes
+from uol.backends.simt.products.matrix.operand import Operand, operands_of
+from uol.backends.simt.products.matrix.place import Owned, grid_of
+from uol.backends.simt.products.matrix.registers import Moves
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.sizes import known_multiples, multiple_of
+from uol.ir.program.nodes import Call, Expr
+
+MOST_ACCUMULATORS = 128
+"""Registers of a thread that hold sums: half of the 255 that it has (CUDA C++ Programming Guide, technical specifications;
+CDNA2 has 512), the rest is for fragments and addresses."""
+
+
+FACTORS = frozenset({"f16", "bf16", "i8"})
+"""What matrix units of all targets multiply."""
+PAIRED_COLUMNS = 16
+"""Of two fragments of b, which come from shared memory together."""
+
+
+def unit_for(spec: Contract, machine: Machine) -> MatrixUnit | None:
+    """The matrix unit that multiplies the factors as they lie in memory, and adds in the accumulator's type; None where there
+    is none."""
+    factors = [_as_stored(factor, spec.acc_dtype) for factor in (spec.a, spec.b)]
+    if machine.units is None or None in factors or factors[0] != factors[1]:
+        return None
+    found = (UNITS[each.name] for each in machine.units.of(factors[0] or "") if each.acc_dtype == spec.acc_dtype)
+    return next(found, None)
+
+
+def _as_stored(factor: Expr, acc_dtype: str) -> str | None:
+    """The type of a factor that is read as it is; None of what is computed."""
+    match factor:
+        case Read(dtype=dtype):
+            return dtype
+        case Call(fn="cast", dtype=dtype, args=(Read() as read,)) if dtype == acc_dtype:
+            return read.dtype
+    return None
+
+
+def sizes_of_whole_accesses(spec: Contract) -> tuple[Expr, ...] | None:
+    """What must hold of open sizes, so that both operands lie as matrix units take them; None where that is not enough."""
+    operands = operands_of(spec)
+    dtype = _as_stored(spec.a, spec.acc_dtype)
+    if operands is None or spec.segments is not None or dtype not in FACTORS or _as_stored(spec.b, spec.acc_dtype) != dtype:
+        return None
+    known = known_multiples(spec.where)
+    open_counts = ((each.inner.count, each.each) for each in operands if not is_multiple_of(each.inner.count, each.each, known))
+    conditions = tuple(dict.fromkeys(multiple_of(count, each) for count, each in open_counts if static(count) is None))
+    narrowed = replace(spec, where=(*spec.where, *conditions))
+    return conditions if _operand_defect(narrowed, operands) is None else None
+
+
+def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:
+    """Shared bytes, threads and grid; or why there is no such kernel."""
+    unit, operands = unit_for(spec, machine), operands_of(spec)
+    if unit is None or operands is None or spec.segments is not None or not spec.k:
+        return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
+    reason = _operand_defect(spec, operands) or _tile_defect(tile, unit) or _staging_defect(operands, tile, unit)
+    if reason is not None:
+        return Refusal(reason, "a tile of threads")
+    assert machine.units is not None
+    needed, threads = shared_bytes(operands, tile, unit), tile.warps * unit.lanes
+    return fitting(machine, threads, grid_of(spec, tile).blocks, needed, machine.units.shared_bytes)
+
+
+def _operand_defect(spec: Contract, operands: tuple[Operand, Operand]) -> str | None:
+    multiples = known_multiples(spec.where)
+    for operand in operands:
+        if not operand.begins_on_chunks(multiples):
+            return f"rows of {operand.read.tensor} do not begin at multiples of 16 bytes"
+        if not operand.along_k and operand.bytes != 2:
+            return f"{operand.read.tensor} has k from row to row, and elements of {operand.bytes} bytes"
+    return None
+
+
+def _tile_defect(tile: MatrixTile, unit: MatrixUnit) -> str | None:
+    owned = Owned.of(unit)
+    rows, cols = owned.rows, max(owned.cols, PAIRED_COLUMNS)
+    if tile.m % tile.warps_m or tile.n % tile.warps_n or tile.warp_m % rows or tile.warp_n % cols:
+        return f"{tile.warps_m} x {tile.warps_n} warps do not divide a tile of {tile.m} x {tile.n} into {rows} x {cols}"
+    sides = (tile.m, tile.n, tile.k, tile.warps_m, tile.warps_n)
+    if any(side & (side - 1) for side in sides):
+        return f"sides of tile {tile.describe()} are no powers of two"
+    if (sums := tile.warp_m * tile.warp_n // unit.lanes) > MOST_ACCUMULATORS:
+        return f"{sums} accumulators a thread are more than {MOST_ACCUMULATORS}"
+    return None
+
+
+def _staging_defect(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> str | None:
+    found = (staging.defect() for staging in stagings(operands, tile, unit))
+    return next((defect for defect in found if defect is not None), None)
+
+
+def stagings(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> tuple[Copies | Moves, ...]:
+    """How both operands come to shared memory."""
+    kind, threads = (Moves if Owned.of(unit).exchanged else Copies), tile.warps * unit.lanes
+    return tuple(kind(o, outer, tile.k, threads) for o, outer in zip(operands, (tile.m, tile.n), strict=True))
+
+
+def shared_bytes(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> int:
+    """Of all stages, and of the sums in their place then."""
+    staged = tile.stages * sum(staging.tile.bytes for staging in stagings(operands, tile, unit))
+    return max(staged, staged_bytes(tile, Owned.of(unit).rows, staged))

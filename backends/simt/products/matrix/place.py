@@ -1,0 +1,308 @@
+"""What a kernel on matrix units knows of its block and its threads, whatever the machine: names, the first row and column, the
+batch; and the sums of elements that are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from uol.backends.c_text.names import legalise
+from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
+from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
+from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
+from uol.backends.simt.c_text.terms import Address, Element, Known, Local, Primitive, Scalar
+from uol.backends.simt.elements.multiples import is_multiple_of
+from uol.backends.simt.kernel.fragments import MatrixUnit
+from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statement, inner_bodies
+from uol.backends.simt.kernel.rewrite import substituted
+from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.products.matrix.operand import Side, operands_of
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size, static, sub
+from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.sizes import known_multiples
+from uol.codegen.specs.steps import used_variables
+from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import variables
+from uol.ir.types import INDEX
+
+BLOCK = "$block"
+SHARED = "shared"
+M0, N0, WARP_M, WARP_N, TILES, BEFORE = map(Local, ("m0", "n0", "warp_m", "warp_n", "tiles", "k_before"))
+THREAD, LANE, EACH, MI, NI, KK, GROUP, NEXT = map(Local, ("thread", "lane", "i", "mi", "ni", "kk", "group", "r"))
+LOCALS = (
+    "shared", "thread", "lane", "warp_m", "warp_n", "m0", "n0", "tiles", "k_before", "read", "write", "tile",
+    "i", "mi", "ni", "kk", "group", "r", "pair", "half", "part", "turn", "row", "sums",
+)  # fmt: skip
+OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How many tiles cover the result."""
+
+    m: Expr
+    n: Expr
+    batch: Expr
+
+    @property
+    def blocks(self) -> Expr:
+        return mul(mul(self.m, self.n), self.batch)
+
+
+def grid_of(spec: Contract, tile: MatrixTile) -> Grid:
+    """Tiles along m, along n, and the number of batches."""
+    return Grid(parts_of(size(spec.m), tile.m), parts_of(size(spec.n), tile.n), size(spec.batch))
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a lane owns of a fragment of the result: `width` neighbours along n, in `groups` groups. Where the operands have
+    changed places, the unit's columns are rows of the result."""
+
+    unit: MatrixUnit
+    width: int
+    exchanged: bool
+
+    @staticmethod
+    def of(unit: MatrixUnit) -> Owned:
+        """Of a unit whose lanes own neighbours along n as it is; or along m, so that the operands change places."""
+        by_rows = unit.d.row(ZERO, Const(0)) == unit.d.row(ZERO, Const(1))
+        return Owned(unit, 2, exchanged=False) if by_rows else Owned(unit, 4, exchanged=True)
+
+    @property
+    def groups(self) -> int:
+        return self.unit.d.elements // self.width
+
+    @property
+    def rows(self) -> int:
+        """Of the result in a fragment."""
+        return self.unit.n if self.exchanged else self.unit.m
+
+    @property
+    def cols(self) -> int:
+        return self.unit.m if self.exchanged else self.unit.n
+
+    def row(self, group: Expr) -> Expr:
+        d, element = self.unit.d, scaled(group, self.width)
+        return (d.col if self.exchanged else d.row)(LANE, element)
+
+    def col(self, group: Expr) -> Expr:
+        """Of the first of a group."""
+        d, element = self.unit.d, scaled(group, self.width)
+        return (d.row if self.exchanged else d.col)(LANE, element)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`spec` has counters in place of axes wherever an operand is dense over them."""
+
+    spec: Contract
+    tile: MatrixTile
+    unit: MatrixUnit
+    owned: Owned
+    grid: Grid
+    index: Index
+    printer: Printer
+    batch: Counter
+    a: Side
+    b: Side
+
+    @staticmethod
+    def of(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Place:
+        grid = grid_of(spec, tile)
+        reach = [mul(grid.m, Const(tile.m)), mul(grid.n, Const(tile.n)), add(size(spec.k), Const(tile.k))]
+        index = index_type(spec, [grid.blocks, *reach])
+        batch = Counter.over(spec.batch, "$batch")
+        names = legalise(spec, LOCALS)
+        spec = replace(
+            spec,
+            a=batch.shorter(spec.a),
+            b=batch.shorter(spec.b),
+            epilogue=tuple(batch.shortened(step) for step in spec.epilogue),
+        )
+        operands = operands_of(spec)
+        assert operands is not None, "legality has asked"
+        left, right = (each.read.tensor for each in operands)
+        called = (left, right) if left != right else (f"{left}_m", f"{right}_n")
+        a = Side(operands[0], tile.m, M0, WARP_M, tile.warp_m, called[0])
+        b = Side(operands[1], tile.n, N0, WARP_N, tile.warp_n, called[1])
+        names = names.with_locals([*a.names(OF_A_SIDE), *b.names(OF_A_SIDE)])
+        printer = Printer(names, Proofs.of(spec), index.ctype)
+        for counter in (a.operand.outer, b.operand.outer, a.operand.k, *((batch,) if batch.axes else ())):
+            printer = counter.known(printer)
+        return Place(spec, tile, unit, Owned.of(unit), grid, index, printer, batch, a, b)
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.a, self.b
+
+    @property
+    def m(self) -> Counter:
+        return self.a.operand.outer
+
+    @property
+    def n(self) -> Counter:
+        return self.b.operand.outer
+
+    @property
+    def k(self) -> Counter:
+        return self.a.operand.k
+
+    @property
+    def threads(self) -> int:
+        return self.tile.warps * self.unit.lanes
+
+    @property
+    def rows(self) -> int:
+        """Fragments of a warp along m."""
+        return self.tile.warp_m // self.owned.rows
+
+    @property
+    def cols(self) -> int:
+        return self.tile.warp_n // self.owned.cols
+
+    @property
+    def k_is_padded(self) -> bool:
+        """May the first tile of k be partial?"""
+        return not self.is_whole(self.k.count, self.tile.k)
+
+    @property
+    def acc(self) -> Local:
+        return Local(self.printer.names.variable(self.spec.acc), Scalar(self.spec.acc_dtype))
+
+    def fragment(self, i: Expr, j: Expr) -> Expr:
+        """The accumulators of a fragment."""
+        return Element(Element(self.acc, i, self.acc.kind), j, self.acc.kind)
+
+    def name(self, side: Side, what: str) -> str:
+        return self.printer.names.variable(side.name(what))
+
+    def known(self, expr: Expr) -> Expr:
+        return expr if isinstance(expr, Const) else Known(expr, self.printer)
+
+    def times(self, of: Expr, pitch: Expr) -> Expr:
+        """The first element of a row."""
+        known = static(pitch)
+        return Call("*", (of, self.known(pitch)), INDEX) if known is None else scaled(of, known)
+
+    def is_whole(self, count: Expr, of: int) -> bool:
+        """Is a count a multiple of a number, under what is known of sizes?"""
+        return is_multiple_of(count, of, known_multiples(self.spec.where))
+
+    def title(self) -> str:
+        counts = " x ".join(self.printer.value(each.count) for each in (self.m, self.n, self.k))
+        times = f", {self.printer.value(self.grid.batch)} times" if self.spec.batch else ""
+        return f"{counts}{times}; {self.tile.describe()}"
+
+    def declarations(self) -> Iterable[Statement]:
+        """Words of the machine, the first row and column of a block, its batch, the accumulators."""
+        lanes, tile, spec = self.unit.lanes, self.tile, self.spec
+        warp = quotient(THREAD, lanes)
+        yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
+        yield index("thread", WORD_OF_THREAD)
+        yield index("lane", remainder(THREAD, lanes))
+        yield index("warp_m", quotient(warp, tile.warps_n))
+        yield index("warp_n", remainder(warp, tile.warps_n) if tile.warps_m > 1 else warp)
+        yield index("m0", self._block_part(self.grid.n, self.grid.m if self.grid.batch != ONE else None, tile.m, self.grid.m))
+        is_one_row = mul(self.grid.m, self.grid.batch) == ONE
+        yield index("n0", self._block_part(ONE, None if is_one_row else self.grid.n, tile.n, self.grid.n))
+        yield from self._batches()
+        extent = (self.rows, self.cols, self.unit.d.registers)
+        yield Declare(self.acc.name, Scalar(spec.acc_dtype), extent=extent, zeroed=True, line=spec.line)
+
+    def _block_part(self, inner: Expr, wrap: Expr | None, tile: int, count: Expr) -> Expr:
+        """Where a block's tile starts: blockIdx.x / inner % wrap * tile."""
+        if count in (ZERO, ONE):
+            return ZERO
+        value: Expr = folded(Call("/", (Var(BLOCK), inner), INDEX))
+        if wrap is not None:
+            value = folded(Call("%", (value, wrap), INDEX))
+        return Known(folded(Call("*", (value, Const(tile)), INDEX)), self._with_block())
+
+    def _with_block(self) -> Printer:
+        """`blockIdx.x` is unsigned and of 32 bits: what is computed from it may need more."""
+        text = "blockIdx.x" if self.printer.index_type == "int" else f"({self.printer.index_type})blockIdx.x"
+        return self.printer.natural(BLOCK, text)
+
+    def _batches(self) -> Iterable[Statement]:
+        """The batch of a block, and those of its axes that are needed."""
+        if not self.batch.axes:
+            return
+        blocks = mul(self.grid.m, self.grid.n)
+        value = folded(Call("/", (Var(BLOCK), ONE if blocks == ZERO else blocks), INDEX))
+        yield index(self.printer.names.variable(self.batch.name), Known(value, self._with_block()))
+        scope = Scope(self.printer)
+        scope.axes(self.batch, used_variables(self.spec.epilogue) | variables(self.spec.a) | variables(self.spec.b))
+        yield from scope.body
+
+    def tiles_of_k(self) -> Iterable[Statement]:
+        """How many tiles of k there are, and how many k of the first are before the first."""
+        count = self.k.count
+        yield index("tiles", self.known(parts_of(count, self.tile.k)))
+        if self.k_is_padded:
+            yield index("k_before", Call("-", (scaled(TILES, self.tile.k), self.known(count)), INDEX))
+
+    def one_by_one(self) -> Statement:
+        """The sums of elements that are read one by one."""
+        owned, kind = self.owned, Scalar(self.spec.acc_dtype)
+        rows, cols = (Local(self.name(side, "part"), kind) for side in self.sides)
+        # Of a fragment, rows differ from group to group and columns within one; where operands have changed places, columns
+        # differ from group to group, too.
+        groups = owned.groups
+        col_groups = groups if owned.exchanged else 1
+        row_groups = 1 if owned.exchanged else groups
+        m = total(M0, self.a.first_of_warp, scaled(MI, owned.rows), owned.row(GROUP if row_groups > 1 else ZERO))
+        n = total(N0, self.b.first_of_warp, scaled(NI, owned.cols), owned.col(GROUP if col_groups > 1 else ZERO), NEXT)
+        left = Element(rows, total(scaled(MI, row_groups), GROUP) if row_groups > 1 else MI, kind)
+        across = total(scaled(NI, col_groups * owned.width), scaled(GROUP, owned.width) if col_groups > 1 else ZERO, NEXT)
+        right = Element(cols, across, kind)
+        acc = Element(self.fragment(MI, NI), total(scaled(GROUP, owned.width), NEXT), kind)
+        product = Assign(acc, Call("*", (left, right), self.spec.acc_dtype), "+=")
+        body = (
+            Declare(rows.name, kind, extent=row_groups * self.rows),
+            Declare(cols.name, kind, extent=col_groups * owned.width * self.cols),
+            *nest((("mi", self.rows), ("group", row_groups)), self._element(self.a, m, left)),
+            *nest((("ni", self.cols), ("group", col_groups), ("r", owned.width)), self._element(self.b, n, right)),
+            *nest((("mi", self.rows), ("ni", self.cols), ("group", groups), ("r", owned.width)), (product,)),
+        )
+        return Loop(self.printer.names.variable(self.k.name), ZERO, self.known(self.k.count), body, times=1)
+
+    def _element(self, side: Side, place: Expr, target: Expr) -> Body:
+        """An element of an operand, at the last row or column where it is asked for one beyond."""
+        outer = side.operand.outer
+        scope = Scope(self.printer)
+        value = self.k.shorter(outer.shorter(side.operand.factor))
+        scope.put(index(self.printer.names.variable(outer.name), self.clamped(side, place, ONE)))
+        scope.axes(outer, variables(value))
+        scope.axes(self.k, variables(value))
+        scope.put(Assign(target, scope.value(value), line=self.spec.line))
+        return tuple(scope.body)
+
+    def clamped(self, side: Side, place: Expr, several: Expr) -> Expr:
+        """A place along m or n, or that of the last `several` where tiles go beyond them."""
+        count = side.operand.outer.count
+        if is_multiple(count, side.tile):
+            return place
+        return Call("min", (place, self.known(sub(count, several))), INDEX)
+
+
+def index(name: str, value: Expr) -> Declare:
+    """`const int name = value;`"""
+    return Declare(name, Scalar(INDEX), value)
+
+
+def unrolled(name: str, count: int, *body: Statement) -> Statement:
+    """A loop of few turns that the compiler writes out."""
+    is_bare = len(body) == 1 and not inner_bodies(body[0])
+    return Loop(name, ZERO, Const(count), body, unrolled=True, few=True, bare=is_bare)
+
+
+def nest(loops: Sequence[tuple[str, int]], body: Body) -> Body:
+    """Statements within unrolled loops; none for a single turn."""
+    for name, count in reversed(loops):
+        body = (unrolled(name, count, *body),) if count > 1 else substituted(body, {name: ZERO})
+    return body

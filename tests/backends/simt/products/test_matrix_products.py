@@ -1,0 +1,111 @@
+"""Products on matrix units, in the twin of both targets, against numpy: every tile, every way in which operands lie, tails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pytest
+from simt_cases import widened
+
+from uol.backends import registry
+from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, THROUGH_REGISTERS
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin.record import Array, Job
+from uol.backends.twin.run import execute_many
+from uol.codegen.lowering import lower
+from uol.ir import Library, instantiate, parse
+
+RNG = np.random.default_rng(50)
+Arrays = dict[str, Array]
+PRODUCT = "op f(a: {t}[{a}], b: {t}[{b}]) -> (y: {y}[M, N]) {{ y[m, n] = sum[k](acc(a[{at_a}]) * acc(b[{at_b}])) }}"
+WAYS = {"k along both": ("M, K", "N, K"), "rows and columns": ("M, K", "K, N"), "k along none": ("K, M", "K, N")}
+TILES = {"cuda": ASYNCHRONOUS, "hip": THROUGH_REGISTERS}
+
+
+@dataclass(frozen=True)
+class Form:
+    """A text with one contraction, its inputs, and what numpy makes of them."""
+
+    name: str
+    text: str
+    dims: dict[str, int]
+    inputs: Arrays
+    expected: Callable[[Arrays], np.ndarray]
+    tiles: dict[str, tuple[MatrixTile, ...]] = field(default_factory=lambda: TILES)
+    shift: int = 0
+
+
+def integers(*shape: int) -> Array:
+    """Whose sums of products are exact in any order and type."""
+    return RNG.integers(-4, 5, shape).astype(np.float16)
+
+
+def first(target_tiles: int) -> dict[str, tuple[MatrixTile, ...]]:
+    return {target: tiles[:target_tiles] for target, tiles in TILES.items()}
+
+
+def forms() -> list[Form]:
+    found = []
+    for way, (a, b) in WAYS.items():
+        text = PRODUCT.format(t="f16", y="f32", a=a, b=b, at_a=a.lower(), at_b=b.lower())
+        equation = f"{a},{b}->mn".replace(" ", "").replace(",", ",", 1).lower()
+        left, right = (part.replace(", ", "").lower() for part in (a, b))
+        equation = f"{left},{right}->mn"
+
+        def product(i: Arrays, equation: str = equation) -> np.ndarray:
+            return np.einsum(equation, i["a"].astype(np.float64), i["b"].astype(np.float64))
+
+        for m, n, k, tiles, shift in (
+            (200, 136, 72, TILES, 0), (136, 264, 40, first(1), 0), (8, 8, 8, first(1), 0), (128, 128, 64, first(2), 0),
+            (24, 40, 16, first(1), 1),
+        ):  # fmt: skip
+            sizes = {"M": m, "N": n, "K": k}
+            inputs = {name: integers(*(sizes[d] for d in dims.split(", "))) for name, dims in (("a", a), ("b", b))}
+            found.append(Form(f"{way}-{m}x{n}x{k}-{shift}", text, sizes, inputs, product, tiles, shift))
+    batched = """op f(a: f16[B, H, M, K], b: f16[B, N, H, K], c: f16[H, N], r: f16[B, M, H, N]) -> (y: f16[B, M, H, N]) {
+  s[i, m, h, n] = sum[k](acc(a[i, h, m, k]) * acc(b[i, n, h, k]))
+  y[i, m, h, n] = f16(max(s[i, m, h, n] + acc(c[h, n]), 0) + acc(r[i, m, h, n]))
+}"""
+    inputs = {"a": integers(2, 3, 20, 24), "b": integers(2, 32, 3, 24), "c": integers(3, 32), "r": integers(2, 20, 3, 32)}
+
+    def expected(i: Arrays) -> np.ndarray:
+        s = np.einsum("bhmk,bnhk->bmhn", i["a"].astype(np.float64), i["b"].astype(np.float64)) + i["c"]
+        return (np.maximum(s, 0) + i["r"]).astype(np.float16).astype(np.float64)
+
+    dims = {"B": 2, "H": 3, "M": 20, "N": 32, "K": 24}
+    return [*found, Form("batches with an epilogue", batched, dims, inputs, expected, first(2))]
+
+
+CASES = [
+    (form, target, tile) for form in forms() for target in ("cuda", "hip") for tile in form.tiles[target]
+]
+
+
+@cache
+def results(target: str) -> dict[int, tuple[Job, Array, object]]:
+    """Of all cases of a target, in one twin."""
+    backend = registry.get(target)
+    assert isinstance(backend, SimtBackend)
+    device = backend.devices[backend.default_device]
+    jobs = {}
+    for number, (form, of, tile) in enumerate(CASES):
+        if of == target:
+            ops = parse(form.text)
+            graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
+            module = backend.assemble(graph, (backend.render(graph.specs[-1], tile, device),), device)
+            jobs[number] = Job(module, form.inputs, {}, shift=form.shift)
+    done = execute_many(list(jobs.values()))
+    return {n: (job, run.outputs["y"], run.findings) for (n, job), run in zip(jobs.items(), done, strict=True)}
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{t}-{form.name}-{tile.describe()}" for form, t, tile in CASES])
+def test_products(number: int) -> None:
+    form, target, _ = CASES[number]
+    job, output, findings = results(target)[number]
+    assert not findings, f"{findings}\n{job.module.device.text}"
+    expected = form.expected(form.inputs)
+    assert np.array_equal(widened(output, "f64"), expected), f"{output} is not {expected}\n{job.module.device.text}"
