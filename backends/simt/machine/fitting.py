@@ -19,7 +19,6 @@ def fitting(
 ) -> Footprint | Refusal:
     """Blocks that are arguments are asked for at the launch. `most_shared`: bytes of shared memory that a block may have, if
     not those that it may declare."""
-    most_shared = machine.shared_bytes if most_shared is None else most_shared
     lanes, most = machine.lanes, machine.max_threads
     if threads <= 0 or threads > most or threads % lanes:
         legal = min(max(threads // lanes * lanes, lanes), most)
@@ -27,6 +26,8 @@ def fitting(
     known, most_blocks = static(blocks) or 0, machine.max_blocks(threads)
     if known > most_blocks:
         return Refusal(f"{known} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
-    if shared_bytes > most_shared:
-        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {most_shared}", "fewer threads")
+    most_bytes = machine.shared_bytes if most_shared is None else most_shared
+    if shared_bytes > most_bytes:
+        fewer = "fewer threads" if most_shared is None else "fewer stages or a smaller tile"
+        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {most_bytes}", fewer)
     return Footprint({"shared": shared_bytes} if shared_bytes else {}, (as_count(blocks), 1, 1), threads)
