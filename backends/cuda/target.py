@@ -16,8 +16,6 @@ CUBIN, PTX = ".cubin", ".ptx"
 
 STATIC_SHARED_BYTES = 48 * 1024
 """What a block's arrays of a size known to the compiler may take together; more is for dynamic ones."""
-KEPT_SHARED_BYTES = 1024
-"""Of a core's shared memory the system keeps so much for each block (CUDA C++ Programming Guide, compute capability 8.x)."""
 
 TARGET = Target(
     name="cuda",
@@ -37,7 +35,6 @@ TARGET = Target(
         symbolic_dims=True,
     ),
     shared_bytes=STATIC_SHARED_BYTES,
-    kept_shared_bytes=KEPT_SHARED_BYTES,
     runtime=Runtime("cuda_runtime.h", "cuda", "nvcc"),
     matrix_units=matrix_units,
     products=(CUBIN, PTX),

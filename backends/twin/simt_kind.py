@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uol.backends.simt.c_text.matrix_primitives import HEADER as MATRIX_HEADER
 from uol.backends.simt.machine.limits import SECTOR_BYTES
-from uol.backends.simt.reading.units import STATEMENT_UNITS
+from uol.backends.simt.reading.units import MATRIX_UNITS, STATEMENT_UNITS
 from uol.backends.simt.running.module_files import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed
 from uol.backends.twin.job_file import LARGE
@@ -98,6 +98,7 @@ def observed(counts: Mapping[str, int]) -> dict[str, int]:
         "scratch bytes": found["shared_load_bytes"] + found["shared_store_bytes"],
         "primitive barrier": found["barriers"],
         "primitive shuffle": found["shuffles"],
+        **{f"operations {unit}": found[f"matrix operations {unit.removesuffix('-matrix')}"] for unit in MATRIX_UNITS},
         **{f"statements {unit}": found[f"statements {unit}"] for unit in STATEMENT_UNITS},
         "blocks": found["blocks"],
         "launches": found["launches"],

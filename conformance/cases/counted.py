@@ -68,6 +68,7 @@ def total(kernels: Iterable[Issued]) -> Mapping[str, Interval]:
 
 
 def named(kernel: Issued) -> Mapping[str, Interval]:
-    """Primitives, and statements by unit."""
+    """Primitives, statements by unit, and what is done on matrix units."""
     statements = {f"statements {unit}": count for unit, count in kernel.statements.items()}
-    return {f"primitive {name}": count for name, count in kernel.primitives.items()} | statements
+    products = {f"operations {unit}": count for unit, count in kernel.operations.items() if unit.endswith("-matrix")}
+    return {f"primitive {name}": count for name, count in kernel.primitives.items()} | statements | products

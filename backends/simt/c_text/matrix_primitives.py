@@ -56,6 +56,11 @@ MOVES = frozenset(
 )
 """What brings operands to products and takes results away."""
 
+MEMORY = frozenset(
+    ("load_words", "store_words", "copy_async", "load_matrices", "load_matrices_transposed", "load_buffer")
+)
+"""Those of them that move something to or from memory."""
+
 CALL = re.compile(rf"\buol::(?:{'|'.join(sorted((*PRODUCTS, *MOVES), key=len, reverse=True))})\b")
 
 

@@ -21,6 +21,9 @@ OWN_REGISTERS = 12
 """The registers that a thread needs beside what its text declares: addresses of tensors, and what is being computed."""
 REGISTER_BYTES, REGISTER_UNIT, MOST_REGISTERS = 4, 8, 255
 """A thread has them by eights, and so many at the most (CUDA C++ Programming Guide, technical specifications)."""
+OWN_BYTES: Mapping[str, int] = {"bool": REGISTER_BYTES, "BufferRange": 0}
+"""Of what is no element of a tensor; a range is one for all lanes, in scalar registers."""
+ADDRESS_BYTES = 8
 LIMITS: Mapping[str, int] = {"core-threads": 2048, "core-blocks": 32}
 """The limits of a core whose device table names none."""
 
@@ -48,5 +51,7 @@ def _bytes(step: Simple) -> int:
     """The bytes that a thread holds of what a statement declares: an array, a vector, a value."""
     dtype, *number = arguments_of(step.dtype, "Vector")
     extents = [each.value or 1 for each in step.extents if isinstance(each, Number)]
-    size: int = sum(REGISTER_BYTES if part == "bool" else bytes_of(part) for part in members(dtype))
+    size: int = sum(OWN_BYTES[part] if part in OWN_BYTES else bytes_of(part) for part in members(dtype))
+    if dtype.endswith("*"):
+        size = ADDRESS_BYTES
     return size * prod(extents) * (int(number[0]) if number else 1)

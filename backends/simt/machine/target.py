@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uol.backends.simt.machine.matrix_units import MatrixUnits
-from uol.codegen.backend import Capability, Device
+from uol.codegen.backend import Capability
 from uol.codegen.partition.grouped_value import Mode
 
 ATOMICS = frozenset({"f64", "f32", "i64", "i32"})
@@ -39,8 +39,7 @@ class Runtime:
 @dataclass(frozen=True, slots=True)
 class Target:
     """`max_blocks(threads)` is bounded by `capability.max_grid[0]` and, where there is a limit, by `max_work_items`
-    threads in all. `shared_bytes` is what a block may declare statically; what it asks for at its launch is bounded by what a
-    core has less `kept_shared_bytes`, which the system keeps of each block. `products` are the suffixes of the binaries that
+    threads in all. `shared_bytes` is what a block may declare statically. `products` are the suffixes of the binaries that
     a bundle carries and its launcher loads, `compiles` the vendor's lines that make them, with places for `op`, `architecture`
     and `folder`. `matrix_units` are those of an architecture; None for one that has none that kernels are written for."""
 
@@ -53,13 +52,6 @@ class Target:
     runtime: Runtime
     matrix_units: Callable[[str], MatrixUnits | None]
     max_work_items: int | None = None
-    kept_shared_bytes: int = 0
-
-    def dynamic_bytes(self, device: Device) -> int:
-        """The shared memory that a block may ask for at its launch on a device."""
-        most = self.capability.scratch_bytes["shared"]
-        core = device.rates.get("core-scratch")
-        return most if core is None else min(most, int(core.si) - self.kept_shared_bytes)
 
     def max_blocks(self, threads: int) -> int:
         most = self.capability.max_grid[0]

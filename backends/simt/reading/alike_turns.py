@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from uol.backends.simt.c_text.matrix_primitives import MEMORY
 from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.calls import SEARCHES
 from uol.backends.simt.reading.loops import conditions_in, steps_in
@@ -15,12 +16,15 @@ Shifts = Mapping[str, int | None]
 
 AT_INDEX = ("atomic_add", "load_vector", "store_vector")
 """Calls of the device header whose first arguments are a tensor and an index into it."""
+FROM_SHARED = frozenset(("load_matrices", "load_matrices_transposed"))
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 def has_like_turns(loop: Loop, element_bytes: Mapping[str, int]) -> bool:
     """Does the turn matter neither for what is done at all, nor for how many sectors of global memory are touched?
     `element_bytes`: of each tensor."""
+    if any(isinstance(node, Operation) and node.fn in MEMORY - FROM_SHARED for node in _values(loop.body)):
+        return False  # by pointers, whose places are followed turn by turn
     shifts = shifts_in(loop)
     if any(shift_of(node, shifts) != 0 for node in conditions_in(loop.body)):
         return False
@@ -97,6 +101,13 @@ def _step(loop: Loop) -> int | None:
 
 def _target(step: Simple) -> str:
     return step.target.name if isinstance(step.target, Name) else step.target.array if step.target is not None else ""
+
+
+def _values(body: Iterable[Statement]) -> Iterator[Node]:
+    """All that expressions of statements are made of."""
+    for step in steps_in(body):
+        if step.value is not None:
+            yield from walk(step.value)
 
 
 def _accesses(body: Iterable[Statement], tensors: Mapping[str, int]) -> Iterator[tuple[str, Node]]:

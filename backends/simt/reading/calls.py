@@ -36,6 +36,8 @@ class Reader:
 
 def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Value | None:
     """Counts what a call of the header issues, and gives what is known of its value; None where it is an operation only."""
+    if call.fn == "is_aligned":  # tensors that begin elsewhere are not what is counted
+        return np.array([[1]], np.int64)
     if call.fn == "__syncthreads":
         _barriers(1, active, reader)
         return EVERYTHING
@@ -151,8 +153,9 @@ def times(number: int, ends: Ends) -> Ends:
 
 
 def bytes_of(dtype: str) -> int:
-    """Of a C type of elements, as `parse` reads it: without its namespace, signed or not."""
-    return BYTES[dtype.removeprefix("unsigned ")]
+    """Of a C type of elements, as `parse` reads it: without its namespace, signed or not; of a pointer, of what it
+    points to."""
+    return BYTES[dtype.removeprefix("unsigned ").rstrip("*")]
 
 
 BYTES = {ctype.removeprefix("uol::"): size for ctype, size in STORAGE_BYTES.items()} | {"unsigned": 4, "char": 1}

@@ -42,12 +42,13 @@ def once(ends: Ends, frames: Iterable[Frame]) -> Ends:
 @dataclass(frozen=True, slots=True)
 class LoopFacts:
     """What is known of a loop: the names that it gives values to, the arrays that it writes, whether a turn stands for all,
-    and how many turns have their loads on their way together."""
+    how many turns have their loads on their way together, and what goes on by as much in each turn."""
 
     sets: frozenset[str]
     arrays: frozenset[str]
     alike: bool
     together: int
+    steps: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -68,6 +69,10 @@ class Flags:
         if not isinstance(place, np.ndarray) or not is_one_place(place, place.shape[1]):
             return None
         return self.held.get((array, int(place.flat[0])))
+
+    def of(self, array: str) -> dict[int, Value]:
+        """The elements of an array that are known, by index."""
+        return {index: value for (name, index), value in self.held.items() if name == array}
 
     def forget(self, arrays: Iterable[str]) -> None:
         gone = frozenset(arrays)

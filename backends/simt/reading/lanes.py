@@ -173,6 +173,8 @@ ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "!_": np.logical_not,
     "abs": np.abs,
     "&": np.bitwise_and,
+    "|": np.bitwise_or,
+    "^": np.bitwise_xor,
     "<<": np.left_shift,
     ">>": np.right_shift,
 }

@@ -1,7 +1,7 @@
 """Emitted text to the statements and expressions of its kernels.
 
 It reads what the templates write, a small part of C++: declarations, assignments, `for`, `while`, `if`, `continue`, `return`;
-operators, conversions, indices, calls with template arguments. Anything else is a ValueError.
+operators, conversions, indices, pointers, calls with template arguments. Anything else is a ValueError.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from uol.backends.simt.reading.syntax import (
 
 WORDS = frozenset(["float", "double", "int", "short", "long", "char", "unsigned", "signed", "bool", "void"])
 """Of the types that C++ has itself."""
-RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick", "Affine", "Vector"])
+RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick", "Affine", "Vector", "BufferRange"])
 """Types of namespace `uol`."""
 BINDING = {
     text: level
@@ -136,8 +136,10 @@ class _Reader:
                 return list(self.block())
             case "for":
                 return [self.loop()]
-            case "while" | "if":
-                return [self.conditional()]
+            case "while":
+                return [self.turns_while()]
+            case "if":
+                return self.choice()
             case "continue" | "return" | "break" as word:
                 self.place += 1
                 self.need(";")
@@ -158,12 +160,26 @@ class _Reader:
         condition = self.expression()
         return condition, (start, self.need(closing).start)
 
-    def conditional(self) -> Branch | Loop:
-        start, word = self.tokens[self.place].start, self.text
+    def turns_while(self) -> Loop:
+        start = self.tokens[self.place].start
         self.place += 2
         condition, head = self.head(")")
         body, scope = self.body()
-        return Branch(condition, body, start, scope) if word == "if" else Loop((), condition, None, body, start, head, scope)
+        return Loop((), condition, None, body, start, head, scope)
+
+    def choice(self) -> list[Statement]:
+        """What stands under a condition, and what stands under its opposite."""
+        start = self.tokens[self.place].start
+        self.place += 2
+        condition, _ = self.head(")")
+        body, scope = self.body()
+        found: list[Statement] = [Branch(condition, body, start, scope)]
+        if self.text == "else":
+            other = self.tokens[self.place].start
+            self.place += 1
+            body, scope = self.body()
+            found.append(Branch(Operation("!_", (condition,)), body, other, scope))
+        return found
 
     def loop(self) -> Loop:
         start = self.tokens[self.place].start
@@ -204,11 +220,14 @@ class _Reader:
         dtype = self.type()
         found: list[Simple] = []
         while True:
+            pointer = "*" if self.take("*") else ""
+            self.take("const")
             name = Name(self.text)
             self.place += 1
             extents = self.indices()
             value = self.initial() if self.take("=") else None
-            found.append(Simple(name, dtype, extents, "=", value, start, self.tokens[self.place - 1].end, shared))
+            whole = dtype + pointer * (1 + bool(extents))
+            found.append(Simple(name, whole, extents, "=", value, start, self.tokens[self.place - 1].end, shared))
             if not self.take(","):
                 return tuple(found)
 
@@ -253,7 +272,7 @@ class _Reader:
         return left
 
     def unary(self) -> Node:
-        if self.text in ("-", "!", "~", "++"):
+        if self.text in ("-", "!", "~", "++", "&"):
             fn = self.text
             self.place += 1
             return Operation(f"{fn}_" if fn != "++" else fn, (self.unary(),))

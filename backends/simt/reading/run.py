@@ -12,14 +12,15 @@ from itertools import count
 
 import numpy as np
 
+from uol.backends.simt.reading.addresses import Addresses
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import Reader, bytes_of, times
 from uol.backends.simt.reading.counts import Counts, Ints, sample
-from uol.backends.simt.reading.expressions import Expressions
 from uol.backends.simt.reading.facts import Facts, Frame, LoopFacts, once
 from uol.backends.simt.reading.lanes import Active, Value, chosen, computed
 from uol.backends.simt.reading.loops import arrays_in, counters_of, set_in, trips
 from uol.backends.simt.reading.merged import is_unrolled
+from uol.backends.simt.reading.stepping import Steps, stepped_in
 from uol.backends.simt.reading.syntax import Branch, Element, Leave, Loop, Name, Node, Simple, Statement
 from uol.backends.simt.reading.units import is_counted, unit_of
 from uol.backends.simt.reading.waits import turns_together
@@ -30,7 +31,7 @@ MANY = 1 << 31
 
 
 @dataclass(slots=True)
-class Reading(Expressions):
+class Reading(Addresses):
     """The statements of a kernel, by its expressions."""
 
     def run(self) -> dict[int, Counts]:
@@ -87,18 +88,26 @@ class Reading(Expressions):
         if facts.unit:
             self.add("statement", facts.unit, active.lanes)
         self.operations(facts, self.issuing or active)
-        value = EVERYTHING if step.value is None else self.value(step.value, active)
+        value = self.assigned(step, active)
         match step.target:
             case Element(array=array, index=index):
-                place = self.index(index, active)
-                self.access("store", array, place, active)
-                if self.types.get(array) == "bool" and array not in self.memory:
-                    self.flags.keep(array, place, value)
+                self.stored(step, array, self.index(index, active), value, active)
             case Name(name=name) if step.update == "=":
                 self.values[name] = value
             case Name(name=name):
                 self.values[name] = computed(step.update[0], (self.named(name), value))
         self.move(active)
+
+    def stored(self, step: Simple, array: str, place: Value, value: Value, active: Active) -> None:
+        """An element gets a value."""
+        if self.is_kept(array):
+            before = self.flags.at(array, place) if step.update != "=" else None
+            after = value if step.update == "=" else EVERYTHING if before is None else computed(step.update[0], (before, value))
+            self.flags.keep(array, place, after)
+        elif array in self.bases and array not in self.memory:
+            self.element("store", array, place, active)
+        else:
+            self.access("store", array, place, active)
 
     def condition(self, condition: Node, active: Active) -> Value:
         """The value of a condition that is no statement's."""
@@ -170,13 +179,14 @@ class Reading(Expressions):
         """Does one turn stand for all, of which each lane has as many?"""
         facts = self.loop_facts(loop)
         keeps_flags = bool(self.data) and any(self.types.get(array) == "bool" for array in facts.arrays)
-        return facts.alike and not keeps_flags and bool((turns == turns.flat[0]).all())
+        keeps_places = self.is_on_matrix_units and is_unrolled(loop) and any(map(self.is_kept, facts.arrays))
+        return facts.alike and not keeps_flags and not keeps_places and bool((turns == turns.flat[0]).all())
 
     def loop_facts(self, loop: Loop) -> LoopFacts:
         if id(loop) not in self.loops:
             sizes = {name: bytes_of(self.types[name]) for name in self.tensors}
             self.loops[id(loop)] = LoopFacts(
-                set_in(loop), arrays_in(loop), has_like_turns(loop, sizes), turns_together(loop, self.tensors)
+                set_in(loop), arrays_in(loop), has_like_turns(loop, sizes), turns_together(loop, self.tensors), stepped_in(loop)
             )
         return self.loops[id(loop)]
 
@@ -227,17 +237,21 @@ class Reading(Expressions):
         read = sample(most, self.turns_read)
         whole, pieces = self.readers, []
         first, step = self.values[loop.variable], self.step_of(loop, active)
+        steps = Steps(self, self.loop_facts(loop).steps)
         for turn in read:
             is_inner = len(read) < most and 0 < turn < most - 1
             self.readers = tuple(map(Reader.apart, whole)) if is_inner else whole
             if len(read) < most:
                 self.forget(loop)
                 self.flags.forget(self.loop_facts(loop).arrays)
+                steps.go_to(turn)
             self.values[loop.variable] = computed("+", (first, turn * step))
             self.frames.append(Frame(id(loop), turn == 0, 1, 1))
             self.body(loop.body, active.where((found > turn).astype(np.int64)))
             self.frames.pop()
             pieces += [self.readers] if is_inner else []
+            if turn == 0:
+                steps.found()
         self.readers = whole
         for reader, *parts in zip(whole, *pieces, strict=True):
             reader.counts.add_sample([part.counts for part in parts], most - 2)

@@ -43,8 +43,9 @@ Node = Number | Name | Operation | Element
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """A declaration or an assignment, or (`target` None) a call. `extents` are those of a declared array; `value` is None where
-    there is none, or where it zeroes an array."""
+    """A declaration or an assignment, or (`target` None) a call. `dtype` is that of what is declared: of a pointer with a star,
+    of an array that of its elements, with a star more where these are pointers. `extents` are those of a declared array;
+    `value` is None where there is none, or where it zeroes an array."""
 
     target: Name | Element | None
     dtype: str

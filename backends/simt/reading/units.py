@@ -1,5 +1,6 @@
 """Which unit a statement of an emitted kernel is for, and the operations that it has.
 
+    f16-matrix, bf16-matrix, ...        a product on matrix units
     special      a function that no unit does in one step, or a quotient of floats
     f64-vector, f32-vector, integer     arithmetic, comparisons, extrema of such values
     memory       a move to or from memory, nothing computed but the index
@@ -14,16 +15,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from uol.backends.simt.c_text.matrix_primitives import MEMORY, PRODUCTS
 from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Name, Node, Number, Operation, Simple, Statement
 from uol.codegen.work import SPECIAL
 
-UNITS = ("special", "f64-vector", "f32-vector", "integer")
+MATRIX_UNITS = tuple(dict.fromkeys(product.unit for product in PRODUCTS.values()))
+UNITS = (*MATRIX_UNITS, "special", "f64-vector", "f32-vector", "integer")
 STATEMENT_UNITS = (*UNITS, "memory", "move")
 TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
 ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", "~_", "++"}
 FUNCTIONS = frozenset(
     ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "composed", "precedes",
-     "sorts_before", "random_bits", "random_words"]
+     "sorts_before", "random_bits", "random_words", "pack_f16", "pack_bf16"]
 )
 """Of `uol_device.h`, one operation each."""
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
@@ -36,8 +39,10 @@ Types = Mapping[str, str]
 
 
 def types_of(kernel: KernelText) -> dict[str, str]:
-    """The type of every name that a kernel declares; of an array and a vector, that of its elements."""
+    """The type of every name that a kernel declares; of an array and a vector, that of its elements. `*name` is there for a
+    tensor, whose name stands for its address where it has no index."""
     found = {p.name: p.dtype for p in kernel.parameters}
+    found |= {f"*{p.name}": f"{p.dtype}*" for p in kernel.parameters if p.pointer}
     for step in simple_statements(kernel.body):
         if step.dtype and isinstance(step.target, Name):
             found[step.target.name] = arguments_of(step.dtype, "Vector")[0]
@@ -52,8 +57,9 @@ def vectors_of(kernel: KernelText) -> dict[str, int]:
 
 
 def memory_of(kernel: KernelText) -> frozenset[str]:
-    """The names of the tensors and the shared arrays of a kernel."""
-    shared = (s.target.name for s in kernel.body if isinstance(s, Simple) and s.shared and isinstance(s.target, Name))
+    """The names of the tensors and the shared arrays of a kernel, and of what points to its dynamic shared memory."""
+    declared = ((s, s.target.name) for s in kernel.body if isinstance(s, Simple) and isinstance(s.target, Name))
+    shared = (name for s, name in declared if s.shared or (isinstance(s.value, Operation) and s.value.fn == "dynamic_shared"))
     return frozenset((*(p.name for p in kernel.parameters if p.pointer), *shared))
 
 
@@ -84,8 +90,13 @@ def unit_of(step: Simple, types: Types, memory: frozenset[str]) -> str:
     if first is not None:
         return first
     nodes = [n for part in _roots(step) for n in _nodes(part, True)]
-    touched = any(n.array in memory if isinstance(n, Element) else vector_access(n) is not None for n in nodes)
+    touched = any(n.array in memory if isinstance(n, Element) else _moves(n) for n in nodes)
     return "memory" if touched else "move"
+
+
+def _moves(node: Node) -> bool:
+    """Is it a call that moves something to or from memory?"""
+    return vector_access(node) is not None or (isinstance(node, Operation) and node.fn in MEMORY)
 
 
 def operations_in(step: Simple, types: Types, *, indices: bool = True) -> Counter[str]:
@@ -126,6 +137,8 @@ def unit_of_node(node: Node, types: Types) -> str | None:
     """The unit of an operation, without its operands; None where it is none."""
     if not isinstance(node, Operation) or node.fn.startswith("."):
         return None
+    if node.fn in PRODUCTS:
+        return PRODUCTS[node.fn].unit
     operands = class_of(_widest(type_of(a, types) for a in node.args))
     if node.fn in SPECIAL and (node.fn != "/" or operands != "integer"):
         return "special"
@@ -137,8 +150,12 @@ def type_of(node: Node, types: Types) -> str:
     match node:
         case Number(dtype=dtype):
             return dtype
-        case Name(name=name) | Element(array=name):
+        case Name(name=name):
             return types.get(name, "int")
+        case Element(array=name):
+            return types.get(name, "int").removesuffix("*")
+        case Operation(fn="+" | "-", args=(Name(name=name), _)) if f"*{name}" in types:
+            return types[f"*{name}"]
         case Operation(fn="cast" | "{}", dtype=dtype) if dtype:
             return dtype
         case Operation(fn="cast" | "infinity" | "nan" | "lowest" | "highest", parameters=(first, *_)):

@@ -1,7 +1,8 @@
 """How often a thread waits for global memory, one wait after another.
 
 Loads of one turn of a loop are on their way together, and those of so many turns where the compiler writes these out and no
-barrier stands between them. What a barrier separates waits apart.
+barrier stands between them. What a barrier separates waits apart. Of asynchronous copies a turn waits for the oldest group,
+while those that its wait leaves pending are on their way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ TOGETHER = 4
 
 def turns_together(loop: Loop, tensors: frozenset[str]) -> int:
     """Turns of a loop whose loads are on their way together; 0 where it loads nothing but in loops of its own."""
+    if (pending := _pending(loop.body)) is not None:
+        return pending + 1
     if not any(_loads(step, tensors) for step in _direct(loop.body)):
         return 0
     return 1 if any(_is_barrier(step) for step in _direct(loop.body)) else TOGETHER
@@ -34,6 +37,12 @@ def _direct(body: Iterable[Statement]) -> Iterable[Simple]:
                 yield from _direct(statement.body)
 
 
+def _pending(body: Iterable[Statement]) -> int | None:
+    """Groups that are on their way behind the waits of a turn; None where it waits for none."""
+    waits = (step.value for step in _direct(body) if isinstance(step.value, Operation) and step.value.fn == "wait_copies")
+    return max((int(wait.parameters[0]) for wait in waits), default=None)
+
+
 def _loads(step: Simple, tensors: frozenset[str]) -> bool:
     return step.value is not None and any(_is_load(node, tensors) for node in walk(step.value))
 
@@ -44,6 +53,8 @@ def _is_load(node: Node, tensors: frozenset[str]) -> bool:
             return array in tensors
         case Operation(fn="load_vector", args=(Name(name=array), *_)):
             return array in tensors
+        case Operation(fn="load_buffer"):
+            return True
     return False
 
 

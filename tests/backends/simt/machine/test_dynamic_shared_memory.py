@@ -22,15 +22,16 @@ KIB = 1024
 def test_a_block_asks_for_what_a_core_has(backend: str, device: str, most: int) -> None:
     target = {"cuda": CUDA, "hip": HIP}[backend]
     found = get(backend).devices[device]
-    assert target.dynamic_bytes(found) == most
-    fits = fitting(target, 128, Const(1), most, target.dynamic_bytes(found))
+    machine = target.on(found.architecture)
+    assert machine.units is not None and machine.units.shared_bytes == most
+    fits = fitting(machine, 128, Const(1), most, most)
     assert isinstance(fits, Footprint)
     assert fits.buffers == {"shared": most}
-    refused = fitting(target, 128, Const(1), most + 1, target.dynamic_bytes(found))
+    refused = fitting(machine, 128, Const(1), most + 1, most)
     assert isinstance(refused, Refusal)
     assert str(most) in refused.reason and "stages" in (refused.hint or "")
 
 
 def test_what_is_declared_keeps_its_own_bound() -> None:
-    assert isinstance(fitting(CUDA, 128, Const(1), 48 * KIB), Footprint)
-    assert isinstance(fitting(CUDA, 128, Const(1), 48 * KIB + 1), Refusal)
+    assert isinstance(fitting(CUDA.on("sm_80"), 128, Const(1), 48 * KIB), Footprint)
+    assert isinstance(fitting(CUDA.on("sm_80"), 128, Const(1), 48 * KIB + 1), Refusal)
