@@ -107,6 +107,10 @@ class SimtBackend:
                 from uol.backends.simt.rows.splitting import split_long_scan
 
                 return split_long_scan(spec, device)
+            case Contract() if spec.segments is not None:
+                from uol.backends.simt.products.matrix.legality import in_bounds
+
+                return in_bounds(spec, self.target.on(device.architecture))
             case Scatter():
                 from uol.codegen.specs.clear import cleared
 

@@ -233,12 +233,16 @@ class Segments:
             m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
     terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
             The keys ascend: where they do not, what is summed is not specified, but nothing outside of the operands is touched
+
+    `bounds`: the argument that says where segments begin (`segment_bounds.py`); empty where a kernel looks for that itself.
+    With it rows, too, are specified only where their keys ascend.
     """
 
     over: Mode
     at: str
     key: Expr
     of: str
+    bounds: str = ""
 
 
 @dataclass(frozen=True, slots=True)

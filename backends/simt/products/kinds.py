@@ -11,7 +11,7 @@ from uol.backends.simt.products.counts import contract_counts, rounds
 from uol.backends.simt.products.legality import check_tile
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.products.tile_kernel import tile_kernel
-from uol.codegen.backend import Device
+from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.specs.nodes import Contract
 
 
@@ -19,8 +19,12 @@ def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[Tile, ...]
     return TILES
 
 
+def _check(spec: Contract, tile: Tile, machine: Machine) -> Footprint | Refusal:
+    return check_tile(prepared(spec), tile, machine)
+
+
 def _product(spec: Contract, tile: Tile, machine: Machine) -> Kernel:
     return tile_kernel(prepared(spec), tile)
 
 
-PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, check_tile, _product, contract_counts, rounds)
+PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, _check, _product, contract_counts, rounds)

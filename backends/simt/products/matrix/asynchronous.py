@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
-from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Address, Element, Local, Offset, Pointer, Primitive, Scalar, Word
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
 from uol.backends.simt.kernel.nodes import Assign, Body, CopyAsync, Declare, LoadMatrix, Multiply, Statement
@@ -40,12 +39,13 @@ ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How `threads` copy a tile of an operand of `outer` x `k` elements, 16 bytes each."""
+    """How `threads` copy a tile of an operand of `outer` x `k` elements, 16 bytes each. `is_full`: is all of it there?"""
 
     operand: Operand
     outer: int
     k: int
     threads: int
+    is_full: bool = False
 
     @property
     def tile(self) -> SharedTile:
@@ -74,8 +74,7 @@ class Copies:
     @property
     def is_one_pointer(self) -> bool:
         """Are all rows of a thread as far apart, and known to be there?"""
-        is_there = not self.operand.along_k or is_multiple(self.operand.outer.count, self.outer)
-        return is_there and static(self.operand.pitch) is not None
+        return (self.is_full or not self.operand.along_k) and static(self.operand.pitch) is not None
 
     def defect(self) -> str | None:
         """Why that is not possible."""
@@ -96,7 +95,7 @@ class Asynchronous:
     place: Place
 
     def copies(self, side: Side) -> Copies:
-        return Copies(side.operand, side.tile, self.place.tile.k, self.place.threads)
+        return Copies(side.operand, side.tile, self.place.tile.k, self.place.threads, self.place.count(side) is None)
 
     def at(self, side: Side) -> int:
         """Where a side's tile begins in a stage."""
@@ -144,7 +143,8 @@ class Asynchronous:
             parts = (place.times(place.clamped(side, total(side.origin, row), Const(1)), operand.pitch), chunk)
             before: Expr = BEFORE
         else:
-            parts = (place.clamped(side, total(side.origin, chunk), Const(operand.each)), place.times(row, operand.pitch))
+            inner = place.clamped(side, total(side.origin, chunk), Const(operand.each))
+            parts = (inner, place.times(total(place.first_term, row), operand.pitch))
             before = place.times(BEFORE, operand.pitch)
         first = () if operand.first == ZERO else (place.known(operand.first),)
         at = total(*first, *parts)

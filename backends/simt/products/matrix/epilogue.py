@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
-from uol.backends.simt.c_text.counters import is_multiple
-from uol.backends.simt.c_text.terms import Element, Known, Local, Offset, Pointer, Primitive, Scalar
+from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Scalar
 from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.spans import Group
 from uol.backends.simt.elements.vectors import Vectors, width_along
@@ -148,9 +147,9 @@ class Epilogue:
             Declare(n, Scalar(INDEX), total(N0, scaled(remainder(THREAD, across), width))),
         ]
         guards = [
-            Call("<", (Local(name), Known(counter.count, self.place.printer)), "bool")
-            for name, counter, tile in ((m, self.place.m, self.tile.m), (n, self.place.n, self.tile.n))
-            if not is_multiple(counter.count, tile)
+            Call("<", (Local(name), count), "bool")
+            for name, side in zip((m, n), self.place.sides, strict=True)
+            if (count := self.place.count(side)) is not None
         ]
         body = tuple(self.steps(width, across))
         inner = (If(all_of(guards), body),) if guards else body

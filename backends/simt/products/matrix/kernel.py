@@ -13,12 +13,13 @@ from uol.backends.simt.c_text.signatures import signature, stored_tensors
 from uol.backends.simt.c_text.terms import Known, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
 from uol.backends.simt.kernel.fragments import MatrixUnit
-from uol.backends.simt.kernel.nodes import Body, Buffer, If, Kernel
+from uol.backends.simt.kernel.nodes import Body, Buffer, If, Kernel, PerWarp
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue
-from uol.backends.simt.products.matrix.place import Place
+from uol.backends.simt.products.matrix.place import Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.segments import SCRATCH
 from uol.codegen.backend import Launch
 from uol.codegen.specs.nodes import Contract
 from uol.ir.types import INDEX
@@ -37,6 +38,8 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
     spec, names = place.spec, place.printer.names
     written = stored_tensors(spec)
     tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
+    scratch = Buffer(SCRATCH, Scalar(INDEX), "shared", PerWarp(place.threads))
+    arrays = (scratch,) if is_over(spec, "rows") else ()
     scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
     dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
     shared_bytes = max(loop.shared_bytes, epilogue.bytes)
@@ -47,7 +50,7 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
         ),
         launch=Launch((as_count(place.grid.blocks), 1, 1), (place.threads, 1, 1), shared_bytes=shared_bytes),
         index_type=place.index.ctype,
-        buffers=tuple(tensors),
+        buffers=(*arrays, *tensors),
         scalars=(*scalars, *dims),
         body=body,
     )

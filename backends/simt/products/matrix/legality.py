@@ -11,12 +11,13 @@ from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.asynchronous import Copies
 from uol.backends.simt.products.matrix.epilogue import staged_bytes
 from uol.backends.simt.products.matrix.operand import Operand, operands_of
-from uol.backends.simt.products.matrix.place import Owned, grid_of
+from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
 from uol.backends.simt.products.matrix.registers import Moves
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.nodes import Contract, KernelSpec, Read
+from uol.codegen.specs.segment_bounds import segments_of, with_bounds
 from uol.codegen.specs.sizes import known_multiples, multiple_of
 from uol.ir.program.nodes import Call, Expr
 
@@ -27,6 +28,8 @@ CDNA2 has 512), the rest is for fragments and addresses."""
 
 FACTORS = frozenset({"f16", "bf16", "i8"})
 """What matrix units of all targets multiply."""
+INDEX_BYTES = 8
+"""Of what a fold over a block has of each warp, at the most."""
 PAIRED_COLUMNS = 16
 """Of two fragments of b, which come from shared memory together."""
 
@@ -54,8 +57,8 @@ def _as_stored(factor: Expr, acc_dtype: str) -> str | None:
 def sizes_of_whole_accesses(spec: Contract) -> tuple[Expr, ...] | None:
     """What must hold of open sizes, so that both operands lie as matrix units take them; None where that is not enough."""
     operands = operands_of(spec)
-    dtype = _as_stored(spec.a, spec.acc_dtype)
-    if operands is None or spec.segments is not None or dtype not in FACTORS or _as_stored(spec.b, spec.acc_dtype) != dtype:
+    left, right = (_as_stored(factor, spec.acc_dtype) for factor in (spec.a, spec.b))
+    if operands is None or not _are_bounded(spec, operands) or left not in FACTORS or left != right:
         return None
     known = known_multiples(spec.where)
     open_counts = ((each.inner.count, each.each) for each in operands if not is_multiple_of(each.inner.count, each.each, known))
@@ -67,14 +70,34 @@ def sizes_of_whole_accesses(spec: Contract) -> tuple[Expr, ...] | None:
 def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:
     """Shared bytes, threads and grid; or why there is no such kernel."""
     unit, operands = unit_for(spec, machine), operands_of(spec)
-    if unit is None or operands is None or spec.segments is not None or not spec.k:
+    if unit is None or operands is None or not spec.k or not _are_bounded(spec, operands):
         return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
     reason = _operand_defect(spec, operands) or _tile_defect(tile, unit) or _staging_defect(operands, tile, unit)
     if reason is not None:
         return Refusal(reason, "a tile of threads")
     assert machine.units is not None
     needed, threads = shared_bytes(operands, tile, unit), tile.warps * unit.lanes
+    needed += INDEX_BYTES * tile.warps if is_over(spec, "rows") else 0
     return fitting(machine, threads, grid_of(spec, tile).blocks, needed, machine.units.shared_bytes)
+
+
+def _are_bounded(spec: Contract, operands: tuple[Operand, Operand]) -> bool:
+    """Are segments such that tiles may begin where they do? Rows, where they are rows of memory; terms, where those are."""
+    if spec.segments is None:
+        return True
+    by_rows = operands[0].along_k if spec.segments.over == "rows" else not any(each.along_k for each in operands)
+    return bool(spec.segments.bounds) and by_rows
+
+
+def in_bounds(spec: Contract, machine: Machine) -> tuple[KernelSpec, ...]:
+    """The contraction with the bounds of its segments, and what looks for them, where matrix units may take it."""
+    count = segments_of(spec)
+    if count is None or unit_for(spec, machine) is None:
+        return (spec,)
+    bounds, bounded = with_bounds(spec, count)
+    operands = operands_of(bounded)
+    may_be = operands is not None and _are_bounded(bounded, operands) and sizes_of_whole_accesses(bounded) is not None
+    return (bounds, bounded) if may_be else (spec,)
 
 
 def _operand_defect(spec: Contract, operands: tuple[Operand, Operand]) -> str | None:

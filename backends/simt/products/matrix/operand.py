@@ -14,9 +14,10 @@ from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.codegen.indexing.arithmetic import ONE, ZERO, substituted
-from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.nodes import Contract, Guard, Read
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Expr
+from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES
 
 
@@ -53,10 +54,11 @@ class Operand:
         return all(is_multiple_of(part, self.each, multiples) for part in parts)
 
 
-def operand_of(factor: Expr, outer: Counter, k: Counter) -> Operand | None:
-    """None where it is no such matrix."""
+def operand_of(factor: Expr, outer: Counter, k: Counter, segment: str | None = None) -> Operand | None:
+    """None where it is no such matrix. `segment`: what guards may ask of, where the operand is that of a segment, which is one
+    that there is then."""
     read = next(reads(factor))
-    if read.guard:
+    if any(segment is None or not variables_of(guard) <= {segment} for guard in read.guard):
         return None
     along_outer, along_k = outer.step(read), k.step(read)
     if along_outer is None or along_k is None or ONE not in (along_k, along_outer):
@@ -68,10 +70,17 @@ def operand_of(factor: Expr, outer: Counter, k: Counter) -> Operand | None:
     return Operand(read, factor, outer, k, False, along_k, first)
 
 
+def variables_of(guard: Guard) -> frozenset[str]:
+    """What a guard asks about."""
+    return frozenset().union(*map(variables, guard.children))
+
+
 def operands_of(spec: Contract) -> tuple[Operand, Operand] | None:
     """Both operands of a contraction; None where one is no matrix."""
     m, n, k = (Counter.over(axes, name) for axes, name in ((spec.m, "$at_m"), (spec.n, "$at_n"), (spec.k, "$at_k")))
-    a, b = operand_of(spec.a, m, k), operand_of(spec.b, n, k)
+    of_rows = spec.segments is not None and spec.segments.over == "rows"
+    segment = spec.segments.of if spec.segments is not None and of_rows else None
+    a, b = operand_of(spec.a, m, k), operand_of(spec.b, n, k, segment)
     return None if a is None or b is None else (a, b)
 
 

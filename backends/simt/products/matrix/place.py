@@ -13,7 +13,7 @@ from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
-from uol.backends.simt.c_text.terms import Address, Element, Known, Local, Primitive, Scalar
+from uol.backends.simt.c_text.terms import Address, Element, Kind, Known, Local, Primitive, Scalar, Word
 from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statement, inner_bodies
@@ -21,6 +21,16 @@ from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.products.matrix.operand import Side, operands_of
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.segments import (
+    BEGIN,
+    ROWS_END,
+    TERMS,
+    find_rows,
+    find_terms,
+    of_known_segment,
+    slots_of_rows,
+)
+from uol.backends.simt.products.matrix.segments import LOCALS as SEGMENT_LOCALS
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size, static, sub
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.sizes import known_multiples
@@ -54,8 +64,15 @@ class Grid:
 
 
 def grid_of(spec: Contract, tile: MatrixTile) -> Grid:
-    """Tiles along m, along n, and the number of batches."""
+    """Tiles along m, or places for them where rows are in segments, along n, and the number of batches."""
+    if is_over(spec, "rows"):
+        return Grid(slots_of_rows(spec, tile.m, size(spec.m)), parts_of(size(spec.n), tile.n), size(spec.batch))
     return Grid(parts_of(size(spec.m), tile.m), parts_of(size(spec.n), tile.n), size(spec.batch))
+
+
+def is_over(spec: Contract, mode: str) -> bool:
+    """Are rows, or terms, in segments?"""
+    return spec.segments is not None and spec.segments.over == mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +132,9 @@ class Place:
     def of(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Place:
         grid = grid_of(spec, tile)
         reach = [mul(grid.m, Const(tile.m)), mul(grid.n, Const(tile.n)), add(size(spec.k), Const(tile.k))]
-        index = index_type(spec, [grid.blocks, *reach])
+        index = index_type(of_known_segment(spec), [grid.blocks, *reach])
         batch = Counter.over(spec.batch, "$batch")
-        names = legalise(spec, LOCALS)
+        names = legalise(spec, LOCALS if spec.segments is None else LOCALS + SEGMENT_LOCALS)
         spec = replace(
             spec,
             a=batch.shorter(spec.a),
@@ -168,7 +185,29 @@ class Place:
     @property
     def k_is_padded(self) -> bool:
         """May the first tile of k be partial?"""
-        return not self.is_whole(self.k.count, self.tile.k)
+        return is_over(self.spec, "terms") or not self.is_whole(self.k.count, self.tile.k)
+
+    @property
+    def terms(self) -> Expr:
+        """How many k a block sums over."""
+        return self.known(self.k.count) if self.spec.segments is None else TERMS
+
+    @property
+    def first_term(self) -> Expr:
+        """The first of them."""
+        return BEGIN if is_over(self.spec, "terms") else ZERO
+
+    def count(self, side: Side) -> Expr | None:
+        """Up to where rows or columns go; None where every tile is full."""
+        if is_over(self.spec, "rows") and side is self.a:
+            return ROWS_END
+        count = side.operand.outer.count
+        return None if is_multiple(count, side.tile) else self.known(count)
+
+    @property
+    def word(self) -> Kind:
+        """What registers of fragments of operands are."""
+        return Scalar("f32") if self.unit.factor == "f32" and self.owned.exchanged else Word()
 
     @property
     def acc(self) -> Local:
@@ -207,10 +246,16 @@ class Place:
         yield index("lane", remainder(THREAD, lanes))
         yield index("warp_m", quotient(warp, tile.warps_n))
         yield index("warp_n", remainder(warp, tile.warps_n) if tile.warps_m > 1 else warp)
-        yield index("m0", self._block_part(self.grid.n, self.grid.m if self.grid.batch != ONE else None, tile.m, self.grid.m))
+        grouped = is_over(spec, "rows")
+        first, rows = ("slot", 1) if grouped else ("m0", tile.m)
+        yield index(first, self._block_part(self.grid.n, self.grid.m if self.grid.batch != ONE else None, rows, self.grid.m))
         is_one_row = mul(self.grid.m, self.grid.batch) == ONE
         yield index("n0", self._block_part(ONE, None if is_one_row else self.grid.n, tile.n, self.grid.n))
         yield from self._batches()
+        if grouped:
+            yield from find_rows(spec, self.printer, tile.m, self.threads, self.known(self.k.count))
+        elif is_over(spec, "terms"):
+            yield from find_terms(spec, self.printer)
         extent = (self.rows, self.cols, self.unit.d.registers)
         yield Declare(self.acc.name, Scalar(spec.acc_dtype), extent=extent, zeroed=True, line=spec.line)
 
@@ -241,10 +286,13 @@ class Place:
 
     def tiles_of_k(self) -> Iterable[Statement]:
         """How many tiles of k there are, and how many k of the first are before the first."""
-        count = self.k.count
-        yield index("tiles", self.known(parts_of(count, self.tile.k)))
+        count = self.terms
+        if self.spec.segments is None:
+            yield index("tiles", self.known(parts_of(self.k.count, self.tile.k)))
+        else:
+            yield index("tiles", quotient(total(count, self.tile.k - 1), self.tile.k))
         if self.k_is_padded:
-            yield index("k_before", Call("-", (scaled(TILES, self.tile.k), self.known(count)), INDEX))
+            yield index("k_before", Call("-", (scaled(TILES, self.tile.k), count), INDEX))
 
     def one_by_one(self) -> Statement:
         """The sums of elements that are read one by one."""
@@ -269,7 +317,8 @@ class Place:
             *nest((("ni", self.cols), ("group", col_groups), ("r", owned.width)), self._element(self.b, n, right)),
             *nest((("mi", self.rows), ("ni", self.cols), ("group", groups), ("r", owned.width)), (product,)),
         )
-        return Loop(self.printer.names.variable(self.k.name), ZERO, self.known(self.k.count), body, times=1)
+        first = self.first_term
+        return Loop(self.printer.names.variable(self.k.name), first, total(first, self.terms), body, times=1)
 
     def _element(self, side: Side, place: Expr, target: Expr) -> Body:
         """An element of an operand, at the last row or column where it is asked for one beyond."""
@@ -284,10 +333,11 @@ class Place:
 
     def clamped(self, side: Side, place: Expr, several: Expr) -> Expr:
         """A place along m or n, or that of the last `several` where tiles go beyond them."""
-        count = side.operand.outer.count
-        if is_multiple(count, side.tile):
+        count = self.count(side)
+        if count is None:
             return place
-        return Call("min", (place, self.known(sub(count, several))), INDEX)
+        last = total(count, -1) if count == ROWS_END else self.known(sub(side.operand.outer.count, several))
+        return Call("min", (place, last), INDEX)
 
 
 def index(name: str, value: Expr) -> Declare:

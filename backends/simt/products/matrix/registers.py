@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
-from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Address, BufferRange, Element, Local, Offset, Pointer, Primitive, Scalar, Word
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, Multiply, Statement
@@ -38,7 +37,7 @@ from uol.backends.simt.products.matrix.place import (
     nest,
     unrolled,
 )
-from uol.codegen.indexing.arithmetic import ONE, ZERO, static, sub
+from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
 
@@ -160,7 +159,7 @@ class ThroughRegisters:
     def _is_one_lane_offset(self, side: Side) -> bool:
         """Are the rows of a thread a known number of bytes apart, and known to be there; or is it one?"""
         operand = side.operand
-        is_known = static(operand.pitch) is not None and is_multiple(operand.outer.count, side.tile)
+        is_known = static(operand.pitch) is not None and self.place.count(side) is None
         return not operand.along_k or is_known or self.moves(side).turns == 1
 
     def _lane(self, side: Side, row: Expr) -> Expr:
@@ -168,15 +167,14 @@ class ThroughRegisters:
         place, col, operand = self.place, self.moves(side).col, side.operand
         if not operand.along_k:
             col = place.clamped(side, total(side.origin, col), Const(BLOCK))
-        elif not is_multiple(operand.outer.count, side.tile):
-            last = Call("-", (place.known(sub(operand.outer.count, ONE)), side.origin), INDEX)
-            row = Call("min", (row, last), INDEX)
+        elif place.count(side) is not None:
+            row = Call("-", (place.clamped(side, total(side.origin, row), ONE), side.origin), INDEX)
         return _bytes(total(place.times(row, operand.pitch), col), operand.bytes)
 
     def _first(self, side: Side) -> Expr:
         """The first element of a block's part of the first tile of k."""
         place, operand = self.place, side.operand
-        at = place.times(side.origin, operand.pitch) if operand.along_k else ZERO
+        at = place.times(side.origin if operand.along_k else place.first_term, operand.pitch)
         at = total(place.known(operand.first), at) if operand.first != ZERO else at
         if place.k_is_padded:
             at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, operand.pitch)), INDEX)
@@ -185,13 +183,13 @@ class ThroughRegisters:
     def _range_bytes(self, side: Side) -> Expr:
         """Of the rows of a tile that there are."""
         place, operand = self.place, side.operand
-        count, rows = operand.outer.count, Const(side.tile)
+        count, rows = place.count(side), Const(side.tile)
         if not operand.along_k:
             left: Expr = Const(place.tile.k)
-        elif is_multiple(count, side.tile):
+        elif count is None:
             left = rows
         else:
-            left = Call("min", (Call("-", (place.known(count), side.origin), INDEX), rows), INDEX)
+            left = Call("min", (Call("-", (count, side.origin), INDEX), rows), INDEX)
         elements = place.times(left, operand.pitch)
         if operand.along_k and place.k_is_padded:
             elements = total(elements, BEFORE)
@@ -272,17 +270,15 @@ class ThroughRegisters:
         declared, loads = [], []
         for side in place.sides:
             number, count = numbers[side.called]
-            array = Local(place.name(side, "part"), Word())
+            array = Local(place.name(side, "part"), place.word)
             _, flips, adds = self._fragment(side)
             at = total(flipped(Local(place.name(side, "part_at")), flips), adds, READ, self.at(side))
-            load = Primitive("load_words", (CHUNK_BYTES,), (Element(array, number, Word()), Pointer(SHARED, at)))
-            declared.append(Declare(array.name, Word(), extent=(count, 4)))
+            load = Primitive("load_words", (CHUNK_BYTES,), (Element(array, number, place.word), Pointer(SHARED, at)))
+            declared.append(Declare(array.name, place.word, extent=(count, 4)))
             loads.append(unrolled(number.name, count, Do(load)))
         registers = unit.a.registers
-        a, b = (
-            Offset(Element(Local(place.name(side, "part"), Word()), numbers[side.called][0], Word()), scaled(HALF, registers))
-            for side in place.sides
-        )
+        parts = [Element(Local(place.name(s, "part"), place.word), numbers[s.called][0], place.word) for s in place.sides]
+        a, b = (Offset(part, scaled(HALF, registers)) for part in parts)
         product = Multiply(unit, place.fragment(MI, NI), b, a)
         products = unrolled("half", 4 // registers, unrolled("mi", place.rows, unrolled("ni", place.cols, product)))
         step = unit.k * (4 // registers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -77,11 +77,59 @@ def forms() -> list[Form]:
         return (np.maximum(s, 0) + i["r"]).astype(np.float16).astype(np.float64)
 
     dims = {"B": 2, "H": 3, "M": 20, "N": 32, "K": 24}
-    return [*found, Form("batches with an epilogue", batched, dims, inputs, expected, first(2))]
+    return [*found, *grouped(), *other_types(), Form("batches with an epilogue", batched, dims, inputs, expected, first(2))]
+
+
+def other_types() -> list[Form]:
+    """Bytes that are multiplied to integers, bf16, and f32 where a machine multiplies it as it is."""
+
+    def product(i: Arrays) -> np.ndarray:
+        return np.einsum("mk,nk->mn", widened(i["a"], "f64"), widened(i["b"], "f64"))
+
+    found = []
+    for dtype, numpy, result, targets in (
+        ("i8", "int8", "i32", ("cuda", "hip")), ("f32", "float32", "f32", ("hip",)), ("f16", "float16", "f32", ("cuda", "hip")),
+    ):  # fmt: skip
+        text = PRODUCT.format(t=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
+        inputs = {name: RNG.integers(-99, 99, (count, 96)).astype(numpy) for name, count in (("a", 72), ("b", 48))}
+        tiles = {target: TILES[target][:3] for target in targets}
+        found.append(Form(f"of {dtype}", text, {"M": 72, "N": 48, "K": 96}, inputs, product, tiles))
+    return found
+
+
+def grouped() -> list[Form]:
+    """Rows of segments, and sums over the terms of each: some outside of all, some segments empty, one that has all."""
+    rows = """op f(a: f16[M, K], key: i64[M], b: f16[E, N, K]) -> (y: f32[M, N]) where sorted(key) {
+  y[m, n] = sum[k](acc(a[m, k]) * acc(b[key[m], n, k] else 0))
+}"""
+    terms = """op f(a: f16[M, C], key: i64[M], b: f16[M, D], c: f32[E]) -> (y: f32[E, C, D]) where sorted(key) {
+  s[key[m], j, d] += acc(a[m, j]) * acc(b[m, d])
+  y[e, j, d] = s[e, j, d] + c[e]
+}"""
+
+    def by_row(i: Arrays) -> np.ndarray:
+        inside = (i["key"] >= 0) & (i["key"] < len(i["b"]))
+        own = np.where(inside[:, None, None], i["b"][np.where(inside, i["key"], 0)], 0)
+        return np.einsum("mk,mnk->mn", i["a"].astype(np.float64), own.astype(np.float64))
+
+    def by_term(i: Arrays) -> np.ndarray:
+        own = (i["key"] == np.arange(len(i["c"]))[:, None]).astype(np.float64)
+        sums = np.einsum("em,mf,md->efd", own, i["a"].astype(np.float64), i["b"].astype(np.float64))
+        return sums + i["c"][:, None, None]
+
+    found = []
+    skewed = np.concatenate([[-3, -1], np.zeros(150), np.full(5, 1), np.full(1, 3), np.full(70, 5), [6, 9]])
+    for name, keys in (("skewed", skewed), ("one segment", np.full(40, 4)), ("none", np.full(3, 7))):
+        key, count = keys.astype(np.int64), len(keys)
+        inputs = {"a": integers(count, 72), "key": key, "b": integers(6, 40, 72)}
+        found.append(Form(f"rows of {name}", rows, {"M": count, "N": 40, "K": 72, "E": 6}, inputs, by_row, first(4)))
+        inputs = {"a": integers(count, 40), "key": key, "b": integers(count, 24), "c": np.arange(6, dtype=np.float32)}
+        found.append(Form(f"terms of {name}", terms, {"M": count, "C": 40, "D": 24, "E": 6}, inputs, by_term, first(4)))
+    return [*found, replace(found[0], name="rows of skewed, unaligned", shift=1)]
 
 
 CASES = [
-    (form, target, tile) for form in forms() for target in ("cuda", "hip") for tile in form.tiles[target]
+    (form, target, tile) for form in forms() for target in ("cuda", "hip") for tile in form.tiles.get(target, ())
 ]
 
 
@@ -96,7 +144,9 @@ def results(target: str) -> dict[int, tuple[Job, Array, object]]:
         if of == target:
             ops = parse(form.text)
             graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
-            module = backend.assemble(graph, (backend.render(graph.specs[-1], tile, device),), device)
+            before = ((spec, next(iter(backend.schedules(spec, device)))) for spec in graph.specs[:-1])
+            kernels = (*(backend.render(*each, device) for each in before), backend.render(graph.specs[-1], tile, device))
+            module = backend.assemble(graph, kernels, device)
             jobs[number] = Job(module, form.inputs, {}, shift=form.shift)
     done = execute_many(list(jobs.values()))
     return {n: (job, run.outputs["y"], run.findings) for (n, job), run in zip(jobs.items(), done, strict=True)}
