@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from uol.conformance.accuracy.contracts import SumError
+from uol.conformance.accuracy.contracts import NARROW, Contract, SumError
 from uol.conformance.accuracy.index_space import Frame, Range
 from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point, rounded, smallest_normal
 from uol.conformance.accuracy.reductions import Size, granules, spread, sums_exactly
@@ -40,10 +40,6 @@ class Product:
         """What a factor is evaluated over."""
         return Frame(self.batch + (self.n if factor else self.m) + self.k)
 
-    def is_of(self, dtype: str) -> bool:
-        """Are both factors elements of that type, widened?"""
-        return all(isinstance(f, Call) and f.fn == "cast" and f.args[0].type == dtype for f in self.factors)
-
 
 def split_product(expr: Reduce, outer: Frame) -> Product | None:
     """The reduction as a sum of a product of two factors that see different axes, or None where it is not one."""
@@ -63,14 +59,39 @@ def split_product(expr: Reduce, outer: Frame) -> Product | None:
     return Product((a, b), outer, batch, m, n, inner.ranges)
 
 
+def matrix_type(expr: Reduce, owed: Contract) -> str:
+    """The type whose elements, widened, the factors are where a reduction is a sum of products that matrix units may add; empty
+    for any other."""
+    body = expr.body
+    if expr.op != "sum" or not (isinstance(body, Call) and body.fn == "*"):
+        return ""
+    types = {f.args[0].type if isinstance(f, Call) and f.fn == "cast" else f.type for f in body.args}
+    found = types.pop() if len(types) == 1 else ""
+    return found if found in NARROW or (found == "f32" and owed.is_tf32) else ""
+
+
+def sum_of(kind: str) -> str:
+    """The kind of a sum of products of such a type, as a contract knows it."""
+    return "sum" if not kind else "tf32_sum" if kind == "f32" else "matrix_sum"
+
+
+def as_factor(factor: Enclosure, dtype: str, owed: Contract) -> Enclosure:
+    """What a matrix unit may take a factor for: a subnormal one of a type that is flushed for zero, one in f32 for one in TF32
+    where that is allowed. (As a rule, errors of factors balance: `SumError.factor`.)"""
+    if dtype in owed.flushed_products:
+        return rounded(factor, dtype, 0.0, flush=True)
+    if dtype == "f32" and owed.is_tf32 and not owed.is_typical:
+        wider = [edge * (1 + sign * owed.tf32_factor) for edge in (factor.low, factor.high) for sign in (-1.0, 1.0)]
+        return hull(factor.value, *wider)
+    return factor
+
+
 def contract_factors(
     product: Product, factors: list[Enclosure], dtype: str, growth: SumError, *, flushed: bool = False
 ) -> Enclosure | None:
-    """The sum over the outer frame; None where a factor is not finite and matrix products say nothing. With `flushed`, factors
-    and sums below the smallest normal number may be zero: an addition loses no more than that number."""
+    """The sum over the outer frame; None where a factor is not finite and matrix products say nothing. With `flushed`, sums
+    below the smallest normal number may be zero: an addition loses no more than that number."""
     tiny = smallest_normal(dtype) if flushed else 0.0
-    if flushed:
-        factors = [rounded(f, dtype, 0.0, flush=True) for f in factors]
     a, b = (_matrices(product, f, number) for number, f in enumerate(factors))
     if not all(np.all(np.isfinite(edge)) for f in (a, b) for edge in (f.low, f.high)):
         return None

@@ -14,15 +14,20 @@ from uol.ir.types import DTYPES
 from uol.ops.accuracy import contract_of
 
 Section = dict[str, float | bool]
+NARROW = ("f16", "bf16")
+"""The types of factors whose products matrix units add in f32."""
 
 
 @dataclass(frozen=True, slots=True)
 class SumError:
     """How the error of a sum grows with its terms: at most `most` * terms * sum of |terms|, and, where `typical` is given, no
-    more than `typical` * sqrt(terms * (square of the sum + sum of squares)), which contracts.toml derives."""
+    more than `typical` * sqrt(terms * (S^2 + Q)) + `drift` * terms * sqrt(S^2 / 3 + Q / 6), with S the sum and Q the sum of
+    squares, which contracts.toml derives; beside it `factor` * (|S| + sqrt(Q)) where factors are rounded."""
 
     most: float
     typical: float | None = None
+    drift: float = 0.0
+    factor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,12 @@ class Contract:
     functions              by built-in function, where it differs from the language's table
     flushed_functions      may results of functions below the smallest normal number be zero?
     flushed_arithmetic     may those of + - * /, and operands?
-    flushed_products       may those of sums of products of bf16, and their factors?
+    flushed_products       the types of which may those of sums of products, and their factors
     typical                a sum's typical error is this * u * sqrt(terms * (square of the sum + sum of squares))
+    drift                  of a sum of products on matrix units, whose roundings go one way, beside it
+    tf32_factor            the relative error of a factor in TF32
     is_typical             are sums held to that?
+    is_tf32                may products of f32 be computed in TF32?
     """
 
     target: str
@@ -48,14 +56,27 @@ class Contract:
     functions: dict[str, float]
     flushed_functions: bool
     flushed_arithmetic: bool
-    flushed_products: bool
+    flushed_products: frozenset[str]
     typical: float
+    drift: float
+    tf32_factor: float
     is_typical: bool = False
+    is_tf32: bool = False
 
     def error_of(self, reduction: str, dtype: str) -> SumError:
-        """How the error of a reduction grows, in `dtype`; one without a bound has none."""
+        """How the error of a reduction grows, in `dtype`; one without a bound has none. "matrix_sum" is a sum of products that
+        matrix units may add, whose drift is as large as those units are coarse, "tf32_sum" one of factors in TF32."""
         u = unit_roundoff(dtype)
-        return SumError(self.growth.get(reduction, 0.0) * u, self.typical * u if self.is_typical else None)
+        is_of_matrix_units = reduction in ("matrix_sum", "tf32_sum")
+        most = self.growth.get("matrix_sum" if is_of_matrix_units else reduction, 0.0) * u
+        if not self.is_typical:
+            return SumError(most)
+        drift = self.drift * u if is_of_matrix_units else 0.0
+        return SumError(most, self.typical * u, drift, self.tf32_factor if reduction == "tf32_sum" else 0.0)
+
+    def in_tf32(self) -> Contract:
+        """The contract of a call for which TF32 is allowed."""
+        return replace(self, is_tf32=True)
 
     def as_a_rule(self) -> Contract:
         """The contract whose sums are held to their typical error: by the RMS over all elements, no single one."""
@@ -80,6 +101,7 @@ def contract(target: str, op: str = "") -> Contract:
 
     rounding, subnormals = section("rounding"), section("subnormals")
     growth = {name: float(value) for name, value in section("reductions").items()}
+    growth["matrix_sum"] = max(growth["matrix_sum"], growth["sum"])
     return Contract(
         target=target,
         arithmetic=float(rounding["arithmetic"]),
@@ -89,8 +111,10 @@ def contract(target: str, op: str = "") -> Contract:
         functions={name: float(value) for name, value in section("functions").items()},
         flushed_functions=bool(subnormals["functions"]),
         flushed_arithmetic=bool(subnormals["arithmetic"]),
-        flushed_products=bool(subnormals["products_of_bf16"]),
+        flushed_products=frozenset(dtype for dtype in NARROW if subnormals[f"products_of_{dtype}"]),
         typical=float(section("typical")["sum"]) * max(1.0, growth["sum"]),
+        drift=float(section("typical")["drift"]),
+        tf32_factor=float(section("tf32")["factor"]),
     )
 
 

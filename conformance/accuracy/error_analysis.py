@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uol.conformance.accuracy import interval
-from uol.conformance.accuracy.contraction import contract_factors, split_product
+from uol.conformance.accuracy.contraction import as_factor, contract_factors, matrix_type, split_product, sum_of
 from uol.conformance.accuracy.contracts import Contract
+from uol.conformance.accuracy.exact_values import LOGIC, on_integers, on_truths
 from uol.conformance.accuracy.functions import on_intervals
 from uol.conformance.accuracy.index_space import Frame, extent_of
 from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
@@ -170,14 +171,14 @@ class _Evaluation:
             return self._cast(args[0], call.args[0].type, call.dtype)
         if call.fn == "random_bits":
             return point(random_bits(args[0].value, args[1].value))
-        if call.fn in _LOGIC:
-            return _logic(call.fn, args)
+        if call.fn in LOGIC:
+            return on_truths(call.fn, args)
         if call.fn == "select":
             return interval.choose(*args)
         if call.fn in ("max", "min"):
             return (interval.maximum if call.fn == "max" else interval.minimum)(*args)
         if not is_float(call.dtype):
-            return point(_integer(call.fn, tuple(a.value for a in args), call.dtype))
+            return point(on_integers(call.fn, tuple(a.value for a in args), call.dtype))
         if call.fn == "*" and call.args[0] == call.args[1]:
             return self._of_type(self._float("square", args[:1], DTYPES[call.dtype].accumulator), call.dtype)
         found = self._float(call.fn, args, DTYPES[call.dtype].accumulator)
@@ -237,10 +238,11 @@ class _Evaluation:
             return self._recurrence(fading, expr.dtype, frame)
         product = split_product(expr, frame)
         if product is not None:
-            factors = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
-            growth = self.owed.error_of("sum", expr.dtype)
-            flushed = self.owed.flushed_products and product.is_of("bf16")
-            done = contract_factors(product, factors, expr.dtype, growth, flushed=flushed)
+            kind = matrix_type(expr, self.owed)
+            values = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
+            factors = [as_factor(each, kind, self.owed) for each in values] if kind else values
+            growth = self.owed.error_of(sum_of(kind), expr.dtype)
+            done = contract_factors(product, factors, expr.dtype, growth, flushed=kind in self.owed.flushed_products)
             if done is not None:
                 return rounded(done, expr.dtype, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         running = split_running(expr, frame)
@@ -256,6 +258,14 @@ class _Evaluation:
             *(np.concatenate([getattr(p, side) for _, p in parts], axis=place) for side in ("value", "low", "high"))
         )
 
+    def _terms(self, expr: Reduce, frame: Frame, kind: str) -> Enclosure:
+        """What is reduced; of a product, of factors as a matrix unit may take them."""
+        body = expr.body
+        if not kind or not isinstance(body, Call):
+            return self.value(body, frame)
+        a, b = (as_factor(self.value(each, frame), kind, self.owed) for each in body.args)
+        return self._float("*", (a, b), DTYPES[body.dtype].accumulator)
+
     def _recurrence(self, fading: Fading, dtype: str, frame: Frame) -> Enclosure:
         """A sum of terms that fade, place by place."""
         place = [r.name for r in frame.ranges].index(fading.along)
@@ -267,12 +277,15 @@ class _Evaluation:
 
     def _fold(self, expr: Reduce, frame: Frame, inner: Frame, over: Over = WHOLE) -> Enclosure:
         whole = frame + inner
-        body = _whole(self.value(expr.body, whole), whole)
+        kind = matrix_type(expr, self.owed)
+        body = _whole(self._terms(expr, whole, kind), whole)
         keep = self._all(expr.where, whole)
         if expr.op in ("argmax", "argmin"):
             return argument_of_extremum(expr.op, body, keep, len(frame.ranges))
-        growth = self.owed.error_of(expr.op, expr.dtype)
+        growth = self.owed.error_of(sum_of(kind) if kind else expr.op, expr.dtype)
         result = fold(expr.op, body, keep, len(frame.ranges), expr.dtype, growth, over)
+        if kind in self.owed.flushed_products:
+            result = interval.flushed_sums(result, expr.dtype, inner.size)
         if is_float(expr.dtype) and expr.op in ("sum", "prod"):
             return rounded(result, DTYPES[expr.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         return result
@@ -336,59 +349,3 @@ def _without_last_cast(stage: Stage) -> Expr:
 
 def _whole(x: Enclosure, frame: Frame) -> Enclosure:
     return x.map(lambda a: np.broadcast_to(a, frame.shape))
-
-
-_LOGIC = frozenset(("<", "<=", ">", ">=", "==", "!=", "and", "or", "not"))
-
-
-def _logic(fn: str, args: tuple[Enclosure, ...]) -> Enclosure:
-    match fn:
-        case "<" | "<=":
-            return interval.less(*args, or_equal=fn == "<=")
-        case ">" | ">=":
-            return interval.less(args[1], args[0], or_equal=fn == ">=")
-        case "==":
-            return interval.equal(*args)
-        case "!=":
-            return _not(interval.equal(*args))
-        case "not":
-            return _not(args[0])
-        case "and":
-            return Enclosure(*(getattr(args[0], s) & getattr(args[1], s) for s in ("value", "low", "high")))
-    return Enclosure(*(getattr(args[0], s) | getattr(args[1], s) for s in ("value", "low", "high")))
-
-
-def _not(x: Enclosure) -> Enclosure:
-    return Enclosure(~x.value, ~x.high, ~x.low)
-
-
-def _integer_power(base: int, power: int) -> int:
-    """base ** power, by its last 32 bits; a reciprocal is truncated."""
-    if power >= 0:
-        return pow(int(base), int(power), 2**32)
-    return int(base) ** (power % 2) if abs(base) == 1 else 0
-
-
-def _integer(fn: str, args: tuple[Array, ...], dtype: str) -> Array:
-    """Integers and indices, exact; values wrap to their type, indices do not."""
-    a, b = args[0].astype(np.int64), args[-1].astype(np.int64)
-    match fn:
-        case "+":
-            result = a + b
-        case "-":
-            result = a - b
-        case "*":
-            result = a * b
-        case "/":
-            result = np.where(b == 0, 0, np.floor_divide(a, np.where(b == 0, 1, b)))
-        case "%":
-            result = np.where(b == 0, 0, np.mod(a, np.where(b == 0, 1, b)))
-        case "neg":
-            result = -a
-        case "abs":
-            result = np.abs(a)
-        case "pow":
-            result = np.vectorize(_integer_power, otypes=[np.int64])(a, b)
-        case _:
-            raise UolError(f"no integer form of {fn!r}")
-    return result if dtype not in DTYPES else np.asarray(round_to(result, dtype))

@@ -75,6 +75,12 @@ def rounded(exact: Enclosure, dtype: str, ulps: float, *, flush: bool = False) -
     return Enclosure(exact.value, low, high)
 
 
+def flushed_sums(exact: Enclosure, dtype: str, terms: int) -> Enclosure:
+    """Sums of so many terms, of which those below the smallest normal number may be zero: an addition loses no more."""
+    lost = (terms + 1) * smallest_normal(dtype)
+    return hull(_floats(exact.value), _floats(exact.low) - lost, _floats(exact.high) + lost)
+
+
 def _toward(edge: Floats, dtype: str, ulps: float, sign: float) -> Floats:
     """An edge of an interval, moved outward by the error of an operation."""
     near = nearest(edge, dtype)

@@ -112,7 +112,9 @@ def spread(growth: SumError, steps: int | Array, size: Size, dtype: str) -> Floa
     """The error of `steps` additions; in f64 twice, because the golden sum has rounded too. Infinite sums have none."""
     error = growth.most * steps * size.magnitude
     if growth.typical is not None:
-        error = np.minimum(error, growth.typical * np.sqrt(steps * (size.total**2 + size.squares)))
+        drift = growth.drift * steps * np.sqrt(size.total**2 / 3 + size.squares / 6)
+        error = np.minimum(error, growth.typical * np.sqrt(steps * (size.total**2 + size.squares)) + drift)
+        error = error + growth.factor * (np.abs(size.total) + np.sqrt(size.squares))
     error = error * (2.0 if dtype == "f64" else 1.0)
     return np.where(np.isfinite(error), error, 0.0)
 

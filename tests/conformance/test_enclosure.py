@@ -174,7 +174,7 @@ def test_dot_instructions_of_bf16_flush_what_is_subnormal() -> None:
     assert strict.low[1, 1] > 0 >= loose.low[1, 1]  # a sum
     assert loose.low[2, 0] > 60 * (1 - 2.0**-17)
     without = {"a": np.abs(a) + 1, "b": np.abs(b) + 1}
-    strict, loose = (enclose(program, without, {}, contract(target))["y"] for target in ("cuda", "cpu"))
+    strict, loose = (enclose(program, without, {}, contract(target))["y"] for target in ("any", "cpu"))
     assert (strict.low == loose.low).all() and (strict.high == loose.high).all()
 
 

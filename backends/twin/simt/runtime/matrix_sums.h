@@ -2,11 +2,11 @@
 //
 // NVIDIA's, of 16-bit elements and tf32: a group of products, exact, and the sum so far are brought to one exponent, that of the
 // greatest; of each what lies below the last kept bit is dropped; the rest is added exactly, and dropped to an f32. On sm_80 a group
-// has 8 products (of tf32 4), and 24 bits behind the leading one are kept; on sm_90 16 and 25, which is less coarse. Measured by
-// Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA tensor cores", 2021, and Khattak, Mikaitis, "Accurate models of
-// NVIDIA tensor cores", 2025.
-// AMD's: of f16 and bf16 subnormal operands, sums before and sums after are zero (ROCm documentation, "MI200 performance counters
-// and numerics": alternate implementation). In which order products are added is not said: here in that of k, each rounded to nearest.
+// has 8 products (of tf32 4), and 24 bits behind the leading one are kept; on sm_90 16 and 25, which is less coarse. Measured:
+// Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA tensor cores", PeerJ CS 7:e330, 2021; Khattak, Mikaitis, "Accurate
+// Models of NVIDIA Tensor Cores", arXiv 2512.07004; Xie et al., "MMA-Sim", arXiv 2511.10909.
+// AMD's: of f16 and bf16 subnormal operands, sums before and sums after are zero (MIOpen documentation, "MI200 matrix fused multiply-
+// add behavior specifics"). In which order products are added is not said: here in that of k, each rounded to nearest.
 #pragma once
 
 #include <cmath>
