@@ -127,6 +127,40 @@ class DisassembledBackend(Backend, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MainLoop:
+    """One turn of the loop of a kernel's machine code that has most products of matrix units.
+
+    mix              instructions by class: "product", "shared load", "integer", ...
+    products         those on matrix units
+    loads            of global memory, by the bytes of a lane, and whether they go on beside what the thread does
+    narrow_scratch   accesses of shared memory of two bytes
+    in_flight        at each wait for memory: how many groups, or loads, may still be on their way behind it
+    spills           in the whole kernel: accesses of memory for what registers do not hold
+    """
+
+    mix: Mapping[str, int]
+    products: int
+    loads: Mapping[tuple[int, bool], int]
+    narrow_scratch: int
+    in_flight: tuple[int, ...]
+    spills: int
+
+    @property
+    def others_per_product(self) -> float:
+        """Instructions beside products, for each of these."""
+        return (sum(self.mix.values()) - self.products) / self.products
+
+
+@runtime_checkable
+class LoopReadingBackend(MeteredBackend, Protocol):
+    """A target whose binaries show the main loops of kernels on matrix units, where its disassembler is installed."""
+
+    def main_loops(self, artifact: Artifact) -> Mapping[str, MainLoop]:
+        """Of each kernel of a built module that has one, by name. Raises MissingToolError without the disassembler."""
+        ...
+
+
 @runtime_checkable
 class PackableBackend(Backend, Protocol):
     """A target whose cards a plain Python process runs packs on, without uol."""

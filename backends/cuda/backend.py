@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from uol.backends.cuda import driver, resources, toolchain
+from uol.backends.cuda import driver, main_loops, resources, toolchain
 from uol.backends.cuda.devices import DEFAULT, DEVICES
 from uol.backends.cuda.target import TARGET
 from uol.backends.simt.running.torch_side import TorchSide
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
+from uol.codegen.backend import Artifact
+from uol.codegen.extensions import MainLoop
 
 
 def torch_devices() -> frozenset[str]:
@@ -29,7 +32,14 @@ def generation(architecture: str) -> int | None:
     return int(architecture.removeprefix("sm_"))
 
 
-BACKEND = SimtBackend(
+class CudaBackend(SimtBackend):
+    """A SIMT target whose machine code cuobjdump reads."""
+
+    def main_loops(self, artifact: Artifact) -> Mapping[str, MainLoop]:
+        return main_loops.main_loops(artifact)
+
+
+BACKEND = CudaBackend(
     TARGET,
     DEVICES,
     DEFAULT,

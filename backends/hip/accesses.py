@@ -48,7 +48,7 @@ def accesses(artifact: Artifact) -> Mapping[str, Accesses]:
     """The accesses of each kernel, by name. Raises MissingToolError where there is no disassembler beside the compiler."""
     lines = {kernel.name: list[str]() for kernel in artifact.module.kernels}
     name = ""
-    for line in _disassembled(code_object(artifact.binary)).splitlines():
+    for line in disassembled(code_object(artifact.binary)).splitlines():
         if begins := _KERNEL.match(line):
             name = begins[1]
         elif name in lines:
@@ -60,7 +60,8 @@ def _of_kernel(found: list[_Access]) -> Accesses:
     return Accesses(Counter((each.way, each.size_bytes) for each in found), tuple(_split(found)))
 
 
-def _disassembled(binary: bytes) -> str:
+def disassembled(binary: bytes) -> str:
+    """What llvm-objdump says of a code object. Raises MissingToolError without it."""
     with build_folder() as folder:
         path = folder / "kernels.co"
         path.write_bytes(binary)

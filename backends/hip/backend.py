@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from uol.backends.hip import accesses, driver, resources, toolchain
+from uol.backends.hip import accesses, driver, main_loops, resources, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
 from uol.backends.simt.running.torch_side import TorchSide
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
 from uol.codegen.backend import Artifact
-from uol.codegen.extensions import Accesses
+from uol.codegen.extensions import Accesses, MainLoop
 
 
 def torch_devices() -> frozenset[str]:
@@ -40,6 +40,9 @@ class HipBackend(SimtBackend):
 
     def accesses(self, artifact: Artifact) -> Mapping[str, Accesses]:
         return accesses.accesses(artifact)
+
+    def main_loops(self, artifact: Artifact) -> Mapping[str, MainLoop]:
+        return main_loops.main_loops(artifact)
 
 
 BACKEND = HipBackend(

@@ -19,7 +19,7 @@ from uol.conformance.bench.peaks import Peaks
 from uol.conformance.bench.turns import Turns
 from uol.conformance.bench.work import Work
 from uol.conformance.cases.machine import processor, versions
-from uol.conformance.record_file import RecordFile
+from uol.conformance.runs.record_file import RecordFile
 from uol.ir.errors import ResourceError, UolError
 from uol.json_text import json_text
 from uol.whole_file import replacing

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uol.conformance.packs.runner.report import FORMAT, KIND
-from uol.conformance.record_file import RecordFile
+from uol.conformance.runs.record_file import RecordFile
 
 FILE = RecordFile("a pack", KIND, FORMAT, "give a file that `python run.py` of a pack wrote")
 

@@ -7,4 +7,5 @@
     steps.py      the cases of a command beside the rooms, one after the other or in processes
     baseline.py   an earlier report beside this one
     provenance.py   the commit and the environment that a report is of
+    record_file.py  records of measurements as files, which somebody may have edited
 """
