@@ -113,7 +113,7 @@ def cases_of(options: argparse.Namespace, target: str) -> Iterator[Case]:
 def default_targets() -> list[str]:
     """One device of each architecture whose machine code is read here."""
     backends = [each for name in registry.names() if isinstance(each := registry.get(name), LoopReadingBackend)]
-    first = {(b.name, device.architecture): device.name for b in backends for device in reversed(b.devices.values())}
+    first = {(b.name, device.architecture): device.name for b in backends for device in reversed([*b.devices.values()])}
     return [f"{name}:{device}" for (name, _), device in sorted(first.items())]
 
 

@@ -33,7 +33,8 @@ def innermost_loop(listing: Listing, counts: Callable[[Instruction], bool]) -> t
     inner = [loop for loop in counted if not any(other < loop for other in counted)]
     if not inner:
         return None
-    return tuple(listing[i] for i in sorted(max(inner, key=lambda loop: (found[loop], -min(loop)))))
+    best = max(inner, key=lambda loop: (found[frozenset(loop)], -min(loop)))
+    return tuple(listing[i] for i in sorted(best))
 
 
 def loops(listing: Listing) -> list[list[int]]:

@@ -1,4 +1,6 @@
 // What the lanes of a warp do together: rows of matrices from shared memory, and products.
+#pragma GCC optimize("O3", "no-trapping-math")  // a product is thousands of additions side by side
+
 #include "check.h"
 #include "fragments.h"
 #include "main.h"

@@ -20,7 +20,11 @@ struct F16 {
   static constexpr double least_normal = 0x1p-14;
   static constexpr int group = 8;
   static constexpr bool flushes = true;
-  double value() const { return static_cast<double>(static_cast<float>(bits)); }
+  double value() const {
+    float single = static_cast<float>(bits);  // an instruction; to double at once it would be a call
+    asm("" : "+x"(single));
+    return single;
+  }
 };
 struct Bf16 {
   std::uint16_t bits;
@@ -60,54 +64,65 @@ inline double power_of(double value, double least_normal) {
 
 // The nearest f32 that is not greater in magnitude; infinity from 2^128 on.
 inline float dropped_to_f32(double value) {
-  if (std::fabs(value) >= 0x1p128) return value < 0 ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
   const float nearest = static_cast<float>(value);
-  if (std::fabs(static_cast<double>(nearest)) <= std::fabs(value)) return nearest;
-  return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, nearest) - 1);
+  const bool is_above = std::fabs(static_cast<double>(nearest)) > std::fabs(value) && std::fabs(value) < 0x1p128;
+  return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, nearest) - is_above);
 }
 
-// A group of products and a sum, whose parts may be infinite or no numbers.
-template <int n> float plain_sum(float sum, const double (&products)[n]) {
-  double total = sum;
-  for (const double product : products) total += product;
-  return static_cast<float>(total);
+// Operands as numbers, and the powers of two that they begin with; is one infinite or no number?
+template <int rows, int cols, class Element> struct Values {
+  double value[rows][cols], power[rows][cols];
+  bool read(const Element (&from)[rows][cols]) {
+    double other = 0;
+    for (int row = 0; row < rows; ++row)
+      for (int col = 0; col < cols; ++col) {
+        value[row][col] = from[row][col].value();
+        power[row][col] = power_of(value[row][col], Element::least_normal);
+        other += value[row][col] - value[row][col];
+      }
+    return other != 0;
+  }
+};
+
+// A group of products from `first` on to the sums of a row.
+template <int n, int k, int group, class Left, class Right>
+void add_group(float (&d)[n], const Left& left, const Right& right, int row, int first) {
+  constexpr double last_bit = 0x1p-24;
+  double unit[n], step[n], total[n];
+  for (int col = 0; col < n; ++col) unit[col] = power_of(d[col], 0x1p-126);
+  for (int at = first; at < first + group; ++at)
+    for (int col = 0; col < n; ++col) {
+      const double power = left.power[row][at] * right.power[at][col];
+      unit[col] = unit[col] < power ? power : unit[col];
+    }
+  for (int col = 0; col < n; ++col) {
+    unit[col] = unit[col] > 0 ? unit[col] * last_bit : 1;
+    step[col] = 1 / unit[col];
+    total[col] = __builtin_trunc(d[col] * step[col]);
+  }
+  for (int at = first; at < first + group; ++at)
+    for (int col = 0; col < n; ++col) total[col] += __builtin_trunc(left.value[row][at] * right.value[at][col] * step[col]);
+  for (int col = 0; col < n; ++col) {
+    const bool is_finite = d[col] - d[col] == 0;  // the group before may have left infinity
+    d[col] = is_finite ? dropped_to_f32(total[col] * unit[col]) : d[col];
+  }
 }
 
 template <int m, int n, int k, class Element>
 void add_truncated(float (&d)[m][n], const Element (&a)[m][k], const Element (&b)[k][n]) {
-  constexpr double last_bit = 0x1p-24;
-  constexpr int group = Element::group;
-  static double left[m][k], left_power[m][k], right[k][n], right_power[k][n];
-  for (int row = 0; row < m; ++row)
-    for (int at = 0; at < k; ++at) left_power[row][at] = power_of(left[row][at] = a[row][at].value(), Element::least_normal);
-  for (int at = 0; at < k; ++at)
-    for (int col = 0; col < n; ++col) right_power[at][col] = power_of(right[at][col] = b[at][col].value(), Element::least_normal);
-  for (int first = 0; first < k; first += group)
-    for (int row = 0; row < m; ++row) {
-      double greatest[n], total[n], step[n];
-      for (int col = 0; col < n; ++col) greatest[col] = power_of(d[row][col], 0x1p-126);
-      for (int at = first; at < first + group; ++at)
-        for (int col = 0; col < n; ++col) {
-          const double power = left_power[row][at] * right_power[at][col];
-          greatest[col] = greatest[col] < power ? power : greatest[col];
-        }
-      for (int col = 0; col < n; ++col) {
-        step[col] = greatest[col] > 0 ? 1 / (greatest[col] * last_bit) : 1;
-        total[col] = __builtin_trunc(d[row][col] * step[col]);
-      }
-      for (int at = first; at < first + group; ++at)
-        for (int col = 0; col < n; ++col) total[col] += __builtin_trunc(left[row][at] * right[at][col] * step[col]);
-      for (int col = 0; col < n; ++col) {
-        const double sum = total[col] / step[col];
-        if (sum - sum == 0) {
-          d[row][col] = dropped_to_f32(sum);
-          continue;
-        }
-        double products[group];
-        for (int at = 0; at < group; ++at) products[at] = left[row][first + at] * right[first + at][col];
-        d[row][col] = plain_sum(d[row][col], products);
-      }
-    }
+  static Values<m, k, Element> left;
+  static Values<k, n, Element> right;
+  float other = 0;
+  for (const auto& row : d)
+    for (const float sum : row) other += sum - sum;
+  if (left.read(a) | right.read(b) | (other != 0)) {  // infinities and what is no number go their usual ways
+    for (int row = 0; row < m; ++row)
+      for (int at = 0; at < k; ++at)
+        for (int col = 0; col < n; ++col) d[row][col] += static_cast<float>(left.value[row][at] * right.value[at][col]);
+    return;
+  }
+  for (int first = 0; first < k; first += Element::group)
+    for (int row = 0; row < m; ++row) add_group<n, k, Element::group>(d[row], left, right, row, first);
 }
 
 template <int m, int n, int k, class Element>
