@@ -39,6 +39,8 @@ class _Marker:
                 case Simple() if is_counted(statement):
                     unit = STATEMENT_UNITS.index(unit_of(statement, self.types, self.memory))
                     yield statement.start, f"{self.at(unit)}; "
+                case Branch(body=inner, scope=scope, otherwise=True):
+                    yield from self.of_scope(scope, inner, f"{self.at(-1)}; ")
                 case Branch(body=inner, scope=scope, start=start):
                     yield start, f"{self.at(-1)}; "
                     yield from self.of_scope(scope, inner, "")

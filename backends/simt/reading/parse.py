@@ -178,7 +178,7 @@ class _Reader:
             other = self.tokens[self.place].start
             self.place += 1
             body, scope = self.body()
-            found.append(Branch(Operation("!_", (condition,)), body, other, scope))
+            found.append(Branch(Operation("!_", (condition,)), body, other, scope, otherwise=True))
         return found
 
     def loop(self) -> Loop:

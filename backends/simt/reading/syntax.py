@@ -86,12 +86,13 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`if (condition) body`."""
+    """`if (condition) body`; or what stands behind `else`, under the opposite condition."""
 
     condition: Node
     body: tuple[Statement, ...]
     start: int
     scope: Scope
+    otherwise: bool = False
 
 
 @dataclass(frozen=True, slots=True)

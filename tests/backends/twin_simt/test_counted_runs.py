@@ -34,6 +34,7 @@ FORMS = {
     "in two statements": ("const float a = x[t]; y[t] = a + x[t];", (16, 16), (8, 8)),
     "half of the lanes": ("if (t % 2 == 0) y[t] = x[t];", (8, 8), (8, 8)),
     "some lanes": ("if (t < 4) y[t] = x[t];", (1, 1), (1, 1)),
+    "one or the other": ("if (t % 2) y[t] = x[t]; else y[t] = x[t + 1];", (16, 16), (16, 16)),
     "a choice of stores": ("y[t] = x[t] > 0.0f ? 1.0f : 0.0f;", (8, 8), (8, 8)),
     "looked up": ("y[t] = x[at[t]];", (16, 16), (8, 8)),  # at: 0 to 63, backwards
     "turns": ("for (int i = 0; i < 3; ++i) y[t] = x[t + 64 * i];", (24, 24), (24, 24)),
