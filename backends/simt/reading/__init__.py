@@ -12,5 +12,7 @@
     counts          sums of intervals, and what a sample says of all
     waits           how often a thread waits for memory, one wait after another
     expressions     values and accesses of expressions
+    addresses       pointers, and what is moved through them: copies, words, rows of matrices, ranges
+    stepping        pointers and places that a loop moves on by as much in each turn
     run             the text carried out over lanes, its data unknown, but for integers that it is given
 """

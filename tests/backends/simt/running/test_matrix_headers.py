@@ -15,7 +15,8 @@ from simt_cases import Case, module_of
 import uol.backends
 from uol.backends import registry
 from uol.backends.hip import clang
-from uol.backends.simt.c_text.matrix_primitives import HEADER, MOVES, PRODUCTS, needs_header
+from uol.backends.simt.c_text.matrix_primitives import HEADER, MOVES, PRODUCTS, MatrixProduct, needs_header
+from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Device, Module, SourceFile
 
 BACKENDS = Path(next(iter(uol.backends.__path__)))
@@ -177,6 +178,19 @@ def test_the_headers_define_what_texts_may_call() -> None:
     helpers = {"shared_address", "words_of", "sums", "four_of", "two_words"}
     assert both - helpers == set(PRODUCTS) | MOVES
     assert defined(TWIN) - helpers == set(PRODUCTS) | MOVES
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_what_builders_know_of_products_is_what_counts_go_by(target: str) -> None:
+    """The tables of architectures name primitives of the header, with the same sizes and types."""
+    backend = registry.get(target)
+    assert isinstance(backend, SimtBackend)
+    units = [backend.target.matrix_units(device.architecture) for device in backend.devices.values()]
+    instructions = {each for unit in units if unit for each in unit.instructions}
+    assert instructions
+    for each in instructions:
+        assert PRODUCTS[each.name] == MatrixProduct(each.m, each.n, each.k, each.dtype)
+        assert each.name in defined(HEADERS[target])
 
 
 def test_a_literal_kernel_calls_each_primitive() -> None:
