@@ -11,6 +11,7 @@ only with that: it is counted for these keys, with all that it does for them, it
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -30,14 +31,17 @@ SAYS: Mapping[Routing, str] = {
 
 
 def keys_of(spec: KernelSpec, routing: Routing) -> Mapping[str, Sequence[int]]:
-    """The keys, by the tensor that holds them; none where nothing falls into segments, or their number is not known."""
+    """The keys, by the tensor that holds them, and the bounds of their segments, where a kernel has looked for those; none
+    where nothing falls into segments, or their number is not known."""
     if not isinstance(spec, Contract) or spec.segments is None:
         return {}
     axis = next(a for a in (*spec.m, *spec.k) if a.name == spec.segments.at)
     number, length, key = _number(spec, spec.segments), static(axis.extent), next(reads(spec.segments.key))
     if not number or not length or coefficient(key.offset, axis.name) != 1:
         return {}
-    return {key.tensor: keys_by(routing, length, number)}
+    keys = keys_by(routing, length, number)
+    bounds = [0, *(bisect_left(keys, segment) for segment in range(number + 1)), length]
+    return {key.tensor: keys} | ({spec.segments.bounds: bounds} if spec.segments.bounds else {})
 
 
 def keys_by(routing: Routing, rows: int, segments: int) -> list[int]:
