@@ -49,7 +49,8 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
         return EVERYTHING
     if call.fn.startswith("block_"):
         _block_fold(call, active, reader)
-        return EVERYTHING
+        is_known = call.fn in FOLDS and isinstance(args[0], np.ndarray)
+        return FOLDS[call.fn](args[0], axis=-1, keepdims=True) if is_known else EVERYTHING
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING
@@ -143,6 +144,8 @@ def keys_of(call: Operation, args: tuple[Value, ...], types: Mapping[str, str]) 
     return keys, count * stride * bytes_of(types[keys]) // SECTOR_BYTES + 2
 
 
+FOLDS = {"block_max": np.max, "block_min": np.min, "block_sum": np.sum}
+"""Of what each thread of a block is known to have."""
 SEARCHES = ("lower_bound", "upper_bound")
 """Calls that look for a value among keys in memory."""
 

@@ -164,6 +164,9 @@ class Reading(Addresses):
             found = np.broadcast_to(found, active.sure.shape)
             longest = np.where(active.maybe, found, 0).max(axis=1)
             self.wait(loop, (longest, longest), active)
+            if self.data and int(longest.max(initial=0)) <= self.turns_read:
+                self.known_turns(loop, found, active)
+                return
             self.turns(loop, found, active)
         self.forget(loop)
 
@@ -255,6 +258,16 @@ class Reading(Addresses):
         self.readers = whole
         for reader, *parts in zip(whole, *pieces, strict=True):
             reader.counts.add_sample([part.counts for part in parts], most - 2)
+
+    def known_turns(self, loop: Loop, found: Ints, active: Active) -> None:
+        """Every turn, of data that is known: what they find out is known behind them, too."""
+        first, step = self.values[loop.variable], self.step_of(loop, active)
+        for turn in range(int(found[active.maybe].max(initial=0))):
+            self.values[loop.variable] = computed("+", (first, turn * step))
+            self.frames.append(Frame(id(loop), turn == 0, 1, 1))
+            self.branch(loop.body, active, (found > turn).astype(np.int64))
+            self.frames.pop()
+        self.values[loop.variable] = EVERYTHING
 
     def step_of(self, loop: Loop, active: Active) -> Ints:
         assert loop.step is not None and loop.step.value is not None

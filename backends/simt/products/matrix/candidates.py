@@ -6,6 +6,8 @@ from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 
 ASYNCHRONOUS = (
+    MatrixTile(256, 128, 32, 4, 2, 4),
+    MatrixTile(128, 256, 32, 2, 4, 4),
     MatrixTile(128, 128, 32, 2, 2, 4),
     MatrixTile(128, 64, 32, 2, 2, 4),
     MatrixTile(64, 128, 32, 2, 2, 4),
@@ -17,6 +19,8 @@ ASYNCHRONOUS = (
     MatrixTile(64, 32, 64, 4, 1, 4),
 )
 THROUGH_REGISTERS = (
+    MatrixTile(256, 128, 32, 4, 2, 2),
+    MatrixTile(128, 256, 32, 2, 4, 2),
     MatrixTile(128, 128, 32, 2, 2, 2),
     MatrixTile(128, 64, 32, 2, 1, 2),
     MatrixTile(64, 128, 32, 1, 2, 2),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.c_text.counters import typical, windows
-from uol.backends.simt.products.matrix.place import grid_of
+from uol.backends.simt.c_text.counters import parts_of, typical, windows
+from uol.backends.simt.products.matrix.place import grid_of, is_over
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import size
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size
 from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.segment_bounds import segments_of
 from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly
 from uol.ir.types import DTYPES
@@ -21,7 +22,12 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     (read,) = reads(spec.a)
     sizes = windows(spec.axes)
     blocks = typical(grid_of(spec, tile).blocks, spec.where, sizes)
-    tiles = -(-typical(size(spec.k), spec.where, sizes) // tile.k)
+    if is_over(spec, "rows"):  # of the places that segments have beyond their rows, about half are empty
+        blocks -= typical(segments_of(spec) or ZERO, spec.where, sizes) * typical(parts_of(size(spec.n), tile.n)) // 2
+    terms = typical(size(spec.k), spec.where, sizes)
+    if is_over(spec, "terms"):  # each segment has its share of them
+        terms = -(-terms // max(1, typical(segments_of(spec) or ONE, spec.where, sizes)))
+    tiles = -(-terms // tile.k)
     a_tile = DTYPES[read.dtype].bytes * tile.k
     moved = a_tile * (tile.m + tile.n)
     scratch = moved + a_tile * tile.warps * (tile.warp_m + tile.warp_n)

@@ -24,9 +24,11 @@ from uol.codegen.backend import Launch
 from uol.codegen.specs.nodes import Contract
 from uol.ir.types import INDEX
 
-LEAST_BLOCKS = 2
-"""On a core, that a compiler may count on, of up to 128 threads of CUDA, which then have up to 255 registers; of HIP as many
-warps on each of a core's four units, whose threads have up to 256 (HIP C++ language extensions, __launch_bounds__)."""
+LEAST_THREADS = 256
+"""On a core of CUDA, that a compiler may count on: a thread then has up to 255 of its 65,536 registers."""
+LEAST_WARPS = 2
+"""On each of the four units of a core of HIP, whose threads then have up to 256 registers. Its `__launch_bounds__` asks for
+these (HIP C++ language extensions)."""
 
 
 def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
@@ -42,12 +44,11 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
     arrays = (scratch,) if is_over(spec, "rows") else ()
     scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
     dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
+    least = LEAST_WARPS * place.threads if place.owned.exchanged else LEAST_THREADS
     shared_bytes = max(loop.shared_bytes, epilogue.bytes)
     return Kernel(
         title=place.title(),
-        signature=signature(
-            spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=LEAST_BLOCKS * place.threads
-        ),
+        signature=signature(spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=least),
         launch=Launch((as_count(place.grid.blocks), 1, 1), (place.threads, 1, 1), shared_bytes=shared_bytes),
         index_type=place.index.ctype,
         buffers=(*arrays, *tensors),
