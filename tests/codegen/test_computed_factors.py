@@ -152,6 +152,14 @@ def test_any_size_is_one_kernel_on_threads() -> None:
 def test_on_the_cpu() -> None:
     for name, text in TEXTS.items():
         given = inputs_of(name)
-        tensors = [torch.from_numpy(value) for value in given.values()]
-        found = uol.op(text)(*tensors)
+        found = uol.op(text)(*map(torch.from_numpy, given.values()))
         assert torch.equal(found.double(), torch.from_numpy(expected(name, given)))
+
+
+def test_a_gradient_through_an_activation() -> None:
+    given = [torch.from_numpy(value).requires_grad_() for value in inputs_of("activated").values()]
+    wide = [each.detach().double().requires_grad_() for each in given]
+    y, want = uol.op(ACTIVATED)(*given), torch.relu(wide[0] * wide[1]) @ wide[2]
+    dy = torch.from_numpy(whole(*y.shape))
+    found, wanted = torch.autograd.grad(y, given, dy), torch.autograd.grad(want, wide, dy.double())
+    assert all(torch.equal(a.double(), b) for a, b in zip(found, wanted, strict=True))
