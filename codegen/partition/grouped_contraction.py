@@ -4,7 +4,8 @@
     terms   y[key[m], f, d] += x[m, f] * z[m, d]            the terms of a key make one product
 
 That the keys ascend is a promise of the text (`where sorted(key)`). Rows are right in any order of the keys, and quick in
-this one, but where a kernel looks for bounds first (`specs/segment_bounds.py`); the terms of a key are looked for where they should be.
+this one, but where a kernel looks for bounds first (`contractions/segment_bounds.py`); the terms of a key are looked for where
+they should be.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ live in the renderers, extents in the spec.
     Scatter   y[place(index)] += value(index)
     Select    the order of a row's elements, or its first places
 
-Attention, Scan, Scatter, Select and the segments of a Contract are asked for by `Capability`: a machine that does not name
-them gets the others instead.
+Attention, Scan, Scatter, Select and segments are asked for by `Capability`: a machine that does not name them gets others.
 """
 
 from __future__ import annotations
@@ -226,16 +225,13 @@ class Reduce(KernelSpec):
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Rows or terms of a Contract that fall into segments by `key`, an index that is read from data and varies along the axis
-    `at` alone.
+    """Rows or terms of a Contract in segments by `key`, an index that is read from data and varies along the axis `at` alone.
 
     rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
             m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
     terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
             The keys ascend: where they do not, what is summed is not specified, but nothing outside of the operands is touched
-
-    `bounds`: the argument that says where segments begin (`segment_bounds.py`); empty where a kernel looks for that itself.
-    With it rows, too, are specified only where their keys ascend.
+    bounds  the argument that says where segments begin (`contractions/segment_bounds.py`), of rows that ascend, too; or empty
     """
 
     over: Mode

@@ -6,9 +6,9 @@ from uol.backends.simt.c_text.counters import parts_of, typical, windows
 from uol.backends.simt.products.matrix.place import grid_of, is_over
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.backend import Device
+from uol.codegen.contractions.segment_bounds import segments_of
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.segment_bounds import segments_of
 from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly
 from uol.ir.types import DTYPES

@@ -15,9 +15,9 @@ from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
 from uol.backends.simt.products.matrix.registers import Moves
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.contractions.segment_bounds import segments_of, with_bounds
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, KernelSpec, Read
-from uol.codegen.specs.segment_bounds import segments_of, with_bounds
 from uol.codegen.specs.sizes import known_multiples, multiple_of
 from uol.ir.program.nodes import Call, Expr
 

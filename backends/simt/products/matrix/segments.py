@@ -14,9 +14,9 @@ from uol.backends.simt.c_text.address import quotient, total
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Element, Known, Local, Pointer, Primitive, Scalar, select
 from uol.backends.simt.kernel.nodes import Assign, Declare, If, Leave, Loop, Statement
+from uol.codegen.contractions.segment_bounds import DTYPE, EDGES, segments_of
 from uol.codegen.indexing.arithmetic import ZERO, add, folded
 from uol.codegen.specs.nodes import Contract, Read
-from uol.codegen.specs.segment_bounds import DTYPE, EDGES, segments_of
 from uol.codegen.specs.traverse import own_segment
 from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import rewrite

@@ -1,0 +1,4 @@
+"""Passes on contractions.
+
+    segment_bounds.py   where the segments of rows or terms begin, looked for once by a kernel of its own
+"""
