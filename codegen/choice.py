@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol, cast
 
 from uol.codegen.backend import Backend, Device, Footprint, Module, Refusal, Schedule
-from uol.codegen.extensions import VariantBackend
+from uol.codegen.extensions import AlternativesBackend, VariantBackend
 from uol.codegen.schedule import (
     KERNEL,
     KIND,
@@ -98,6 +98,16 @@ def choose(spec: KernelSpec, backend: Backend, device: Device) -> Schedule:
     reasons = "; ".join(dict.fromkeys(r.reason for r in refusals)) or "the target has no schedule for such a kernel"
     hint = next((r.hint for r in refusals if r.hint), None)
     raise RefusalError(f"{spec.name} does not fit {backend.name}:{device.name}: {reasons}", hint=hint)
+
+
+def legal_kernels(spec: KernelSpec, backend: Backend, device: Device) -> tuple[KernelSpec, ...]:
+    """The specs that a device runs in place of one: of a backend's alternatives those that take the least modelled time. What
+    the backend's `legalise` gives is taken where no other is faster."""
+    usual = backend.legalise(spec, device)
+    if not isinstance(backend, AlternativesBackend):
+        return usual
+    others = tuple(backend.alternatives(spec, device))
+    return min((usual, *others), key=lambda way: sum(backend.estimate(s, device) for s in way)) if others else usual
 
 
 @dataclass(frozen=True, slots=True)

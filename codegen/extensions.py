@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -52,6 +52,21 @@ class VariantBackend(Backend, Protocol):
 
     def variants(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
+        ...
+
+
+@runtime_checkable
+class AlternativesBackend(Backend, Protocol):
+    """A target that may run a spec in several ways: a product in one kernel, or its sums over parts of the terms in one and the
+    sums of those in another."""
+
+    def alternatives(self, spec: KernelSpec, device: Device) -> Iterable[tuple[KernelSpec, ...]]:
+        """The ways beside what `legalise` gives. The one that takes the least time by `estimate` is taken."""
+        ...
+
+    def estimate(self, spec: KernelSpec, device: Device) -> float:
+        """The seconds that a spec of known sizes takes with the schedule that it gets, by the model; counted without a text, as
+        every alternative is asked for it."""
         ...
 
 

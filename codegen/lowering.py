@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, Device, GroupSummary
+from uol.codegen.choice import legal_kernels
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import dense_strides, physical_order, static
 from uol.codegen.names import taken_names
@@ -127,7 +128,8 @@ def lower(
 
     `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
-    share a kernel of `backend.accepts`, what a spec becomes on the device of `backend.legalise`. With `deterministic`, every
+    share a kernel of `backend.accepts`, what a spec becomes on the device of `backend.legalise`, or of
+    its alternatives. With `deterministic`, every
     sum has its terms in one order from run to run.
 
     >>> from uol.backends import registry
@@ -153,7 +155,7 @@ def lower(
     chosen = backend.devices[backend.default_device] if device is None else device
     made = lowering.specs(groups)
     plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))
-    legal = tuple(part for spec in plain for part in backend.legalise(_of_something(spec), chosen))
+    legal = tuple(part for spec in plain for part in legal_kernels(_of_something(spec), backend, chosen))
     specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal
     return _graph(program, lowering, specs, machine.workspace_alignment)
 

@@ -117,6 +117,18 @@ class SimtBackend:
                 return (cleared(spec), spec)
         return (spec,)
 
+    def alternatives(self, spec: KernelSpec, device: Device) -> Iterable[tuple[KernelSpec, ...]]:
+        """Those of the kinds of schedules that take the spec: of a product of few tiles, its sums over parts of the terms, and
+        the sums of those, in one order."""
+        from uol.backends.simt.choosing.kinds import kinds_for
+
+        return (way for kind in kinds_for(spec) if kind.ways is not None for way in kind.ways(spec, device))
+
+    def estimate(self, spec: KernelSpec, device: Device) -> float:
+        from uol.backends.simt.choosing import candidates
+
+        return candidates.estimate(spec, self.target.on(device.architecture), device)
+
     def variants(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         from uol.backends.simt.choosing.variants import variants
 

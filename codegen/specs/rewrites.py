@@ -21,7 +21,20 @@ from uol.codegen.indexing.affine import affine, magnitude
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, static
 from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
-from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
+from uol.codegen.specs.nodes import (
+    Arg,
+    Contract,
+    Fold,
+    KernelSpec,
+    Map,
+    Pack,
+    Read,
+    Reduce,
+    Step,
+    Store,
+    Strides,
+    guard_operands,
+)
 from uol.codegen.specs.residues import factors_of
 from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import is_one_read, main_read, map_strides, names_of, values
@@ -198,7 +211,8 @@ def as_contract(spec: Reduce) -> Contract | None:
 @verified
 def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tuple[Contract, Reduce]:
     """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over
-    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along these."""
+    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along these, and
+    no guard asks where on them they are."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
     cuts = []
@@ -254,7 +268,7 @@ def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
         if not isinstance(node, Read):
             return None
         form = affine(node.offset, [a.name for a in contract.axes])
-        assert form is not None and not node.guard
+        assert form is not None and not {cut.within.name for cut in cuts} & guarded_axes(node)
         for cut in cuts:
             step = mul(form.factor(cut.within.name), cut.within.extent)
             offset = add(node.offset, mul(Var(cut.part.name), step))
@@ -262,6 +276,11 @@ def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
         return node
 
     return rewrite(factor, rule)
+
+
+def guarded_axes(read: Read) -> frozenset[str]:
+    """The axes that the guards of a read ask about."""
+    return frozenset().union(*(variables(operand) for operand in guard_operands(read.guard)))
 
 
 @verified

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from math import inf
 
 from uol.backends.simt.choosing import kinds
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind, no_such_schedule
@@ -10,6 +12,7 @@ from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Device, Footprint, Refusal, Schedule
 from uol.codegen.cost import time_of
 from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.work import compulsory
 
 Cost = tuple[float, float]
 BEFORE_ALL: Cost = (0, 0)
@@ -28,6 +31,22 @@ def _cost(spec: KernelSpec, kind: ScheduleKind, schedule: Schedule, device: Devi
         return BEFORE_ALL
     time = time_of(kind.counts(spec, schedule, device), device)
     return time.seconds, sum(time.parts.values())
+
+
+def estimate(spec: KernelSpec, machine: Machine, device: Device) -> float:
+    """The seconds that the kernel of a spec of known sizes takes with the first schedule that fits, by its counts in closed
+    form, or those of a kernel that does just what it must; endless where there is none."""
+    for schedule in candidates(spec, machine, device):
+        if isinstance(check(spec, schedule, machine), Footprint):
+            kind = kinds.kind_of(spec, schedule)
+            must = replace(compulsory(spec), blocks=device.cores)  # no core idle
+            assert kind is not None, "it has given the schedule"
+            if kind.counts is not None:
+                must = replace(kind.counts(spec, schedule, device), memory_bytes=must.memory_bytes)
+            elif kind.estimate is not None:
+                must = replace(kind.estimate(spec, schedule, machine, device), memory_bytes=must.memory_bytes)
+            return time_of(must, device).seconds
+    return inf
 
 
 def check(spec: KernelSpec, schedule: Schedule, machine: Machine) -> Footprint | Refusal:

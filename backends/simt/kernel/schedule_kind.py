@@ -38,6 +38,8 @@ class ScheduleKind:
     build        the kernel, of a spec and a schedule that `check` takes
     counts       what tells its schedules from each other and from those of other kinds, in closed form: schedules of kinds that
                  have it are tried in the order of their modelled time. None: in the order of `candidates`
+    estimate     the same, of a kind whose candidates come in an order of their own: ways of computing a spec are compared by it
+    ways         further ways of computing a spec on a device, each as other specs
     rounds       how often a launch reads a tensor from memory that no cache holds, of so many blocks that run at a time; None
                  where that is counted from the text
     """
@@ -49,6 +51,8 @@ class ScheduleKind:
     build: Callable[[Any, Any, Machine], Plan]
     counts: Callable[[Any, Any, Device], Issued] | None = None
     rounds: Callable[..., int] | None = None
+    estimate: Callable[[Any, Any, Machine, Device], Issued] | None = None
+    ways: Callable[[Any, Device], Iterable[tuple[KernelSpec, ...]]] | None = None
 
 
 def no_such_schedule(spec: KernelSpec, schedule: Schedule) -> Refusal:

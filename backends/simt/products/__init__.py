@@ -6,4 +6,5 @@
     operand.py         a factor on its way through shared memory
     epilogue.py        what becomes of a sum before it is stored
     segments.py        rows, or terms, in segments
+    splitting.py       sums over parts of the terms, in a kernel of their own
 """

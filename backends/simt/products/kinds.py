@@ -10,6 +10,7 @@ from uol.backends.simt.products.candidates import TILES
 from uol.backends.simt.products.counts import contract_counts, rounds
 from uol.backends.simt.products.legality import check_tile
 from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.products.splitting import split_products
 from uol.backends.simt.products.tile_kernel import tile_kernel
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.specs.nodes import Contract
@@ -27,4 +28,4 @@ def _product(spec: Contract, tile: Tile, machine: Machine) -> Kernel:
     return tile_kernel(prepared(spec), tile)
 
 
-PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, _check, _product, contract_counts, rounds)
+PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, _check, _product, contract_counts, rounds, ways=split_products)

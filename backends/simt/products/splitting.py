@@ -1,0 +1,63 @@
+"""Split-K: where a product has fewer tiles than cores want, its sums are over parts of the terms, and a second kernel adds
+these up in one order: a result is the same from run to run.
+
+    y[m, n] = sum[k](a[m, k] b[k, n])   ->   W[p, m, n] = sum[k in part p](a[m, k] b[k, n]);  y[m, n] = sum[p](W[p, m, n])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uol.codegen.backend import Device
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.specs.nodes import Contract, KernelSpec
+from uol.codegen.specs.rewrites import guarded_axes, split_terms
+from uol.codegen.specs.traverse import reads
+from uol.ir.program.nodes import Axis
+from uol.ir.types import NARROW
+
+BLOCKS_A_CORE = 2
+"""As many are wanted: while one waits for memory, the other computes."""
+SIDE = 64
+"""Rows and columns of a tile that reads what it needs seldom enough; fewer where there are fewer."""
+LEAST_TERMS = 256
+"""Of a part: a further launch takes some microseconds, and each part of a tile is written, and read again."""
+WHOLE_TERMS = 16
+"""What terms of a part should be a multiple of: no step of a kernel then is a part of one."""
+
+
+def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:
+    """The kernels of a product of known sizes, once with about as many parts as are wanted, once with half of them; none where
+    its tiles are enough, or no axis of its terms may be cut."""
+    counts = tuple(static(size(axes)) for axes in (spec.m, spec.n, spec.batch))
+    m, n, batch = (count or 0 for count in counts)
+    if not m * n * batch or spec.dims or spec.segments is not None or spec.acc_dtype in NARROW:
+        return
+    tiles = -(-m // SIDE) * -(-n // SIDE) * batch
+    wanted = -(-BLOCKS_A_CORE * device.cores // tiles)
+    found = {cut for number in (wanted, wanted // 2) if number > 1 and (cut := _cut(spec, number)) is not None}
+    for axis, parts in sorted(found, key=lambda each: each[1]):
+        yield split_terms(spec, [(axis, parts)])
+
+
+def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
+    """The axis that goes into about as many parts of one length, each with terms enough, and their number: the first of those
+    that come nearest."""
+    terms = static(size(spec.k)) or 0
+    most = min(wanted * 4 // 3, terms // LEAST_TERMS)
+    found = [
+        (axis, number)
+        for axis in spec.k
+        if (extent := static(axis.extent)) and _may_be_cut(spec, axis)
+        for number in range(2, min(most, extent) + 1)
+        if extent % number == 0
+    ]
+    return min(found, key=lambda cut: (terms // cut[1] % WHOLE_TERMS != 0, abs(cut[1] - min(wanted, most))), default=None)
+
+
+def _may_be_cut(spec: Contract, axis: Axis) -> bool:
+    """Do both factors go on by the same with each step along the axis, and does no guard ask where on it they are?"""
+    names = [each.name for each in spec.axes]
+    found = [read for factor in (spec.a, spec.b) for read in reads(factor)]
+    return all(affine(read.offset, names) is not None and axis.name not in guarded_axes(read) for read in found)
