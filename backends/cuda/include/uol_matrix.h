@@ -73,6 +73,10 @@ UOL_MMA(mma_16x8x8_tf32, "m16n8k8.row.col.f32.tf32.tf32.f32", float, "f")
 UOL_MMA(mma_16x8x32_i8, "m16n8k32.row.col.s32.s8.s8.s32", int, "r")
 #undef UOL_MMA
 
+// The lower halves of two registers in one, the first in the lower half; and the upper halves.
+UOL_DEVICE unsigned low_halves(unsigned a, unsigned b) { return __byte_perm(a, b, 0x5410); }
+UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return __byte_perm(a, b, 0x7632); }
+
 // Two values in a register, rounded to nearest even, the first in the lower half.
 UOL_DEVICE unsigned pack_f16(float low, float high) {
   unsigned both;

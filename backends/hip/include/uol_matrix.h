@@ -172,6 +172,10 @@ UOL_DEVICE void mfma_16x16x16_i8(int* d, const unsigned* a, const unsigned* b) {
 #endif
 }
 
+// The lower halves of two registers in one, the first in the lower half; and the upper halves.
+UOL_DEVICE unsigned low_halves(unsigned a, unsigned b) { return __builtin_amdgcn_perm(b, a, 0x05040100u); }
+UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return __builtin_amdgcn_perm(b, a, 0x07060302u); }
+
 // Two values in a register, rounded to nearest even, the first in the lower half.
 UOL_DEVICE unsigned pack_f16(float low, float high) {
   return __builtin_bit_cast(unsigned, TwoHalves{static_cast<_Float16>(low), static_cast<_Float16>(high)});

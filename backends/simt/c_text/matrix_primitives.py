@@ -50,6 +50,7 @@ PRODUCTS: Mapping[str, MatrixProduct] = {
 MOVES = frozenset(
     (
         *("dynamic_shared", "pinned", "load_words", "store_words", "pack_f16", "pack_bf16"),
+        *("low_halves", "high_halves"),
         *("copy_async", "commit_copies", "wait_copies", "load_matrices", "load_matrices_transposed"),
         *("buffer_range", "load_buffer", "transpose_4x4"),
     )

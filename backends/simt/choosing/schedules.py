@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uol.backends.simt.attention.schedule import RowTile
 from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
+from uol.backends.simt.products.few_rows.schedule import FewRows, FewRowsByUnits
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.rows.schedule import RowSchedule
 
-SimtSchedule = Elements | TransposedTile | Bins | RowSchedule | MatrixTile | Tile | RowTile
+SimtSchedule = Elements | TransposedTile | Bins | RowSchedule | FewRows | FewRowsByUnits | MatrixTile | Tile | RowTile

@@ -51,8 +51,10 @@ Where = tuple[Expr, ...]
 Spread = Map | Pack | Reduce | Scan
 Wide = TypeVar("Wide", bound=Spread)
 
-FEW = (16, 32, 64)
-"""Rows or columns of a product: as many as the smaller tiles have."""
+FEW = (1, 4, 16, 64)
+"""Rows of a product, or columns where rows are known: so few that each weight is read once; as many as small tiles have."""
+MOST_FEW = 16
+"""Of those the last that reads each weight once; columns where rows are open, too: at most six kernels are for one product."""
 ORDERS = (256, 512, 1024, 2048)
 """Elements of a row that are put in order in shared memory, and in as many threads as a quarter of them."""
 
@@ -102,34 +104,38 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
 
 
 def _of_products(spec: Contract) -> Iterator[Part]:
-    """Few rows, few columns, and any; or for matrix units, whose rows are whole accesses."""
+    """Few rows, few columns, and any; or for matrix units, whose rows are whole accesses. Of rows in segments none are so few
+    that kernels of their own pay."""
     if (conditions := sizes_of_whole_accesses(spec)) is not None:
         yield from _on_matrix_units(spec, conditions)
         return
     beyond: Where = ()
+    few = tuple(most for most in FEW if most >= MOST_FEW) if spec.segments else FEW
     for name, axes in (("rows", spec.m), ("columns", spec.n)):
         if _is_open(axes):
-            *few, rest = _up_to({f"{most}_{name}": most for most in FEW}, size(axes))
-            yield from (replace(part, where=(*part.where, *beyond)) for part in few)
-            beyond = (*beyond, *rest.where)
+            *parts, rest = _up_to({f"{most}_{name}": most for most in few}, size(axes))
+            yield from (replace(part, where=(*part.where, *beyond)) for part in parts)
+            beyond, few = (*beyond, *rest.where), (MOST_FEW,)
     yield Part("", beyond)
 
 
 def _on_matrix_units(spec: Contract, conditions: Where) -> Iterator[Part]:
     """Few rows; some, and any, where rows are whole accesses; any where they are not."""
-    if not _is_open(spec.m):
-        few, several = (), [Part("", ())]
-    else:
-        first, *several = _up_to({f"{most}_rows": most for most in (FEW[0], FEW[-1])}, size(spec.m))
-        few = (first,)
+    few: list[Part] = []
+    several: list[Part] = [Part("", ())]
+    beyond: Where = ()
+    if _is_open(spec.m):
+        counts = [most for most in FEW if not spec.segments or most >= MOST_FEW]
+        parts = list(_up_to({f"{most}_rows": most for most in counts}, size(spec.m)))
+        number = counts.index(MOST_FEW) + 1
+        few, several = parts[:number], parts[number:]
+        beyond = (negate(compare("<=", size(spec.m), Const(MOST_FEW))),)
     yield from few
     if not conditions:
         yield from several
         return
     yield from (Part("_".join(filter(None, (part.name, "whole"))), (*part.where, *conditions)) for part in several)
-    yield Part("", (*(_not_all(part.where) for part in few), _not_all(conditions)))
-
-
+    yield Part("", (*beyond, _not_all(conditions)))
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     """Rows that half of a warp's lanes hold, or all, longer ones that threads of a block do where columns are read more than
     once, and any. Parts of long rows are not short."""

@@ -7,4 +7,5 @@
     epilogue.py        what becomes of a sum before it is stored
     segments.py        rows, or terms, in segments
     splitting.py       sums over parts of the terms, in a kernel of their own
+    few_rows/          products of few rows, or few columns, which read each weight once
 """

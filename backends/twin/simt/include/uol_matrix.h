@@ -68,6 +68,8 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const int* from) {
   store_words<bytes>(to, words);
 }
 
+UOL_DEVICE unsigned low_halves(unsigned a, unsigned b) { return (a & 0xffffu) | b << 16; }
+UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return a >> 16 | (b & 0xffff0000u); }
 UOL_DEVICE unsigned pack_f16(float low, float high) { return f16_bits(low) | static_cast<unsigned>(f16_bits(high)) << 16; }
 UOL_DEVICE unsigned pack_bf16(float low, float high) { return bf16_bits(low) | static_cast<unsigned>(bf16_bits(high)) << 16; }
 

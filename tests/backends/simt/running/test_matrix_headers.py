@@ -58,7 +58,7 @@ extern "C" __global__ void __launch_bounds__(32) KERNEL(const unsigned* x, unsig
   uol::store_words<8>(shared + t * 8, words + 1, t < n);
   uol::store_words<16>(y + 64 + t * 4, words + 3);
   words[0] = uol::pack_f16(d[0], d[1]) + whole[0];
-  words[1] = uol::pack_bf16(d[2], d[3]) + whole[1];
+  words[1] = uol::pack_bf16(d[2], d[3]) + uol::high_halves(a[0], uol::low_halves(whole[1], words[0]));
   uol::store_words<8>(y + 256 + t * 2, words, t < n);
 }
 """
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(64) KERNEL(const unsigned* x, unsig
   uol::store_words<8>(y + 64 + t * 2, words + 1, t < n);
   uol::store_words<16>(y + 192 + t * 4, words + 3);
   words[0] = uol::pack_f16(wide[0], wide[5]) + wide_whole[0];
-  words[1] = uol::pack_bf16(narrow[2], narrow[3]) + narrow_whole[1];
+  words[1] = uol::pack_bf16(narrow[2], narrow[3]) + uol::high_halves(a[0], uol::low_halves(narrow_whole[1], words[0]));
   uol::store_words<8>(y + 512 + t * 2, words, t < n);
 }
 """
