@@ -35,6 +35,9 @@ Progress = Callable[[str, int, int], None]
 """Called with the kernel's name, and the number of its mutants done and of all."""
 
 TIMEOUT_S = 10.0
+BY_PLACE = re.compile(r"\bif \((uol::is_)?aligned\b")
+"""What a text does in one way where tensors begin at addresses for whole accesses, and in another elsewhere: mutants are judged
+in both places."""
 _BATCH = 64
 
 
@@ -98,6 +101,8 @@ def judge_mutants(
     for case in cases:
         sizes = cases_of_sizes(case)
         trials = [cache(partial(Trial.of, replace(each, inputs=kind))) for kind in kinds(case.op) for each in sizes]
+        if BY_PLACE.search(trials[0]().module.device.text):
+            trials.append(cache(partial(Trial.of, case, shift=1)))
         found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
         done = 0
         for batch in _batches(found):
@@ -110,18 +115,20 @@ def judge_mutants(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A golden kernel with one kind of inputs, the results that are admitted, and what the clean kernel does."""
+    """A golden kernel with one kind of inputs, the results that are admitted, and what the clean kernel does. `shift`: elements
+    by which tensors lie behind an address for whole accesses."""
 
     prepared: Prepared
     admitted: Enclosed
     counts: Mapping[str, int] = field(default_factory=dict)
+    shift: int = 0
 
     @staticmethod
-    def of(case: Case) -> Trial:
+    def of(case: Case, shift: int = 0) -> Trial:
         """Raises UolError where the kernel as it was emitted has a finding, or breaks its contract."""
         prepared = prepare(case)
         owed = contract(case.target.partition(":")[0], case.op)
-        trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed))
+        trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed), shift=shift)
         (run,) = execute_many([trial.job(trial.module.device.text)])
         fault = str(run.findings[0]) if run.findings else trial.breach(run)
         if fault is not None:
@@ -135,7 +142,7 @@ class Trial:
     def job(self, text: str) -> Job:
         """The run of the module with another text."""
         module = replace(self.module, device=SourceFile(self.module.device.name, text))
-        return Job(module, self.prepared.buffers, self.prepared.scalars, timeout_s=TIMEOUT_S)
+        return Job(module, self.prepared.buffers, self.prepared.scalars, timeout_s=TIMEOUT_S, shift=self.shift)
 
     def breach(self, run: TwinRun) -> str | None:
         """What is wrong with a run's results; None where nothing is."""
