@@ -112,6 +112,15 @@ GOLDEN = (
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
     # Products side by side, of whole tiles.
     Golden(Workload("batched_matmul", {"B": 3, "M": 128, "K": 69, "N": 128}), ("f16",), threads_only=True),
+    # Few rows: several turns along the terms, of the last not all; of a last block not all columns. Terms, and columns, side by
+    # side, by threads; and by matrix units, in two fragments of rows. A deep product as sums of parts of its terms.
+    Golden(Workload("linear_gelu", {"S": (3,), "N": 45, "K": 2072}), ("f16",), threads_only=True),
+    Golden(Workload("matmul_add", {"S": (2,), "M": 3, "K": 1301, "N": 76}), ("f32",), threads_only=True),
+    Golden(Workload("linear", {"S": (13,), "N": 365, "K": 328}), ("f16",), threads_only=True, text="linear_of_few_rows"),
+    Golden(
+        Workload("batched_matmul", {"B": 2, "M": 13, "K": 328, "N": 76}), ("f16",), threads_only=True, text="matmul_of_few_rows"
+    ),
+    Golden(Workload("matmul", {"S": (), "M": 40, "K": 1560, "N": 37}), ("f32",), threads_only=True, text="matmul_of_parts"),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(

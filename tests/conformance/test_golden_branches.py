@@ -125,7 +125,7 @@ FORMS = {
     "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
     "Declare one without a value", "Declare a constant", "Do", "If", "Leave continue", "Leave return", "Loop", "Loop by steps",
     "Loop unrolled", "Loop left as it is", "Loop of few turns", "Loop without braces", "Loop within another's braces", "Runs",
-    "Store", "Store under a condition",
+    "Multiply", "Store", "Store under a condition",
 }  # fmt: skip
 """Of what kernels are made of, as they are printed. Products of rows (`*=`) and rows of any length that are kept (`break`) are
 in no golden kernel: test_simt_forms and test_sizes_as_arguments run them."""
