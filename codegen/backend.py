@@ -34,6 +34,7 @@ class Capability:
     kinds               which of the specs Attention, Scan and Select the machine takes; the others become what every machine
                         has
     scatters            element types that it can add to from many places at once: a Scatter into others becomes a Reduce
+    puts                may a store be at a place that is read from data?
     unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
@@ -53,6 +54,7 @@ class Capability:
     dtypes: frozenset[str]
     kinds: frozenset[type[KernelSpec]] = frozenset()
     scatters: frozenset[str] = frozenset()
+    puts: bool = False
     unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
     computed_factors: bool = False

@@ -24,6 +24,7 @@ from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.narrow_places import narrow_places
+from uol.codegen.program.permuted_puts import permuted_puts
 from uol.codegen.program.recurrences import as_recurrences
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
@@ -54,7 +55,7 @@ from uol.codegen.specs.verify import verified
 from uol.ir.errors import ShapeError
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Stage
-from uol.ir.program.walk import stage_expressions, variables, walk
+from uol.ir.program.walk import stage_expressions, stored, variables, walk
 from uol.ir.types import DTYPES
 
 Layouts = Mapping[str, Sequence[int]]
@@ -79,6 +80,8 @@ def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, 
             is_scatter = isinstance(stage, nodes.Scatter)
             order = None if is_scatter else _ranked_order(stage, ranks) or _order_read(stage, program, strides)
             strides[stage.name] = dense_strides(shape, order)
+        if isinstance(stage, nodes.Put):
+            strides.setdefault(stage.into, dense_strides(program.tensors[stage.into].shape))
     return strides
 
 
@@ -181,6 +184,8 @@ def _prepared(program: Program, machine: Capability) -> Program:
     """The program with one reduction a stage, and nothing that the machine has no kernel for."""
     kinds = machine.kinds
     needed = as_recurrences(drop_wider_copies(drop_copies(drop_unused(program))), scans=Scan in kinds)
+    if machine.puts:
+        needed = permuted_puts(needed)
     grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_places(needed))), machine.segments)
     if Select in kinds:
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
@@ -209,12 +214,12 @@ def _read(group: Group) -> set[str]:
 
 
 def _storable(group: Group) -> frozenset[str]:
-    return frozenset(s.name for s in group.stages if grouping.storable(group, s))
+    return frozenset(stored(s) for s in group.stages if grouping.storable(group, s))
 
 
 def _suffix(group: Group, keep: frozenset[str]) -> str:
     """What tells a kernel from the others: the reduction that it is around, else the first tensor that it stores."""
-    return group.anchor.name if group.kind is not Map else next(s.name for s in group.stages if s.name in keep)
+    return group.anchor.name if group.kind is not Map else next(stored(s) for s in group.stages if stored(s) in keep)
 
 
 def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
@@ -257,13 +262,14 @@ class Lowering:
         for number, group in enumerate(groups):
             for name in _storable(group) & outside:
                 owners.setdefault(name, number)
-        kept = [frozenset(n for n, owner in owners.items() if owner == number) for number in range(len(groups))]
+        owned = [frozenset(n for n, owner in owners.items() if owner == number) for number in range(len(groups))]
+        kept = [names | group.put_into for names, group in zip(owned, groups, strict=True)]
         used = [(g, k) for g, k in zip(groups, kept, strict=True) if k]
         return tuple(self.spec(g, k, _suffix(g, k) if len(used) > 1 else "") for g, k in used)
 
     def summary(self, group: Group) -> GroupSummary:
         """What a group would be if its last stage were all that is stored."""
-        keep = frozenset({group.stages[-1].name})
+        keep = frozenset({stored(group.stages[-1])}) | group.put_into
         return GroupSummary(
             kind=group.kind,
             dtypes=frozenset(a.dtype for a in self.args(group, keep)),

@@ -93,6 +93,8 @@ def _of_kind(program: Program, kind: Kind, seed: int, *, few: bool = False) -> d
     for name in inputs:
         if name in program.sorted or _ask(program.name, name) == "ascending":
             inputs[name] = np.sort(inputs[name])
+        if name in program.permutations:
+            inputs[name] = generator.permutation(inputs[name].size).reshape(inputs[name].shape)
     if few:
         first = next(iter(inputs.values())).reshape(-1)
         if first.dtype.kind == "f":

@@ -28,6 +28,7 @@ TARGET = Target(
         dtypes=DTYPES,
         kinds=frozenset({Attention, Scan, Select}),
         scatters=ATOMICS,
+        puts=True,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
         computed_factors=True,

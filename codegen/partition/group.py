@@ -12,7 +12,7 @@ from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
 from uol.codegen.specs import nodes as specs
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Put, Reduce, Scatter, Stage, Var
 from uol.ir.program.walk import stage_expressions, walk
 from uol.ir.types import INDEX
 
@@ -35,6 +35,11 @@ class Group:
     @property
     def names(self) -> frozenset[str]:
         return frozenset(s.name for s in self.stages)
+
+    @property
+    def put_into(self) -> frozenset[str]:
+        """The tensors that stages put elements into."""
+        return frozenset(s.into for s in self.stages if isinstance(s, Put))
 
     @property
     def anchor(self) -> Stage:
@@ -136,10 +141,12 @@ def axis_set(axes: Iterable[Axis]) -> frozenset[Axis]:
 
 
 def reads_own_indices(group: Group) -> bool:
-    """Every access to a tensor of the group is at the axes of its stage."""
+    """Every access to a tensor of the group is at the axes of its stage; what it puts elsewhere is not read."""
     made = {s.name: tuple(a.name for a in s.axes) for s in group.stages}
-    parts = (e for s in group.stages for e in stage_expressions(s))
-    loads = (node for e in parts for node in walk(e) if isinstance(node, Load) and node.tensor in made)
+    parts = [node for s in group.stages for e in stage_expressions(s) for node in walk(e)]
+    loads = [node for node in parts if isinstance(node, Load) and node.tensor in made]
+    if any(isinstance(node, Load) and node.tensor in group.put_into for node in parts):
+        return False
     if (division := group.division) is not None:
         at = {name: tuple(division.placed(Var(axis)) for axis in axes) for name, axes in made.items()}
         return all(tuple(map(division.placed, load.index)) == at[load.tensor] and not load.guard for load in loads)

@@ -19,8 +19,8 @@ from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
 from uol.codegen.specs.nodes import Map, Reduce
-from uol.ir.program.nodes import Load, Order, Program, Scatter, Stage
-from uol.ir.program.walk import loads
+from uol.ir.program.nodes import Load, Order, Program, Put, Scatter, Stage
+from uol.ir.program.walk import loads, stored
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Partition:
                 self.begin(step)
             elif not self.try_join(step):
                 self.place(step)
-        made = {s.name for g in self.groups for s in g.stages if grouping.storable(g, s)}
+        made = {stored(s) for g in self.groups for s in g.stages if grouping.storable(g, s)}
         for stage in list(self.floating.values()):
             if self.program.tensors[stage.name].role == "out" and stage.name not in made:
                 self.materialise(stage)
@@ -56,8 +56,8 @@ class Partition:
         self.groups.append(grouping.start_attention(pattern))
 
     def place(self, stage: Stage) -> None:
-        """A reduction, scan, scatter or order anchors a new group; an elementwise stage floats."""
-        if not grouping.is_anchor(stage):
+        """A reduction, scan, scatter, order or put anchors a new group; any other elementwise stage floats."""
+        if not grouping.is_anchor(stage) and not isinstance(stage, Put):
             self.floating[stage.name] = stage
             return
         contraction = self.contraction(stage)
@@ -87,21 +87,29 @@ class Partition:
         """Join the earliest group from which all operands are at hand."""
         adopted = self.adoptable(stage)
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
-        if isinstance(stage, Scatter) or isinstance(stage.value, Order) or (first < 0 and not grouping.is_anchor(stage)):
+        floats = first < 0 and not grouping.is_anchor(stage) and not isinstance(stage, Put)
+        if isinstance(stage, Scatter) or isinstance(stage.value, Order) or floats:
             return False
         if self.floats_elsewhere(stage, adopted):
             return False
         is_contraction = self.contraction(stage) is not None
         for number in range(max(first, 0), len(self.groups)):
+            if isinstance(stage, Put) and not self.share_reads(self.groups[number], stage):
+                continue
             joined = grouping.join(self.groups[number], stage, adopted, is_contraction, self.program.facts)
             if joined is not None and self.accepts(joined):
                 self.groups[number] = joined
                 return True
         return False
 
+    def share_reads(self, group: Group, put: Put) -> bool:
+        """Does a group make, or read, a tensor that is read for what is put? Else nothing is won by going over both at once."""
+        read = {load.tensor for load in loads(put)}
+        return not read.isdisjoint(group.names | {load.tensor for s in group.stages for load in loads(s)})
+
     def home(self, stage: Stage) -> int:
         """The last group that makes an operand; -1 where all are inputs or float."""
-        made = {name: i for i, g in enumerate(self.groups) for name in g.names if name not in self.floating}
+        made = {name: i for i, g in enumerate(self.groups) for name in g.names | g.put_into if name not in self.floating}
         return max((made[load.tensor] for load in loads(stage) if load.tensor in made), default=-1)
 
     def adoptable(self, stage: Stage) -> tuple[Stage, ...]:

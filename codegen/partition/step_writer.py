@@ -19,7 +19,7 @@ from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Stage, Tensor, Var
-from uol.ir.program.walk import rewrite, substitute, variables, walk
+from uol.ir.program.walk import rewrite, stored, substitute, variables, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +137,17 @@ class StepWriter:
                     out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
             elif not isinstance(stage.value, nodes.Order | Segmented):
                 out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
-            if stage.name in self.keep:
+            if stored(stage) in self.keep:
                 out.append(self.store(stage, name, axes))
         return tuple(out)
 
     def store(self, stage: Stage, name: str, axes: tuple[str, ...]) -> Store:
         index = tuple(substitute(Var(a.name), self.split) for a in stage.axes)
+        if isinstance(stage, nodes.Put):
+            index = tuple(self.value(place) for place in stage.target)
         over = tuple(a for a in self.space if a.name in axes)
-        offset, strides = self.accesses().offset(stage.name, index, over)
-        return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
+        offset, strides = self.accesses().offset(stored(stage), index, over)
+        return Store(stored(stage), offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
 
     def addition(self) -> tuple[tuple[Expr, ...], tuple[Guard, ...], Store]:
         """Where the scatter of a group adds along each dim, when, and what."""

@@ -12,14 +12,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.ir.program.nodes import Program, Reduce, Stage
-from uol.ir.program.walk import loads, stage_expressions, walk
+from uol.ir.program.walk import loads, stage_expressions, stored, walk
 
 
 def small_first(program: Program) -> Program:
     """The same stages: those that one over more axes comes from as soon as their operands are there, of the fewest axes first;
     the others in the order that they had."""
     axes = {stage.name: _axes(stage) for stage in program.stages}
-    operands = {stage.name: {load.tensor for load in loads(stage)} & axes.keys() - {stage.name} for stage in program.stages}
+    makers: dict[str, set[str]] = {}
+    for stage in program.stages:
+        makers.setdefault(stage.name, set()).add(stage.name)
+        makers.setdefault(stored(stage), set()).add(stage.name)
+    read = {stage.name: {load.tensor for load in loads(stage)} & makers.keys() for stage in program.stages}
+    operands = {name: set().union(*(makers[tensor] for tensor in tensors)) - {name} for name, tensors in read.items()}
     widest = dict(axes)
     for stage in reversed(program.stages):
         for name in operands[stage.name]:

@@ -27,8 +27,9 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
-from uol.ir.program.nodes import Axis, Call, Program, Stage, Var
+from uol.ir.program.nodes import Axis, Call, Program, Put, Stage, Var
 from uol.ir.program.nodes import Scatter as ScatterStage
+from uol.ir.program.walk import stored
 
 
 def program_text(program: Program) -> str:
@@ -38,14 +39,16 @@ def program_text(program: Program) -> str:
 
 
 def stage_text(stage: Stage) -> str:
-    """`"line 2   z[r]: f32 = sum[c](x[r, c])"`; of a scatter, `"line 2   s[at[n]]: f32 += x[n] over n"`."""
-    if not isinstance(stage, ScatterStage):
-        index, relation, rest = ", ".join(a.name for a in stage.axes), "=", ""
-    else:
-        index, relation = ", ".join(map(expr_text, stage.target)), "+="
-        inside = f" if {' and '.join(map(expr_text, stage.guard))}" if stage.guard else ""
-        rest = f" over {', '.join(a.name for a in stage.axes)}{inside}"
-    return f"line {stage.line:<3} {stage.name}[{index}]: {stage.dtype} {relation} {expr_text(stage.value)}{rest}"
+    """`"line 2   z[r]: f32 = sum[c](x[r, c])"`; of a scatter, `"line 2   s[at[n]]: f32 += x[n] over n"`; of a put, the same
+    with `=`."""
+    index, relation, rest = ", ".join(a.name for a in stage.axes), "=", ""
+    if isinstance(stage, ScatterStage | Put):
+        rest = f" over {index}" if index else ""
+        index = ", ".join(map(expr_text, stage.target))
+    if isinstance(stage, ScatterStage):
+        relation = "+="
+        rest += f" if {' and '.join(map(expr_text, stage.guard))}" if stage.guard else ""
+    return f"line {stage.line:<3} {stored(stage)}[{index}]: {stage.dtype} {relation} {expr_text(stage.value)}{rest}"
 
 
 def graph_text(graph: KernelGraph) -> str:

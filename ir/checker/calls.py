@@ -126,14 +126,7 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
             call,
             f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}",
         )
-    for name in promises(inner.op, "sorted"):
-        if inner.tensors[name].name not in scope.env.draft.sorted:
-            raise mismatch(
-                scope.op,
-                call,
-                f"`{inner.op.name}` needs `{name}` to be sorted, and nothing says so",
-                f"add `where sorted({_passed(call, inner.op, name)})`, or sort it",
-            )
+    _require_promises(scope, call, inner)
 
     def evaluated(clause: surface.Expr) -> tuple[tuple[surface.Expr, Expr], tuple[Expr, ...]]:
         condition = constants.constant(inner, clause, "bool")
@@ -145,6 +138,26 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
         needed = f"`{print_expr(clause)}`, but {inner.values_in(clause)}" if is_known else f"`{show(condition)}`"
         scope.env.require(condition, call, f"`{inner.op.name}` needs {needed}")
     return [condition for _, condition in needs]
+
+
+def _require_promises(scope: Scope, call: Apply, inner: Environment) -> None:
+    """What the callee's signature promises about data that its kernels rely on."""
+    for name in promises(inner.op, "sorted"):
+        if inner.tensors[name].name not in scope.env.draft.sorted:
+            raise mismatch(
+                scope.op,
+                call,
+                f"`{inner.op.name}` needs `{name}` to be sorted, and nothing says so",
+                f"add `where sorted({_passed(call, inner.op, name)})`, or sort it",
+            )
+    for name in promises(inner.op, "permutation"):
+        if inner.tensors[name].name not in scope.env.draft.permutations:
+            raise mismatch(
+                scope.op,
+                call,
+                f"`{inner.op.name}` needs `{name}` to be a permutation, and nothing says so",
+                f"add `where permutation({_passed(call, inner.op, name)})`, or make it by `argsort`",
+            )
 
 
 def _passed(call: Apply, op: Op, name: str) -> str:

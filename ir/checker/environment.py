@@ -34,6 +34,7 @@ class Draft:
         self.checks: list[Expr] = []
         self.limits: dict[str, Expr] = {}  # tensors whose elements are known to lie in 0 <= value < limit
         self.sorted: list[str] = []  # tensors whose elements are promised, or made, to be in ascending order
+        self.permutations: list[str] = []  # tensors that are promised, or made, to hold each number below their size once
         self.reserved: set[str] = set()  # names that an axis or a local may not take: dims and scalars of the program
 
     def unique(self, wish: str) -> str:

@@ -76,6 +76,7 @@ def dim_names(op: Op, ranks: Mapping[str, int] | None = None) -> tuple[str, ...]
 def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tuple[str, ...], known: list[Expr]) -> Program:
     draft, expanded = env.draft, env.op
     draft.sorted += promises(expanded, "sorted")
+    draft.permutations += promises(expanded, "permutation")
     clauses = [c for said in conditions(expanded, draft.facts, partial(_where, env)) for c in said]
     with draft.facts.scope(*clauses):
         for param in expanded.params:
@@ -95,6 +96,7 @@ def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tup
         print_op(op),
         tuple(draft.sorted),
         tuple(promises(expanded, "finite")),
+        tuple(draft.permutations),
     )
 
 

@@ -9,7 +9,7 @@ from uol.ir.syntax.surface import Access, Name, Node, Op, Pack, Reduction
 from uol.ir.types import DTYPES
 
 CASTS = ("acc", *DTYPES)
-SPECIAL_FORMS = ("select", "count", "flat", "sorted", "finite", "random_bits")
+SPECIAL_FORMS = ("select", "count", "flat", "sorted", "finite", "permutation", "random_bits")
 RESERVED = frozenset((*CASTS, *SPECIAL_FORMS, *FUNCTIONS, "inf", "true", "false", "nan", "idx", "uol", "int", "float"))
 
 

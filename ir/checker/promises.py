@@ -1,7 +1,8 @@
 """Promises about data in `where`.
 
-    sorted(i)    an input's values are in ascending order, NaN behind every number; a lowering may use it
-    finite(x)    an input has no NaN and no infinity
+    sorted(i)         an input's values are in ascending order, NaN behind every number; a lowering may use it
+    finite(x)         an input has no NaN and no infinity
+    permutation(i)    the values of an input are the numbers from 0 to below how many there are, each once
 
 Nothing that a text means depends on them.
 """
@@ -20,10 +21,10 @@ def is_promise(clause: Node) -> bool:
 
 
 def promises(op: Op, promise: str) -> list[str]:
-    """The inputs of which an operator promises `sorted` or `finite`. Raises TypeCheckError for anything but an input of one
-    dim that is not of bool, or a float input."""
-    clauses = [c for c in op.where if isinstance(c, Apply) and c.fn == promise]
-    return [_sorted(op, c) if promise == "sorted" else _finite(op, c) for c in clauses]
+    """The inputs of which an operator promises `sorted`, `finite` or `permutation`. Raises TypeCheckError for anything but an
+    input of one dim that is not of bool, a float input, or an input of integers."""
+    named = {"sorted": _sorted, "finite": _finite, "permutation": _permutation}[promise]
+    return [named(op, c) for c in op.where if isinstance(c, Apply) and c.fn == promise]
 
 
 def _sorted(op: Op, clause: Apply) -> str:
@@ -43,6 +44,15 @@ def _finite(op: Op, clause: Apply) -> str:
     for dtype in op.types_of(param.type):
         if dtype in DTYPES and not is_float(dtype):
             raise mismatch(op, clause, f"`finite` is for floats, `{name}` is {dtype}")
+    return name
+
+
+def _permutation(op: Op, clause: Apply) -> str:
+    name = _promised(op, clause, "place")
+    (param,) = (p for p in op.params if p.name == name)
+    for dtype in op.types_of(param.type):
+        if dtype in DTYPES and not is_integer(dtype):
+            raise mismatch(op, clause, f"`permutation` is for integers, `{name}` is {dtype}")
     return name
 
 

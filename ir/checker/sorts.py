@@ -74,6 +74,8 @@ def _emit(scope: Scope, statement: Statement, node: Reduction, axes: dict[str, A
         name = scope.env.draft.unique(f"{targets[0].tensor}_order")
         places = scope.env.draft.add(Tensor(name, "i64", shape, "local"))
     scope.env.draft.limits[places.name] = order.axis.extent
+    if [a.extent for a in axes.values()] == [order.axis.extent]:
+        scope.env.draft.permutations.append(places.name)
     _add(scope, places, axes, replace(order, dtype=places.dtype))
     if to_values is None:
         return

@@ -18,6 +18,7 @@ from uol.ir.integers.assumptions import is_integral
 from uol.ir.integers.terms import COMPARISONS
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.syntax import surface
+from uol.ir.syntax.dim_arithmetic import PROMISES
 from uol.ir.syntax.surface import Access, Apply, Binary, Name, Node, Pack, Reduction, Unary
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
@@ -271,7 +272,7 @@ def _arguments(scope: Scope, node: Apply, count: int) -> list[surface.Expr]:
 
 
 def _unknown_function(scope: Scope, node: Apply) -> Exception:
-    if node.fn in ("count", "flat", "sorted", "finite"):
+    if node.fn in ("count", "flat", *PROMISES):
         return mismatch(scope.op, node, f"`{node.fn}` cannot stand here")
     if node.fn in REDUCTIONS:
         return mismatch(scope.op, node, f"`{node.fn}` reduces over named indices", f"write `{node.fn}[k](...)`")

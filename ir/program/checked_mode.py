@@ -4,6 +4,7 @@
     y[at[n]] += v     with a target outside, which is dropped otherwise
     sorted(i)         where the input is not in ascending order, NaN behind every number
     finite(x)         where the input has NaN or an infinity
+    permutation(i)    where the input has not each number below its size once
     x[at[n]]          where the index lies outside and no `else` gives it a meaning
 
 Only what takes part counts: the arm that a `select` does not choose, and terms that a masked reduction leaves out, are not
@@ -31,13 +32,13 @@ from uol.ir.types import is_float, is_integer
 
 def needs_checks(program: Program) -> bool:
     """Whether values alone could break a rule: without such a statement, checked mode has nothing to do."""
-    if program.finite or any(t.name in program.sorted for t in program.by_role("in")):
+    if program.finite or any(t.name in (*program.sorted, *program.permutations) for t in program.by_role("in")):
         return True
     return any(_may_break(stage) for stage in program.stages)
 
 
 def check_promises(program: Program, memory: dict[str, Array]) -> None:
-    """Raises DataError for an input that is not in ascending order, or not finite, and is promised to be."""
+    """Raises DataError for an input that is not in ascending order, not finite, or no permutation, and is promised to be."""
     for name in program.finite:
         outside = np.argwhere(~np.isfinite(memory[name]))
         if len(outside):
@@ -46,12 +47,26 @@ def check_promises(program: Program, memory: dict[str, Array]) -> None:
             raise DataError(message, span=_span(program, 1), text=program.text, hint="look for what made it")
     for tensor in program.by_role("in"):
         values = memory[tensor.name]
+        if tensor.name in program.permutations:
+            _check_permutation(program, tensor.name, values)
         if tensor.name not in program.sorted or not (falls := _falls(values)).size:
             continue
         at = int(falls[0])
         seen = f"{tensor.name}[{at}] = {values[at]} comes before {tensor.name}[{at + 1}] = {values[at + 1]}"
         message = f"`{program.name}` needs `sorted({tensor.name})`, but {seen}"
         raise DataError(message, span=_span(program, 1), text=program.text, hint="sort it, with whatever it orders")
+
+
+def _check_permutation(program: Program, name: str, values: Array) -> None:
+    """Raises DataError at the first value that is no number below how many there are, or that one before it is."""
+    first = np.zeros(values.shape, bool)
+    first.reshape(-1)[np.unique(values, return_index=True)[1]] = True
+    broken = np.argwhere(~first | (values < 0) | (values >= values.size))
+    if len(broken):
+        place = [int(i) for i in broken[0]]
+        message = f"`{program.name}` needs `permutation({name})`, but {name}{place} = {values[tuple(place)]}"
+        hint = f"each of the numbers from 0 to {values.size - 1} is there once"
+        raise DataError(message, span=_span(program, 1), text=program.text, hint=hint)
 
 
 def _falls(values: Array) -> NDArray[np.intp]:

@@ -215,6 +215,16 @@ class Scatter(Stage):
 
 
 @dataclass(frozen=True, slots=True)
+class Put(Stage):
+    """A stage whose value at each point of `axes` is `into[target]`, too; its own tensor is local. All puts into a tensor
+    together put each of its elements once. Passes make them; no text has one.
+    """
+
+    into: str = ""
+    target: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A checked operator at fixed types and ranks.
 
@@ -223,6 +233,7 @@ class Program:
     checks    obligations without a loop index that were not proven: to be checked at the call (ShapeError)
     sorted    inputs whose values are promised to be in ascending order
     finite    inputs that are promised to have no NaN and no infinity
+    permutations    integer tensors that are promised, or made, to hold each of the numbers below how many they are once
     text      the printed op, for header comments
     """
 
@@ -236,6 +247,7 @@ class Program:
     text: str
     sorted: tuple[str, ...] = ()
     finite: tuple[str, ...] = ()
+    permutations: tuple[str, ...] = ()
 
     def by_role(self, role: Role) -> tuple[Tensor, ...]:
         """The tensors of one role, in the order of the signature (locals: in the order of the statements)."""

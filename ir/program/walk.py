@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from uol.ir.program.nodes import Axis, Expr, Load, Order, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Expr, Load, Order, Put, Reduce, Scatter, Stage, Var
 
 
 def walk(expr: Expr) -> Iterator[Expr]:
@@ -52,15 +52,27 @@ def axes_of(expr: Expr) -> tuple[Axis, ...]:
 
 def map_stage(stage: Stage, change: Callable[[Expr], Expr]) -> Stage:
     """The stage with everything that it evaluates exchanged for `change` of it; of a scatter, where it goes and when, too."""
-    if not isinstance(stage, Scatter):
-        return replace(stage, value=change(stage.value))
-    target, guard = (tuple(map(change, part)) for part in (stage.target, stage.guard))
-    return replace(stage, value=change(stage.value), target=target, guard=guard)
+    match stage:
+        case Scatter(value=value, target=target, guard=guard):
+            return replace(stage, value=change(value), target=tuple(map(change, target)), guard=tuple(map(change, guard)))
+        case Put(value=value, target=target):
+            return replace(stage, value=change(value), target=tuple(map(change, target)))
+    return replace(stage, value=change(stage.value))
 
 
 def stage_expressions(stage: Stage) -> tuple[Expr, ...]:
     """What a stage evaluates: its value; of a scatter, where it goes and when, too."""
-    return (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
+    match stage:
+        case Scatter(value=value, target=target, guard=guard):
+            return value, *target, *guard
+        case Put(value=value, target=target):
+            return value, *target
+    return (stage.value,)
+
+
+def stored(stage: Stage) -> str:
+    """The tensor that holds what a stage gives."""
+    return stage.into if isinstance(stage, Put) else stage.name
 
 
 def loads(stage: Stage) -> list[Load]:

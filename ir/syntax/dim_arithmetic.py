@@ -15,7 +15,7 @@ from uol.ir.syntax.surface import Apply, Binary, Bool, Expr, Name, Node, Number,
 
 Value = int | float | bool
 
-PROMISES = frozenset({"sorted", "finite"})
+PROMISES = frozenset({"sorted", "finite", "permutation"})
 """`where` clauses about a tensor's data: a promise of the caller, checked in checked mode, not here."""
 
 

@@ -24,7 +24,11 @@ class Anything:
         self.takes = accepts
         segments = frozenset({"rows", "terms"} if kinds else ())
         self.capability = replace(
-            capability_of(kinds), segments=segments, computed_factors=bool(kinds), searches=0 if kinds else None
+            capability_of(kinds),
+            segments=segments,
+            computed_factors=bool(kinds),
+            searches=0 if kinds else None,
+            puts=bool(kinds),
         )
 
     def accepts(self, group: GroupSummary) -> bool:

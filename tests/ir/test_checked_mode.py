@@ -30,6 +30,7 @@ op added(x: f32[N, D], at: i32[N]; S: int) -> (y: f32[S, D]) where S > 0 { y[at[
 op grouped(x: f32[N], group: i32[N]) -> (y: f32[N]) where sorted(group) { y[n] = x[n] }
 op ordered(x: f32[N]) -> (y: f32[N]) where sorted(x) { y[n] = x[n] }
 op tamed(x: f32[N, M]) -> (y: f32[N, M]) where finite(x) { y[n, m] = x[n, m] }
+op spread(x: f32[N], at: i32[N]) -> (y: f32[N]) where permutation(at) { y[at[n]] += x[n] }
 op gathered(x: f32[N], at: i32[M]) -> (y: f32[M]) { y[m] = x[at[m]] else -1 }
 op best(x: f32[N, C]) -> (y: f32[N]) where C > 0 { at[n] = i32(argmax[c](x[n, c]))
   y[n] = x[n, at[n]] }
@@ -87,6 +88,14 @@ BROKEN = {
         ("tamed", [[1.0, np.nan]]),
         "`tamed` needs `finite(x)`, but x[0, 1] = nan",
     ),
+    "a promise of a permutation, broken by a number that was there": (
+        ("spread", [1.0, 2.0, 3.0], [2, 0, 2]),
+        "`spread` needs `permutation(at)`, but at[2] = 2",
+    ),
+    "a promise of a permutation, broken by a number beyond": (
+        ("spread", [1.0, 2.0, 3.0], [0, 3, 1]),
+        "`spread` needs `permutation(at)`, but at[1] = 3",
+    ),
 }
 
 
@@ -98,7 +107,7 @@ def test_what_breaks_a_rule_is_an_error_with_its_place(case: str) -> None:
     with pytest.raises(DataError) as caught:
         run(name, *arrays, **attrs)
     assert caught.value.message == message
-    assert str(caught.value).startswith(f"<{name}>:{1 if name in ('grouped', 'ordered', 'tamed') else 2}:")
+    assert str(caught.value).startswith(f"<{name}>:{1 if name in ('grouped', 'ordered', 'tamed', 'spread') else 2}:")
     assert caught.value.hint
 
 
@@ -109,6 +118,8 @@ SOUND = {
     "all targets inside": ("added", np.ones((3, 2)), [0, 1, 2]),
     "a promise that is kept, with equals": ("grouped", [1.0, 2.0, 3.0], [0, 4, 4]),
     "ascending floats, zeros of both signs, NaN at the end": ("ordered", [-np.inf, 0.0, -0.0, np.inf, np.nan, np.nan]),
+    "a permutation as promised": ("spread", [1.0, 2.0, 3.0], [2, 0, 1]),
+    "a permutation of nothing": ("spread", [], np.zeros(0, int)),
     "numbers as promised, the largest among them": ("tamed", [[1.0, 3.4e38]]),
     "a promise about nothing": ("grouped", [], np.zeros(0, int)),
     "an index outside that an else gives a value": ("gathered", [1.0, 2.0], [0, 7, -1]),

@@ -18,6 +18,7 @@ LIBRARY = """
 op relu(x: T[*S]) -> (y: T[*S]) for T in (f32, f16) { y[*s] = max(x[*s], 0) }
 op pool(x: f32[N]; k: int) -> (y: f32[N - k]) where k >= 0 { y[i] = x[i + k] }
 op two(x: f32[N]) -> (a: f32[N], b: f32[N]) { a[i] = x[i]; b[i] = x[i] }
+op spread(x: f32[N], at: i32[N]) -> (y: f32[N]) where permutation(at) { y[at[n]] += x[n] }
 """
 
 
