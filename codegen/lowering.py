@@ -10,7 +10,8 @@ from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, Device, GroupSummary
 from uol.codegen.choice import legal_kernels
 from uol.codegen.indexing.affine import magnitude
-from uol.codegen.indexing.arithmetic import dense_strides, physical_order, static
+from uol.codegen.indexing.arithmetic import physical_order, static
+from uol.codegen.layouts import Layouts, assign_strides
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping
 from uol.codegen.partition.contraction import Contraction
@@ -22,6 +23,7 @@ from uol.codegen.partition.step_writer import StepWriter
 from uol.codegen.program.copies import drop_copies
 from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
+from uol.codegen.program.few_terms import few_terms
 from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.narrow_places import narrow_places
 from uol.codegen.program.permuted_puts import permuted_puts
@@ -30,6 +32,7 @@ from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
 from uol.codegen.program.searches import as_searches
 from uol.codegen.program.small_first import small_first
+from uol.codegen.program.small_orders import small_orders
 from uol.codegen.program.sums_in_order import sums_in_order
 from uol.codegen.program.unify_axes import align_axes
 from uol.codegen.program.wider_copies import drop_wider_copies
@@ -52,71 +55,10 @@ from uol.codegen.specs.nodes import (
 from uol.codegen.specs.rewrites import with_plain_factors, without_terms
 from uol.codegen.specs.traverse import main_read
 from uol.codegen.specs.verify import verified
-from uol.ir.errors import ShapeError
 from uol.ir.program import nodes
-from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Stage
+from uol.ir.program.nodes import Axis, Expr, Load, Program, Stage
 from uol.ir.program.walk import stage_expressions, stored, variables, walk
 from uol.ir.types import DTYPES
-
-Layouts = Mapping[str, Sequence[int]]
-"""Element strides by tensor name; a tensor that is not named is row-major."""
-
-
-def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, ...]]:
-    """Strides of inputs and results as given, of the tensors between kernels in the order of the result that has
-    their axes: a channels-last result keeps its intermediates channels-last."""
-    strides: dict[str, tuple[Expr, ...]] = {}
-    for name, tensor in program.tensors.items():
-        if tensor.role == "local":
-            continue
-        given = layouts.get(name)
-        if given is not None and len(given) != len(tensor.shape):
-            raise ShapeError(f"{name} has {len(tensor.shape)} dims, its layout {len(given)} strides")
-        strides[name] = dense_strides(tensor.shape) if given is None else tuple(Const(s) for s in given)
-    ranks = _axis_ranks(program, strides)
-    for stage in program.stages:
-        if stage.name not in strides:
-            shape = program.tensors[stage.name].shape
-            is_scatter = isinstance(stage, nodes.Scatter)
-            order = None if is_scatter else _ranked_order(stage, ranks) or _order_read(stage, program, strides)
-            strides[stage.name] = dense_strides(shape, order)
-        if isinstance(stage, nodes.Put):
-            strides.setdefault(stage.into, dense_strides(program.tensors[stage.into].shape))
-    return strides
-
-
-def _axis_ranks(program: Program, strides: Mapping[str, tuple[Expr, ...]]) -> dict[str, int]:
-    """The physical place of every axis of the first result with the most dims."""
-    results = [s for s in program.stages if program.tensors[s.name].role == "out" and not isinstance(s, nodes.Scatter)]
-    if not results:
-        return {}
-    widest = max(results, key=lambda s: len(s.axes))
-    order = physical_order(program.tensors[widest.name].shape, strides[widest.name])
-    return {widest.axes[dim].name: place for place, dim in enumerate(order)}
-
-
-def _ranked_order(stage: Stage, ranks: Mapping[str, int]) -> tuple[int, ...] | None:
-    names = [a.name for a in stage.axes]
-    if not all(name in ranks for name in names):
-        return None
-    return tuple(sorted(range(len(names)), key=lambda dim: ranks[names[dim]]))
-
-
-def _order_read(stage: Stage, program: Program, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[int, ...] | None:
-    """The order in which the dims of a tensor lie that the stage reads, each at one axis of its own beside bound ones: windows
-    over a channels-last image. One that is computed comes before an input, whose order its producer, perhaps a contraction
-    of the same kernel, does not know; one that is broadcast, with a stride of 0, has no order. None where it reads no such
-    tensor."""
-    names = [a.name for a in stage.axes]
-    extents = [a.extent for a in stage.axes]
-    loads = [load for expr in stage_expressions(stage) for load in walk(expr) if isinstance(load, Load)]
-    for load in sorted(loads, key=lambda load: program.tensors[load.tensor].role != "local"):
-        at = [[n for n in names if n in variables(index)] for index in load.index]
-        if at != [[name] for name in names] or load.tensor not in strides:
-            continue
-        if not any(static(s) == 0 and static(n) != 1 for s, n in zip(strides[load.tensor], extents, strict=True)):
-            return physical_order(extents, strides[load.tensor])
-    return None
 
 
 def lower(
@@ -188,10 +130,13 @@ def _prepared(program: Program, machine: Capability) -> Program:
         needed = permuted_puts(needed)
     grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_places(needed))), machine.segments)
     if Select in kinds:
+        if machine.puts:
+            grouped = small_orders(grouped)
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
-    aligned = small_first(align_axes(as_scans(flat) if Scan in kinds else flat))
+    aligned = align_axes(as_scans(flat) if Scan in kinds else flat)
+    aligned = small_first(few_terms(aligned) if machine.puts else aligned)
     return aligned if machine.searches is None else as_searches(aligned, machine.searches)
 
 

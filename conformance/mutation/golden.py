@@ -129,6 +129,14 @@ GOLDEN = (
         # As many rows that the last of them has its largest element last, among the inputs with infinities.
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
+    # More than are looked for one by one: a row in order, in shared memory.
+    Golden(
+        Workload("topk", {"S": (5,), "C": 261}, {"top": 11}),
+        ("f16",),
+        Workload("topk", {"S": (161,), "C": 131}, {"top": 11}),
+        threads_only=True,
+        text="topk_of_a_row",
+    ),
     # Seven tiles of a row, of the last not all: merges of two of them, of one alone, and of runs of which one is short.
     Golden(Workload("argsort", {"S": (4,), "C": 14335}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.

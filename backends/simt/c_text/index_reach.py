@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import ceil
 
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, product
-from uol.codegen.specs.nodes import Guard, KernelSpec, Read, Within, guard_operands
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, product, size
+from uol.codegen.specs.nodes import Fold, Guard, KernelSpec, Read, Reduce, Within, guard_operands
 from uol.codegen.specs.search import Search
+from uol.codegen.specs.steps import PICKS
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 LARGEST = 2**31 - 1
@@ -34,7 +35,7 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr], parts: Iterable[Par
     `int`; None where there is none, since data has a part in an index."""
     dims: Bounds = {Var(name): {(name,): 1} for name in spec.dims}
     known = dict(dims)
-    for axis in spec.axes:
+    for axis in indices_of(spec):
         extent = _bound(axis.extent, dims)
         if extent is None:
             return None
@@ -52,6 +53,14 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr], parts: Iterable[Par
         coefficient = ceil(factor) if term else -(-ceil(factor) // ROUNDED) * ROUNDED
         total = add(total, mul(product(map(Var, term)) if term else ONE, Const(coefficient)))
     return compare("<=", total, Const(LARGEST))
+
+
+def indices_of(spec: KernelSpec) -> tuple[Axis, ...]:
+    """The axes of a spec, and the places of extrema, which are among as many as there are columns."""
+    if not isinstance(spec, Reduce):
+        return spec.axes
+    picks = (step.name for step in spec.steps if isinstance(step, Fold) and step.op in PICKS)
+    return (*spec.axes, *(Axis(name, size(spec.cols)) for name in picks))
 
 
 def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.index_intervals import Ranges, fits_int, join
-from uol.backends.simt.c_text.index_reach import fits_int_where, index_parts
+from uol.backends.simt.c_text.index_reach import fits_int_where, index_parts, indices_of
 from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.nodes import Guard, KernelSpec, Read
 from uol.codegen.specs.traverse import expressions, reads
@@ -29,7 +29,7 @@ class Proofs:
     @staticmethod
     def of(spec: KernelSpec) -> Proofs:
         """Under the facts of a spec, within its axes."""
-        return Proofs(Ranges.over(spec.axes, spec.dims), spec.facts, tuple(c for a in spec.axes for c in in_range(a)))
+        return Proofs(Ranges.over(indices_of(spec), spec.dims), spec.facts, tuple(c for a in spec.axes for c in in_range(a)))
 
     def where(self, guards: Iterable[Guard]) -> Proofs:
         """The same at a place where guards hold."""
@@ -103,6 +103,6 @@ def index_type(spec: KernelSpec, counts: Iterable[Expr], *, data_apart: bool = F
     if any(static(count) is None for count in (*counts, *(axis.extent for axis in spec.axes))):
         where = fits_int_where(spec, counts, parts)
         return Index(WIDE) if where is None else Index(NARROW, where)
-    ranges = Ranges.over(spec.axes, spec.dims)
+    ranges = Ranges.over(indices_of(spec), spec.dims)
     reach = [ranges.where(guards).of(part) for part, guards in parts]
     return Index(NARROW if fits_int(join([*reach, *(Interval(0, static(c)) for c in counts)])) else WIDE)

@@ -67,7 +67,7 @@ def folding(fold: Fold, printer: Printer) -> Folding:
     pick = Local(f"{name}_pick", Pick(dtype))
     worst = identity("max" if fold.op == "argmax" else "min", dtype)
     start = Record(Pick(dtype), (worst, Primitive("highest", (Scalar(INDEX),), (), Scalar(INDEX))), named=False)
-    return Folding(fold, Pick(dtype), pick, start, Declare(name, Scalar("i64"), Part(pick, "index", Scalar(INDEX))))
+    return Folding(fold, Pick(dtype), pick, start, Declare(name, Scalar(fold.dtype), Part(pick, "index", Scalar(INDEX))))
 
 
 def take(folding: Folding, scope: Scope, value: Expr, position: Expr, target: Expr | None = None) -> Assign:

@@ -104,7 +104,7 @@ def orders() -> list[Form]:
             finite = np.clip(np.nan_to_num(reals), -40, 40)
             texts["squares"] = (order.format(t="f32", key=squares), finite, sorted_by(lambda x: x * x))
             texts["i64"] = (order.format(t="i64", key="x[r, c]"), wide, sorted_by(lambda x: x))
-        for k in (1, 3, 40):
+        for k in (1, 9, 40):
             if cols > k:
                 texts[f"top{k}"] = (first.format(t="f16", k=k), reals.astype(np.float16), partial(largest, k=k))
         forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, blocks, dims) for n, (t, x, want) in texts.items()]

@@ -39,14 +39,13 @@ extern "C" __global__ void __launch_bounds__(256) argmax_kernel(
     const long long* __restrict__ argmax_y_value_parts,
     const float* __restrict__ argmax_y_value_best_parts)
 {
-  const long long s = (long long)blockIdx.x * 256 + threadIdx.x;
+  const int s = blockIdx.x * 256 + threadIdx.x;
   if (s >= 3) return;
-  uol::Pick<float, long long> y_value_part_pick =  // line 5
-      {-uol::infinity<float>(), uol::highest<long long>()};
-  for (long long part = 0; part < 4; ++part) {
+  uol::Pick<float, int> y_value_part_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
+  for (int part = 0; part < 4; ++part) {
     y_value_part_pick =  // line 5
-        uol::pick_max(y_value_part_pick, uol::Pick<float, long long>{argmax_y_value_best_parts[part * 3 + s], part});
+        uol::pick_max(y_value_part_pick, uol::Pick<float, int>{argmax_y_value_best_parts[part * 3 + s], part});
   }
   const long long y_value_part = y_value_part_pick.index;
-  y[s] = y_value_part * 17504 + argmax_y_value_parts[y_value_part * 3 + s];  // line 5
+  y[s] = (long long)(int(y_value_part) * 17504 + argmax_y_value_parts[int(y_value_part) * 3 + s]);  // line 5
 }
