@@ -35,6 +35,7 @@ class Capability:
                         has
     scatters            element types that it can add to from many places at once: a Scatter into others becomes a Reduce
     puts                may a store be at a place that is read from data?
+    counted             of how many keys, at the most, and of how many elements one row is put in order by counting the keys
     unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
@@ -55,6 +56,7 @@ class Capability:
     kinds: frozenset[type[KernelSpec]] = frozenset()
     scatters: frozenset[str] = frozenset()
     puts: bool = False
+    counted: tuple[int, int] = (0, 0)
     unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
     computed_factors: bool = False

@@ -21,6 +21,7 @@ from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.partition.partition import Partition
 from uol.codegen.partition.step_writer import StepWriter
 from uol.codegen.program.copies import drop_copies
+from uol.codegen.program.counted_orders import counted_orders
 from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.few_terms import few_terms
@@ -131,7 +132,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_places(needed))), machine.segments)
     if Select in kinds:
         if machine.puts:
-            grouped = small_orders(grouped)
+            grouped = small_orders(counted_orders(grouped, *machine.counted))
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
@@ -264,6 +265,7 @@ class Lowering:
         place = next(a for a in group.rows if a.name == order.place.name)
         rows = tuple(a for a in self._physical(group.rows, group, keep) if a != place)
         writer = self.writer(group, keep, (*rows, order.axis, place))
+        keys, tally = writer.tally()
         return Select(
             **head,
             rows=rows,
@@ -275,6 +277,8 @@ class Lowering:
             at_dtype=group.anchor.dtype,
             line=group.anchor.line,
             steps=writer.steps(),
+            keys=keys,
+            tally=tally,
         )
 
     def writer(self, group: Group, keep: frozenset[str], space: tuple[Axis, ...]) -> StepWriter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from uol.backends.hip.matrix import matrix_units
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.machine.target import ATOMICS, SEGMENTS, Runtime, Target
+from uol.backends.simt.machine.target import ATOMICS, COUNTED, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention, Scan, Select
 
@@ -31,6 +31,7 @@ TARGET = Target(
         kinds=frozenset({Attention, Scan, Select}),
         scatters=ATOMICS,
         puts=True,
+        counted=COUNTED,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
         computed_factors=True,

@@ -12,7 +12,7 @@ from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
 from uol.codegen.specs import nodes as specs
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Put, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Put, Reduce, Scatter, Stage, Tally, Var
 from uol.ir.program.walk import stage_expressions, walk
 from uol.ir.types import INDEX
 
@@ -125,9 +125,12 @@ def _runs_with(anchor: Stage, scan: Running) -> bool:
 
 
 def storable(group: Group, stage: Stage) -> bool:
-    """Does the kernel visit every element of the stage exactly once? A scatter stores what it adds to alone."""
+    """Does the kernel visit every element of the stage exactly once? A scatter stores what it adds to alone; what
+    counts the keys of an order is stored with it."""
     if group.kind is specs.Scatter:
         return isinstance(stage, Scatter)
+    if isinstance(stage, Tally):
+        return True
     return _space(group, stage) in _full_spaces(group)
 
 

@@ -9,7 +9,7 @@ it in memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uol.codegen.attention.pattern import Pattern
 from uol.codegen.partition import group as grouping
@@ -19,7 +19,7 @@ from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
 from uol.codegen.specs.nodes import Map, Reduce
-from uol.ir.program.nodes import Load, Order, Program, Put, Scatter, Stage
+from uol.ir.program.nodes import Load, Order, Program, Put, Scatter, Stage, Tally
 from uol.ir.program.walk import loads, stored
 
 
@@ -84,7 +84,11 @@ class Partition:
         return adopted if adopted and self.accepts(grouping.start(stage, adopted, None)) else ()
 
     def try_join(self, stage: Stage) -> bool:
-        """Join the earliest group from which all operands are at hand."""
+        """Join the earliest group from which all operands are at hand. What counts the keys of an order is made with it."""
+        if isinstance(stage, Tally):
+            number = next(n for n, group in enumerate(self.groups) if stage.of in group.names)
+            self.groups[number] = replace(self.groups[number], stages=(*self.groups[number].stages, stage))
+            return True
         adopted = self.adoptable(stage)
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
         floats = first < 0 and not grouping.is_anchor(stage) and not isinstance(stage, Put)

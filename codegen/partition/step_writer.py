@@ -127,7 +127,7 @@ class StepWriter:
         for stage in self.group.stages:
             name = self.local(stage.name)
             axes = self.step_axes(stage)
-            if isinstance(stage, nodes.Scatter):
+            if isinstance(stage, nodes.Scatter | nodes.Tally):
                 continue
             if isinstance(stage.value, Running):
                 out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, (), stage.line))
@@ -158,6 +158,15 @@ class StepWriter:
         offset, strides = self.accesses().offset(stage.name, place, self.space)
         axes = tuple(a.name for a in self.space)
         return place, guard, Store(stage.name, offset, strides, self.value(stage.value), stage.dtype, axes, stage.line)
+
+    def tally(self) -> tuple[tuple[Axis, ...], Store | None]:
+        """The keys that an order counts, and where their numbers go; none where nothing is counted."""
+        for stage in self.group.stages:
+            if isinstance(stage, nodes.Tally) and stage.name in self.keep:
+                offset, strides = self.accesses().offset(stage.name, [Var(a.name) for a in stage.axes], stage.axes)
+                over = tuple(axis.name for axis in stage.axes)
+                return stage.axes, Store(stage.name, offset, strides, stage.value, stage.dtype, over, stage.line)
+        return (), None
 
     def segments(self) -> Segments | None:
         """The segments of the contraction that the group is around."""

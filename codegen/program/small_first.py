@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.ir.program.nodes import Program, Reduce, Stage
+from uol.ir.program.nodes import Program, Reduce, Stage, Tally
 from uol.ir.program.walk import loads, stage_expressions, stored, walk
 
 
@@ -25,6 +25,9 @@ def small_first(program: Program) -> Program:
         makers.setdefault(stored(stage), set()).add(stage.name)
     read = {stage.name: {load.tensor for load in loads(stage)} & makers.keys() for stage in program.stages}
     operands = {name: set().union(*(makers[tensor] for tensor in tensors)) - {name} for name, tensors in read.items()}
+    for stage in program.stages:
+        if isinstance(stage, Tally):
+            operands[stage.name] |= {stage.of}
     widest = dict(axes)
     for stage in reversed(program.stages):
         for name in operands[stage.name]:

@@ -65,6 +65,8 @@ def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
             yield Evaluation(key, space_of(rows, [col]), known)
             known = {**known, spec.at: Value(spec.at_dtype, space_of(rows, [place]))}
             yield from _of_steps(spec.steps, known, space_of(rows, [place]))
+            if spec.tally is not None:
+                yield from _of_steps((spec.tally,), known, space_of(spec.keys))
         case Scatter():
             whole = space_of(spec.axes)
             yield from _of_steps(steps_of(spec), known, whole)

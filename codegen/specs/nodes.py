@@ -382,7 +382,8 @@ class Select(KernelSpec):
     """For each of `rows`, the elements along `col` in the order of `key` (a value over rows and col): `at`, of type
     `at_dtype`, is the index along `col` of the element that stands at `place`. Equal keys keep their order, NaN is greater
     than every number. `place` runs over as many elements as are asked for. `steps` (Let, Store) are over rows and place and
-    use `at`, in offsets too. `run`: a row is two runs that are in order already, the first of so many elements."""
+    use `at`, in offsets too. `run`: a row is two runs that are in order already, the first of so many elements. `tally`: a
+    Store over `keys` alone, of how many elements of the row have each of these as their key, which is an integer."""
 
     rows: tuple[Axis, ...]
     col: Axis
@@ -394,7 +395,9 @@ class Select(KernelSpec):
     line: int
     steps: tuple[Step, ...]
     run: int | None = None
+    keys: tuple[Axis, ...] = ()
+    tally: Store | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        return (*self.rows, self.col, self.place)
+        return (*self.rows, self.col, self.place, *self.keys)

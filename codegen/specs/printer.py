@@ -87,6 +87,8 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             known = f", of two runs in order, the first of {spec.run}" if spec.run else ""
             head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}{known}"
             steps = [f"  {head}", *_step_lines(spec.steps, ())]
+            if (tally := spec.tally) is not None:
+                steps.append(f"  line {tally.line:<3} {tally.tensor}[{expr_text(tally.offset)}] = how many keys are that")
         case _:
             raise TypeError(f"how {type(spec).__name__} is printed is not said")
     return [f"{type(spec).__name__} {spec.name}: {_space(spec)}", *steps]

@@ -269,7 +269,11 @@ def _of_select(spec: KernelSpec) -> Iterator[str]:
     assert isinstance(spec, Select)
     if not is_integer(spec.at_dtype) or spec.at_dtype == INDEX:
         yield f"{spec.at} is an index of an element, as {spec.at_dtype}"
-    yield from _stores_over(spec, space_of(spec.rows, [spec.place]))
+    yield from _stores_over(replace(spec, tally=None), space_of(spec.rows, [spec.place]))
+    if spec.tally is not None and (space_of(spec.keys) != set(spec.tally.axes) or spec.rows or len(spec.keys) != 1):
+        yield "a tally is of one row, over its keys"
+    if spec.tally is not None and not is_integer(spec.key.type):
+        yield f"a key that is counted is an integer, not {spec.key.type}"
 
 
 Promise = Callable[[KernelSpec], Iterator[str]]

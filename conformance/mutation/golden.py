@@ -124,19 +124,15 @@ GOLDEN = (
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(
-        Workload("topk", {"S": (5,), "C": 261}, {"top": 5}),
+        Workload("topk", {"S": (5,), "C": 261}, {"top": 11}),
         ("f16",),
         # As many rows that the last of them has its largest element last, among the inputs with infinities.
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
-    # More than are looked for one by one: a row in order, in shared memory.
-    Golden(
-        Workload("topk", {"S": (5,), "C": 261}, {"top": 11}),
-        ("f16",),
-        Workload("topk", {"S": (161,), "C": 131}, {"top": 11}),
-        threads_only=True,
-        text="topk_of_a_row",
-    ),
+    # The first places as extrema, one after another, of what is left.
+    Golden(Workload("topk", {"S": (165,), "C": 131}, {"top": 3}), ("f16",), threads_only=True, text="topk_of_few"),
+    # Counted keys of several blocks, of the last not all; how many there are of each.
+    Golden(Workload("moe_dispatch", {"M": 2051}, {"experts": 9, "top": 4}), ("f32",), threads_only=True),
     # Seven tiles of a row, of the last not all: merges of two of them, of one alone, and of runs of which one is short.
     Golden(Workload("argsort", {"S": (4,), "C": 14335}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.

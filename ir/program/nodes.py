@@ -225,6 +225,13 @@ class Put(Stage):
 
 
 @dataclass(frozen=True, slots=True)
+class Tally(Stage):
+    """`name[k]` is how many of the keys that the order `of` puts in order are k; the value is 1. Passes make it."""
+
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A checked operator at fixed types and ranks.
 

@@ -38,7 +38,8 @@ def moe_gate(score: Tensor, top: int = 4) -> tuple[Tensor, Tensor, Tensor, Tenso
 
 def moe_dispatch(expert: Tensor, experts: int, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The token and the expert of each row in the order of experts; where each choice went; how many each expert has."""
-    order, place, counts = moe_permute(expert, experts)
+    order, place, _ = moe_permute(expert.clamp(-1, experts), experts)
+    counts = torch.bincount(expert[(expert >= 0) & (expert < experts)], minlength=experts)
     return order // top, expert[order], place, counts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 
 from tvm import tirx
 
@@ -18,6 +19,7 @@ from uol.backends.cpu.frame import Frame, span
 from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.specs.nodes import Fold, Scan, Scatter, Select, Step, Store
 from uol.codegen.specs.scan_ends import is_at_end, within_row
+from uol.ir.program.nodes import Var
 from uol.ir.types import INDEX, is_float
 
 ZERO = index(0)
@@ -114,6 +116,23 @@ def _select_row(frame: Frame, spec: Select, scope: Scope) -> None:
         with code.when(tirx.LT(place, wanted)):
             at = cast(code.share, element, INDEX, spec.at_dtype)
             run_steps(code, spec.steps, scope.with_values({spec.place.name: place, spec.at: at}))
+    if spec.tally is not None:
+        _tally(frame, spec, spec.tally, scope)
+
+
+def _tally(frame: Frame, spec: Select, tally: Store, scope: Scope) -> None:
+    """For each key how many elements have it."""
+    code, (key,) = frame.code, spec.keys
+    number = code.local("number", 1, "int64")
+    with code.loop(key.name, frame.extent(key.extent)) as wanted:
+        code.add(tirx.BufferStore(number, ZERO, [ZERO]))
+        with code.loop(spec.col.name, frame.extent(spec.col.extent)) as element:
+            held = evaluate(spec.key, scope.with_values({spec.col.name: element}))
+            same = tirx.EQ(cast(code.share, held, spec.key.type, INDEX), wanted)
+            code.add(tirx.BufferStore(number, tirx.BufferLoad(number, [ZERO]) + tirx.Select(same, index(1), ZERO), [ZERO]))
+        found = cast(code.share, tirx.BufferLoad(number, [ZERO]), INDEX, tally.dtype)
+        step = replace(tally, value=Var("$number", tally.dtype))
+        run_steps(code, (step,), scope.with_values({key.name: wanted, "$number": found}))
 
 
 def _before(share: Share, spec: Select, a: tuple[Term, Term], b: tuple[Term, Term]) -> Term:

@@ -8,13 +8,13 @@ from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.products.kinds import FEW_ROWS, PRODUCTS
 from uol.backends.simt.products.matrix.kinds import MATRIX_PRODUCTS
-from uol.backends.simt.rows.kinds import FOLDS, ORDERS, SCANS
+from uol.backends.simt.rows.kinds import BUCKETS, FOLDS, ORDERS, SCANS
 from uol.codegen.backend import Schedule
 from uol.codegen.specs.nodes import KernelSpec
 
 KINDS: tuple[ScheduleKind, ...] = (
     *(TRANSPOSED, BINS, ELEMENTS),
-    *(FOLDS, SCANS, ORDERS),
+    *(FOLDS, SCANS, BUCKETS, ORDERS),
     *(FEW_ROWS, MATRIX_PRODUCTS, PRODUCTS),
     ATTENTIONS,
 )

@@ -7,6 +7,8 @@ from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
 from uol.backends.simt.products.few_rows.schedule import FewRows, FewRowsByUnits
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.schedule import Tile
-from uol.backends.simt.rows.schedule import RowSchedule
+from uol.backends.simt.rows.schedule import Buckets, RowSchedule
 
-SimtSchedule = Elements | TransposedTile | Bins | RowSchedule | FewRows | FewRowsByUnits | MatrixTile | Tile | RowTile
+Rows = RowSchedule | Buckets
+Products = FewRows | FewRowsByUnits | MatrixTile | Tile
+SimtSchedule = Elements | TransposedTile | Bins | Rows | Products | RowTile

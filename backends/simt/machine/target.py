@@ -12,6 +12,9 @@ from uol.codegen.partition.grouped_value import Mode
 ATOMICS = frozenset({"f64", "f32", "i64", "i32"})
 """What threads of any block add to at once: `uol::atomic_add`. CUDA C++ Programming Guide, atomicAdd (8-byte floats since 6.0);
 CDNA2 instruction set architecture, global_atomic_add."""
+COUNTED = (512, 1 << 16)
+"""Different keys that a block counts in shared memory, for each of its warps, and elements of a row, all of which every block
+goes over."""
 
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 """What `segments` writes for threads."""

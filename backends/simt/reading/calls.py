@@ -51,6 +51,11 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
         _block_fold(call, active, reader)
         is_known = call.fn in FOLDS and isinstance(args[0], np.ndarray)
         return FOLDS[call.fn](args[0], axis=-1, keepdims=True) if is_known else EVERYTHING
+    if call.fn == "take_place":
+        _shuffles(replace(call, args=call.args[1:]), int(call.parameters[0]) - 1, active, reader)
+        reader.counts.add("scratch", "load", times(bytes_of("int"), active.lanes))
+        reader.counts.add("scratch", "store", times(bytes_of("int"), active.warps(reader.width)))
+        return EVERYTHING
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING

@@ -5,13 +5,14 @@ from __future__ import annotations
 from uol.backends.simt.elements.wide_axes import prepared
 from uol.backends.simt.kernel.schedule_kind import Plan, ScheduleKind
 from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.rows.bucket_plan import check_buckets, keys_of, plan_buckets
 from uol.backends.simt.rows.legality import check_order, check_rows
 from uol.backends.simt.rows.merge_plan import plan_merge
 from uol.backends.simt.rows.neighbours import neighbours_kernel
 from uol.backends.simt.rows.reduce_kernel import reduce_kernel
 from uol.backends.simt.rows.row_schedules import row_schedules
 from uol.backends.simt.rows.scan_plan import plan_scan
-from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
+from uol.backends.simt.rows.schedule import BlockPerRow, Buckets, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.select_plan import plan_select, tile_of
 from uol.backends.simt.rows.tile_sort import EACH
 from uol.codegen.backend import Device
@@ -36,8 +37,16 @@ def _scan(spec: Scan, schedule: RowSchedule, machine: Machine) -> Plan:
     return plan_scan(prepared(spec), schedule)
 
 
+def _buckets(spec: Select, machine: Machine, device: Device) -> tuple[Buckets, ...]:
+    return () if keys_of(spec) is None else (Buckets(1024), Buckets(256))
+
+
+def _bucket(spec: Select, schedule: Buckets, machine: Machine) -> Plan:
+    return plan_buckets(prepared(spec), schedule)
+
+
 def _orders(spec: Select, machine: Machine, device: Device) -> tuple[BlockPerRow, ...]:
-    return (BlockPerRow(max(tile_of(spec) // EACH, machine.lanes)),)
+    return () if spec.tally is not None else (BlockPerRow(max(tile_of(spec) // EACH, machine.lanes)),)
 
 
 def _order(spec: Select, schedule: BlockPerRow, machine: Machine) -> Plan:
@@ -47,4 +56,5 @@ def _order(spec: Select, schedule: BlockPerRow, machine: Machine) -> Plan:
 ROWS = (ThreadPerRow, BlockPerRow)
 FOLDS = ScheduleKind((Reduce,), ROWS, _schedules, check_rows, _fold)
 SCANS = ScheduleKind((Scan,), ROWS, _schedules, check_rows, _scan)
+BUCKETS = ScheduleKind((Select,), (Buckets,), _buckets, check_buckets, _bucket)
 ORDERS = ScheduleKind((Select,), (BlockPerRow,), _orders, check_order, _order)

@@ -40,4 +40,15 @@ class BlockPerRow:
         return f"{rows} a block of {self.threads} threads, columns along the lanes{side_by_side}{staged}"
 
 
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A block for each `threads` elements of one row whose keys are of a few numbers: every block counts the keys of the row,
+    and gives its own elements their places, which lie behind those of lesser keys and of equal keys before them."""
+
+    threads: int = 1024
+
+    def describe(self) -> str:
+        return f"keys are counted, one element a thread, {self.threads} threads a block"
+
+
 RowSchedule = ThreadPerRow | BlockPerRow

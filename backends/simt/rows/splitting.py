@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from uol.backends.simt.c_text.counters import typical
 from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
+from uol.backends.simt.rows.bucket_plan import keys_of
 from uol.backends.simt.rows.row_schedules import lanes_want_rows, rows_side_by_side
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.codegen.backend import Device
@@ -138,7 +139,9 @@ def _in_uneven_parts(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:
 
 def split_long_select(spec: Select) -> tuple[Select, ...]:
     """A Select whose rows a block sorts at once; or several, where rows are longer, or may be. Of a row that may be longer than
-    a tile, and is not of runs, a block sorts one tile after another."""
+    a tile, and is not of runs, a block sorts one tile after another. A row whose keys are counted stays."""
+    if keys_of(spec) is not None:
+        return (spec,)
     return tuple(map(with_workspace, split_select(spec, TILE) if may_be_cut(spec) else (spec,)))
 
 

@@ -7,82 +7,105 @@
 //   6  }
 #include "uol_device.h"
 
-// 5 rows of 261, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) topk_kernel(
+// 5 rows of 261, 11 places, one row a block of 128 threads
+extern "C" __global__ void __launch_bounds__(128) topk_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ y,
     long long* __restrict__ at)
 {
-  __shared__ uol::Pick<float, int> scratch[256 / uol::warp_width];
+  __shared__ float keys[512];
+  __shared__ int places[512];
   const int s = blockIdx.x;
-  float x_row[2];
-  uol::Pick<float, int> at_0_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
+  for (int slot = threadIdx.x; slot < 512; slot += 128) {
+    const int c = slot;
+    keys[slot] = -uol::infinity<float>();
     if (c < 261) {
-      x_row[turn] = float(x[s * 261 + c]);
-      at_0_pick = uol::pick_max(at_0_pick, uol::Pick<float, int>{x_row[turn], c});  // line 5
+      keys[slot] = float(x[s * 261 + c]);  // line 5
+    }
+    places[slot] = c;
+  }
+  const int begin = threadIdx.x * 4;  // this thread's elements
+  float own_keys[4];
+  int own_places[4];
+  __syncthreads();
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    own_keys[k] = keys[begin + k];
+    own_places[k] = places[begin + k];
+  }
+  #pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    int rank = 0;
+    #pragma unroll
+    for (int other = 0; other < 4; ++other) {
+      rank += uol::precedes<true>(own_keys[other], other, own_keys[k], k) ? 1 : 0;
+    }
+    keys[begin + rank] = own_keys[k];
+    places[begin + rank] = own_places[k];
+  }
+  for (int round = 0; round < 2; ++round) {  // of two runs one of twice the length
+    const int run = 4 << round;
+    const int diagonal = begin & (2 * run - 4), pair = begin - diagonal;
+    __syncthreads();
+    int before = uol::max(diagonal - run, 0);  // elements of the first run that come before these
+    for (int turn = 0; turn < round + 3; ++turn) {
+      if (before + (run >> turn) <= uol::min(diagonal, run) &&
+          !uol::sorts_before<true>(keys[pair + run + diagonal - before - (run >> turn)], keys[pair + before + (run >> turn) - 1]))
+        before += (run >> turn);
+    }
+    int left = pair + before, right = pair + run + diagonal - before;
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const bool is_right = left == pair + run || (right < pair + 2 * run && uol::sorts_before<true>(keys[right], keys[left]));
+      const int taken = is_right ? right : left;
+      own_keys[k] = keys[taken];
+      own_places[k] = places[taken];
+      left += is_right ? 0 : 1;
+      right += is_right ? 1 : 0;
+    }
+    __syncthreads();
+    #pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      keys[begin + k] = own_keys[k];
+      places[begin + k] = own_places[k];
     }
   }
-  at_0_pick = uol::block_argmax<256>(at_0_pick.value, at_0_pick.index, scratch);
-  const int at_0 = at_0_pick.index;
-  if (threadIdx.x == 0) at[s * 5] = (long long)at_0;  // line 5
-  if (threadIdx.x == 0) y[s * 5] = x[s * 261 + at_0];  // line 5
-  uol::Pick<float, int> at_1_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 261) {
-      if (c != at_0) {
-        at_1_pick = uol::pick_max(at_1_pick, uol::Pick<float, int>{x_row[turn], c});  // line 5
+  for (int round = 0; round < 5; ++round) {  // of two runs one of their length
+    const int active = 64 >> round;  // threads
+    const int diagonal = begin % 16, pair = 2 * (begin - diagonal);
+    __syncthreads();
+    if (threadIdx.x < active) {
+      int before = 0;  // elements of the first run that come before these
+      for (int turn = 0; turn < 4; ++turn) {
+        if (before + (8 >> turn) <= diagonal &&
+            !uol::sorts_before<true>(keys[pair + 16 + diagonal - before - (8 >> turn)], keys[pair + before + (8 >> turn) - 1]))
+          before += (8 >> turn);
+      }
+      int left = pair + before, right = pair + 16 + diagonal - before;
+      #pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const bool is_right = uol::sorts_before<true>(keys[right], keys[left]);
+        const int taken = is_right ? right : left;
+        own_keys[k] = keys[taken];
+        own_places[k] = places[taken];
+        left += is_right ? 0 : 1;
+        right += is_right ? 1 : 0;
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x < active) {
+      #pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        keys[begin + k] = own_keys[k];
+        places[begin + k] = own_places[k];
       }
     }
   }
-  at_1_pick = uol::block_argmax<256>(at_1_pick.value, at_1_pick.index, scratch);
-  const int at_1 = at_1_pick.index;
-  if (threadIdx.x == 0) at[s * 5 + 1] = (long long)at_1;  // line 5
-  if (threadIdx.x == 0) y[s * 5 + 1] = x[s * 261 + at_1];  // line 5
-  uol::Pick<float, int> at_2_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 261) {
-      if (c != at_0 && c != at_1) {
-        at_2_pick = uol::pick_max(at_2_pick, uol::Pick<float, int>{x_row[turn], c});  // line 5
-      }
-    }
+  __syncthreads();
+  const int k_ = threadIdx.x;
+  if (k_ < 11) {
+    const long long at_value = places[k_];
+    at[s * 11 + k_] = at_value;  // line 5
+    y[s * 11 + k_] = uol::f16(keys[k_]);  // line 5
   }
-  at_2_pick = uol::block_argmax<256>(at_2_pick.value, at_2_pick.index, scratch);
-  const int at_2 = at_2_pick.index;
-  if (threadIdx.x == 0) at[s * 5 + 2] = (long long)at_2;  // line 5
-  if (threadIdx.x == 0) y[s * 5 + 2] = x[s * 261 + at_2];  // line 5
-  uol::Pick<float, int> at_3_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 261) {
-      if (c != at_0 && c != at_1 && c != at_2) {
-        at_3_pick = uol::pick_max(at_3_pick, uol::Pick<float, int>{x_row[turn], c});  // line 5
-      }
-    }
-  }
-  at_3_pick = uol::block_argmax<256>(at_3_pick.value, at_3_pick.index, scratch);
-  const int at_3 = at_3_pick.index;
-  if (threadIdx.x == 0) at[s * 5 + 3] = (long long)at_3;  // line 5
-  if (threadIdx.x == 0) y[s * 5 + 3] = x[s * 261 + at_3];  // line 5
-  uol::Pick<float, int> at_4_pick = {-uol::infinity<float>(), uol::highest<int>()};  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 261) {
-      if (c != at_0 && c != at_1 && c != at_2 && c != at_3) {
-        at_4_pick = uol::pick_max(at_4_pick, uol::Pick<float, int>{x_row[turn], c});  // line 5
-      }
-    }
-  }
-  at_4_pick = uol::block_argmax<256>(at_4_pick.value, at_4_pick.index, scratch);
-  const int at_4 = at_4_pick.index;
-  if (threadIdx.x == 0) at[s * 5 + 4] = (long long)at_4;  // line 5
-  if (threadIdx.x == 0) y[s * 5 + 4] = x[s * 261 + at_4];  // line 5
 }
