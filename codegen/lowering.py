@@ -34,6 +34,7 @@ from uol.codegen.program.scatter_sums import sum_before_scatters
 from uol.codegen.program.searches import as_searches
 from uol.codegen.program.small_first import small_first
 from uol.codegen.program.small_orders import small_orders
+from uol.codegen.program.sums_beside_rows import sums_beside_rows
 from uol.codegen.program.sums_in_order import sums_in_order
 from uol.codegen.program.unify_axes import align_axes
 from uol.codegen.program.wider_copies import drop_wider_copies
@@ -137,7 +138,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
     aligned = align_axes(as_scans(flat) if Scan in kinds else flat)
-    aligned = small_first(few_terms(aligned) if machine.puts else aligned)
+    aligned = small_first(sums_beside_rows(few_terms(aligned)) if machine.puts else aligned)
     return aligned if machine.searches is None else as_searches(aligned, machine.searches)
 
 

@@ -34,6 +34,8 @@ LONG = 256
 """Parts of so many columns and more are multiples of 16: so many of one byte are the largest access."""
 LEAST_A_THREAD = 64
 """The same where a thread has its rows alone."""
+FEW_ELEMENTS = 1 << 15
+"""Of all rows: where a core has a block for a row, or more, it reads them across in less time than a further launch takes."""
 LEAST_SIDE_BY_SIDE = 1 << 10
 """The same where parts would be enough if rows did not lie side by side in a thread: what a part gives is read again, a sector
 for an element, which is then at most 2 % of what is read of the part."""
@@ -152,6 +154,8 @@ def _parts(spec: Reduce, device: Device) -> int:
     wanted = device.cores * BLOCKS_A_CORE * (THREADS if are_alone else 1) // rows
     if columns is None:
         return wanted
+    if are_alone and rows * columns <= FEW_ELEMENTS and rows >= device.cores:
+        return 1
     more = min(wanted * rows_side_by_side(spec), columns // LEAST_SIDE_BY_SIDE) if are_alone else 0
     return max(min(wanted, columns // _least(spec)), more)
 

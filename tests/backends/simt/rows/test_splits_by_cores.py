@@ -45,6 +45,12 @@ def test_a_row_of_any_length_has_blocks_for_every_core_of_the_device(target: str
     assert parts("mse_loss", target, {}) == 4 * cores
 
 
+@pytest.mark.parametrize(("rows", "columns", "is_cut"), [(256, 128, False), (512, 128, True), (512, 32, True)])
+def test_few_elements_of_rows_for_every_core_are_read_across_in_one_launch(rows: int, columns: int, is_cut: bool) -> None:
+    """Sums over rows, of which a kernel has as many as there are columns."""
+    op = uol.op("op down(x: f32[N, E]) -> (y: f32[E]) { y[e] = sum[n](x[n, e]) }")
+    assert (len(uol.compile(op, "cuda:a100", None, {"N": rows, "E": columns}).module.graph.specs) > 1) == is_cut
+
 
 def blocks_of_sums(op: str, tensors: int, target: str, shape: tuple[int, ...]) -> list[int]:
     """Of the kernels that go over channels-last images for sums by channel, of which it takes so many tensors."""
