@@ -136,6 +136,8 @@ def _on_matrix_units(spec: Contract, conditions: Where) -> Iterator[Part]:
         return
     yield from (Part("_".join(filter(None, (part.name, "whole"))), (*part.where, *conditions)) for part in several)
     yield Part("", (*beyond, _not_all(conditions)))
+
+
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     """Rows that half of a warp's lanes hold, or all, longer ones that threads of a block do where columns are read more than
     once, and any. Parts of long rows are not short."""

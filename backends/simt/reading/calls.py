@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -49,8 +49,10 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
         return EVERYTHING
     if call.fn.startswith("block_"):
         _block_fold(call, active, reader)
-        is_known = call.fn in FOLDS and isinstance(args[0], np.ndarray)
-        return FOLDS[call.fn](args[0], axis=-1, keepdims=True) if is_known else EVERYTHING
+        if call.fn not in FOLDS or not isinstance(args[0], np.ndarray):
+            return EVERYTHING
+        of_threads = np.broadcast_to(args[0], active.maybe.shape)
+        return np.asarray(FOLDS[call.fn](of_threads, axis=-1, keepdims=True), np.int64)
     if call.fn == "take_place":
         _shuffles(replace(call, args=call.args[1:]), int(call.parameters[0]) - 1, active, reader)
         reader.counts.add("scratch", "load", times(bytes_of("int"), active.lanes))
@@ -149,7 +151,7 @@ def keys_of(call: Operation, args: tuple[Value, ...], types: Mapping[str, str]) 
     return keys, count * stride * bytes_of(types[keys]) // SECTOR_BYTES + 2
 
 
-FOLDS = {"block_max": np.max, "block_min": np.min, "block_sum": np.sum}
+FOLDS: Mapping[str, Callable[..., object]] = {"block_max": np.max, "block_min": np.min, "block_sum": np.sum}
 """Of what each thread of a block is known to have."""
 SEARCHES = ("lower_bound", "upper_bound")
 """Calls that look for a value among keys in memory."""
