@@ -121,6 +121,22 @@ GOLDEN = (
         Workload("batched_matmul", {"B": 2, "M": 13, "K": 328, "N": 76}), ("f16",), threads_only=True, text="matmul_of_few_rows"
     ),
     Golden(Workload("matmul", {"S": (), "M": 40, "K": 1560, "N": 37}), ("f32",), threads_only=True, text="matmul_of_parts"),
+    # On matrix units: rows and columns beyond whole tiles, a first tile of terms that is partial; rows of segments, and sums
+    # over the terms of each. A twin takes seconds for each mutant of these: they are read and run.
+    Golden(
+        Workload("matmul", {"S": (), "M": 200, "K": 72, "N": 136}),
+        ("f16",),
+        threads_only=True,
+        text="matmul_on_matrix_units",
+        mutated=False,
+    ),
+    Golden(
+        Workload("grouped_matmul_grad", {"M": 193, "D": 72, "E": 3, "F": 136}),
+        ("f16",),
+        threads_only=True,
+        text="grouped_matmul_grad_on_matrix_units",
+        mutated=False,
+    ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(

@@ -244,7 +244,7 @@ class Place:
         yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
         yield index("thread", WORD_OF_THREAD)
         yield index("lane", remainder(THREAD, lanes))
-        yield index("warp_m", quotient(warp, tile.warps_n))
+        yield index("warp_m", quotient(warp, tile.warps_n) if tile.warps_m > 1 else ZERO)
         yield index("warp_n", remainder(warp, tile.warps_n) if tile.warps_m > 1 else warp)
         grouped = is_over(spec, "rows")
         first, rows = ("slot", 1) if grouped else ("m0", tile.m)
