@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) linear_kernel(
     for (int first = part; first < 328; first += 4) {
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const int n = uol::min(own + (e / 4) * 16 + (lane / 16) * 4 + e % 4, 364);
+        const int n = uol::min(own + (lane / 16) * 4 + e, 364);
         const int s = uol::min(lane % 16, 12);
         a_part[0][0][e] += float(x[s * 328 + first]) * float(w[n * 328 + first]);  // line 2
       }
@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) linear_kernel(
   }
 #pragma unroll
   for (int e = 0; e < 4; ++e) {
-    a_parts[part * 257 + lane % 16 * 16 + ((e / 4) * 16 + (lane / 16) * 4 + e % 4)] = a_part[0][0][e];
+    a_parts[part * 257 + lane % 16 * 16 + ((lane / 16) * 4 + e)] = a_part[0][0][e];
   }
   __syncthreads();
   const int result = threadIdx.x;

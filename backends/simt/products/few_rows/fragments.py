@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
 from uol.backends.simt.c_text.terms import Local
-from uol.backends.simt.kernel.fragments import MatrixUnit
+from uol.backends.simt.kernel.fragments import MatrixUnit, Places
 from uol.backends.simt.products.few_rows.schedule import FewRowsByUnits, Shape
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.ir.program.nodes import Expr
+from uol.ir.program.walk import rewrite
 
 LANE = Local("lane")
 LANE_TERMS = 4
@@ -96,17 +97,22 @@ class Fragments:
 
     def row_of_sum(self, element: Expr, instruction: Expr) -> Expr:
         """Which of a warp's columns of the long operand one of a lane's sums is of."""
-        row = self.unit.d.row(LANE, element)
+        row = self._of_sum(self.unit.d.row, LANE, element)
         if self.schedule.along == "terms":
             return row
         position, which = row, instruction
         if self.lane_rows > 1:  # a lane's rows are as many apart as there are positions
             position = self.unit.d.row(LANE, ZERO)
-            further = quotient(self.unit.d.row(ZERO, element), self.positions)
+            further = quotient(self._of_sum(self.unit.d.row, ZERO, element), self.positions)
             which = total(scaled(instruction, self.lane_rows), further)
         return total(scaled(position, self.schedule.each), which)
 
     def few_of_sum(self, element: Expr) -> Expr:
         """Which row of its fragment of the short operand."""
-        return self.unit.d.col(LANE, element)
+        return self._of_sum(self.unit.d.col, LANE, element)
+
+    def _of_sum(self, place: Places, lane: Expr, element: Expr) -> Expr:
+        """The row or column of one of a lane's sums, of which the map knows how many there are."""
+        one = remainder(element, self.unit.d.registers)
+        return rewrite(place(lane, one), lambda node: element if node == one else None)
 
