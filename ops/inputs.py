@@ -55,9 +55,9 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few", "ascending"]
-"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8; each at
-least as large as the one before."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few", "skewed", "ascending"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8; from -3
+to 496, mostly small; each at least as large as the one before."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
@@ -176,6 +176,8 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
 
     shape = static_shape(tensor)
     if not is_float(tensor.dtype):
+        if ask == "skewed":
+            return np.floor(500 * generator.random(shape) ** 4).astype(np.int64) - 3
         return generator.integers(-1, 9, size=shape) if ask == "few" else _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
     if kind == "signs":

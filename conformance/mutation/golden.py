@@ -147,8 +147,8 @@ GOLDEN = (
     ),
     # The first places as extrema, one after another, of what is left.
     Golden(Workload("topk", {"S": (165,), "C": 131}, {"top": 3}), ("f16",), threads_only=True, text="topk_of_few"),
-    # Counted keys of several blocks, of the last not all; how many there are of each.
-    Golden(Workload("moe_dispatch", {"M": 2051}, {"experts": 9, "top": 4}), ("f32",), threads_only=True),
+    # Counted keys of several blocks, of the last not all, more than a block has threads; how many there are of each.
+    Golden(Workload("moe_dispatch", {"M": 2051}, {"experts": 397, "top": 4}), ("f32",), threads_only=True),
     # Seven tiles of a row, of the last not all: merges of two of them, of one alone, and of runs of which one is short.
     Golden(Workload("argsort", {"S": (4,), "C": 14335}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.

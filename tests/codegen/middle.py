@@ -20,7 +20,12 @@ from uol.ir.program.nodes import Program
 class Anything:
     """The part of a backend that lowering asks."""
 
-    def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
+    def __init__(
+        self,
+        accepts: Callable[[KernelSpec], bool],
+        kinds: frozenset[type[KernelSpec]] = frozenset(),
+        puts: bool = False,
+    ) -> None:
         self.takes = accepts
         segments = frozenset({"rows", "terms"} if kinds else ())
         self.capability = replace(
@@ -28,7 +33,7 @@ class Anything:
             segments=segments,
             computed_factors=bool(kinds),
             searches=0 if kinds else None,
-            puts=bool(kinds),
+            puts=puts,
         )
 
     def accepts(self, group: GroupSummary) -> bool:
@@ -48,9 +53,10 @@ def lowered(
     layouts: dict[str, tuple[int, ...]] | None = None,
     accepts: Callable[[KernelSpec], bool] = lambda spec: True,
     kinds: frozenset[type[KernelSpec]] = frozenset(),
+    puts: bool = False,
     **given: Any,
 ) -> KernelGraph:
-    return lowered_program(program_of(text, **given), layouts, accepts, kinds)
+    return lowered_program(program_of(text, **given), layouts, accepts, kinds, puts)
 
 
 def lowered_program(
@@ -58,9 +64,10 @@ def lowered_program(
     layouts: dict[str, tuple[int, ...]] | None = None,
     accepts: Callable[[KernelSpec], bool] = lambda spec: True,
     kinds: frozenset[type[KernelSpec]] = frozenset(),
+    puts: bool = False,
 ) -> KernelGraph:
     # as much of a backend as lowering asks: what it accepts, and which kinds it has
-    return lower(program, Anything(accepts, kinds), layouts or {}, device=ANY_DEVICE)  # type: ignore[arg-type]
+    return lower(program, Anything(accepts, kinds, puts), layouts or {}, device=ANY_DEVICE)  # type: ignore[arg-type]
 
 
 def run(
@@ -69,6 +76,7 @@ def run(
     scalars: Mapping[str, float] | None = None,
     legalise: Callable[[KernelSpec], tuple[KernelSpec, ...]] = lambda spec: (spec,),
     kinds: frozenset[type[KernelSpec]] = frozenset(),
+    puts: bool = False,
     **given: Any,
 ) -> None:
     """Lowered specs, run over all their points with every promise of a spec checked, give the golden value."""
@@ -76,7 +84,7 @@ def run(
     rng = np.random.default_rng(0)
     made = {t.name: rng.integers(-3, 4, sizes(t.shape)) for t in program.by_role("in")}
     values = {**made, **{n: np.asarray(v, np.float64) for n, v in (inputs or {}).items()}}
-    machine = Anything(lambda spec: True, kinds)
+    machine = Anything(lambda spec: True, kinds, puts)
     machine.legalise = lambda spec, device: legalise(spec)  # type: ignore[method-assign]
     graph = lower(program, machine, {}, device=ANY_DEVICE)  # type: ignore[arg-type]
     golden, got = interpret(program, values, scalars or {}), run_graph(graph, values, scalars or {})

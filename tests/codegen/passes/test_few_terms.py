@@ -87,13 +87,13 @@ def test_values(text: str, attrs: dict[str, int]) -> None:
     at = np.random.default_rng(1).integers(-1, 17, (12, 3))
     given = {} if attrs else {"at": at}
     dims = {name: size for name, size in {**DIMS, "N": 12}.items() if name != "K" or not attrs}
-    run(text, given, kinds=KINDS, types={}, dims=dims, attrs=attrs)
+    run(text, given, kinds=KINDS, puts=True, types={}, dims=dims, attrs=attrs)
 
 
 @pytest.mark.parametrize(("text", "attrs"), [(DOT, {}), (WEIGHTS, {"top": 4}), (LOADS, {})])
 def test_one_kernel_goes_over_the_rows(text: str, attrs: dict[str, int]) -> None:
     dims = {name: size for name, size in {**DIMS, "N": 12}.items() if name != "K" or not attrs}
-    graph = lowered(text, kinds=KINDS, types={}, dims=dims, attrs=attrs)
+    graph = lowered(text, kinds=KINDS, puts=True, types={}, dims=dims, attrs=attrs)
     assert [type(spec) for spec in graph.specs] == [Reduce]
 
 

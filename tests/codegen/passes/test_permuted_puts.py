@@ -79,8 +79,8 @@ def test_a_machine_without_such_stores_adds_up() -> None:
 def test_values(text: str) -> None:
     """Every promise of a spec is checked, and what the kernels store is the golden value."""
     at = np.random.default_rng(0).permutation(6).reshape(3, 2)
-    run(text, {"at": at}, kinds=KINDS, dims=DIMS, attrs={"M": 6})
+    run(text, {"at": at}, kinds=KINDS, puts=True, dims=DIMS, attrs={"M": 6})
 
 
 def test_values_of_an_order() -> None:
-    run(ORDER, {"x": np.asarray([3, 1, 2, 1, 5, 0, 2])}, kinds=KINDS, types={}, dims={"M": 7})
+    run(ORDER, {"x": np.asarray([3, 1, 2, 1, 5, 0, 2])}, kinds=KINDS, puts=True, types={}, dims={"M": 7})

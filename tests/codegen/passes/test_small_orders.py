@@ -45,4 +45,4 @@ def test_values_with_ties_and_what_is_no_number(dtype: str) -> None:
         sunk = [[-np.inf] * 8 + [1], [-np.inf] * 9]
         none = [[np.nan, 1, np.inf, np.nan, -np.inf, 0, 2, 0, 0], [0.0, -0.0, 0.0, 1, -1, np.nan, 3, 0, 1]]
         x = np.concatenate([x, sunk, none])
-    run(TOP, {"x": x}, kinds=KINDS, types={"T": dtype}, dims={"N": len(x), "C": 9}, attrs={"top": 4})
+    run(TOP, {"x": x}, kinds=KINDS, puts=True, types={"T": dtype}, dims={"N": len(x), "C": 9}, attrs={"top": 4})

@@ -38,9 +38,9 @@ def test_other_sums_stay(text: str, rows: int) -> None:
 
 
 def test_one_kernel_makes_both() -> None:
-    graph = lowered(TEXT, kinds=KINDS, types={}, dims=DIMS)
+    graph = lowered(TEXT, kinds=KINDS, puts=True, types={}, dims=DIMS)
     assert isinstance(graph.specs[0], Reduce) and len(graph.specs) == 2
 
 
 def test_values() -> None:
-    run(TEXT, kinds=KINDS, types={}, dims=DIMS)
+    run(TEXT, kinds=KINDS, puts=True, types={}, dims=DIMS)

@@ -11,7 +11,7 @@
 //  10  }
 #include "uol_device.h"
 
-// 2051 elements in order of 11 keys, one a thread
+// 2051 elements in order of 399 keys, one a thread
 extern "C" __global__ void __launch_bounds__(1024) moe_dispatch_kernel(
     const long long* __restrict__ expert,
     long long* __restrict__ src,
@@ -19,31 +19,31 @@ extern "C" __global__ void __launch_bounds__(1024) moe_dispatch_kernel(
     long long* __restrict__ place,
     long long* __restrict__ counts)
 {
-  __shared__ int total[11];
-  __shared__ int before[11];
-  __shared__ int own[352];
+  __shared__ int total[399];
+  __shared__ int before[399];
+  __shared__ int own[12768];
   __shared__ int scratch[1024 / uol::warp_width];
-  for (int slot = threadIdx.x; slot < 11; slot += 1024) total[slot] = 0;
-  for (int slot = threadIdx.x; slot < 11; slot += 1024) before[slot] = 0;
-  for (int slot = threadIdx.x; slot < 352; slot += 1024) own[slot] = 0;
+  for (int slot = threadIdx.x; slot < 399; slot += 1024) total[slot] = 0;
+  for (int slot = threadIdx.x; slot < 399; slot += 1024) before[slot] = 0;
+  for (int slot = threadIdx.x; slot < 12768; slot += 1024) own[slot] = 0;
   __syncthreads();
   const int first = blockIdx.x * 1024;
-  const int group = threadIdx.x / 32 * 11;
+  const int group = threadIdx.x / 32 * 399;
   for (int m = threadIdx.x; m < 2051; m += 1024) {
-    const int bin = uol::max(uol::min(int(expert[m]), 9), -1) + 1;
+    const int bin = uol::max(uol::min(int(expert[m]), 397), -1) + 1;
     uol::atomic_add(total, bin, 1);
     if (m < first) uol::atomic_add(before, bin, 1);
     if (m - first == threadIdx.x) uol::atomic_add(own, group + bin, 1);
   }
   __syncthreads();
   int carry = 0;
-  for (int start = 0; start < 11; start += 1024) {
+  for (int start = 0; start < 399; start += 1024) {
     const int slot = start + threadIdx.x;
-    const int number = slot < 11 ? total[slot] : 0;
+    const int number = slot < 399 ? total[slot] : 0;
     int next = uol::block_scan_before<1024>(number, carry, scratch, uol::Sum{});
-    if (slot < 11) {
+    if (slot < 399) {
       next += before[slot];
-      for (int of = 0; of < 352; of += 11) {
+      for (int of = 0; of < 12768; of += 399) {
         const int here = own[of + slot];
         own[of + slot] = next;
         next += here;
@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(1024) moe_dispatch_kernel(
   }
   __syncthreads();
   const int m = first + threadIdx.x;
-  const int bin = m < 2051 ? uol::max(uol::min(int(expert[m]), 9), -1) + 1 : 0;
+  const int bin = m < 2051 ? uol::max(uol::min(int(expert[m]), 397), -1) + 1 : 0;
   const int i = uol::take_place<32>(own, group + bin, m < 2051);
   if (m < 2051) {
     const long long order = m;
@@ -61,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(1024) moe_dispatch_kernel(
     place[int(order)] = (long long)i;  // line 8
   }
   if (blockIdx.x > 0) return;
-  for (int counts_key = threadIdx.x; counts_key < 9; counts_key += 1024) {
+  for (int counts_key = threadIdx.x; counts_key < 397; counts_key += 1024) {
     counts[counts_key] = total[counts_key + 1];  // line 9
   }
 }
