@@ -28,15 +28,16 @@ WHOLE_TERMS = 16
 
 
 def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:
-    """The kernels of a product of known sizes, once with about as many parts as are wanted, once with half of them; none where
-    its tiles are enough, or no axis of its terms may be cut."""
+    """The kernels of a product of known sizes, with about as many parts as are wanted, with twice and with half of them; none
+    where its tiles are enough, or no axis of its terms may be cut."""
     counts = tuple(static(size(axes)) for axes in (spec.m, spec.n, spec.batch))
     m, n, batch = (count or 0 for count in counts)
     if not m * n * batch or spec.dims or spec.segments is not None or spec.acc_dtype in NARROW:
         return
     tiles = -(-m // SIDE) * -(-n // SIDE) * batch
     wanted = -(-BLOCKS_A_CORE * device.cores // tiles)
-    found = {cut for number in (wanted, wanted // 2) if number > 1 and (cut := _cut(spec, number)) is not None}
+    numbers = (2 * wanted, wanted, wanted // 2) if wanted > 1 else ()
+    found = {cut for number in numbers if number > 1 and (cut := _cut(spec, number)) is not None}
     for axis, parts in sorted(found, key=lambda each: each[1]):
         yield split_terms(spec, [(axis, parts)])
 
