@@ -1,8 +1,7 @@
 """Kernel specs: what one kernel computes, with nothing said about how.
 
-A spec is the hand-over from the middle of the house to its backends. Index, guard and value are expressions of
-`uol.ir.program.nodes`; in place of `Load` stands `Read`, whose offset is already flat over the spec's axes. Loops and tails
-live in the renderers, extents in the spec.
+A spec is the hand-over from the middle of the house to its backends. Index, guard and value are expressions of the program;
+in place of `Load` stands `Read`, whose offset is flat over the spec's axes. Loops and tails live in the renderers.
 
     Map       y[axes] = steps
     Reduce    rows x cols: folds over the cols, then row and element steps
@@ -98,8 +97,7 @@ class Read(Expr):
     """`tensor[offset]` where every guard holds, else `fill`.
 
     offset    flat element offset over the spec's axes, in Horner form
-    strides   (axis name, elements per step of that axis), for every axis of the spec in order; a stride is None
-              where the offset is not affine in that axis (a constant stride does not exist)
+    strides   (axis name, elements per step of it), for every axis of the spec in order; None where none is the same along it
     guard     empty when every access is proven; then `fill` is None
     """
 
@@ -227,10 +225,10 @@ class Reduce(KernelSpec):
 class Segments:
     """Rows or terms of a Contract in segments by `key`, an index that is read from data and varies along the axis `at` alone.
 
-    rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
-            m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
+    rows    `at` is the only axis of m; `of` is the segment of a row, on which b depends, and not on m. Neighbouring rows are
+            mostly of one segment; nothing goes wrong where they are not
     terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
-            The keys ascend: where they do not, what is summed is not specified, but nothing outside of the operands is touched
+            The keys ascend: where they do not, what is summed is not specified, but nothing outside of operands is touched
     bounds  the argument that says where segments begin (`contractions/segment_bounds.py`), of rows that ascend, too; or empty
     """
 
@@ -243,11 +241,10 @@ class Segments:
 
 @dataclass(frozen=True, slots=True)
 class Contract(KernelSpec):
-    """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read, wrapped in casts, or computed around one at all of the
-    factor's axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k, and the result's unit-stride
-    axis is the last of n, where it is none of batch.
-    `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be
-    hoisted. m, n and k may hold several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `segments`: see there."""
+    """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read in casts, or computed around one at all of the factor's
+    axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
+    last of n, where it is none of batch. `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer
+    axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c)."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]

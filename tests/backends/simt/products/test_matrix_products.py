@@ -23,7 +23,9 @@ RNG = np.random.default_rng(50)
 Arrays = dict[str, Array]
 PRODUCT = "op f(a: {t}[{a}], b: {t}[{b}]) -> (y: {y}[M, N]) {{ y[m, n] = sum[k](acc(a[{at_a}]) * acc(b[{at_b}])) }}"
 WAYS = {"k along both": ("M, K", "N, K"), "rows and columns": ("M, K", "K, N"), "k along none": ("K, M", "K, N")}
-TILES = {"cuda": ASYNCHRONOUS, "hip": THROUGH_REGISTERS}
+TILES = {"cuda": ASYNCHRONOUS, "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps <= 4)}
+"""Of gfx90a those of eight warps have room for rows along k alone."""
+LARGE = {"cuda": (), "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps > 4)}
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def forms() -> list[Form]:
             sizes = {"M": m, "N": n, "K": k}
             inputs = {name: integers(*(sizes[d] for d in dims.split(", "))) for name, dims in (("a", a), ("b", b))}
             found.append(Form(f"{way}-{m}x{n}x{k}-{shift}", text, sizes, inputs, product, tiles, shift))
+    along = found[0]
+    found.append(replace(along, name="of eight warps", tiles=LARGE))
     batched = """op f(a: f16[B, H, M, K], b: f16[B, N, H, K], c: f16[H, N], r: f16[B, M, H, N]) -> (y: f16[B, M, H, N]) {
   s[i, m, h, n] = sum[k](acc(a[i, h, m, k]) * acc(b[i, n, h, k]))
   y[i, m, h, n] = f16(max(s[i, m, h, n] + acc(c[h, n]), 0) + acc(r[i, m, h, n]))
