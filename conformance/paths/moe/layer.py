@@ -61,7 +61,7 @@ class MixtureOfExperts(Experts):
 
 def drawn_router(experts: int, width: int) -> nn.Parameter:
     """[E, D] with the experts side by side in memory: kernels then have them on their lanes and sum each score in the order of
-    D, so that its bits do not depend on how many tokens there are."""
+    D, so that its bits depend on how many tokens there are only where a device cuts D into parts for few of them."""
     return nn.Parameter(drawn(experts, width).detach().t().contiguous().t())
 
 
