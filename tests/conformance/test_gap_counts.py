@@ -24,7 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_devices_of_one_backend_have_the_counts_that_each_has_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = {(4096, 64): (64, 1), (512, 64): (64, 1), (512,): (1,)}
+    shapes = {(65536, 64): (64, 1), (512, 64): (64, 1), (512,): (1,)}
     form = CallForm("linear", tuple((torch.float16, size, strides) for size, strides in shapes.items()), ())
     targets = [resolve_target(name) for name in TARGETS]
     together = counted_together(form, targets)

@@ -50,7 +50,7 @@ def test_no_guard_can_be_dropped(target: str) -> None:
 
 @pytest.mark.parametrize(("op", "target"), by_turns(5, ["matmul", "layer_norm", "cumsum", "attention"], ["cuda", "hip"]))
 def test_a_dropped_value_of_an_accumulator_is_a_finding_that_names_it(op: str, target: str) -> None:
-    (case,) = (c for c in golden_cases([target], ["f16", "f32"]) if c.op == op)
+    case = next(c for c in golden_cases([target], ["f16", "f32"]) if c.op == op)
     accumulates = re.compile(r"^float (\w*(?:sum|value|z|hi|m)\w*)\S* = .*  =>  float \1[^=]*;")
     report = judge_mutants([case], keep=lambda m: m.kind == "dropped" and accumulates.match(m.description) is not None)
     assert report.mutants

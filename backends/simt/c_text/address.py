@@ -93,8 +93,8 @@ def _divides(expr: Expr) -> bool:
 def total(*terms: Expr | int) -> Expr:
     """The sum.
 
-    >>> total(Local("i"), 3, Local("j"), 4)
-    Total(terms=(Local(name='i', kind=Scalar(dtype='idx', stored=False)), Local(name='j', ...), Const(value=7, ...)))
+    >>> value_of(total(Local("i"), 3, Local("j"), 4), {"i": 10, "j": 100})
+    117
     """
     flat = [part for term in map(_wrapped, terms) for part in (term.terms if isinstance(term, Total) else (term,))]
     constant = sum(int(part.value) for part in flat if isinstance(part, Const))

@@ -55,8 +55,9 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
         return np.asarray(FOLDS[call.fn](of_threads, axis=-1, keepdims=True), np.int64)
     if call.fn == "take_place":
         _shuffles(replace(call, args=call.args[1:]), int(call.parameters[0]) - 1, active, reader)
-        reader.counts.add("scratch", "load", times(bytes_of("int"), active.lanes))
-        reader.counts.add("scratch", "store", times(bytes_of("int"), active.warps(reader.width)))
+        least, most = times(bytes_of("int"), active.lanes)  # of lanes that are valid; one of those with a slot stores
+        reader.counts.add("scratch", "load", (0 * least, most))
+        reader.counts.add("scratch", "store", (0 * least, most))
         return EVERYTHING
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)

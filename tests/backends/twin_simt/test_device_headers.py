@@ -38,6 +38,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   __shared__ uol::Pick<double, long long> wide_picks[256 / uol::warp_width];
   __shared__ uol::Affine<float> maps[256 / uol::warp_width];
   __shared__ uol::Affine<double> wide_maps[256 / uol::warp_width];
+  __shared__ int places[256];
   __shared__ __align__(16) uol::f16 tile[16][24];
   extern __shared__ __align__(16) float more[];
   const int t = threadIdx.x + 256 * (blockIdx.x + gridDim.x * blockIdx.y) % blockDim.x;
@@ -45,6 +46,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   const double w = v;
   tile[t / 16][t % 16] = uol::f16(v);
   more[t] = v;
+  places[t] = t;
   __syncthreads();
   v += uol::block_sum<256>(v, sums) + uol::block_prod<256>(v, sums) + uol::block_max<256>(v, sums);
   v += uol::group_fold<16>(v, uol::Sum{}) + uol::shuffle_xor(v, 1) + float(tile[t % 16][t / 16]) + more[255 - t];
@@ -55,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   const auto best = uol::block_argmax<256>(v, t, picks);
   const auto least = uol::block_argmin<256>(w, l[t], wide_picks);
   i[t] = best.index + uol::floor_div(t, 7) + uol::floor_mod(t, -7) + uol::max(t, 5) + uol::min(t, 9) + uol::abs(t);
-  i[t] += uol::lowest<int>() + uol::precedes<true>(v, t, v, 3);
+  i[t] += uol::take_place<32>(places, t, v > 0) + uol::lowest<int>() + uol::precedes<true>(v, t, v, 3);
   l[t] += uol::lower_bound<long long>(l, 1, 256, least.index) + uol::upper_bound<int>(h, 1, 256, v);
   l[t] += least.index + uol::floor_div(l[t], 3LL) + uol::floor_mod(l[t], 3LL);
   v = uol::exp(v) + uol::log(v) + uol::sqrt(v) + uol::rsqrt(v) + uol::tanh(v) + uol::erf(v) + uol::sin(v) + uol::cos(v);
