@@ -42,7 +42,7 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, static,
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.sizes import multiple_of
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import mapped
+from uol.codegen.specs.traverse import mapped, reads
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.program.walk import rewrite, variables
@@ -315,6 +315,9 @@ class _Writer:
         vectors = self.local(f"${read.tensor}_vec", kind)
         self._at(load, self.short, self._clamped(row), FIRST)
         value = load.known(Primitive("load_vector", (terms,), (Pointer(read.tensor), read.offset, FLAG), kind))
+        if count == 1 and sum(1 for _ in reads(self.short.shorter)) > 1:  # whose places are declared once more, for the others
+            scope.put(Declare(vectors.name, kind), Block((*load.body, Assign(vectors, value))))
+            return vectors
         if count == 1:
             scope.put(*load.body, Declare(vectors.name, kind, value))
             return vectors
