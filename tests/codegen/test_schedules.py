@@ -102,7 +102,7 @@ def test_a_given_schedule_is_taken_and_stands_in_the_key() -> None:
         ("cuda", "m=33", "2 x 2 a thread do not divide", "the nearest that it can have is kind=tile,m=16,n=16,k=16"),
         ("cuda", "m=64,n=64,thread_m=64,thread_n=64", "more than 128", "kind=tile,m="),
         ("cuda", "mm=64", "no kernel of linear for cuda has the schedule 'mm=64'", "did you mean m?"),
-        ("cuda", "kind=cube,m=16", "no kind of schedule 'cube'", "elements, transposed_tile, bins, thread_per_row, block_per_row, buckets"),
+        ("cuda", "kind=cube,m=16", "no kind of schedule 'cube'", "elements, transposed_tile, bins, thread_per_row"),
         ("cuda", "kind=block_per_row,threads=64", "no kernel of linear", "tile has m, n, k"),
         ("cuda", "kernel=other,m=64", "linear has no kernel 'other'", "its kernels are linear"),
         ("ascendc", "m=17,n=16", "not made of fractals", "kind=cube,m="),
