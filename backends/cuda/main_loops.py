@@ -50,7 +50,7 @@ BYTES = {"128": 16, "64": 8, "U16": 2, "S16": 2, "U8": 1, "S8": 1}
 
 
 def main_loops(artifact: Artifact) -> Mapping[str, MainLoop]:
-    """Of each kernel that has one, by name."""
+    """The main loop of each kernel that has one on matrix units, by name."""
     found = {name: loop_of(listing) for name, listing in listings(_disassembled(artifact.binary)).items()}
     return {name: loop for name, loop in found.items() if loop is not None}
 

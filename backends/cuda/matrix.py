@@ -1,28 +1,22 @@
 """The matrix units of NVIDIA's architectures.
 
 Shapes: PTX ISA, "Warp-level matrix fragment" of mma.m16n8k16 (f16, bf16), mma.m16n8k8 (TF32) and mma.m16n8k32 (int8), all of
-compute capability 8.0 and what follows it, as are `cp.async` of 4, 8 and 16 bytes and `ldmatrix`. Shared memory of a block and
-registers of a thread: CUDA C++ Programming Guide, technical specifications per compute capability.
+compute capability 8.0 and what follows it, as are `cp.async` of 4, 8 and 16 bytes and `ldmatrix`. Shared memory of a block:
+CUDA C++ Programming Guide, technical specifications per compute capability.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.backends.simt.machine.matrix_units import MatrixInstruction, MatrixUnits
+from uol.backends.simt.machine.matrix_units import MatrixUnits
 
 AMPERE = MatrixUnits(
-    instructions=(
-        MatrixInstruction("mma_16x8x16_f16", 16, 8, 16, "f16", "f32"),
-        MatrixInstruction("mma_16x8x16_bf16", 16, 8, 16, "bf16", "f32"),
-        MatrixInstruction("mma_16x8x8_tf32", 16, 8, 8, "tf32", "f32"),
-        MatrixInstruction("mma_16x8x32_i8", 16, 8, 32, "i8", "i32"),
+    products=(
+        "mma_16x8x16_f16", "mma_16x8x16_bf16", "mma_16x8x8_tf32", "mma_16x8x32_i8",
     ),
     async_bytes=frozenset({4, 8, 16}),
-    matrix_loads=True,
-    buffer_loads=False,
     shared_bytes=163 * 1024,
-    registers=255,
 )
 SMALL = replace(AMPERE, shared_bytes=99 * 1024)
 """The same with the least shared memory that any of them has (8.6, 8.9, 12.0)."""

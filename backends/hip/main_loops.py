@@ -44,7 +44,7 @@ _INNER_LABEL = re.compile(r"(L|BB)\d")
 
 
 def main_loops(artifact: Artifact) -> Mapping[str, MainLoop]:
-    """Of each kernel that has one, by name."""
+    """The main loop of each kernel that has one on matrix units, by name."""
     found = {name: loop_of(listing) for name, listing in listings(disassembled(code_object(artifact.binary))).items()}
     return {name: loop for name, loop in found.items() if loop is not None}
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from uol.backends.simt.c_text.matrix_primitives import HEADER as MATRIX_HEADER
 from uol.backends.simt.machine.limits import SECTOR_BYTES
+from uol.backends.simt.machine.matrix_primitives import HEADER as MATRIX_HEADER
 from uol.backends.simt.reading.units import MATRIX_UNITS, STATEMENT_UNITS
 from uol.backends.simt.running.module_files import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed

@@ -67,7 +67,7 @@ def lowered_program(
     puts: bool = False,
 ) -> KernelGraph:
     # as much of a backend as lowering asks: what it accepts, and which kinds it has
-    return lower(program, Anything(accepts, kinds, puts), layouts or {}, device=ANY_DEVICE)  # type: ignore[arg-type]
+    return lower(program, Anything(accepts, kinds, puts), layouts or {}, device=ANY_DEVICE)  # type: ignore[arg-type]  # a part of one
 
 
 def run(

@@ -56,7 +56,7 @@ def _case(fields: dict[str, Any]) -> CaseGap:
     devices = tuple(fields["devices"])
     known = fields["best_known"], fields["vendors_gap"]
     attained = dict.fromkeys(devices)  # a recorded case has figures alone
-    return CaseGap(fields["path"], fields["case"], "f16", "", rows, attained, devices, cells, *known)  # type: ignore[arg-type]
+    return CaseGap(fields["path"], fields["case"], "f16", "", rows, attained, devices, cells, *known)  # type: ignore[arg-type]  # figures of JSON
 
 
 def _compact(found: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import uol.backends
 from uol.backends import registry
+from uol.backends.simt.machine.matrix_primitives import HEADER, WORDS_HEADER
 from uol.backends.twin.record import Job
-from uol.codegen.backend import Backend, Module
+from uol.codegen.backend import Backend, Module, SourceFile
 from uol.codegen.choice import compile_graph
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
@@ -19,6 +22,7 @@ from uol.codegen.specs.nodes import Arg
 from uol.ir import Library, instantiate, parse
 
 Array = NDArray[np.generic]
+BACKENDS = Path(next(iter(uol.backends.__path__)))
 
 TEXTS = {
     "relu": "op relu(x: T[*S]) -> (y: T[*S]) for T in (f64, f32, f16, bf16) { y[*s] = max(x[*s], 0) }",
@@ -88,6 +92,16 @@ def kernel_graph(case: Case, backend: Backend) -> KernelGraph:
 def module_of(case: Case, target: str) -> Module:
     backend = registry.get(target)
     return compile_graph(kernel_graph(case, backend), backend, backend.devices[backend.default_device])
+
+
+def on_matrix_units(target: str, text: str) -> Module:
+    """A module whose device text is replaced by one that calls primitives of matrix units; its kernel is named `KERNEL`."""
+    module = module_of(Case("relu", {"S": 4096}, rank=1), target)
+    (kernel,) = module.kernels
+    folders = {HEADER: BACKENDS / target / "include", WORDS_HEADER: BACKENDS / "simt" / "include"}
+    headers = (SourceFile(name, (folder / name).read_text()) for name, folder in folders.items())
+    device = replace(module.device, text=text.replace("KERNEL", kernel.name))
+    return replace(module, device=device, host=(*module.host, *headers))
 
 
 def inputs_of(module: Module, seed: int = 0) -> dict[str, Array]:

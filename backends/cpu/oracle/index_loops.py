@@ -121,7 +121,7 @@ def _select_row(frame: Frame, spec: Select, scope: Scope) -> None:
 
 
 def _tally(frame: Frame, spec: Select, tally: Store, scope: Scope) -> None:
-    """For each key how many elements have it."""
+    """The number of elements that have each key."""
     code, (key,) = frame.code, spec.keys
     number = code.local("number", 1, "int64")
     with code.loop(key.name, frame.extent(key.extent)) as wanted:

@@ -16,7 +16,7 @@ from uol.codegen.work import Issued
 
 
 def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:
-    """Of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
+    """The counts of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
     return issued_of([*_products(spec, tile)], typical(row_blocks(spec, tile)), tile.threads, device)
 
 

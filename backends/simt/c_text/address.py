@@ -21,8 +21,8 @@ from uol.ir.types import INDEX
 
 
 @dataclass(frozen=True, slots=True)
-class Total(Term):
-    """The sum of several terms."""
+class _Flat(Term):
+    """Several terms that one operation joins, in any order."""
 
     terms: tuple[Expr, ...]
     dtype: str = INDEX
@@ -33,6 +33,11 @@ class Total(Term):
 
     def map_children(self, go: Callable[[Expr], Expr]) -> Self:
         return replace(self, terms=tuple(map(go, self.terms)))
+
+
+@dataclass(frozen=True, slots=True)
+class Total(_Flat):
+    """A sum."""
 
     def c_text(self, printer: Printer, level: int) -> str:
         first, *rest = self.terms
@@ -45,18 +50,8 @@ class Total(Term):
 
 
 @dataclass(frozen=True, slots=True)
-class Flipped(Term):
-    """The exclusive or of several terms."""
-
-    terms: tuple[Expr, ...]
-    dtype: str = INDEX
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.terms
-
-    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
-        return replace(self, terms=tuple(map(go, self.terms)))
+class Flipped(_Flat):
+    """An exclusive or."""
 
     def c_text(self, printer: Printer, level: int) -> str:
         text = " ^ ".join(printer.value(term, MULTIPLICATIVE) for term in self.terms)
@@ -118,7 +113,7 @@ def _joined(kind: type[Total | Flipped], rest: list[Expr], constant: int) -> Exp
 
 
 def scaled(term: Expr | int, number: int) -> Expr:
-    """So many times the term."""
+    """The product of a term and a number."""
     match _wrapped(term):
         case Const(value=value):
             return Const(int(value) * number)

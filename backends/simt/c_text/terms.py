@@ -50,7 +50,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an element lies in memory; `written`: may it be written there?"""
+    """The place of an element in memory; `written`: may a kernel write there?"""
 
     of: Scalar
     written: bool = False

@@ -22,7 +22,7 @@ OWN_REGISTERS = 12
 REGISTER_BYTES, REGISTER_UNIT, MOST_REGISTERS = 4, 8, 255
 """A thread has them by eights, and so many at the most (CUDA C++ Programming Guide, technical specifications)."""
 OWN_BYTES: Mapping[str, int] = {"bool": REGISTER_BYTES, "BufferRange": 0}
-"""Of what is no element of a tensor; a range is one for all lanes, in scalar registers."""
+"""Registers of values that are no element of a tensor; a range is one for all lanes, in scalar registers."""
 ADDRESS_BYTES = 8
 LIMITS: Mapping[str, int] = {"core-threads": 2048, "core-blocks": 32}
 """The limits of a core whose device table names none."""

@@ -1,4 +1,4 @@
-"""From a spec and a schedule to the text of one kernel."""
+"""Rendering makes of a spec and a schedule the text of one kernel."""
 
 from __future__ import annotations
 

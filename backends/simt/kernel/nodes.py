@@ -20,7 +20,7 @@ from typing import Literal
 
 from uol.backends.simt.c_text.signatures import Signature
 from uol.backends.simt.c_text.terms import Kind
-from uol.backends.simt.kernel.fragments import MatrixUnit
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.codegen.backend import Launch
 from uol.ir.program.nodes import Const, Expr
 

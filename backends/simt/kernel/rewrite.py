@@ -1,4 +1,4 @@
-"""Rewrites of statements: other expressions in place of variables, loops written out."""
+"""Rewrites of statements: other expressions in place of variables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import fields
 
 from uol.backends.simt.c_text.address import By, Flipped, Total, flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.terms import Local
-from uol.backends.simt.kernel.nodes import Body, Loop, Statement
-from uol.ir.program.nodes import Const, Expr
+from uol.backends.simt.kernel.nodes import Body, Statement
+from uol.ir.program.nodes import Expr
 
 
 def substituted(body: Body, values: Mapping[str, Expr]) -> Body:
@@ -45,12 +45,3 @@ def with_values(expr: Expr, values: Mapping[str, Expr]) -> Expr:
         case By(how=how, of=of, number=number):
             return {"*": scaled, "/": quotient, "%": remainder}[how](with_values(of, values), number)
     return expr.map_children(lambda child: with_values(child, values))
-
-
-def unrolled(loop: Loop) -> Body | None:
-    """The statements of a loop once for each turn; None where the number of turns is not known."""
-    match loop:
-        case Loop(first=Const(value=first), extent=Const(value=extent)):
-            turns = range(int(first), int(extent), loop.step)
-            return tuple(s for turn in turns for s in substituted(loop.body, {loop.variable: Const(turn)}))
-    return None

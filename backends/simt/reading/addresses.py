@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from uol.backends.simt.c_text.matrix_primitives import MEMORY, PRODUCTS
+from uol.backends.simt.machine.fragments import UNITS
+from uol.backends.simt.machine.matrix_primitives import MEMORY
 from uol.backends.simt.reading.calls import bytes_of, times
 from uol.backends.simt.reading.expressions import Expressions
 from uol.backends.simt.reading.lanes import Active, Value, chosen, computed
@@ -123,10 +124,10 @@ class Addresses(Expressions):
             return EVERYTHING
         if node.fn in WITHOUT_MEMORY:
             return EVERYTHING
-        if node.fn in PRODUCTS:
-            product = PRODUCTS[node.fn]
+        if node.fn in UNITS:
+            unit = UNITS[node.fn]
             for reader in self.readers:
-                reader.counts.add("operation", product.unit, times(product.operations, active.warps(reader.width)))
+                reader.counts.add("operation", unit.rate, times(unit.operations, active.warps(reader.width)))
             return EVERYTHING
         if node.fn == "transpose_4x4":
             for reader in self.readers:

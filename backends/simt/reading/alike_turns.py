@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from uol.backends.simt.c_text.matrix_primitives import MEMORY
 from uol.backends.simt.machine.limits import SECTOR_BYTES
+from uol.backends.simt.machine.matrix_primitives import MEMORY
 from uol.backends.simt.reading.calls import SEARCHES
 from uol.backends.simt.reading.loops import conditions_in, steps_in
 from uol.backends.simt.reading.syntax import Element, Loop, Name, Node, Number, Operation, Simple, Statement, walk

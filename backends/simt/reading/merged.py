@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.backends.simt.c_text.matrix_primitives import PRODUCTS
+from uol.backends.simt.machine.fragments import UNITS
 from uol.backends.simt.reading.instructions import instructions_of
 from uol.backends.simt.reading.loops import arrays_in, set_in
 from uol.backends.simt.reading.syntax import (
@@ -131,7 +131,7 @@ class _Merging:
     def cost(self, node: Operation) -> tuple[str, int] | None:
         """Unit and number of instructions of an operation, without its operands."""
         unit = unit_of_node(node, self.types)
-        if unit is None or node.fn in JOINED or node.fn in PRODUCTS:  # what a warp does as one is counted where it is called
+        if unit is None or node.fn in JOINED or node.fn in UNITS:  # what a warp does as one is counted where it is called
             return None
         if several := instructions_of(node, unit):
             return several

@@ -15,11 +15,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from uol.backends.simt.c_text.matrix_primitives import MEMORY, PRODUCTS
+from uol.backends.simt.machine import fragments
+from uol.backends.simt.machine.matrix_primitives import MEMORY
 from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Name, Node, Number, Operation, Simple, Statement
 from uol.codegen.work import SPECIAL
 
-MATRIX_UNITS = tuple(dict.fromkeys(product.unit for product in PRODUCTS.values()))
+MATRIX_UNITS = tuple(dict.fromkeys(unit.rate for unit in fragments.UNITS.values()))
 UNITS = (*MATRIX_UNITS, "special", "f64-vector", "f32-vector", "integer")
 STATEMENT_UNITS = (*UNITS, "memory", "move")
 TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
@@ -138,8 +139,8 @@ def unit_of_node(node: Node, types: Types) -> str | None:
     """The unit of an operation, without its operands; None where it is none."""
     if not isinstance(node, Operation) or node.fn.startswith("."):
         return None
-    if node.fn in PRODUCTS:
-        return PRODUCTS[node.fn].unit
+    if node.fn in fragments.UNITS:
+        return fragments.UNITS[node.fn].rate
     operands = class_of(_widest(type_of(a, types) for a in node.args))
     if node.fn in SPECIAL and (node.fn != "/" or operands != "integer"):
         return "special"

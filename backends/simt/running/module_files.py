@@ -8,9 +8,9 @@ from pathlib import Path
 
 from uol.backends.abi.example import Memory, example_file
 from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, symbolic_layout
-from uol.backends.simt.c_text import matrix_primitives
 from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.kernel.templates import template
+from uol.backends.simt.machine import matrix_primitives
 from uol.backends.simt.machine.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
 from uol.codegen.specs.graph import KernelGraph
@@ -76,7 +76,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         op_header(graph),
         abi_header(),
         *(SourceFile(name, (include / name).read_text()) for name in _device_headers(kernels)),
-        *(SourceFile(name, (INCLUDE / name).read_text()) for name in SHARED_HEADERS),
+        *(SourceFile(name, (INCLUDE / name).read_text()) for name in _shared_headers(kernels)),
         example_file(graph, Memory(template("example_memory.j2").render(runtime=target.runtime), target.runtime.compiler)),
         SourceFile(LAUNCH_HEADER, (LAUNCHER / LAUNCH_HEADER).read_text()),
         SourceFile(DRIVER_HEADER, (include.parent / LAUNCHER.name / DRIVER_HEADER).read_text()),
@@ -94,6 +94,12 @@ def _device_text(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device
     source = tuple(enumerate(graph.source.splitlines(), 1))
     file = template("device_file.j2")
     return file.render(op=graph.name, device=device, source=source, includes=_device_headers(kernels), kernels=kernels)
+
+
+def _shared_headers(kernels: Iterable[Kernel]) -> tuple[str, ...]:
+    """What the device headers include."""
+    is_on_matrix_units = matrix_primitives.HEADER in _device_headers(kernels)
+    return (*SHARED_HEADERS, matrix_primitives.WORDS_HEADER) if is_on_matrix_units else SHARED_HEADERS
 
 
 def _device_headers(kernels: Iterable[Kernel]) -> tuple[str, ...]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 from sass import needs_sass
-from simt_cases import Case, module_of
+from simt_cases import on_matrix_units
 
 from uol.backends.cuda import toolchain
 from uol.backends.cuda.main_loops import listings, loop_of, main_loops
 from uol.backends.registry import get
-from uol.backends.simt.c_text.matrix_primitives import HEADER
-from uol.codegen.backend import SourceFile
 
 LISTING = """
 	code for sm_80
@@ -90,13 +85,9 @@ def test_products_outside_of_loops_are_no_main_loop() -> None:
 @needs_sass
 @pytest.mark.parametrize(("architecture", "device"), [("sm_80", "a100"), ("sm_90", "h100")])
 def test_a_compiled_kernel_shows_its_loop(architecture: str, device: str) -> None:
-    module = module_of(Case("relu", {"S": 4096}, rank=1), "cuda")
-    (kernel,) = module.kernels
-    text = replace(module.device, text=KERNEL.replace("KERNEL", kernel.name))
-    header = SourceFile(HEADER, (Path(toolchain.__file__).parent / "include" / HEADER).read_text())
     found = get("cuda").devices[device]
     assert found.architecture == architecture
-    artifact = toolchain.build(replace(module, device=text, host=(*module.host, header)), found)
-    loop = main_loops(artifact)[kernel.name]
+    artifact = toolchain.build(on_matrix_units("cuda", KERNEL), found)
+    (loop,) = main_loops(artifact).values()
     assert (loop.products, loop.in_flight, loop.loads, loop.spills) == (1, (2,), {(16, True): 1}, 0)
     assert loop.mix["matrix load"] == loop.mix["barrier"] == 1

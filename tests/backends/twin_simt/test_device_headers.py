@@ -21,7 +21,7 @@ HEADERS = {
     "hip": BACKENDS / "hip" / "include" / "uol_device.h",
     "twin": BACKENDS / "twin" / "simt" / "include" / "uol_device.h",
 }
-SHARED = {p.stem: p for p in sorted((BACKENDS / "simt" / "include").glob("*.h"))}
+SHARED = {p.stem: p for p in sorted((BACKENDS / "simt" / "include").glob("uol_device*.h"))}
 COMMON = SHARED["uol_device_common"]
 
 EVERYTHING = """#include "uol_device.h"

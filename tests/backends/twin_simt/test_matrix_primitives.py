@@ -199,7 +199,7 @@ def whole_numbers(form: Form) -> tuple[Array, Array, Array]:
     """Whose products and sums are exact in every type."""
     random = np.random.default_rng(len(form.name))
     m, n, k = form.shape
-    return tuple(random.integers(-9, 10, shape).astype(np.float64) for shape in ((m, k), (k, n), (m, n)))  # type: ignore[return-value]
+    return tuple(random.integers(-9, 10, shape).astype(np.float64) for shape in ((m, k), (k, n), (m, n)))  # type: ignore[return-value]  # three
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
-from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.few_rows.operands import Facts, blocks_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
 from uol.backends.simt.c_text.terms import Local
-from uol.backends.simt.kernel.fragments import MatrixUnit, Places
+from uol.backends.simt.machine.fragments import MatrixUnit, Places
 from uol.backends.simt.products.few_rows.schedule import FewRowsByUnits, Shape
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.ir.program.nodes import Expr

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.elements.multiples import is_multiple_of
-from uol.backends.simt.kernel.fragments import UNITS, MatrixUnit
 from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.limits import WHOLE_BYTES
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.few_rows.fragments import Fragments
@@ -31,7 +31,7 @@ def unit_for(facts: Facts, machine: Machine) -> MatrixUnit | None:
     dtype = found.pop()
     if machine.units is None or found or dtype is None or DTYPES[dtype].bytes != 2:
         return None
-    units = (UNITS[each.name] for each in machine.units.of(dtype) if each.acc_dtype == facts.acc_dtype)
+    units = (unit for unit in machine.units.of(dtype) if unit.accumulator == facts.acc_dtype)
     return next((unit for unit in units if (unit.m, unit.k) == (16, 16)), None)
 
 

@@ -20,10 +20,10 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.terms import BLOCK, THREAD, Element, Local, Offset, Pointer, Primitive, Scalar, Word, block_index
 from uol.backends.simt.elements.vectors import ALIGNED, FLAG, are_aligned
-from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.backends.simt.kernel.nodes import Assign, Barrier, Block, Body, Declare, Do, If, Kernel, Loop, Multiply, Statement
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope, where_natural
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.few_rows.fragments import HALVES, LANE, LANE_TERMS, Fragments
 from uol.backends.simt.products.few_rows.operands import Operand, blocks_of, operands_of
 from uol.backends.simt.products.few_rows.schedule import FewRowsByUnits

@@ -12,8 +12,8 @@ from uol.backends.simt.c_text.counters import as_count
 from uol.backends.simt.c_text.signatures import signature, stored_tensors
 from uol.backends.simt.c_text.terms import Known, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
-from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.backends.simt.kernel.nodes import Body, Buffer, If, Kernel, PerWarp
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue
 from uol.backends.simt.products.matrix.place import Place, is_over

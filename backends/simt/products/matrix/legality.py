@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.simt.elements.multiples import is_multiple_of
-from uol.backends.simt.kernel.fragments import UNITS, MatrixUnit
 from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.asynchronous import Copies
 from uol.backends.simt.products.matrix.epilogue import staged_bytes
@@ -40,8 +40,7 @@ def unit_for(spec: Contract, machine: Machine) -> MatrixUnit | None:
     factors = [_as_stored(factor, spec.acc_dtype) for factor in (spec.a, spec.b)]
     if machine.units is None or None in factors or factors[0] != factors[1]:
         return None
-    found = (UNITS[each.name] for each in machine.units.of(factors[0] or "") if each.acc_dtype == spec.acc_dtype)
-    return next(found, None)
+    return next((unit for unit in machine.units.of(factors[0] or "") if unit.accumulator == spec.acc_dtype), None)
 
 
 def _as_stored(factor: Expr, acc_dtype: str) -> str | None:

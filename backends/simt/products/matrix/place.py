@@ -15,10 +15,10 @@ from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
 from uol.backends.simt.c_text.terms import Address, Element, Kind, Known, Local, Primitive, Scalar, Word
 from uol.backends.simt.elements.multiples import is_multiple_of
-from uol.backends.simt.kernel.fragments import MatrixUnit
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statement, inner_bodies
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.operand import Side, operands_of
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import (

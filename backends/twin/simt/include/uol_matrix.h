@@ -42,31 +42,6 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from)
 template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from, bool valid) {
   if (valid) store_words<bytes>(to, from);
 }
-// The same of floats, and of integers.
-template <int bytes> UOL_DEVICE void load_words(float* to, const void* from) {
-  unsigned words[bytes / 4];
-  load_words<bytes>(words, from);
-#pragma unroll
-  for (int word = 0; word < bytes / 4; ++word) to[word] = from_bits(words[word]);
-}
-template <int bytes> UOL_DEVICE void load_words(int* to, const void* from) {
-  unsigned words[bytes / 4];
-  load_words<bytes>(words, from);
-#pragma unroll
-  for (int word = 0; word < bytes / 4; ++word) to[word] = static_cast<int>(words[word]);
-}
-template <int bytes> UOL_DEVICE void store_words(void* to, const float* from) {
-  unsigned words[bytes / 4];
-#pragma unroll
-  for (int word = 0; word < bytes / 4; ++word) words[word] = to_bits(from[word]);
-  store_words<bytes>(to, words);
-}
-template <int bytes> UOL_DEVICE void store_words(void* to, const int* from) {
-  unsigned words[bytes / 4];
-#pragma unroll
-  for (int word = 0; word < bytes / 4; ++word) words[word] = static_cast<unsigned>(from[word]);
-  store_words<bytes>(to, words);
-}
 
 UOL_DEVICE unsigned low_halves(unsigned a, unsigned b) { return (a & 0xffffu) | b << 16; }
 UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return a >> 16 | (b & 0xffff0000u); }
@@ -141,3 +116,5 @@ UOL_PRODUCT(mfma_16x16x16_i8, int, unsigned)
 #undef UOL_PRODUCT
 
 }  // namespace uol
+
+#include "uol_matrix_words.h"

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 from sass import instructions, needs_sass
-from simt_cases import Case, module_of
+from simt_cases import BACKENDS, Case, module_of, on_matrix_units
 
-import uol.backends
 from uol.backends import registry
 from uol.backends.hip import clang
-from uol.backends.simt.c_text.matrix_primitives import HEADER, MOVES, PRODUCTS, MatrixProduct, needs_header
+from uol.backends.simt.machine.fragments import UNITS
+from uol.backends.simt.machine.matrix_primitives import HEADER, MOVES, WORDS_HEADER, needs_header
 from uol.backends.simt.simt_backend import SimtBackend
-from uol.codegen.backend import Device, Module, SourceFile
+from uol.codegen.backend import Device, SourceFile
 
-BACKENDS = Path(next(iter(uol.backends.__path__)))
 HEADERS = {name: BACKENDS / name / "include" / HEADER for name in ("cuda", "hip")}
+WORDS = BACKENDS / "simt" / "include" / WORDS_HEADER
 TWIN = BACKENDS / "twin" / "simt" / "include" / HEADER
 
 CUDA = """
@@ -115,15 +115,6 @@ AMD = {
 }
 
 
-def literal(target: str, text: str) -> Module:
-    """A module whose device text is replaced, with the header that it needs."""
-    module = module_of(Case("relu", {"S": 4096}, rank=1), target)
-    (kernel,) = module.kernels
-    header = SourceFile(HEADER, HEADERS[target].read_text())
-    device = replace(module.device, text=text.replace("KERNEL", kernel.name))
-    return replace(module, device=device, host=(*module.host, header))
-
-
 def device_of(target: str, architecture: str) -> Device:
     devices: Mapping[str, Device] = registry.get(target).devices
     return next(device for device in devices.values() if device.architecture == architecture)
@@ -134,7 +125,7 @@ def device_of(target: str, architecture: str) -> Device:
 def test_cuda_primitives_are_instructions_on_registers(architecture: str) -> None:
     from uol.backends.cuda import resources, toolchain
 
-    artifact = toolchain.build(literal("cuda", CUDA), device_of("cuda", architecture))
+    artifact = toolchain.build(on_matrix_units("cuda", CUDA), device_of("cuda", architecture))
     (found,) = resources.resources(artifact).values()
     assert found.local_bytes == 0
     (listed,) = instructions(artifact.binary).values()
@@ -147,7 +138,7 @@ def test_cuda_primitives_are_instructions_on_registers(architecture: str) -> Non
 def test_hip_primitives_are_instructions_on_registers(architecture: str) -> None:
     from uol.backends.hip import resources, toolchain
 
-    artifact = toolchain.build(literal("hip", HIP), device_of("hip", architecture))
+    artifact = toolchain.build(on_matrix_units("hip", HIP), device_of("hip", architecture))
     assert artifact.compiler.startswith("clang")
     (found,) = resources.resources(artifact).values()
     assert found.local_bytes == 0
@@ -176,21 +167,18 @@ def test_the_headers_define_what_texts_may_call() -> None:
     """Each primitive stands in a header, and the twin has all of them."""
     both = defined(HEADERS["cuda"]) | defined(HEADERS["hip"])
     helpers = {"shared_address", "words_of", "sums", "four_of", "two_words"}
-    assert both - helpers == set(PRODUCTS) | MOVES
-    assert defined(TWIN) - helpers == set(PRODUCTS) | MOVES
+    assert both - helpers == set(UNITS) | MOVES
+    assert defined(TWIN) - helpers == set(UNITS) | MOVES
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
-def test_what_builders_know_of_products_is_what_counts_go_by(target: str) -> None:
-    """The tables of architectures name primitives of the header, with the same sizes and types."""
+def test_products_of_an_architecture_stand_in_its_header(target: str) -> None:
     backend = registry.get(target)
     assert isinstance(backend, SimtBackend)
     units = [backend.target.matrix_units(device.architecture) for device in backend.devices.values()]
-    instructions = {each for unit in units if unit for each in unit.instructions}
-    assert instructions
-    for each in instructions:
-        assert PRODUCTS[each.name] == MatrixProduct(each.m, each.n, each.k, each.dtype)
-        assert each.name in defined(HEADERS[target])
+    names = {name for unit in units if unit for name in unit.products}
+    assert names and names <= UNITS.keys() & defined(HEADERS[target])
+
 
 
 def test_a_literal_kernel_calls_each_primitive() -> None:
@@ -201,8 +189,9 @@ def test_a_literal_kernel_calls_each_primitive() -> None:
 
 
 def test_the_cuda_header_needs_none_of_a_toolkit() -> None:
-    included = {name: re.findall(r"(?m)^#include (\S+)$", header.read_text()) for name, header in HEADERS.items()}
-    assert included == {"cuda": ['"uol_device.h"'], "hip": ['"uol_device.h"']}
+    for header in HEADERS.values():
+        assert re.findall(r"(?m)^#include (\S+)$", header.read_text()) == ['"uol_device.h"', f'"{WORDS_HEADER}"']
+    assert "#include" not in WORDS.read_text()
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
@@ -211,9 +200,9 @@ def test_a_module_ships_the_header_where_a_kernel_calls_a_primitive(target: str)
     (kernel,) = module.kernels
     assert not needs_header(kernel.text)
     assert HEADER not in module.device.text
-    assert HEADER not in {file.name for file in module.host}
+    assert not {HEADER, WORDS_HEADER} & {file.name for file in module.host}
     backend = registry.get(target)
     on_units = replace(kernel, text=kernel.text + "// as uol::load_words<16> does\n")
     with_header = backend.assemble(module.graph, (on_units,), backend.devices[module.device_name])
     assert f'#include "uol_device.h"\n#include "{HEADER}"\n' in with_header.device.text
-    assert SourceFile(HEADER, HEADERS[target].read_text()) in with_header.host
+    assert {SourceFile(HEADER, HEADERS[target].read_text()), SourceFile(WORDS_HEADER, WORDS.read_text())} <= {*with_header.host}

@@ -41,7 +41,8 @@ class OwnerMap:
 
 @dataclass(frozen=True, slots=True)
 class MatrixUnit:
-    """d[m, n] += sum of a[m, k] * b[k, n]: one instruction of a warp. `name` is the primitive of the device header."""
+    """d[m, n] += sum of a[m, k] * b[k, n]: one instruction of a warp. `name` is the primitive of the device header, `dtype`
+    what is multiplied: of a factor in f32 perhaps its upper 19 bits alone, as tf32."""
 
     name: str
     m: int
@@ -50,6 +51,7 @@ class MatrixUnit:
     a: OwnerMap
     b: OwnerMap
     d: OwnerMap
+    dtype: str
 
     @property
     def lanes(self) -> int:
@@ -57,12 +59,22 @@ class MatrixUnit:
 
     @property
     def factor(self) -> str:
-        """The type of what is multiplied."""
+        """The type of factors as they lie in registers."""
         return self.a.dtype
 
     @property
     def accumulator(self) -> str:
         return self.d.dtype
+
+    @property
+    def rate(self) -> str:
+        """What a device's table calls its speed."""
+        return f"{self.dtype}-matrix"
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions of one instruction."""
+        return 2 * self.m * self.n * self.k
 
 
 def mma_16_8(name: str, k: int, factor: str, accumulator: str) -> MatrixUnit:
@@ -85,6 +97,7 @@ def mma_16_8(name: str, k: int, factor: str, accumulator: str) -> MatrixUnit:
         d=OwnerMap(16, 8, 32, 4, accumulator,
             lambda lane, e: total(quotient(lane, 4), scaled(quotient(e, 2), 8)),
             lambda lane, e: total(scaled(remainder(lane, 4), 2), remainder(e, 2))),
+        dtype=name.rpartition("_")[2],
     )  # fmt: skip
 
 
@@ -105,6 +118,7 @@ def mfma(name: str, side: int, k: int, factor: str, accumulator: str) -> MatrixU
         d=OwnerMap(side, side, 64, side * side // 64, accumulator,
             lambda lane, e: total(scaled(quotient(e, 4), 4 * groups), scaled(quotient(lane, side), 4), remainder(e, 4)),
             lambda lane, e: remainder(lane, side)),
+        dtype=factor,
     )  # fmt: skip
 
 

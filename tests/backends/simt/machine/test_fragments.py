@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.backends.cuda.target import TARGET as CUDA
-from uol.backends.hip.target import TARGET as HIP
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total, value_of
 from uol.backends.simt.c_text.terms import Local
-from uol.backends.simt.kernel.fragments import UNITS, MatrixUnit, OwnerMap, Places
 from uol.backends.simt.kernel.layouts import BANKS_BYTES, SharedTile
+from uol.backends.simt.machine.fragments import UNITS, MatrixUnit, OwnerMap, Places
 from uol.ir.program.nodes import Const
 
 LANE = Local("lane")
@@ -56,16 +54,6 @@ def test_every_element_has_one_owner(unit: MatrixUnit) -> None:
     for owned in (unit.a, unit.b, unit.d):
         found = [place for lane in range(owned.lanes) for place in places(owned, lane)]
         assert sorted(found) == [(row, col) for row in range(owned.rows) for col in range(owned.cols)]
-
-
-def test_the_targets_tables_name_these_units() -> None:
-    for target, architecture in ((CUDA, "sm_80"), (HIP, "gfx90a")):
-        units = target.matrix_units(architecture)
-        assert units is not None
-        for each in units.instructions:
-            unit = UNITS[each.name]
-            assert (each.m, each.n, each.k, each.acc_dtype) == (unit.m, unit.n, unit.k, unit.accumulator)
-            assert each.dtype == unit.factor or (each.dtype, unit.factor) == ("tf32", "f32")
 
 
 @pytest.mark.parametrize("by", [2, 3, 4, 8, 16, 32, 64])
