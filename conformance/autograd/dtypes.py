@@ -27,14 +27,16 @@ def storage(dtype: str) -> torch.dtype:
 
 def cast(value: Tensor, dtype: str) -> Tensor:
     """To another type: floats to integers toward zero within the range, NaN to 0; integers wrap. The cotangent of what is
-    rounded here has its type, too: what several uses add up to is rounded once."""
+    rounded here has its type, too: what several uses add up to is rounded once. It is NaN where a number is infinite once
+    it is rounded: autograd would go on with the number, a gradient with the infinity that is stored."""
     if dtype in NARROW:
         value = value.double()
         narrow = narrowed(value.detach(), dtype)
         kept = value if dtype in HAVE_INFINITY else narrow
         found = torch.where(value.isfinite(), value + (narrow - value.detach()), kept)  # infinities have no difference
         if found.requires_grad:
-            found.register_hook(lambda cotangent: cast(cotangent, dtype))
+            overflows = value.detach().isfinite() & narrow.isinf()
+            found.register_hook(lambda cotangent: torch.where(overflows, torch.nan, cast(cotangent, dtype)))
         return found
     if is_float(dtype):
         return value.double()

@@ -130,7 +130,8 @@ def compare_with_autograd(
         largest_held = round_to(np.asarray(np.inf), tensor.dtype)  # infinity, but in a type that has none
         finite = np.isfinite(round_to(owed, tensor.dtype)) & (np.abs(owed) <= largest_held)
         scale = float(np.max(np.abs(owed[finite]), initial=0.0))
-        error = np.where(finite, np.abs(value - owed), 0.0)
+        with np.errstate(invalid="ignore"):  # of infinities, which `finite` leaves out
+            error = np.where(finite, np.abs(value - owed), 0.0)
         largest = float(np.max(error, initial=0.0))
         admitted = admitted_by_scale(scale, tensor.dtype, inputs) + lost
         wrong, share = ~(error <= admitted), largest / admitted

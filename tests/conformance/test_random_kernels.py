@@ -123,6 +123,13 @@ def test_where_autograd_has_no_number_a_gradient_of_rounding_alone_is_right() ->
     assert [run.state for run in run_texts([text_of(text, "T=bf16", N=40, C=1)], CPU)] == ["right", "right"]
 
 
+def test_where_a_value_between_overflows_its_type_autograd_has_no_number() -> None:
+    """f16 keeps exp(20) as infinity, which times 0 is NaN, as PyTorch's own gradient in f16 is; in float64 it is 0."""
+    body = "y[i] = reglu(x, exp(z))[i]"
+    text = f"op overflow_between(x: T[N], z: T[N]) -> (y: T[N]) for T in (f32, f16) {{\n  {body}\n}}"
+    assert [run.state for run in run_texts([text_of(text, "T=f16", inputs="ties", N=400)], CPU)] == ["right", "right"]
+
+
 def test_what_the_language_leaves_open_gets_finite_inputs() -> None:
     """A product that is summed and has a factor of 0 by `else 0` may be left out, though the other is NaN."""
     text = text_of(GUARDED.format(name="guarded_product"), dtype="", inputs="lone", N=4)
