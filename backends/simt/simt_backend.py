@@ -91,31 +91,13 @@ class SimtBackend:
         return group.kind in (Map, Reduce, Contract, Scan, Scatter, Select) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
-        """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add,
-        all elements are 0 before; the order of long rows takes a workspace, and folds and scans of few long rows are several
-        kernels, with a part of the rows for every core of the device."""
-        match spec:
-            case Select():
-                from uol.backends.simt.rows.splitting import split_long_select
+        """Guards and strides of any kind are fine for threads: a spec is its own kernel, but where a kind of schedule says
+        otherwise: where threads of any block may add, all elements are 0 before; the order of long rows takes a workspace, and
+        folds and scans of few long rows are several kernels, with a part of the rows for every core of the device."""
+        from uol.backends.simt.choosing.kinds import first_that_says
 
-                return split_long_select(spec)
-            case Reduce():
-                from uol.backends.simt.rows.splitting import split
-
-                return split(spec, device)
-            case Scan():
-                from uol.backends.simt.rows.splitting import split_long_scan
-
-                return split_long_scan(spec, device)
-            case Contract() if spec.segments is not None:
-                from uol.backends.simt.products.matrix.legality import in_bounds
-
-                return in_bounds(spec, self.target.on(device.architecture))
-            case Scatter():
-                from uol.codegen.specs.clear import cleared
-
-                return (cleared(spec), spec)
-        return (spec,)
+        legalise = first_that_says(spec, "legalise")
+        return (spec,) if legalise is None else legalise(spec, self.target.on(device.architecture), device)
 
     def alternatives(self, spec: KernelSpec, device: Device) -> Iterable[tuple[KernelSpec, ...]]:
         """Those of the kinds of schedules that take the spec: of a product of few tiles, its sums over parts of the terms, and

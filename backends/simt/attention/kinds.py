@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from uol.backends.simt.attention import candidates
 from uol.backends.simt.attention.counts import attention_counts
 from uol.backends.simt.attention.legality import check_row_tile
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
 from uol.backends.simt.attention.schedule import RowTile
+from uol.backends.simt.attention.tiles import WIDTHS, open_widths
 from uol.backends.simt.elements.wide_axes import prepared
+from uol.backends.simt.kernel.parts import Part, up_to
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Device
@@ -22,4 +26,10 @@ def _attention(spec: Attention, tile: RowTile, machine: Machine) -> AttentionPla
     return plan_attention(prepared(spec), tile)
 
 
-ATTENTIONS = ScheduleKind((Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts)
+def _parts(spec: Attention, machine: Machine) -> Iterable[Part]:
+    """Widths up to what a thread sums of them, and any."""
+    widths = open_widths(spec)
+    return up_to({f"width_{most}": most for most in WIDTHS}, *widths) if widths else ()
+
+
+ATTENTIONS = ScheduleKind((Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts, parts=_parts)

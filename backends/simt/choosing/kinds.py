@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 from uol.backends.simt.attention.kinds import ATTENTIONS
 from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
@@ -23,6 +26,11 @@ KINDS: tuple[ScheduleKind, ...] = (
 def kinds_for(spec: KernelSpec) -> tuple[ScheduleKind, ...]:
     """Those that take specs of its kind."""
     return tuple(kind for kind in KINDS if isinstance(spec, kind.specs))
+
+
+def first_that_says(spec: KernelSpec, what: Literal["parts", "legalise"]) -> Callable[..., Any] | None:
+    """The function of the first kind for a spec that has one of that name."""
+    return next((found for kind in kinds_for(spec) if (found := getattr(kind, what)) is not None), None)
 
 
 def kind_of(spec: KernelSpec, schedule: Schedule) -> ScheduleKind | None:

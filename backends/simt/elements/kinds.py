@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from uol.backends.simt.elements.histogram_plan import HistogramPlan, bins, bins_bytes, places_of, plan_histogram
 from uol.backends.simt.elements.map_plan import MapPlan, grid_of, plan_map
+from uol.backends.simt.elements.parts import parts_of_elements
 from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
 from uol.backends.simt.elements.transposed import (
     TransposedPlan,
@@ -16,14 +17,16 @@ from uol.backends.simt.elements.transposed import (
     tiled_bytes,
 )
 from uol.backends.simt.elements.wide_axes import elements_side_by_side, prepared
+from uol.backends.simt.kernel.parts import Part
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.fitting import fitting, parts_by
 from uol.backends.simt.machine.limits import THREADS
 from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.indexing.arithmetic import size
+from uol.codegen.specs.clear import cleared
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Map, Pack, Scatter
+from uol.codegen.specs.nodes import KernelSpec, Map, Pack, Scatter
 
 
 def _side_by_side(spec: Map | Pack | Scatter) -> int:
@@ -82,6 +85,15 @@ def _histogram(spec: Scatter, schedule: Bins, machine: Machine) -> HistogramPlan
     return plan_histogram(prepared(spec), schedule)
 
 
+def _legalise(spec: Map | Pack | Scatter, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
+    """Where threads of any block may add, all elements are 0 before."""
+    return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
+
+
+def _parts(spec: Map | Pack | Scatter, machine: Machine) -> Iterable[Part]:
+    return () if isinstance(spec, Scatter) else parts_of_elements(spec, machine)
+
+
 BINS = ScheduleKind((Scatter,), (Bins,), _bins, _check_bins, _histogram)
 TRANSPOSED = ScheduleKind((Map, Pack), (TransposedTile,), _tiles, _check_tile, _transposed)
-ELEMENTS = ScheduleKind((Map, Pack, Scatter), (Elements,), _elements, _check_elements, _map)
+ELEMENTS = ScheduleKind((Map, Pack, Scatter), (Elements,), _elements, _check_elements, _map, legalise=_legalise, parts=_parts)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from uol.backends.simt.c_text.signatures import Signature
 from uol.backends.simt.kernel.nodes import Kernel
+from uol.backends.simt.kernel.parts import Part
 from uol.backends.simt.machine.target import Machine
 from uol.codegen.backend import Device, Footprint, Launch, Refusal, Schedule
 from uol.codegen.specs.nodes import KernelSpec
@@ -40,8 +41,12 @@ class ScheduleKind:
                  have it are tried in the order of their modelled time. None: in the order of `candidates`
     estimate     the same, of a kind whose candidates come in an order of their own: ways of computing a spec are compared by it
     ways         further ways of computing a spec on a device, each as other specs
+    legalise     the specs that are computed for one, where that is not the spec alone, on a device of the machine
+    parts        the parts of the sizes that a spec's dims may have, each with a kernel of its own; none where no dim is open
     rounds       how often a launch reads a tensor from memory that no cache holds, of so many blocks that run at a time; None
                  where that is counted from the text
+
+    Of the kinds for a spec the first that has `legalise`, or `parts`, says it for all.
     """
 
     specs: tuple[type[KernelSpec], ...]
@@ -53,6 +58,8 @@ class ScheduleKind:
     rounds: Callable[..., int] | None = None
     estimate: Callable[[Any, Any, Machine, Device], Issued] | None = None
     ways: Callable[[Any, Device], Iterable[tuple[KernelSpec, ...]]] | None = None
+    legalise: Callable[[Any, Machine, Device], tuple[KernelSpec, ...]] | None = None
+    parts: Callable[[Any, Machine], Iterable[Part]] | None = None
 
 
 def no_such_schedule(spec: KernelSpec, schedule: Schedule) -> Refusal:

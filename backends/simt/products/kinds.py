@@ -15,6 +15,7 @@ from uol.backends.simt.products.few_rows.schedule import FewRows, FewRowsByUnits
 from uol.backends.simt.products.few_rows.unit_choice import unit_for
 from uol.backends.simt.products.few_rows.unit_kernel import unit_kernel
 from uol.backends.simt.products.legality import check_tile
+from uol.backends.simt.products.parts import parts_of_products
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.products.splitting import split_products
 from uol.backends.simt.products.tile_kernel import tile_kernel
@@ -51,4 +52,6 @@ FEW_ROWS = ScheduleKind(
     (Contract,), (FewRows, FewRowsByUnits), _few_rows, check_few_rows, _of_few_rows, estimate=few_rows_estimate
 )
 """Without counts that are compared with those of tiles: where rows are few, nothing else is as fast."""
-PRODUCTS = ScheduleKind((Contract,), (Tile,), _tiles, _check, _product, contract_counts, rounds, ways=split_products)
+PRODUCTS = ScheduleKind(
+    (Contract,), (Tile,), _tiles, _check, _product, contract_counts, rounds, ways=split_products, parts=parts_of_products
+)

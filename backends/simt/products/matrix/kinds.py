@@ -10,10 +10,10 @@ from uol.backends.simt.products.counts import rounds
 from uol.backends.simt.products.matrix.candidates import matrix_tiles
 from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
-from uol.backends.simt.products.matrix.legality import check_matrix_tile, unit_for
+from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, unit_for
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.backend import Device, Footprint, Refusal
-from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.nodes import Contract, KernelSpec
 
 
 def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[MatrixTile, ...]:
@@ -32,4 +32,8 @@ def _product(spec: Contract, tile: MatrixTile, machine: Machine) -> Kernel:
     return matrix_kernel(spec, tile, unit)
 
 
-MATRIX_PRODUCTS = ScheduleKind((Contract,), (MatrixTile,), _tiles, _check, _product, matrix_counts, rounds)
+def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
+    return (spec,) if spec.segments is None else in_bounds(spec, machine)
+
+
+MATRIX_PRODUCTS = ScheduleKind((Contract,), (MatrixTile,), _tiles, _check, _product, matrix_counts, rounds, legalise=_legalise)

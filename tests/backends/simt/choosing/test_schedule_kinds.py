@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import uol
 from uol.backends import registry
 from uol.backends.simt.choosing import kinds, schedules
 from uol.backends.simt.kernel.nodes import Kernel
+from uol.backends.simt.kernel.parts import Part, up_to
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.fragments import UNITS
 from uol.backends.simt.machine.target import Machine
@@ -22,6 +24,7 @@ from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.products.tile_kernel import tile_kernel
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Device, Footprint, Refusal
+from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.work import Issued, exactly
 
@@ -63,6 +66,16 @@ def no_time(spec: Contract, square: Square, device: Device) -> Issued:
 SQUARES = ScheduleKind((Contract,), (Square,), squares, check, build, no_time)
 
 
+def halves(spec: Contract, machine: Machine) -> Iterable[Part]:
+    """A kernel for up to eight rows, and one for more."""
+    return up_to({"eight": 8}, size(spec.m))
+
+
+def with_itself_before(spec: Contract, machine: Machine, device: Device) -> tuple[Contract, ...]:
+    """What no kind does: the spec twice."""
+    return spec, spec
+
+
 def backend(name: str) -> SimtBackend:
     found = registry.get(name)
     assert isinstance(found, SimtBackend)
@@ -95,6 +108,18 @@ def test_a_new_kind_competes_where_its_device_has_it(name: str) -> None:
     assert found.render(spec, Square(64), found.devices["h100"]).text.startswith("// for sm_90\n"), "a text of its own"
     given = uol.compile("linear", name, "f32", SIZES, schedule="kind=square,side=64")
     assert [k.schedule for k in given.module.kernels] == [Square(64)]
+
+
+def test_a_new_kind_says_which_parts_of_open_sizes_have_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And which specs a spec becomes, where it stands before the others."""
+    first = replace(SQUARES, parts=halves, legalise=with_itself_before)
+    found = backend("cuda")
+    device = found.devices[found.default_device]
+    spec = uol.compile("linear", "cuda", "f32", {**SIZES, "S": (None,)}).module.kernels[0].spec
+    assert found.legalise(spec, device) == (spec,)
+    monkeypatch.setattr(kinds, "KINDS", (first, *kinds.KINDS))
+    assert found.legalise(spec, device) == (spec, spec)
+    assert [each.name for each in found.variants(replace(spec, name="y", where=()), device)] == ["y_eight", "y"]
 
 
 def test_kinds_of_a_room_are_named_in_two_files_outside_of_it() -> None:

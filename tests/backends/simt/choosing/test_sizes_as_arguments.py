@@ -14,8 +14,7 @@ from turns import by_turns
 
 import uol
 from uol.backends import registry
-from uol.backends.simt.choosing import variants
-from uol.backends.simt.rows import select_plan, splitting
+from uol.backends.simt.rows import parts, select_plan, splitting
 from uol.backends.stub_driver.loading import artifact_for, load_artifact
 from uol.backends.stub_driver.stub import Stub
 from uol.backends.twin import Job, execute_many
@@ -262,7 +261,7 @@ def test_orders_over_blocks_of_rows_of_any_length(text: str, target: str, monkey
     """Alike elements keep their order, NaN is the greatest, whichever kernels a length takes."""
     for module in (splitting, select_plan):
         monkeypatch.setattr(module, "TILE", 32)
-    monkeypatch.setattr(variants, "ORDERS", (16, 32))
+    monkeypatch.setattr(parts, "STEPS", (16, 32))
     monkeypatch.setattr(split_select, "LONGEST", 1 << 15)
     kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "C": None})
     where = {each.name: each.launch.where for each in kernel.module.kernels}
