@@ -26,10 +26,17 @@ def _attention(spec: Attention, tile: RowTile, machine: Machine) -> AttentionPla
     return plan_attention(prepared(spec), tile)
 
 
+def _rounds(spec: Attention, tile: RowTile, tensor: str, **launch: object) -> int:
+    """Once: the blocks of one batch, which read the same, run at a time."""
+    return 1
+
+
 def _parts(spec: Attention, machine: Machine) -> Iterable[Part]:
     """Widths up to what a thread sums of them, and any."""
     widths = open_widths(spec)
     return up_to({f"width_{most}": most for most in WIDTHS}, *widths) if widths else ()
 
 
-ATTENTIONS = ScheduleKind((Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts, parts=_parts)
+ATTENTIONS = ScheduleKind(
+    (Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts, _rounds, parts=_parts
+)

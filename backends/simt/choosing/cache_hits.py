@@ -14,7 +14,6 @@ from math import ceil, inf
 from uol.backends.simt.choosing.kinds import kind_of
 from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.codegen.backend import Device, Kernel
-from uol.codegen.specs.nodes import Attention
 
 AGAIN = 1.15
 """A tensor that is moved this many times or more is read again, from a cache or from memory."""
@@ -37,7 +36,7 @@ def again_bytes(
     capacity = device.rates["cache-size"].si if "cache-size" in device.rates else inf
     sizes = {tensor: number * SECTOR_BYTES for tensor, number in sectors.items()}
     large = {tensor for tensor, number in loaded.items() if sizes[tensor] > capacity and number > AGAIN * sizes[tensor]}
-    if not large or isinstance(kernel.spec, Attention):  # the blocks of one batch, which read the same, run at a time
+    if not large:
         return 0
     grid, _, _ = kernel.launch.blocks(dims)
     at_once = min(grid, device.cores * resident)
