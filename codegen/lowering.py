@@ -164,9 +164,18 @@ def _storable(group: Group) -> frozenset[str]:
     return frozenset(stored(s) for s in group.stages if grouping.storable(group, s))
 
 
-def _suffix(group: Group, keep: frozenset[str]) -> str:
-    """What tells a kernel from the others: the reduction that it is around, else the first tensor that it stores."""
-    return group.anchor.name if group.kind is not Map else next(stored(s) for s in group.stages if stored(s) in keep)
+def _suffixes(used: Sequence[tuple[Group, frozenset[str]]]) -> list[str]:
+    """What tells each kernel from the others: the reduction that it is around, else the first tensor that it stores, or, where
+    several store elements of one, the statement that does."""
+    if len(used) == 1:
+        return [""]
+    around = [group.anchor if group.kind is not Map else _first_stored(group, keep) for group, keep in used]
+    names = [stage.name if group.kind is not Map else stored(stage) for (group, _), stage in zip(used, around, strict=True)]
+    return [stage.name if names.count(name) > 1 else name for name, stage in zip(names, around, strict=True)]
+
+
+def _first_stored(group: Group, keep: frozenset[str]) -> Stage:
+    return next(stage for stage in group.stages if stored(stage) in keep)
 
 
 def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
@@ -212,7 +221,7 @@ class Lowering:
         owned = [frozenset(n for n, owner in owners.items() if owner == number) for number in range(len(groups))]
         kept = [names | group.put_into for names, group in zip(owned, groups, strict=True)]
         used = [(g, k) for g, k in zip(groups, kept, strict=True) if k]
-        return tuple(self.spec(g, k, _suffix(g, k) if len(used) > 1 else "") for g, k in used)
+        return tuple(self.spec(group, keep, suffix) for (group, keep), suffix in zip(used, _suffixes(used), strict=True))
 
     def summary(self, group: Group) -> GroupSummary:
         """What a group would be if its last stage were all that is stored."""

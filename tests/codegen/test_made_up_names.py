@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from middle import lowered, run
+from middle import lowered, program_of, run
+
+from uol.backends import registry
+from uol.codegen.lowering import lower
 
 HOISTED = {
     "an index": "op f(x: T[N, K]) -> (y: T[N]) for T in (f64,) { y[y_sum] = 2 * sum[k](x[y_sum, k]) }",
@@ -65,3 +68,16 @@ def test_workspaces_of_a_contraction_are_named_after_no_tensor() -> None:
 def test_kernels_of_one_operator_have_names_of_their_own() -> None:
     graph = lowered(SHARED_PRODUCER.replace("(f64,)", "(f64, f32)"), dims={"N": 4, "M": 4, "K": 3})
     assert [s.name for s in graph.specs] == ["f_y", "f_z"]
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_kernels_that_store_elements_of_one_tensor_have_names_of_their_own(target: str) -> None:
+    """Beside the sum that one element is made of, the others are written out."""
+    text = """op f(x: f32[M], b: f32[M], dy: f32[N]) -> (dx: f32[M], db: f32[M]) {
+      dx[m] = select(2 == m, -sum[n, l](dy[n] * b[l]) / x[2], 0)
+      db[m] = sum[n](dy[n]) / x[2]
+    }"""
+    program = program_of(text, types={}, dims={"N": 3, "M": 3})
+    names = [spec.name for spec in lower(program, registry.get(target)).specs]
+    assert len(names) > 3
+    assert len({*names}) == len(names)
