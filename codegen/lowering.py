@@ -26,6 +26,7 @@ from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.few_terms import few_terms
 from uol.codegen.program.isolate_reductions import hoist_reductions
+from uol.codegen.program.narrow_factors import narrow_factors
 from uol.codegen.program.narrow_places import narrow_places
 from uol.codegen.program.permuted_puts import permuted_puts
 from uol.codegen.program.recurrences import as_recurrences
@@ -130,7 +131,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     needed = as_recurrences(drop_wider_copies(drop_copies(drop_unused(program))), scans=Scan in kinds)
     if machine.puts:
         needed = permuted_puts(needed)
-    grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_places(needed))), machine.segments)
+    grouped = as_segments(hoist_reductions(sum_before_scatters(narrow_factors(narrow_places(needed)))), machine.segments)
     if Select in kinds:
         if machine.puts:
             grouped = small_orders(counted_orders(grouped, *machine.counted))

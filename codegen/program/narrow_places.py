@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.program.retyped import retyped
 from uol.codegen.program.unify_axes import plain_indices
 from uol.codegen.specs.steps import PICKS
-from uol.ir.program.nodes import Call, Const, Expr, Load, Program, Reduce, Stage
-from uol.ir.program.walk import loads, map_stage, rewrite, walk
+from uol.ir.program.nodes import Const, Load, Program, Reduce, Stage
+from uol.ir.program.walk import loads, walk
 from uol.ir.types import integer_range
 
 NARROW = ("i8", "i32")
@@ -21,11 +21,7 @@ NARROW = ("i8", "i32")
 def narrow_places(program: Program) -> Program:
     """The same program, where local places that are read at other indices than their own, and are no index, are narrow. What a
     read beyond the tensor gives has room, too."""
-    types = {stage.name: dtype for stage in program.stages if (dtype := _narrow(program, stage)) is not None}
-    if not types:
-        return program
-    tensors = {n: replace(t, dtype=types[n]) if n in types else t for n, t in program.tensors.items()}
-    return replace(program, tensors=tensors, stages=tuple(_retyped(stage, types) for stage in program.stages))
+    return retyped(program, {s.name: dtype for s in program.stages if (dtype := _narrow(program, s)) is not None})
 
 
 def _narrow(program: Program, stage: Stage) -> str | None:
@@ -53,18 +49,3 @@ def _holds(dtype: str, value: float) -> bool:
 def _within(load: Load) -> Iterator[Load]:
     """The accesses in the index of another."""
     return (node for index in load.index for node in walk(index) if isinstance(node, Load))
-
-
-def _retyped(stage: Stage, types: dict[str, str]) -> Stage:
-    def rule(node: Expr) -> Expr | None:
-        if not isinstance(node, Load) or node.tensor not in types:
-            return None
-        dtype = types[node.tensor]
-        fill = Const(node.fill.value, dtype) if isinstance(node.fill, Const) else None
-        return Call("cast", (replace(node, dtype=dtype, fill=fill),), node.dtype)
-
-    read = map_stage(stage, lambda expr: rewrite(expr, rule))
-    if stage.name not in types:
-        return read
-    dtype = types[stage.name]
-    return replace(read, value=Call("cast", (read.value,), dtype), dtype=dtype)
