@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from uol.backends.simt.c_text.counters import typical, windows
+from uol.backends.simt.c_text.counters import parts_of, typical
 from uol.backends.simt.products.blocks import grid_of
 from uol.backends.simt.products.schedule import Tile
+from uol.backends.simt.products.segments import has_segments, typical_segments, typical_sizes
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
 from uol.codegen.specs.nodes import Contract
@@ -40,11 +41,19 @@ class Product:
 
 
 def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
-    """Of a contraction, whose k is as long for every block."""
+    """Of a contraction, whose k is as long for every block: the share of a segment, where terms are in segments. Where rows are,
+    a block goes through k once for each segment that it has rows of; all tiles together have as many as there are segments,
+    and one more for each tile that ends within one."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
-    sizes = windows(spec.axes)
-    product = Product(typical(size(spec.k), spec.where, sizes), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
+    sizes = typical_sizes(spec)
+    steps = typical(size(spec.k), spec.where, sizes)
+    if has_segments(spec, "terms"):
+        steps = ceil(steps / typical_segments(spec))
+    elif has_segments(spec, "rows"):
+        tiles = max(1, typical(parts_of(size(spec.m), tile.m), spec.where, sizes))
+        steps = ceil(steps * min((tiles + typical_segments(spec) - 1) / tiles, tile.m))
+    product = Product(steps, tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
     return issued_of([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
 
 

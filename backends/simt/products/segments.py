@@ -6,25 +6,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from uol.backends.simt.c_text.counters import is_multiple
+from uol.backends.simt.c_text.counters import is_multiple, typical, windows
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Element, Known, Local, Pointer, Primitive, Scalar, plus, times
 from uol.backends.simt.kernel.nodes import Assign, Declare, Loop, Runs, Statement
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.products.epilogue import MI
 from uol.backends.simt.products.schedule import Tile
+from uol.codegen.contractions.segment_bounds import segments_of
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import own_segment, reads
-from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 BEGIN, END = Local("begin"), Local("end")
 """Of the terms of a block's segment."""
 MINE = Element(Local("mine", Scalar("bool")), MI, Scalar("bool"))
 """Is a thread's row of the segment at hand?"""
+
+TYPICAL_SEGMENTS = 128
+"""What their number is taken to be where it is an argument: the experts of a mixture (128 of gpt-oss and of Qwen3, 8 to 256 of
+others)."""
+
+
+def typical_sizes(spec: Contract) -> Mapping[str, int]:
+    """What dims are taken to be that are of another size than most: windows, and the number of segments."""
+    count = segments_of(spec)
+    return windows(spec.axes) | ({count.name: TYPICAL_SEGMENTS} if isinstance(count, Var) else {})
+
+
+def typical_segments(spec: Contract) -> int:
+    """How many segments there are, or may be; 1 without any, and where a text does not bound them."""
+    count = segments_of(spec)
+    return 1 if count is None else max(1, typical(count, spec.where, typical_sizes(spec)))
 
 
 def has_segments(spec: Contract, over: str) -> bool:

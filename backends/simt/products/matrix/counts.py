@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.c_text.counters import parts_of, typical, windows
+from uol.backends.simt.c_text.counters import parts_of, typical
 from uol.backends.simt.products.matrix.place import grid_of, is_over
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.segments import typical_segments, typical_sizes
 from uol.codegen.backend import Device
-from uol.codegen.contractions.segment_bounds import segments_of
-from uol.codegen.indexing.arithmetic import ONE, ZERO, size
+from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly
@@ -20,13 +20,13 @@ WARP_INTEGER = 40
 def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
     (read,) = reads(spec.a)
-    sizes = windows(spec.axes)
+    sizes = typical_sizes(spec)
     blocks = typical(grid_of(spec, tile).blocks, spec.where, sizes)
     if is_over(spec, "rows"):  # of the places that segments have beyond their rows, about half are empty
-        blocks -= typical(segments_of(spec) or ZERO, spec.where, sizes) * typical(parts_of(size(spec.n), tile.n)) // 2
+        blocks -= typical_segments(spec) * typical(parts_of(size(spec.n), tile.n)) // 2
     terms = typical(size(spec.k), spec.where, sizes)
     if is_over(spec, "terms"):  # each segment has its share of them
-        terms = -(-terms // max(1, typical(segments_of(spec) or ONE, spec.where, sizes)))
+        terms = -(-terms // typical_segments(spec))
     tiles = -(-terms // tile.k)
     a_tile = DTYPES[read.dtype].bytes * tile.k
     moved = a_tile * (tile.m + tile.n)

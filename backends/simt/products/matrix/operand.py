@@ -54,11 +54,11 @@ class Operand:
         return all(is_multiple_of(part, self.each, multiples) for part in parts)
 
 
-def operand_of(factor: Expr, outer: Counter, k: Counter, segment: str | None = None) -> Operand | None:
-    """None where it is no such matrix. `segment`: what guards may ask of, where the operand is that of a segment, which is one
-    that there is then."""
+def operand_of(factor: Expr, outer: Counter, k: Counter, known: frozenset[str] = frozenset()) -> Operand | None:
+    """None where it is no such matrix. `known`: what guards may ask of, where the operand is that of a segment, which is one
+    that there is then: the segment, and sizes that are arguments."""
     read = next(reads(factor))
-    if any(segment is None or not variables_of(guard) <= {segment} for guard in read.guard):
+    if any(not variables_of(guard) <= known for guard in read.guard):
         return None
     along_outer, along_k = outer.step(read), k.step(read)
     if along_outer is None or along_k is None or ONE not in (along_k, along_outer):
@@ -79,8 +79,8 @@ def operands_of(spec: Contract) -> tuple[Operand, Operand] | None:
     """Both operands of a contraction; None where one is no matrix."""
     m, n, k = (Counter.over(axes, name) for axes, name in ((spec.m, "$at_m"), (spec.n, "$at_n"), (spec.k, "$at_k")))
     of_rows = spec.segments is not None and spec.segments.over == "rows"
-    segment = spec.segments.of if spec.segments is not None and of_rows else None
-    a, b = operand_of(spec.a, m, k), operand_of(spec.b, n, k, segment)
+    known = frozenset({spec.segments.of, *spec.dims} if spec.segments is not None and of_rows else ())
+    a, b = operand_of(spec.a, m, k), operand_of(spec.b, n, k, known)
     return None if a is None or b is None else (a, b)
 
 

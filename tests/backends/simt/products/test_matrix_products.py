@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from simt_cases import widened
 
+import uol
 from uol.backends import registry
 from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, THROUGH_REGISTERS
 from uol.backends.simt.products.matrix.schedule import MatrixTile
@@ -163,3 +164,17 @@ def test_products(number: int) -> None:
     assert not findings, f"{findings}\n{job.module.device.text}"
     expected = form.expected(form.inputs)
     assert np.array_equal(widened(output, "f64"), expected), f"{output} is not {expected}\n{job.module.device.text}"
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_rows_in_segments_are_on_matrix_units_at_any_size(target: str) -> None:
+    """Though their number, of which a guard asks, is an argument, too."""
+    kernel = uol.compile("grouped_matmul", target, "f16", dict.fromkeys("MDEF"))
+    whole = [each for each in kernel.module.kernels if each.spec.name.endswith("_whole")]
+    assert whole and all(isinstance(each.schedule, MatrixTile) for each in whole)
+    keys = np.concatenate([np.zeros(30), np.full(5, 1), np.full(45, 4)]).astype(np.int64)
+    inputs = {"x": integers(80, 40), "expert": keys, "w": integers(6, 24, 40)}
+    (run,) = execute_many([Job(kernel.module, inputs, {"M": 80, "D": 40, "E": 6, "F": 24})])
+    assert not run.findings, run.findings
+    expected = np.einsum("mk,mnk->mn", inputs["x"].astype(np.float64), inputs["w"][keys].astype(np.float64))
+    assert np.array_equal(run.outputs["y"], expected.astype(np.float16))
