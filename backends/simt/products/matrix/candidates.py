@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 
@@ -32,7 +34,9 @@ THROUGH_REGISTERS = (
 
 
 def matrix_tiles(machine: Machine) -> tuple[MatrixTile, ...]:
-    """Of a machine with asynchronous copies, or of one whose tiles come through registers; none where there are no units."""
+    """Of a machine with asynchronous copies, each turn by turn and unrolled by its stages, or of one whose tiles come through
+    registers; none where there are no units."""
     if machine.units is None:
         return ()
-    return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS
+    unrolled = (replace(tile, unroll=tile.stages) for tile in ASYNCHRONOUS)
+    return (*ASYNCHRONOUS, *unrolled) if machine.units.async_bytes else THROUGH_REGISTERS

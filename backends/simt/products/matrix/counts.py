@@ -5,6 +5,7 @@ from __future__ import annotations
 from uol.backends.simt.c_text.counters import parts_of, typical
 from uol.backends.simt.products.matrix.place import grid_of, is_over
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.unrolling import TURN_REST, UNROLLED_REST
 from uol.backends.simt.products.segments import typical_segments, typical_sizes
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size
@@ -12,9 +13,10 @@ from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly
 from uol.ir.types import DTYPES
-
-WARP_INTEGER = 40
-"""Integer instructions of a warp for a tile of k: addresses of copies, of fragments, and the ring of stages."""
+WARP = 32
+"""Threads that an instruction is counted for; on wider warps half as many take twice as long."""
+FIRST_TURN = 100
+"""Instructions of a turn of the largest tile, beside what a warp waits for when it comes to them first."""
 
 
 def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
@@ -31,13 +33,26 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     a_tile = DTYPES[read.dtype].bytes * tile.k
     moved = a_tile * (tile.m + tile.n)
     scratch = moved + a_tile * tile.warps * (tile.warp_m + tile.warp_n)
-    products = {f"{read.dtype}-matrix": 2 * tile.m * tile.n * tile.k, "integer": WARP_INTEGER * tile.warps * 32}
+    integer = _rest(tile, tiles) * tile.warps * WARP
     return Issued(
         0,
         exactly(blocks * tiles * moved),
         exactly(0),
         exactly(blocks * tiles * scratch),
-        operations={unit: exactly(blocks * tiles * number) for unit, number in products.items()},
+        operations={
+            f"{read.dtype}-matrix": exactly(blocks * tiles * 2 * tile.m * tile.n * tile.k),
+            "integer": exactly(blocks * integer),
+        },
         blocks=blocks,
         waves=-(-blocks // device.cores),
     )
+
+
+def _rest(tile: MatrixTile, tiles: int) -> int:
+    """Instructions of a warp beside products, loads and copies for so many tiles of k. Turns are unrolled as far as there are
+    enough of them; code that is longer is not in the cache at first, where each instruction is waited for about as long as one
+    takes."""
+    if tile.unroll == 1:
+        return tiles * TURN_REST
+    unrolled = tiles // tile.unroll * tile.unroll
+    return unrolled * UNROLLED_REST + (tiles - unrolled) * TURN_REST + tile.unroll * FIRST_TURN

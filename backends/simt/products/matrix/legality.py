@@ -14,6 +14,7 @@ from uol.backends.simt.products.matrix.operand import Operand, operands_of
 from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
 from uol.backends.simt.products.matrix.registers import Moves
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.unrolling import unroll_defect
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.contractions.segment_bounds import segments_of, with_bounds
 from uol.codegen.indexing.arithmetic import static
@@ -123,8 +124,13 @@ def _tile_defect(tile: MatrixTile, unit: MatrixUnit) -> str | None:
 
 
 def _staging_defect(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> str | None:
-    found = (staging.defect() for staging in stagings(operands, tile, unit))
-    return next((defect for defect in found if defect is not None), None)
+    stagings_of_both = stagings(operands, tile, unit)
+    found = (staging.defect() for staging in stagings_of_both)
+    defect = next((defect for defect in found if defect is not None), None)
+    if defect is not None or tile.unroll == 1:
+        return defect
+    copies = tuple(each for each in stagings_of_both if isinstance(each, Copies))
+    return unroll_defect(copies, tile, unit) if copies else "turns whose tiles come through registers are not unrolled"
 
 
 def stagings(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> tuple[Copies | Moves, ...]:

@@ -32,4 +32,5 @@ class MatrixTile:
 
     def describe(self) -> str:
         warps = f"{self.warps} warps of {self.warp_m} x {self.warp_n}"
-        return f"tile {self.m} x {self.n} x {self.k}, {warps}, {self.stages} stages"
+        turns = f", {self.unroll} turns at once" if self.unroll > 1 else ""
+        return f"tile {self.m} x {self.n} x {self.k}, {warps}, {self.stages} stages{turns}"
