@@ -16,7 +16,7 @@ from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.products.epilogue import MI
 from uol.backends.simt.products.schedule import Tile
 from uol.codegen.contractions.segment_bounds import segments_of
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import own_segment, reads
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -30,12 +30,20 @@ MINE = Element(Local("mine", Scalar("bool")), MI, Scalar("bool"))
 TYPICAL_SEGMENTS = 128
 """What their number is taken to be where it is an argument: the experts of a mixture (128 of gpt-oss and of Qwen3, 8 to 256 of
 others)."""
+TYPICAL_ROWS = 256
+"""The same of rows, or terms, of a segment: 8,192 tokens with four experts each are as many for 128 of them."""
 
 
 def typical_sizes(spec: Contract) -> Mapping[str, int]:
-    """What dims are taken to be that are of another size than most: windows, and the number of segments."""
+    """What dims are taken to be that are of another size than most: windows, the number of segments, and what lies in them."""
+    found = windows(spec.axes)
+    if spec.segments is None:
+        return found
     count = segments_of(spec)
-    return windows(spec.axes) | ({count.name: TYPICAL_SEGMENTS} if isinstance(count, Var) else {})
+    over = size(spec.m if spec.segments.over == "rows" else spec.k)
+    number = (static(count) if count is not None else None) or TYPICAL_SEGMENTS
+    found |= {count.name: TYPICAL_SEGMENTS} if isinstance(count, Var) else {}
+    return found | ({over.name: number * TYPICAL_ROWS} if isinstance(over, Var) else {})
 
 
 def typical_segments(spec: Contract) -> int:
