@@ -152,6 +152,7 @@ class MainLoop:
     narrow_scratch   accesses of shared memory of two bytes
     in_flight        at each wait for memory: how many groups, or loads, may still be on their way behind it
     spills           in the whole kernel: accesses of memory for what registers do not hold
+    covered          products between a load and the first wait behind it, at the least: what the wait has beside it
     """
 
     mix: Mapping[str, int]
@@ -160,6 +161,7 @@ class MainLoop:
     narrow_scratch: int
     in_flight: tuple[int, ...]
     spills: int
+    covered: int = 0
 
     @property
     def others_per_product(self) -> float:

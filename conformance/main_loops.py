@@ -8,8 +8,9 @@ loop reads global and shared memory, and how many groups of copies (or loads) ar
 
 Bars: --most-others 0.95 (instructions beside products, for each), --most-registers 224, --asynchronous (every load of global
 memory 16 bytes, beside what the thread does), --in-flight 1 (at every wait at least so many on their way), --whole-scratch (no
-access of shared memory of 2 bytes). Exit status 1 where a kernel misses one, spills, or an operator has no loop on matrix
-units; 2 where a tool is missing, or for bad input. Where no target is named it is one device of each architecture.
+access of shared memory of 2 bytes), --covered 8 (products between a load and the first wait behind it). Exit status 1 where a
+kernel misses one, spills, or an operator has no loop on matrix units; 2 where a tool is missing, or for bad input. Where no
+target is named it is one device of each architecture.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Bars:
     asynchronous: bool = False
     in_flight: int | None = None
     whole_scratch: bool = False
+    covered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Found:
             f"  {mix}",
             f"  {self.taken.registers} registers, {self.taken.local_bytes} bytes of memory, {loop.spills} spills",
             f"  global loads: {loads or 'none'}; accesses of 2 bytes of shared memory: {loop.narrow_scratch}; "
-            f"in flight at waits: {', '.join(map(str, loop.in_flight)) or 'no waits'}",
+            f"in flight at waits: {', '.join(map(str, loop.in_flight)) or 'no waits'}; "
+            f"products between a load and a wait: {loop.covered}",
         )
         return "\n".join(lines)
 
@@ -84,6 +87,8 @@ def misses(found: Found, bars: Bars) -> Iterator[str]:
         yield f"global loads of {sizes} bytes; all have to be of {WHOLE_BYTES}, beside what a thread does"
     if bars.in_flight is not None and any(number < bars.in_flight for number in loop.in_flight):
         yield f"{min(loop.in_flight)} in flight at a wait are fewer than {bars.in_flight}"
+    if bars.covered is not None and loop.covered < bars.covered:
+        yield f"{loop.covered} products between a load and the wait behind it are fewer than {bars.covered}"
     if bars.whole_scratch and loop.narrow_scratch:
         yield f"{loop.narrow_scratch} accesses of 2 bytes of shared memory"
 
@@ -155,8 +160,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--in-flight", type=int, help="groups, or loads, on their way at each wait, at the least")
     parser.add_argument("--whole-scratch", action="store_true", help="no access of shared memory is of 2 bytes")
+    parser.add_argument("--covered", type=int, help="products between a load and the first wait behind it, at the least")
     options = parser.parse_args(arguments)
-    bars = Bars(options.most_others, options.most_registers, options.asynchronous, options.in_flight, options.whole_scratch)
+    bars = Bars(
+        options.most_others,
+        options.most_registers,
+        options.asynchronous,
+        options.in_flight,
+        options.whole_scratch,
+        options.covered,
+    )
     try:
         targets = options.target.split(",") if options.target else default_targets()
         kept = [judged(case, bars) for target in targets for case in cases_of(options, target)]

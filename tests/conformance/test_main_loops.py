@@ -11,9 +11,9 @@ from uol.conformance import main_loops
 from uol.conformance.main_loops import Bars, Found, misses
 from uol.ir.errors import MissingToolError, UolError
 
-LOOP = MainLoop({"product": 64, "integer": 40, "matrix load": 18}, 64, {(16, True): 8}, 0, (1,), 0)
+LOOP = MainLoop({"product": 64, "integer": 40, "matrix load": 18}, 64, {(16, True): 8}, 0, (1,), 0, 64)
 GOOD = Found("product", LOOP, Resources(216, 0))
-STRICT = Bars(0.95, 224, asynchronous=True, in_flight=1, whole_scratch=True)
+STRICT = Bars(0.95, 224, asynchronous=True, in_flight=1, whole_scratch=True, covered=8)
 
 
 def said(found: Found) -> str:
@@ -35,6 +35,7 @@ def test_a_loop_that_keeps_all_bars_misses_none() -> None:
         (replace(GOOD, loop=replace(LOOP, loads={(16, True): 8, (8, True): 1})), "global loads of 8 bytes"),
         (replace(GOOD, loop=replace(LOOP, loads={(16, False): 8})), "global loads of 16 bytes"),
         (replace(GOOD, loop=replace(LOOP, in_flight=(1, 0))), "0 in flight at a wait are fewer than 1"),
+        (replace(GOOD, loop=replace(LOOP, covered=7)), "7 products between a load and the wait behind it are fewer than 8"),
         (replace(GOOD, loop=replace(LOOP, narrow_scratch=2)), "2 accesses of 2 bytes of shared memory"),
     ],
 )

@@ -49,12 +49,12 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from,
 }
 
 // The bytes of a tensor for `load_buffer`, fewer than 2^32 of them, in a buffer resource (CDNA2 ISA, 8.1.8): address, no stride, the
-// number of bytes, and elements of 32 bits.
+// number of bytes, and elements of 32 bits. Addresses of a process have 47 bits, so that those of the stride are 0.
 typedef int BufferWords __attribute__((ext_vector_type(4)));
 struct BufferRange { BufferWords words; };
 UOL_DEVICE BufferRange buffer_range(const void* from, unsigned bytes) {
   const unsigned long long at = reinterpret_cast<unsigned long long>(from);
-  return {{static_cast<int>(at), static_cast<int>(at >> 32 & 0xffff), static_cast<int>(bytes), 0x27000}};
+  return {{static_cast<int>(at), static_cast<int>(at >> 32), static_cast<int>(bytes), 0x27000}};
 }
 
 // LLVM's intrinsics under their own names: its builtins for them came later (LLVM, "User Guide for AMDGPU Backend").
@@ -64,12 +64,15 @@ __device__ Words<16>::Type raw_buffer_load_16(BufferWords range, int lane, int w
 
 // 4, 8 or 16 bytes of a range, `lane + wave` bytes from its beginning, a multiple of 4; `wave` is the same in all lanes. A word whose
 // place by `lane` alone, an unsigned number, lies beyond the range is 0, and nothing is read of it: `wave` is excluded from the
-// machine's bounds checking (LLVM, raw.buffer.load: soffset), and must not lead out of the range by itself.
+// machine's bounds checking (LLVM, raw.buffer.load: soffset), and must not lead out of the range by itself. It is issued in front
+// of products that stand behind it: to spare registers, a compiler would move it behind them, and wait for memory there. (Of the
+// other instructions, vector and scalar ones and those of LDS may pass: LLVM, User Guide for AMDGPU Backend, sched_barrier.)
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave) {
   static_assert(bytes == 4 || bytes == 8 || bytes == 16, "4, 8 or 16 bytes");
   if constexpr (bytes == 4) words_of<4>(to) = raw_buffer_load_4(range.words, lane, wave, 0);
   if constexpr (bytes == 8) words_of<8>(to) = raw_buffer_load_8(range.words, lane, wave, 0);
   if constexpr (bytes == 16) words_of<16>(to) = raw_buffer_load_16(range.words, lane, wave, 0);
+  __builtin_amdgcn_sched_barrier(0x0002 | 0x0004 | 0x0080);
 }
 // Zeros where not `valid`: no range has byte 2^32 - 1.
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave, bool valid) {

@@ -74,22 +74,26 @@ def asynchronous(loop: TileLoop, stages: int, unroll: int = 1) -> Body:
 
 def through_registers(loop: TileLoop) -> Body:
     """A turn loads the next tile into registers, computes with the stage that is there, and stores the next tile into the
-    other stage."""
-    following = less(total(TILE, 1), loop.count)
+    other stage. The last tile is computed with behind the loop: a turn asks nothing, and what it has in registers ends with
+    it."""
+    is_one = less(ZERO, loop.count)
     first = substituted((*loop.first, *loop.advance, *loop.place), {WRITE.name: Const(0)})
     other = substituted(loop.place, {WRITE.name: flipped(READ, loop.stage_bytes)})
     body: Body = (
-        If(following, (*loop.fetch, *loop.advance)),
+        *loop.fetch,
+        *loop.advance,
         *loop.compute,
-        If(following, other),
+        *other,
         Barrier(),
         Assign(READ, flipped(READ, loop.stage_bytes)),
     )
     return (
-        If(less(ZERO, loop.count), first),
+        If(is_one, first),
         Barrier(),
         Declare(READ.name, Scalar(INDEX), Const(0), constant=False),
-        Loop(TILE.name, ZERO, loop.count, body, times=1),
+        Loop(TILE.name, Const(1), loop.count, body, times=1),
+        If(is_one, loop.compute),
+        Barrier(),
     )
 
 

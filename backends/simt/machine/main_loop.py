@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from uol.backends.toolchain.machine_loops import Instruction, innermost_loop
 from uol.codegen.extensions import MainLoop
 
-PRODUCT, WAIT, SPILL = "product", "wait", "spill"
+PRODUCT, WAIT, SPILL, LOAD = "product", "memory wait", "spill", "load"
 Classes = Sequence[tuple[str, re.Pattern[str]]]
 """Of an instruction's name the first that fits."""
 
@@ -48,4 +48,27 @@ def main_loop(
         narrow_scratch=sum(each.text in narrow_texts for each in loop),
         in_flight=tuple(waits[each.text] for each in loop if each.text in waits),
         spills=sum(class_of(each.name, table) == SPILL for each in listing),
+        covered=_covered([_kind(each, table, loads, waits) for each in loop]),
     )
+
+
+def _kind(instruction: Instruction, table: Classes, loads: Collection[str], waits: Collection[str]) -> str:
+    if instruction.text in loads:
+        return LOAD
+    return WAIT if instruction.text in waits else class_of(instruction.name, table)
+
+
+def _covered(kinds: Sequence[str]) -> int:
+    """The fewest products that lie between a load and the first wait behind it, which may be in the next turn; 0 where a turn
+    has no load, or waits for none."""
+    if LOAD not in kinds or WAIT not in kinds:
+        return 0
+    fewest, since = len(kinds), None
+    for kind in (*kinds, *kinds):
+        if kind == LOAD:
+            since = 0
+        elif kind == WAIT and since is not None:
+            fewest, since = min(fewest, since), None
+        elif kind == PRODUCT and since is not None:
+            since += 1
+    return fewest

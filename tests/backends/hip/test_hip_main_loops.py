@@ -43,6 +43,19 @@ def test_a_listing_shows_the_loop_with_most_products() -> None:
     assert loop.others_per_product == 11 / 2
     assert loop.loads == {(16, False): 1, (8, False): 1}
     assert (loop.narrow_scratch, loop.in_flight, loop.spills) == (1, (1, 0), 1)
+    assert loop.covered == 2
+
+
+def test_loads_behind_products_have_none_beside_them() -> None:
+    """What stands at the addresses of both is exchanged."""
+    lines = LISTING.splitlines()
+    loads, products = ([n for n, line in enumerate(lines) if name in line] for name in ("buffer_load", "v_mfma"))
+    exchanged = dict(zip((*loads, *products), (*products, *loads), strict=True))
+    said = [lines[exchanged.get(n, n)].partition("//")[0] + "".join(line.partition("//")[1:]) for n, line in enumerate(lines)]
+    (listing,) = listings("\n".join(said)).values()
+    loop = loop_of(listing)
+    assert loop is not None
+    assert (loop.products, loop.covered) == (2, 0)
 
 
 def test_a_jump_forward_is_no_loop() -> None:

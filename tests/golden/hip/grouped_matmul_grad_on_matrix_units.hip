@@ -98,22 +98,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      if (tile + 1 < tiles) {
-        const uol::BufferRange dy_range = uol::buffer_range(dy_from, 17408);
+    for (int tile = 1; tile < tiles; ++tile) {
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 17408);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 272);
+      const uol::BufferRange x_range = uol::buffer_range(x_from, 9216);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 272);
-        const uol::BufferRange x_range = uol::buffer_range(x_from, 9216);
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 4608 + r * 144);
-        }
-        dy_from += 8704;
-        x_from += 4608;
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 4608 + r * 144);
       }
+      dy_from += 8704;
+      x_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
@@ -134,24 +132,45 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
           }
         }
       }
-      if (tile + 1 < tiles) {
-        uol::transpose_4x4(dy_in[0]);
+      uol::transpose_4x4(dy_in[0]);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (dy_to ^ r * 16) + r * 1024 + (read ^ 12288), dy_in[0][r]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(x_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (dy_to ^ r * 16) + r * 1024 + (read ^ 12288), dy_in[0][r]);
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::transpose_4x4(x_in[i]);
-#pragma unroll
-        for (int i = 0; i < 2; ++i) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, x_in[i][r]);
-        }
+          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, x_in[i][r]);
       }
       __syncthreads();
       read = read ^ 12288;
     }
+    if (0 < tiles) {
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned dy_part[1][4];
+        unsigned x_part[1][4];
+#pragma unroll
+        for (int mi = 0; mi < 1; ++mi)
+          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 1024 + read);
+#pragma unroll
+        for (int ni = 0; ni < 1; ++ni)
+          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 1024 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int mi = 0; mi < 1; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 1; ++ni)
+              uol::mfma_32x32x8_f16(dw_sum[mi][ni], x_part[ni] + half * 2, dy_part[mi] + half * 2);
+          }
+        }
+      }
+    }
+    __syncthreads();
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
@@ -292,18 +311,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      if (tile + 1 < tiles) {
+    for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
-        const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
+      for (int i = 0; i < 4; ++i)
+        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
+      const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144);
-        dy_step += 128;
-        w_from += 4608;
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144);
+      dy_step += 128;
+      w_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
@@ -324,18 +341,39 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
           }
         }
       }
-      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 12288), dy_in[i]);
-        uol::transpose_4x4(w_in[0]);
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 12288), dy_in[i]);
+      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (w_to ^ r * 16) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (w_to ^ r * 16) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
       __syncthreads();
       read = read ^ 12288;
     }
+    if (0 < tiles) {
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned dy_part[1][4];
+        unsigned w_part[1][4];
+#pragma unroll
+        for (int mi = 0; mi < 1; ++mi)
+          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 4096 + read);
+#pragma unroll
+        for (int ni = 0; ni < 1; ++ni)
+          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 8192);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int mi = 0; mi < 1; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 1; ++ni)
+              uol::mfma_32x32x8_f16(dx_sum[mi][ni], w_part[ni] + half * 2, dy_part[mi] + half * 2);
+          }
+        }
+      }
+    }
+    __syncthreads();
   } else {
 #pragma unroll 1
     for (int f = 0; f < terms; ++f) {

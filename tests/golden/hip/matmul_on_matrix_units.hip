@@ -71,21 +71,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      if (tile + 1 < tiles) {
+    for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
-        const uol::BufferRange b_range = uol::buffer_range(b_from, 17408);
+      for (int i = 0; i < 2; ++i)
+        uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
+      const uol::BufferRange b_range = uol::buffer_range(b_from, 17408);
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < 2; ++i) {
 #pragma unroll
-          for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 8704 + r * 272);
-        }
-        a_step += 128;
-        b_from += 8704;
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 8704 + r * 272);
       }
+      a_step += 128;
+      b_from += 8704;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned a_part[1][4];
@@ -106,23 +104,44 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
           }
         }
       }
-      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::store_words<16>(shared + a_to + i * 2048 + (read ^ 12288), a_in[i]);
+      for (int i = 0; i < 2; ++i)
+        uol::store_words<16>(shared + a_to + i * 2048 + (read ^ 12288), a_in[i]);
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::transpose_4x4(b_in[i]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(b_in[i]);
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < 2; ++i) {
 #pragma unroll
-          for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (b_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, b_in[i][r]);
-        }
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (b_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, b_in[i][r]);
       }
       __syncthreads();
       read = read ^ 12288;
     }
+    if (0 < tiles) {
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned a_part[1][4];
+        unsigned b_part[1][4];
+#pragma unroll
+        for (int mi = 0; mi < 1; ++mi)
+          uol::load_words<16>(a_part[mi], shared + (a_part_at ^ kk * 32) + mi * 4096 + read);
+#pragma unroll
+        for (int ni = 0; ni < 1; ++ni)
+          uol::load_words<16>(b_part[ni], shared + (b_part_at ^ kk * 32) + ni * 1024 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int mi = 0; mi < 1; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 1; ++ni)
+              uol::mfma_32x32x8_f16(y_sum[mi][ni], b_part[ni] + half * 2, a_part[mi] + half * 2);
+          }
+        }
+      }
+    }
+    __syncthreads();
   } else {
 #pragma unroll 1
     for (int k = 0; k < 72; ++k) {
