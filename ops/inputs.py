@@ -76,7 +76,7 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
 def _of_kind(program: Program, kind: Kind, seed: int, *, few: bool = False) -> dict[str, Array]:
     """Values of one kind; with `few`, two NaN in the first input instead of one a row."""
     generator = np.random.Generator(np.random.Philox(seed))
-    places = _indexed_extents(program)
+    places = indexed_extents(program)
     by_rows = _by_rows(program, kind, int(generator.integers(0, 64))) if kind in get_args(RowKind) else {}
     wide = _wide(program, generator) if kind == "wide" else {}
     inputs: dict[str, Array] = {}
@@ -283,7 +283,7 @@ def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.rand
     return values
 
 
-def _indexed_extents(program: Program) -> dict[str, int]:
+def indexed_extents(program: Program) -> dict[str, int]:
     """The integer inputs that serve as an index, with the extent of the dim that they index."""
     extents: dict[str, int] = {}
     for tensor, indices in _accesses(program):

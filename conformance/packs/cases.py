@@ -18,6 +18,8 @@ from uol.conformance.cases.requests import request_of
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
+from uol.conformance.gap.routing import Routing
+from uol.conformance.packs.drawn.whole import Whole, whole_of
 from uol.ir.library import SAVING
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program
@@ -52,6 +54,8 @@ class Subject:
               gradient the one that does not
     given     the attributes of that call
     forward   of a gradient, the inputs of the forward by name
+    whole     of a case whose inputs are drawn on the card, all of it but its inputs and results
+    routing   how its rows fall into segments, where they do
     """
 
     name: str
@@ -61,11 +65,28 @@ class Subject:
     operator: str
     given: Mapping[str, float | int]
     forward: Callable[[Prepared], Mapping[str, Given]] | None = None
+    whole: Callable[[], Whole] | None = None
+    routing: Routing = "balanced"
 
 
 def of_operators(cases: Sequence[Case]) -> list[Subject]:
     """One for each case of operators."""
     return [_of_operator(case) for case in cases]
+
+
+def of_drawn(case: Case, routing: Routing = "balanced") -> Subject:
+    """A case of real size, whose inputs are drawn on the card and whose results are judged at a sample of places."""
+    forward, routed = forward_of(case.op), "" if routing == "balanced" else f", {routing}"
+    return Subject(
+        f"{case.dtype} {case.workload} on drawn inputs{routed}",
+        lambda: program_of(_fixed(case)),
+        lambda: whole_of(case, routing).prepared,
+        lambda prepared: Truth(),
+        case.op if forward is None else forward.name,
+        case.workload.attrs,
+        whole=lambda: whole_of(case, routing),
+        routing=routing,
+    )
 
 
 def at_sizes(case: Case, sizes: Mapping[str, Size]) -> Case:

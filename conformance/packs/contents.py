@@ -8,42 +8,49 @@ from dataclasses import dataclass
 import numpy as np
 
 from uol.backends.abi.interface import workspace_layout
-from uol.codegen.backend import Artifact, Kernel
 from uol.codegen.indexing.arithmetic import value_at
 from uol.compilation.pipeline import artifact_of
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.twin_check import Prepared
 from uol.conformance.packs.cases import Subject
 from uol.conformance.packs.compact import form_of, stored
+from uol.conformance.packs.drawn.contents import held_of
+from uol.conformance.packs.held import Binaries, Draws, Held, binaries_of, launch_of
 from uol.conformance.packs.owed import owed_of
+from uol.conformance.packs.prediction import prediction_of
 from uol.conformance.packs.references import torch_call
 from uol.conformance.packs.roofline import roofline_of
 from uol.conformance.packs.runner.judge import Owed
 from uol.conformance.packs.runner.numbers import STORAGE
 from uol.ir.errors import UolError
 
-NATIVE, PORTABLE = "native", "portable"
-"""What a binary is for: the pack's architecture alone, or later ones, too, whose driver compiles it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """`binaries`: the content of each kind, with the suffix of its file; `files`: texts that the pack needs for it;
-    `compiler`: what made the binaries."""
+    """`draws`: by input, what launches the kernel that draws it, and its binaries; `files`: texts that the pack needs for the
+    case; `compiler`: what made the binaries."""
 
     entry: Mapping[str, object]
     arrays: Mapping[str, Array]
-    binaries: Mapping[str, tuple[str, bytes]]
+    binaries: Binaries
+    draws: Draws
     files: Mapping[str, str]
     compiler: str
 
 
 def packed(subject: Subject) -> Packed:
     """A case, built and judged. Raises what the compiler raises, RefusalError where the target has no kernel for it."""
+    if subject.whole is not None:
+        whole = subject.whole()
+        return _packed(subject, whole.prepared, held_of(whole))
     prepared = subject.prepared()
+    inputs = {f"in.{name}": np.ascontiguousarray(b).reshape(b.shape) for name, b in prepared.buffers.items()}
+    return _packed(subject, prepared, Held(owed_of(prepared, subject.truth(prepared)), inputs, {}))
+
+
+def _packed(subject: Subject, prepared: Prepared, held: Held) -> Packed:
     _require_storable(prepared)
     request, module = prepared.compiled.request, prepared.compiled.module
-    owed = owed_of(prepared, subject.truth(prepared))
     artifact = artifact_of(request, module)
     call = torch_call(subject, prepared)
     case = prepared.case
@@ -55,17 +62,19 @@ def packed(subject: Subject) -> Packed:
         "inputs": case.inputs,
         "arrangement": case.arrangement,
         "seed": case.seed,
-        "tensors": list(_tensors(prepared, owed)),
+        "tensors": list(_tensors(prepared, held.owed)),
         "scalars": dict(prepared.scalars),
         "workspaces": dict(workspace_layout(module.graph).offsets),
         "workspace_bytes": workspace_layout(module.graph).bytes,
-        "kernels": [_launch(kernel, prepared.scalars) for kernel in module.kernels],
+        "kernels": [launch_of(kernel, prepared.scalars) for kernel in module.kernels],
         "roofline": roofline_of(prepared.program, module.graph, request.target.device).record(),
+        "prediction": prediction_of(module, request.target, subject.routing).record(),
         "torch": call.form,
     }
     own = {f"torch.{name}": given.array for name, given in call.arrays.items()}
-    arrays = {**dict(_arrays(prepared, owed)), **own}
-    return Packed(entry, arrays, dict(_binaries(artifact)), call.files, artifact.compiler)
+    owed = {name: array for each in held.owed for name, array in stored(each)}
+    arrays = {**held.arrays, **owed, **own}
+    return Packed(entry, arrays, dict(binaries_of(artifact)), held.draws, call.files, artifact.compiler)
 
 
 def _require_storable(prepared: Prepared) -> None:
@@ -85,30 +94,3 @@ def _tensors(prepared: Prepared, owed: list[Owed]) -> Iterator[dict[str, object]
         if arg.role != "in":
             form["owed"] = form_of(judged[arg.name])
         yield form
-
-
-def _arrays(prepared: Prepared, owed: list[Owed]) -> Iterator[tuple[str, Array]]:
-    for name, buffer in prepared.buffers.items():
-        yield f"in.{name}", np.ascontiguousarray(buffer).reshape(buffer.shape)
-    for each in owed:
-        yield from stored(each)
-
-
-def _launch(kernel: Kernel, scalars: Mapping[str, float]) -> dict[str, object]:
-    kinds = [("pointer" if p.kind == "buffer" else p.dtype, p.name) for p in kernel.params]
-    return {
-        "symbol": kernel.name,
-        "grid": list(kernel.launch.blocks(scalars)),
-        "block": list(kernel.launch.block),
-        "shared_bytes": kernel.launch.shared_bytes,
-        "parameters": [list(each) for each in kinds],
-    }
-
-
-def _binaries(artifact: Artifact) -> Iterator[tuple[str, tuple[str, bytes]]]:
-    """The binary, and what the compiler made beside it for cards that come later."""
-    suffixes = {content: "." + name.rpartition(".")[2] for name, content in artifact.files.items()}
-    yield NATIVE, (suffixes.get(artifact.binary, ".bin"), artifact.binary)
-    for content, suffix in suffixes.items():
-        if content != artifact.binary:
-            yield PORTABLE, (suffix, content)

@@ -15,6 +15,8 @@ OWED_BYTES = 3
 """Of an element of a result beside its golden value: what that leaves (2), and two bounds, most of which compress."""
 OWN_BYTES = 100_000
 """Of a case beside its tensors: binaries and its entry."""
+DRAWN_BYTES = 100_000
+"""Of a sample of a result, its golden values and where it lies."""
 
 
 def part_of(subjects: Sequence[Subject], number: int, of: int) -> list[Subject]:
@@ -34,7 +36,10 @@ def part_of(subjects: Sequence[Subject], number: int, of: int) -> list[Subject]:
 
 
 def estimated_bytes(subject: Subject) -> int:
-    """Of a case in a pack, without building it; of one that is refused, what an empty one takes."""
+    """Of a case in a pack, without building it; of one that is refused, what an empty one takes, and of one whose inputs are
+    drawn what samples do."""
+    if subject.whole is not None:
+        return OWN_BYTES + DRAWN_BYTES
     try:
         program = subject.program()
     except UolError:

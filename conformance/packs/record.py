@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from uol.conformance.packs.runner.report import FORMAT, KIND
+from uol.conformance.packs.runner.seals import spoilt
 from uol.conformance.runs.record_file import RecordFile
+from uol.ir.errors import UolError
 
 FILE = RecordFile("a pack", KIND, FORMAT, "give a file that `python run.py` of a pack wrote")
+
+FIELDS = ("kind", "format", "when", "card", "clocks_at_the_end", "software", "pack", "cases")
+OF_CASE = ("name", "op", "dtype", "status", "reason", "predicted_us", "roofline_us", "roofline_bound")
+"""What a record, and each of its cases, must have."""
+SHOWN = 5
+"""Fields that are named of those that are wrong."""
+AGAIN = "take the file as `python run.py` wrote it, or run the pack again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,8 @@ class Measured:
     share      the largest error as a share of what is admitted; None of a case that did not run
     binary     "native", or "portable": compiled by the card's driver
     repeatable  did a second run give the same bits? None where there was none
+    ratio      PyTorch's time over uol's, turn by turn: above 1 is faster than PyTorch
+    predicted_us    its kernels' time by the model, which the pack held before anything had run
     """
 
     name: str
@@ -46,13 +58,15 @@ class Measured:
     time: Timed | None
     pytorch: Timed | None
     pytorch_reason: str
+    ratio: Timed | None
+    predicted_us: float
     roofline_us: float | None
     roofline_bound: str
 
     @property
-    def beside_pytorch(self) -> float | None:
-        """PyTorch's time over uol's: above 1 is faster than PyTorch."""
-        return self.pytorch.median / self.time.median if self.time and self.pytorch else None
+    def of_predicted(self) -> float | None:
+        """The measured time over the predicted one: above 1 is slower than the model has it."""
+        return self.time.median / self.predicted_us if self.time and self.predicted_us else None
 
     @property
     def of_roofline(self) -> float | None:
@@ -98,20 +112,24 @@ class CardRecord:
 
 
 def _json_of(case: Measured) -> dict[str, object]:
-    times = {name: None if t is None else t.median for name, t in (("time_us", case.time), ("pytorch_us", case.pytorch))}
+    each = (("time_us", case.time), ("pytorch_us", case.pytorch), ("pytorch_ratio", case.ratio))
+    times = {name: None if t is None else t.median for name, t in each}
     fields = (
         *("name", "op", "dtype", "passed", "reason", "share", "binary", "repeatable"),
-        *("pytorch_reason", "roofline_us", "roofline_bound"),
+        *("pytorch_reason", "predicted_us", "roofline_us", "roofline_bound"),
     )
     return {name: getattr(case, name) for name in fields} | times
 
 
 def read_card_record(path: Path) -> CardRecord:
-    """The record in a file. Raises ResourceError where it cannot be read, UolError where it is none."""
+    """The record in a file. Raises ResourceError where it cannot be read, UolError where it is none, or where a field is
+    missing or was changed since it was measured: it names the field."""
     return FILE.read(path, _record)
 
 
 def _record(data: Mapping[str, Any]) -> CardRecord:
+    if wrong := list(islice(spoilt(data, FIELDS, OF_CASE), SHOWN)):
+        raise UolError(f"the record is not what the runner wrote: {'; '.join(wrong)}", hint=AGAIN)
     card, pack = data["card"], data["pack"]
     facts = {
         "card": ", ".join(f"{name} {value}" for name, value in card.items()),
@@ -139,6 +157,8 @@ def _case(data: Mapping[str, Any]) -> Measured:
         time=_timed(data.get("time_us")),
         pytorch=_timed(data.get("pytorch_us")),
         pytorch_reason=str(data.get("pytorch_reason", "")),
+        ratio=_timed(data.get("pytorch_ratio")),
+        predicted_us=float(data["predicted_us"]),
         roofline_us=None if roofline is None else float(roofline),
         roofline_bound=str(data["roofline_bound"]),
     )

@@ -39,6 +39,8 @@ class TorchCall:
 
 def torch_call(subject: Subject, prepared: Prepared) -> TorchCall:
     """What PyTorch is asked beside a case."""
+    if subject.whole is not None and forward_of(prepared.case.op) is not None:
+        return TorchCall({"reason": "PyTorch's gradient takes inputs of the forward, which are not drawn"}, {}, {})
     try:
         module, table, function = _function(subject, prepared)
     except UolError as error:
@@ -60,14 +62,15 @@ def torch_call(subject: Subject, prepared: Prepared) -> TorchCall:
 
 def _function(subject: Subject, prepared: Prepared) -> tuple[str, str, Callable[..., object]]:
     """The module, the table in it and the function: what one writes in PyTorch, where every value that its inputs may have is
-    one that PyTorch takes; else the reference, which also takes indices out of range."""
+    one that PyTorch takes, as those of a case whose inputs are drawn are; else the reference, which also takes indices out of
+    range."""
     name, family = subject.operator, family_of(subject.operator)
     if family is None:
         raise UolError(f"{name} has no reference whose text travels with a pack")
     table: Mapping[str, Callable[..., object]] = import_module(f"{ROOM}.{family}").REFERENCES
     with_integers = not all(is_float(t.dtype) for t in prepared.program.by_role("in"))
-    written = eager.EAGER.get(name)
-    if written is not None and not with_integers and _takes(written, subject):
+    written, in_range = eager.EAGER.get(name), subject.whole is not None or not with_integers
+    if written is not None and in_range and _takes(written, subject):
         return EAGER, "EAGER", written
     return family, "REFERENCES", table[name]
 

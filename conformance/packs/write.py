@@ -28,6 +28,7 @@ from uol.codegen.extensions import PackableBackend
 from uol.compilation.request import Target
 from uol.conformance.packs.cases import Subject
 from uol.conformance.packs.contents import Packed, packed
+from uol.conformance.packs.held import Binaries
 from uol.conformance.packs.parts import part_of, parts_needed
 from uol.conformance.packs.runner.contents import FORMAT, PACK, seal
 from uol.ir.errors import MissingToolError, RefusalError, ResourceError, UolError
@@ -62,8 +63,8 @@ sys.exit(command.main(device.open_card, Path(__file__).resolve(), sys.argv[1:]))
 RUNNER = "pack_runner"
 ROOM = "uol.conformance.packs.runner"
 MODULES = (
-    *("__init__", "case_run", "command", "contents", "judge", "numbers"),
-    *("report", "stored", "supervisor", "timing", "torch_times", "worker"),
+    *("__init__", "buffers", "case_run", "command", "contents", "drawn", "judge", "numbers"),
+    *("report", "seals", "stored", "supervisor", "timing", "torch_times", "turns", "worker"),
 )
 
 Progress = Callable[[int, int, str], None]
@@ -218,17 +219,24 @@ def _fill(
 
 def _add(made: _Folder, case: Packed, number: int) -> Mapping[str, object]:
     """A case's files; gives its entry."""
-    binaries = {}
-    for kind, (suffix, content) in case.binaries.items():
-        binaries[kind] = f"binaries/{hashlib.sha256(content).hexdigest()[:20]}{suffix}"
-        made.add(binaries[kind], content)
+    binaries = _add_binaries(made, case.binaries)
+    draws = {name: {**launch, "binaries": _add_binaries(made, own)} for name, (launch, own) in case.draws.items()}
     for name, text in case.files.items():
         made.add(name, text.encode())
     arrays = BytesIO()
     np.savez_compressed(arrays, **dict(case.arrays))  # type: ignore[arg-type]  # of its other keyword
     place = f"cases/{number:05}.npz"
     made.add(place, arrays.getvalue())
-    return {**case.entry, "binaries": binaries, "arrays": place}
+    return {**case.entry, "binaries": binaries, "draws": draws, "arrays": place}
+
+
+def _add_binaries(made: _Folder, binaries: Binaries) -> dict[str, str]:
+    """The file of each kind."""
+    files = {}
+    for kind, (suffix, content) in binaries.items():
+        files[kind] = f"binaries/{hashlib.sha256(content).hexdigest()[:20]}{suffix}"
+        made.add(files[kind], content)
+    return files
 
 
 def _fields(

@@ -11,6 +11,7 @@ import pytest
 from command_line import uol
 
 from uol.backends.cuda import nvrtc
+from uol.conformance.packs.runner.seals import sealed
 
 
 def case(name: str, us: float | None = 10.0, status: str = "passed") -> dict[str, Any]:
@@ -30,22 +31,24 @@ def case(name: str, us: float | None = 10.0, status: str = "passed") -> dict[str
         "time_us": timed(us),
         "pytorch_us": timed(20.0),
         "pytorch_reason": "",
+        "pytorch_ratio": timed(None if us is None else 20.0 / us),
+        "predicted_us": 8.0,
         "roofline_us": 2.5,
         "roofline_bound": "bandwidth",
     }
 
 
 def record(*cases: dict[str, Any], card: str = "Made Up 100") -> dict[str, Any]:
-    return {
+    return sealed({
         "kind": "measured",
-        "format": 1,
+        "format": 2,
         "when": "2026-01-01T00:00:00+00:00",
         "card": {"name": card, "driver": "CUDA 13.0", "architecture": "sm_90"},
         "clocks_at_the_end": {"clocks.sm": "1980 MHz"},
         "software": {"torch": "2.13.0"},
         "pack": {"target": "cuda:h100", "selection": "relu", "part": [1, 1], "made_by": "uol 0.1.0", "compiler": "NVRTC 13.0"},
         "cases": list(cases),
-    }
+    })
 
 
 RELU, NEG = case("f32 relu[S=8] on random inputs"), case("f32 neg[S=8] on random inputs")
@@ -65,7 +68,10 @@ def test_a_record_is_shown_with_its_card(file: Any) -> None:
     assert found.status == 0, found.err
     assert "cuda:h100: measured on Made Up 100, 2026-01-01" in found.out and "CUDA 13.0" in found.out
     row = next(line for line in found.out.splitlines() if "relu[" in line)
-    assert row.split()[-8:] == ["passed", "0.25", "10.00", "9.00-12.00", "20.00", "2.00", "2.50", "25.0%"]
+    assert row.split()[-11:] == [
+        *("passed", "0.25", "10.00", "9.00-12.00", "8.00", "1.25"),
+        *("20.00", "2.00", "1.80-2.40", "2.50", "25.0%"),
+    ]
 
 
 def test_a_record_with_a_failure_ends_with_1(file: Any) -> None:
@@ -110,19 +116,45 @@ def spoilt(change: str) -> object:
             data["format"] = 99
         case "no cases":
             data["cases"] = []
-        case "no card":
-            del data["card"]
         case "time":
             data["cases"][0]["time_us"]["median"] = "nan"
         case "list":
             return [data]
-    return data
+    return sealed(data)
 
 
-@pytest.mark.parametrize("change", ["kind", "format", "no cases", "no card", "time", "list"])
+@pytest.mark.parametrize("change", ["kind", "format", "no cases", "time", "list"])
 def test_what_is_no_record_is_an_error(file: Any, change: str) -> None:
     found = uol("record", "show", file(spoilt(change)))
     assert found.status == 2 and "is no record of a pack" in found.err and "help: give a file" in found.err
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("card",), None, "card of the record is missing"),
+        (("when",), "2027-01-01", "when of the record was changed"),
+        (("pack",), {"target": "cuda:a100"}, "pack of the record was changed"),
+        (("cases", 0, "predicted_us"), None, "predicted_us of f32 relu[S=8] on random inputs is missing"),
+        (("cases", 0, "predicted_us"), 4.0, "predicted_us of f32 relu[S=8] on random inputs was changed"),
+        (("cases", 0, "time_us"), {"median": 1.0, "lower": 1.0, "upper": 1.0}, "time_us of f32 relu[S=8] on random inputs was"),
+        (("cases", 0, "seals"), None, "status of f32 relu[S=8] on random inputs was changed"),
+        (("cases", 0), None, "cases: one is missing"),
+        (("seals",), None, "card of the record was changed"),
+    ],
+)
+def test_a_field_that_is_missing_or_was_changed_is_named(file: Any, place: tuple[Any, ...], value: object, said: str) -> None:
+    data = copy.deepcopy(record(RELU, NEG))
+    at: Any = data
+    for step in place[:-1]:
+        at = at[step]
+    if value is None:
+        del at[place[-1]]
+    else:
+        at[place[-1]] = value
+    found = uol("record", "show", file(data))
+    assert (found.status, found.out) == (2, "") and "is not what the runner wrote" in found.err
+    assert said in " ".join(found.err.split()) and "help: take the file as `python run.py` wrote it" in found.err
 
 
 def test_errors_of_the_commands(file: Any, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +35,8 @@ PartOption = Annotated[str, typer.Option("--part", help="i/n: the i-th of n part
 QuickOption = Annotated[bool, typer.Option("--quick", help="A path at narrow sizes, which fits into one pack.")]
 SIZES_HELP = "Sizes of the one operator in place of its first case's, which may be too small to time: S=4096x1024."
 SizesOption = Annotated[list[str], typer.Option("--dims", "-d", help=SIZES_HELP)]
+TIMING_HELP = "Cases of real size, whose inputs are drawn on the card: of --op, or of all products."
+TimingOption = Annotated[bool, typer.Option("--timing", help=TIMING_HELP)]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 
 
@@ -45,6 +47,7 @@ def pack(
     path: PathOption = "",
     dtype: DtypesOption = "f32",
     dims: SizesOption = [],  # noqa: B006 - typer's way to say "none"
+    timing: TimingOption = False,
     gradients: GradientsOption = False,
     quick: QuickOption = False,
     part: PartOption = "1/1",
@@ -58,27 +61,20 @@ def pack(
     `python DIR/run.py` runs it where there are Python, numpy and the card's driver, judges every case, times it (beside
     PyTorch, where that is there), and writes record.json, which `uol record` and `uol conform --record` read.
 
+    With --timing, and at --dims that are too large to travel, inputs are drawn on the card from a seed and results are judged
+    at a sample of places. Each case holds the time that the model predicts.
+
     Exit status: 0 done, 1 a case could not be made (one that its target refuses is none), 2 bad input, or too large a pack.
     """
     from uol.conformance.packs.write import Selection, require_packable, write_pack
 
-    if path:
-        refuse_beside("--path", {"--op": op, "--dims": dims, "--gradients": gradients, "--import": modules})
-    elif quick:
-        raise UolError("--quick says nothing beside --op", hint="it is for --path, whose steps have several sizes")
-    elif not (op or modules):
-        raise UolError("say what to pack", hint="either --op softmax,conv2d (or --op all) or --path resnet50")
+    asked = _Asked(op, path, dims, timing, gradients, quick, modules, seed)
+    asked.require_one()
     resolved = resolve_target(target)
     require_packable(resolved)
     dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
     shard = read_shard(part, "--part")
-    imported = tuple(name for module in modules for name in import_operators(module))
-    if path:
-        subjects, what = _of_path(path, resolved, dtypes, seed, quick), f"path {path}{', narrow' if quick else ''}"
-    else:
-        subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed, dims)
-        cases = f"the first case, at {', '.join(dims)}" if dims else "the first case of each"
-        what = f"{op or 'imported'}{', gradients' if gradients else ''}: {cases}"
+    subjects, what = asked.subjects(resolved, dtypes)
     with counted("packing", ceil(len(subjects) / shard.of)) as progress:
         selection = Selection(f"{what}, in {', '.join(dtypes)}", (shard.number, shard.of))
         written = write_pack(subjects, resolved, selection, folder, progress)
@@ -90,34 +86,75 @@ def pack(
         raise typer.Exit(1)
 
 
-def _of_ops(
-    op: str,
-    imported: tuple[str, ...],
-    target: Target,
-    dtypes: tuple[str, ...],
-    gradients: bool,
-    seed: int,
-    dims: Sequence[str],
-) -> list[Subject]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a pack is to hold, as the options say it."""
+
+    op: str
+    path: str
+    dims: Sequence[str]
+    timing: bool
+    gradients: bool
+    quick: bool
+    modules: Sequence[str]
+    seed: int
+
+    def require_one(self) -> None:
+        """Raises UolError where nothing is asked for, or what would be ignored."""
+        others = {"--dims": self.dims, "--gradients": self.gradients, "--import": self.modules}
+        if self.path:
+            refuse_beside("--path", {"--op": self.op, "--timing": self.timing, **others})
+        elif self.quick:
+            raise UolError("--quick says nothing beside --op", hint="it is for --path, whose steps have several sizes")
+        elif self.timing:
+            refuse_beside("--timing", others)
+        elif not (self.op or self.modules):
+            raise UolError("say what to pack", hint="--op softmax,conv2d (or --op all), --timing, or --path resnet50")
+
+    def subjects(self, target: Target, dtypes: tuple[str, ...]) -> tuple[list[Subject], str]:
+        """The cases, and what they are in words."""
+        if self.path:
+            cases = _of_path(self.path, target, dtypes, self.seed, self.quick)
+            return cases, f"path {self.path}{', narrow' if self.quick else ''}"
+        if self.timing:
+            return _of_timing(self.op, target, dtypes, self.seed), f"{self.op or 'products'}: timing cases"
+        said = f"the first case, at {', '.join(self.dims)}" if self.dims else "the first case of each"
+        return _of_ops(self, target, dtypes), f"{self.op or 'imported'}{', gradients' if self.gradients else ''}: {said}"
+
+
+def _of_ops(asked: _Asked, target: Target, dtypes: tuple[str, ...]) -> list[Subject]:
     """The first case of each operator; with `dims` of the one that there is, at these sizes."""
     from uol.cli.conform_operators import named_operators
     from uol.conformance.cases.selection import Selection, plan
-    from uol.conformance.packs.cases import at_sizes, of_operators
+    from uol.conformance.packs.cases import at_sizes, of_drawn, of_operators
+    from uol.conformance.packs.drawn.whole import is_drawn
     from uol.ops.texts import names
 
+    imported = tuple(name for module in asked.modules for name in import_operators(module))
+    op, dims = asked.op, asked.dims
     if op.strip() == "all":
         ops = tuple(dict.fromkeys((*names(), *registered_names())))
     else:
         ops = named_operators(op)[0] if op else imported
     for name in ops:
         find_operator(name)
-    planned = plan(Selection(ops, (target.name,), dtypes, first=True, gradients=gradients, seed=seed, adversarial=False))
+    first = Selection(ops, (target.name,), dtypes, first=True, seed=asked.seed, adversarial=False)
+    planned = plan(replace(first, gradients=asked.gradients))
     if not dims:
         return of_operators(planned.cases)
     if len(ops) != 1:
         raise UolError(f"--dims are those of one operator, and {len(ops)} are named", hint="--op softmax --dims S=4096,C=1024")
     sizes = read_dims(dims)
-    return of_operators([at_sizes(case, sizes) for case in planned.cases])
+    cases = [at_sizes(case, sizes) for case in planned.cases]
+    return [of_drawn(replace(case, inputs="wide")) if is_drawn(case) else of_operators([case])[0] for case in cases]
+
+
+def _of_timing(op: str, target: Target, dtypes: Sequence[str], seed: int) -> list[Subject]:
+    from uol.conformance.packs.cases import of_drawn
+    from uol.conformance.packs.drawn.timing import timed_operators, timing_cases
+
+    names = listed(op, "operator", "matmul,linear") if op else timed_operators()
+    return [of_drawn(*case) for name in names for case in timing_cases(name, target.name, dtypes, seed)]
 
 
 def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int, quick: bool) -> list[Subject]:

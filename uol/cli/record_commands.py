@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 RECORD_HELP = "A file that `python run.py` of a pack wrote."
 RatioOption = Annotated[float, typer.Option("--ratio", help="How many times as long a case may take in the second record.")]
 
+COLUMNS = (
+    *("case", "verdict", "error/bound", "us", "quartiles", "predicted us", "us/predicted"),
+    *("PyTorch us", "PyTorch/uol", "quartiles", "roofline us", "of roofline"),
+)
+
 records = typer.Typer(name="record", help="Records of packs: what was measured on a card.", no_args_is_help=True)
 
 
 @records.command("show")
 def show(record: Annotated[Path, typer.Argument(metavar="RECORD", help=RECORD_HELP)], as_json: JsonOption = False) -> None:
-    """Show a record: each case with its verdict, its time beside PyTorch's, and its share of the roofline. Exit 1 where a case
-    failed on the card."""
+    """Show a record: each case with its verdict, its time beside the one that the model predicted and beside PyTorch's, and its
+    share of the roofline. Exit 1 where a case failed on the card."""
     from uol.conformance.packs.record import read_card_record
 
     found = read_card_record(record)
@@ -65,8 +70,7 @@ def _print(found: CardRecord) -> None:
     for name, value in found.facts.items():
         print_text(f"{name}: {value}")
     print_text("")
-    columns = ("case", "verdict", "error/bound", "us", "quartiles", "PyTorch us", "PyTorch/uol", "roofline us", "of roofline")
-    print_table(columns, map(_row, found.cases))
+    print_table(COLUMNS, map(_row, found.cases))
     print_text("")
     for case in found.failures:
         print_text(f"FAILED  {case.name}: {case.reason}")
@@ -80,8 +84,11 @@ def _row(case: Measured) -> tuple[str, ...]:
         _number(case.share, ".3g"),
         _median(case.time),
         case.time.spread if case.time else "",
+        f"{case.predicted_us:.2f}",
+        _number(case.of_predicted, ".2f"),
         _median(case.pytorch),
-        _number(case.beside_pytorch, ".2f"),
+        _median(case.ratio),
+        case.ratio.spread if case.ratio else "",
         _number(case.roofline_us, ".2f"),
         _number(case.of_roofline, ".1%"),
     )

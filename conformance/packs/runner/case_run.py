@@ -3,53 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from uol.backends.loading.card import Card, Kind
+from uol.conformance.packs.runner.buffers import UNWRITTEN, Buffers, span_bytes, viewed
 from uol.conformance.packs.runner.contents import BadInputError, Json, Pack
+from uol.conformance.packs.runner.drawn import draw, not_as_drawn, sampled
 from uol.conformance.packs.runner.judge import Seen, judged
 from uol.conformance.packs.runner.numbers import STORAGE, Array
 from uol.conformance.packs.runner.stored import owed_by
-from uol.conformance.packs.runner.timing import Stopwatch, Times
+from uol.conformance.packs.runner.turns import Timed
 
-UNWRITTEN, OTHERWISE = 0xFF, 0x55
-"""What results and workspaces are filled with before the first run, NaN in every type of floats, and before the second: what a
-kernel leaves unwritten, or reads before it is written, shows in a difference."""
-FENCE_BYTES = 256
-"""Behind every buffer, of which a kernel may write nothing."""
+OTHERWISE = 0x55
+"""What results and workspaces are filled with before the second run, `UNWRITTEN` before the first: what a kernel leaves
+unwritten, or reads before it is written, shows in a difference."""
 MOST_SETS = 16
 """Of buffers that take turns while a case is timed, so that none is in a cache when its turn comes."""
 
-
-@dataclass(slots=True)
-class Buffers:
-    """The memory of one call: where each tensor and workspace lies, by name."""
-
-    card: Card
-    places: dict[str, int] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
-
-    def add(self, name: str, size_bytes: int) -> None:
-        self.places[name] = self.card.allocate(size_bytes + FENCE_BYTES)
-        self.sizes[name] = size_bytes
-        self.card.fill(self.places[name], UNWRITTEN, size_bytes + FENCE_BYTES)
-
-    def broken(self) -> list[str]:
-        """The buffers that were written beyond their ends."""
-        found = []
-        for name, place in self.places.items():
-            fence = np.zeros(FENCE_BYTES, np.uint8)
-            self.card.read(place + self.sizes[name], fence)
-            if not (fence == UNWRITTEN).all():
-                found.append(name)
-        return found
-
-    def free(self) -> None:
-        while self.places:
-            self.card.free(self.places.popitem()[1])
+Calls = Sequence[Callable[[], None]]
+Timer = Callable[[Json, Callable[[], Mapping[str, Array]], Calls], Timed]
+"""Times calls of a case that do the same on memory of their own; the second argument gives the arrays of its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +35,60 @@ class Ran:
     seen: Seen
     binary: Kind
     repeatable: bool
-    time: Times | None
+    timed: Timed | None
 
 
-def run_case(card: Card, pack: Pack, case: Json, stopwatch: Stopwatch | None) -> Ran:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A case on a card: its kernels, its arrays, and what draws the inputs that have none."""
+
+    card: Card
+    pack: Pack
+    entry: Json
+    kind: Kind
+    arrays: Mapping[str, Array]
+    functions: Mapping[str, object]
+
+    def filled(self) -> Buffers:
+        """Memory for all tensors, the inputs in it."""
+        buffers = _filled(self.card, self.entry, self.arrays)
+        draw(self.card, self.pack, self.entry, self.kind, buffers)
+        return buffers
+
+    def inputs(self, buffers: Buffers) -> dict[str, Array]:
+        """All arrays of the case, those of inputs that were drawn read back."""
+        drawn = [tensor for tensor in self.entry["tensors"] if tensor["name"] in self.entry["draws"]]
+        return {**self.arrays, **{f"in.{tensor['name']}": buffers.read(tensor) for tensor in drawn}}
+
+
+def run_case(card: Card, pack: Pack, entry: Json, timer: Timer | None) -> Ran:
     """Runs a case twice, judges the first run, holds the second against it, and times further ones. Raises CardError where the
     driver does, and leaves what it holds: after that, a process can do no more with the card than end."""
-    arrays = pack.arrays(case)
     kind = card.kind_for(pack.fields["architecture"])
-    functions = _functions(card, pack, case, kind)
-    sets = [_filled(card, case, arrays)]
-    call = partial(_launch, card, case, functions, sets[0])
-    first, second = (_results(card, case, sets[0], call, held) for held in (UNWRITTEN, OTHERWISE))
-    seen = judged(first, owed_by(case["tensors"], arrays))
-    if seen.ok and (broken := sets[0].broken()):
+    case = _Case(card, pack, entry, kind, pack.arrays(entry), _functions(card, pack, entry, kind))
+    sets = [case.filled()]
+    if said := not_as_drawn(card, entry, case.arrays, sets[0]):
+        seen, alike = Seen(False, said, 0), False
+    else:
+        seen, alike = _judged(case, sets[0])
+    timed = _timed(case, sets, timer) if timer is not None and seen.ok else None
+    for each in sets:
+        each.free()
+    card.unload()
+    return Ran(seen, kind, alike, timed)
+
+
+def _judged(case: _Case, buffers: Buffers) -> tuple[Seen, bool]:
+    """The verdict on a run, and whether a second one gave the same bits."""
+    call = partial(_launch, case.card, case.entry, case.functions, buffers)
+    first, second = (_results(case.card, case.entry, buffers, call, held) for held in (UNWRITTEN, OTHERWISE))
+    seen = judged(sampled(first, case.arrays), owed_by(case.entry["tensors"], case.arrays))
+    if seen.ok and (broken := buffers.broken()):
         seen = Seen(False, f"written beyond the end of {', '.join(broken)}", seen.elements)
     alike = all(first[name].tobytes() == second[name].tobytes() for name in first)
     if seen.ok and not alike:
         seen = replace(seen, ok=False, reason="a second run, on memory that held something else, gave other bits")
-    time = _timed(card, case, arrays, functions, sets, stopwatch) if stopwatch is not None and seen.ok else None
-    for each in sets:
-        each.free()
-    card.unload()
-    return Ran(seen, kind, alike, time)
+    return seen, alike
 
 
 def _functions(card: Card, pack: Pack, case: Json, kind: Kind) -> Mapping[str, object]:
@@ -93,9 +100,12 @@ def _functions(card: Card, pack: Pack, case: Json, kind: Kind) -> Mapping[str, o
 
 
 def _filled(card: Card, case: Json, arrays: Mapping[str, Array]) -> Buffers:
-    """Memory for all tensors, the inputs in it."""
+    """Memory for all tensors, the inputs that travel in it."""
     buffers = Buffers(card)
     for tensor in case["tensors"]:
+        if tensor["name"] in case["draws"]:
+            buffers.add(tensor["name"], span_bytes(tensor))
+            continue
         storage = STORAGE[tensor["dtype"]]
         memory = np.frombuffer(bytes([UNWRITTEN]) * span_bytes(tensor), dtype=storage).copy()
         buffers.add(tensor["name"], memory.nbytes)
@@ -104,24 +114,6 @@ def _filled(card: Card, case: Json, arrays: Mapping[str, Array]) -> Buffers:
             card.write(buffers.places[tensor["name"]], memory)
     buffers.add("", case["workspace_bytes"])
     return buffers
-
-
-def span_bytes(tensor: Json) -> int:
-    """From the first element to the last.
-
-    >>> span_bytes({"shape": [2, 3], "strides": [4, 1], "dtype": "f32"})
-    28
-    """
-    if 0 in tensor["shape"]:
-        return 0
-    last = sum((size - 1) * stride for size, stride in zip(tensor["shape"], tensor["strides"], strict=True))
-    return int(last + 1) * np.dtype(STORAGE[tensor["dtype"]]).itemsize
-
-
-def viewed(memory: Array, tensor: Json) -> Array:
-    """The elements of a tensor in its memory."""
-    strides = tuple(stride * memory.itemsize for stride in tensor["strides"])
-    return np.lib.stride_tricks.as_strided(memory, tuple(tensor["shape"]), strides)
 
 
 def _launch(card: Card, case: Json, functions: Mapping[str, object], buffers: Buffers) -> None:
@@ -141,26 +133,13 @@ def _results(card: Card, case: Json, buffers: Buffers, call: Callable[[], None],
         card.fill(buffers.places[name], held, buffers.sizes[name])
     call()
     card.synchronise()
-    found = {}
-    for tensor in results:
-        name, storage = tensor["name"], np.dtype(STORAGE[tensor["dtype"]])
-        memory = np.zeros(buffers.sizes[name] // storage.itemsize, storage)
-        card.read(buffers.places[name], memory)
-        found[name] = viewed(memory, tensor).copy()
-    return found
+    return {tensor["name"]: buffers.read(tensor) for tensor in results}
 
 
-def _timed(
-    card: Card,
-    case: Json,
-    arrays: Mapping[str, Array],
-    functions: Mapping[str, object],
-    sets: list[Buffers],
-    stopwatch: Stopwatch,
-) -> Times:
+def _timed(case: _Case, sets: list[Buffers], timer: Timer) -> Timed:
     """The time of a call on sets of buffers that take turns; `sets` has the first, and holds all that are made."""
     size = sum(sets[0].sizes.values()) + 1
-    while len(sets) < MOST_SETS and len(sets) * size < 2 * card.cache_bytes:
-        sets.append(_filled(card, case, arrays))
-    calls: Sequence[Callable[[], None]] = [partial(_launch, card, case, functions, each) for each in sets]
-    return stopwatch.times(calls)
+    while len(sets) < MOST_SETS and len(sets) * size < 2 * case.card.cache_bytes:
+        sets.append(case.filled())
+    calls = [partial(_launch, case.card, case.entry, case.functions, each) for each in sets]
+    return timer(case.entry, partial(case.inputs, sets[0]), calls)

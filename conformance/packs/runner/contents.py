@@ -13,7 +13,7 @@ import numpy as np
 
 from uol.conformance.packs.runner.numbers import Array
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when a field comes, goes or changes its meaning."""
 PACK = "pack.json"
 AGAIN = "copy the pack here again, or make it anew with `uol pack`"

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from uol.conformance.packs.runner.contents import BadInputError, Json, Pack
+from uol.conformance.packs.runner.seals import sealed
 from uol.conformance.packs.runner.supervisor import Found
 
 KIND = "measured"
-FORMAT = 1
+FORMAT = 2
 OF_CASE = ("op", "dtype", "workload", "inputs", "arrangement", "seed", "name")
 OF_PACK = ("target", "architecture", "compiler", "made_by", "selection", "part", "seal")
 
 
 def record_of(pack: Pack, found: Found, seconds: float) -> dict[str, Any]:
-    """The record of a run."""
+    """The record of a run, with its seals."""
     cases = [_case(pack.cases[number], entry) for number, entry in sorted(found.entries.items())]
-    return {
+    return sealed(_finite({
         "kind": KIND,
         "format": FORMAT,
         "ok": not found.failed,
@@ -34,17 +35,17 @@ def record_of(pack: Pack, found: Found, seconds: float) -> dict[str, Any]:
         "software": dict(found.software),
         "pack": {name: pack.fields[name] for name in OF_PACK},
         "cases": cases,
-    }
+    }))
 
 
 def _case(case: Json, entry: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: case[name] for name in OF_CASE}
-    return {**known, "kernels": len(case["kernels"]), **case["roofline"], **entry}
+    return {**known, "kernels": len(case["kernels"]), **case["roofline"], **case["prediction"], **entry}
 
 
 def write_record(record: Mapping[str, Any], file: Path) -> None:
     """Whole or not at all. Raises BadInputError where it cannot be written."""
-    text = json.dumps(_finite(record), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
     try:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as new:
@@ -64,9 +65,15 @@ def _finite(value: Any) -> Any:
     return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+COLUMNS = (
+    *("case", "verdict", "error/bound", "us", "quartiles", "predicted us"),
+    *("PyTorch us", "PyTorch/uol", "quartiles", "roofline us"),
+)
+
+
 def lines_of(record: Mapping[str, Any]) -> Iterator[str]:
     """What is printed: a row a case, the failures, and a line that sums up."""
-    rows: list[Sequence[str]] = [("case", "verdict", "error/bound", "us", "quartiles", "PyTorch us", "roofline us")]
+    rows: list[Sequence[str]] = [COLUMNS]
     rows += [_row(case) for case in record["cases"]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -79,14 +86,17 @@ def lines_of(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _row(case: Mapping[str, Any]) -> Sequence[str]:
-    time, other = case.get("time_us"), case.get("pytorch_us")
+    time, other, ratio = (case.get(name) for name in ("time_us", "pytorch_us", "pytorch_ratio"))
     share = case.get("share")
     return (
         case["name"],
         case["status"],
-        "" if share is None else f"{share:.3g}",
+        "" if share is None else f"{float(share):.3g}",
         "" if time is None else f"{time['median']:.2f}",
         "" if time is None else f"{time['lower']:.2f}-{time['upper']:.2f}",
+        f"{case['predicted_us']:.2f}",
         "" if other is None else f"{other['median']:.2f}",
+        "" if ratio is None else f"{ratio['median']:.2f}",
+        "" if ratio is None else f"{ratio['lower']:.2f}-{ratio['upper']:.2f}",
         "" if case["roofline_us"] is None else f"{case['roofline_us']:.2f}",
     )

@@ -65,10 +65,11 @@ class Stopwatch:
 
     def times(self, calls: Sequence[Callable[[], None]]) -> Times:
         """Of calls that do the same on memory of their own, taken by turns."""
-        first = self._samples(calls, WARM_UP)
-        return times_of(self._samples(calls, samples_for(first[-1])))
+        first = self.samples(calls, WARM_UP)
+        return times_of(self.samples(calls, samples_for(first[-1])))
 
-    def _samples(self, calls: Sequence[Callable[[], None]], count: int) -> list[float]:
+    def samples(self, calls: Sequence[Callable[[], None]], count: int) -> list[float]:
+        """So many times in microseconds, of calls by turns."""
         for number, (begin, end) in enumerate(self.events[:count]):
             self.card.fill(self.scratch, number & 0xFF, self.evicted)
             self.card.record(begin)

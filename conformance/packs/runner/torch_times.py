@@ -12,7 +12,7 @@ import numpy as np
 
 from uol.conformance.packs.runner.contents import Json
 from uol.conformance.packs.runner.numbers import Array
-from uol.conformance.packs.runner.timing import EVICTED_BYTES, SAMPLES, WARM_UP, Times, samples_for, times_of
+from uol.conformance.packs.runner.timing import EVICTED_BYTES, SAMPLES
 
 if TYPE_CHECKING:
     import torch
@@ -23,28 +23,16 @@ Clock = Callable[[list[Callable[[], object]], int], list[float]]
 """Takes calls by turns and a number of samples; gives the microseconds of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """The time, or why there is none."""
-
-    time: Times | None
-    reason: str = ""
-
-
-def beside(case: Json, arrays: Mapping[str, Array], device: str, clock: Clock) -> Beside:
-    """PyTorch's time of a case on a device."""
+def calls_beside(case: Json, arrays: Mapping[str, Array], device: str) -> list[Callable[[], object]]:
+    """PyTorch's call of a case on a device, on two copies of its inputs. Raises LookupError where there is none, with the
+    reason, and what PyTorch raises."""
     found = case["torch"]
     if "reason" in found:
-        return Beside(None, found["reason"])
-    try:
-        tensors = {name: on_device(name, found["inputs"][name], arrays, device) for name in found["inputs"]}
-        table = getattr(importlib.import_module(found["module"]), found["table"])
-        function = partial(table[found["name"]], **found["attributes"])
-        calls = [_prepared(function, found, _copies(tensors)) for _ in range(2)]
-        first = clock(calls, WARM_UP)
-        return Beside(times_of(clock(calls, samples_for(first[-1]))))
-    except Exception as error:  # noqa: BLE001 - PyTorch refuses what it has no kernel for, in words of its own
-        return Beside(None, f"PyTorch: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+        raise LookupError(found["reason"])
+    tensors = {name: on_device(name, found["inputs"][name], arrays, device) for name in found["inputs"]}
+    table = getattr(importlib.import_module(found["module"]), found["table"])
+    function = partial(table[found["name"]], **found["attributes"])
+    return [_prepared(function, found, _copies(tensors)) for _ in range(2)]
 
 
 def on_device(name: str, form: Json, arrays: Mapping[str, Array], device: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from platform import python_version
 
@@ -18,19 +18,11 @@ from uol.backends.loading.card import Card, CardError, NoCardError
 from uol.conformance.packs.runner.case_run import Ran, run_case
 from uol.conformance.packs.runner.contents import BadInputError, Json, Pack
 from uol.conformance.packs.runner.timing import Stopwatch
-from uol.conformance.packs.runner.torch_times import Beside, EventClock, beside
+from uol.conformance.packs.runner.torch_times import EventClock
+from uol.conformance.packs.runner.turns import Timer
 
 OpenCard = Callable[[int], Card]
 Say = Callable[[Mapping[str, object]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What cases are timed with: the card's stopwatch and PyTorch's clock; `why_not` says why there is no such clock."""
-
-    stopwatch: Stopwatch | None
-    clock: EventClock | None
-    why_not: str
 
 
 def channel() -> Say:
@@ -53,19 +45,17 @@ def work(pack: Pack, order: Json, open_card: OpenCard, say: Say) -> None:
     except (NoCardError, CardError, BadInputError) as error:
         say({"refused": str(error)})
         return
-    tools = _tools(card, order["timed"])  # which may take long: PyTorch comes from a disk
+    timer = _timer(card) if order["timed"] else None  # which may take long: PyTorch comes from a disk
     say({"card": {**card.facts, **card.clocks()}, "software": software()})
     for number in order["cases"]:
         say({"begin": number})
         try:
-            case = pack.cases[number]
-            ran = run_case(card, pack, case, tools.stopwatch)
-            other = _beside(pack, case, ran, card, tools)
+            ran = run_case(card, pack, pack.cases[number], timer)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this case's, and the others are still worth a run
             text = str(error) if isinstance(error, CardError | BadInputError) else f"{type(error).__name__}: {error}"
             say({"done": number, "status": "failed", "reason": text})
             return
-        say({"done": number, **_entry(ran, other)})
+        say({"done": number, **_entry(ran)})
         if not _is_usable(card):
             return
     say({"clocks": card.clocks()})
@@ -87,31 +77,27 @@ def _require_fit(card: Card, pack: Pack) -> None:
         raise BadInputError(f"{found}: run it on a card of that kind, or make a pack for this one with `uol pack --target`")
 
 
-def _tools(card: Card, timed: bool) -> Tools:
-    if not timed:
-        return Tools(None, None, "nothing was timed")
+def _timer(card: Card) -> Timer:
     stopwatch = Stopwatch.of(card)
     try:
-        return Tools(stopwatch, EventClock.of(card.torch_device), "")
+        return Timer(stopwatch, EventClock.of(card.torch_device), "", card.torch_device)
     except Exception as error:  # noqa: BLE001 - no PyTorch, or one without this device
-        return Tools(stopwatch, None, f"PyTorch has no such device: {str(error).strip().splitlines()[0]}")
+        why_not = f"PyTorch has no such device: {str(error).strip().splitlines()[0]}"
+        return Timer(stopwatch, None, why_not, card.torch_device)
 
 
-def _beside(pack: Pack, case: Json, ran: Ran, card: Card, tools: Tools) -> Beside:
-    if ran.time is None or tools.clock is None:
-        return Beside(None, tools.why_not or "the case failed")
-    return beside(case, pack.arrays(case), card.torch_device, tools.clock)
-
-
-def _entry(ran: Ran, other: Beside) -> dict[str, object]:
+def _entry(ran: Ran) -> dict[str, object]:
+    timed = ran.timed
+    found = (None, None, None) if timed is None else (timed.own, timed.other, timed.ratio)
+    times = dict(zip(("time_us", "pytorch_us", "pytorch_ratio"), found, strict=True))
+    untimed = "nothing was timed" if ran.seen.ok else "the case failed"
     return {
         "status": "passed" if ran.seen.ok else "failed",
         **{name: value for name, value in asdict(ran.seen).items() if name != "ok"},
         "binary": ran.binary,
         "repeatable": ran.repeatable,
-        "time_us": None if ran.time is None else ran.time.record(),
-        "pytorch_us": None if other.time is None else other.time.record(),
-        "pytorch_reason": other.reason,
+        **{name: None if time is None else time.record() for name, time in times.items()},
+        "pytorch_reason": untimed if timed is None else timed.reason,
     }
 
 

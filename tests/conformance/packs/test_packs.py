@@ -21,7 +21,7 @@ from uol.conformance.packs.parts import OWN_BYTES, estimated_bytes, part_of
 from uol.conformance.packs.references import torch_call
 from uol.conformance.packs.runner.contents import BadInputError, read_pack
 from uol.conformance.packs.runner.stored import owed_by
-from uol.conformance.packs.runner.torch_times import EventClock, beside
+from uol.conformance.packs.runner.torch_times import EventClock, calls_beside
 from uol.ir.errors import ResourceError, UolError
 from uol.ops.texts import FAMILIES
 
@@ -197,14 +197,7 @@ def test_what_pytorch_is_timed_on_is_the_operator(op: str, dtype: str, gradients
     entry["torch"]["module"] = entry["torch"]["module"].replace("references.", "uol.ops.references.", 1)
     if entry["torch"]["table"] == "EAGER":
         entry["torch"]["module"] = "uol.conformance.bench.eager"
-    found: list[object] = []
-
-    def clock(calls: list[object], count: int) -> list[float]:
-        found[:] = [call() for call in calls]  # type: ignore[operator]
-        return [1.0] * count
-
-    timed = beside(entry, case.arrays, "cpu", clock)  # type: ignore[arg-type]
-    assert timed.time is not None, timed.reason
+    found = [call() for call in calls_beside(entry, case.arrays, "cpu")]
     results = found[0] if isinstance(found[0], tuple | list) else [found[0]]
     golden = [each.golden for each in owed_by(entry["tensors"], case.arrays)]
     given = [result for result in results if result is not None]
@@ -220,17 +213,11 @@ def test_what_is_a_view_in_pytorch_is_copied_and_what_is_an_input_is_not_timed()
     for op in ("slice", "cast"):
         case = packed(subjects(op, "cuda:h100")[0])
         entries[op] = json.loads(json.dumps(case.entry).replace('"references.', '"uol.ops.references.')), case.arrays
-    found: list[object] = []
-
-    def clock(calls: list[object], count: int) -> list[float]:
-        found[:] = calls
-        return [1.0] * count
-
-    entry, arrays = entries["slice"]
-    assert beside(entry, arrays, "cpu", clock).time is not None  # type: ignore[arg-type]
-    (first,), (second,) = found[0](), found[0]()  # type: ignore[operator]
+    call, _ = calls_beside(*entries["slice"], "cpu")
+    (first,), (second,) = call(), call()  # type: ignore[misc]
     assert first.is_contiguous() and first.data_ptr() != second.data_ptr()
-    assert "there is nothing to time" in beside(*entries["cast"], "cpu", clock).reason  # type: ignore[arg-type]
+    with pytest.raises(LookupError, match="there is nothing to time"):
+        calls_beside(*entries["cast"], "cpu")
 
 
 def test_pytorch_is_timed_between_its_own_events_after_the_caches_are_written_over() -> None:
@@ -260,7 +247,7 @@ def test_pytorch_is_timed_between_its_own_events_after_the_caches_are_written_ov
     assert said == [*turn, *turn[:2], "second", "record", "synchronize"]
 
 
-def misbehave(pack: Path, deeds: str, module: str = "case_run", before: str = "    arrays = pack.arrays(case)\n") -> None:
+def misbehave(pack: Path, deeds: str, module: str = "case_run", before: str = "    kind = card.kind_for(") -> None:
     """A pack whose runner's own text does something else before one of its lines."""
     text = (pack / "pack_runner" / f"{module}.py").read_text()
     assert before in text
@@ -269,7 +256,7 @@ def misbehave(pack: Path, deeds: str, module: str = "case_run", before: str = " 
 
 @needs_nvrtc
 def test_a_process_that_hangs_or_dies_fails_its_case_alone(copy: Path, answers: Path, tmp_path: Path) -> None:
-    deeds = '    if case["op"] == "softmax": os.kill(os.getpid(), 9)\n    if case["op"] == "argmax": time.sleep(60)\n'
+    deeds = '    if entry["op"] == "softmax": os.kill(os.getpid(), 9)\n    if entry["op"] == "argmax": time.sleep(60)\n'
     misbehave(copy, deeds)
     done, record = run_pack(copy, tmp_path, "--no-times", "--timeout", "5", answers=answers)
     assert done.returncode == 1 and record is not None
@@ -279,19 +266,13 @@ def test_a_process_that_hangs_or_dies_fails_its_case_alone(copy: Path, answers: 
 
 @needs_nvrtc
 def test_a_card_that_is_lost_on_the_way_keeps_what_was_found(copy: Path, answers: Path, tmp_path: Path) -> None:
-    misbehave(copy, '    if case["op"] == "softmax": open("lost", "w").close(), os.abort()\n')
+    misbehave(copy, '    if entry["op"] == "softmax": open("lost", "w").close(), os.abort()\n')
     lost = '    if os.path.exists("lost"): raise NoCardError("the card is gone")\n'
     misbehave(copy, lost, "device", '    library = opened(LIBRARIES')
     done, record = run_pack(copy, tmp_path, "--no-times", answers=answers)
     assert done.returncode == 1 and record is not None
     reasons = {c["op"]: c["reason"] for c in record["cases"]}
     assert reasons["relu"] == "" and "signal SIGABRT" in reasons["softmax"] and reasons["argmax"] == "not run: the card is gone"
-
-
-def test_a_reference_that_pytorch_refuses_says_why() -> None:
-    entry = {"torch": {"module": "nowhere", "table": "T", "name": "n", "inputs": {}, "attributes": {}, "cotangents": {}}}
-    timed = beside(entry, {}, "cpu", lambda calls, count: [1.0] * count)
-    assert timed.time is None and timed.reason == "PyTorch: No module named 'nowhere'"
 
 
 @needs_nvrtc
