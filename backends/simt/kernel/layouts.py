@@ -57,6 +57,25 @@ class SharedTile:
         moved = flipped(moved, remainder(quotient(row, self.every), self.period))
         return total(scaled(row, self.row_bytes), scaled(moved, CHUNK_BYTES))
 
+    def part(self, row: Expr | int, part: Expr, size: int) -> Expr:
+        """The byte of a part of a row, of `size` bytes, of which a chunk has one or several."""
+        parts = CHUNK_BYTES // size
+        if parts == 1:
+            return self.chunk(row, part)
+        return total(self.chunk(row, quotient(part, parts)), scaled(remainder(part, parts), size))
+
+    def may_go_by(self, rows: int) -> bool:
+        """May a thread go from a row below `rows` on by so many at a time? Chunks are in the order of the first row then, or
+        in one that differs from that in what all threads know."""
+        return rows % self.repeats == 0 or (self.interleave == 1 and not rows & (rows - 1))
+
+    def further(self, byte: Expr, number: Expr, rows: int) -> Expr:
+        """The byte `number * rows` rows further than one in a row below `rows`: see `may_go_by`."""
+        if rows % self.repeats:
+            moved = remainder(quotient(scaled(number, rows), self.every), self.period)
+            byte = flipped(byte, scaled(moved, CHUNK_BYTES))
+        return total(byte, scaled(number, rows * self.row_bytes))
+
     def rows_further(self, rows: Expr | int, number: int = 1) -> Expr:
         """The bytes from a row to the one `rows * number` rows further; `number` is a multiple of `repeats`."""
         assert number % self.repeats == 0, f"{number} rows further chunks have another order"

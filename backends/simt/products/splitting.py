@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from uol.codegen.backend import Device
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Contract, KernelSpec
 from uol.codegen.specs.rewrites import guarded_axes, split_terms
 from uol.codegen.specs.traverse import reads
@@ -34,6 +35,7 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
     m, n, batch = (count or 0 for count in counts)
     if not m * n * batch or spec.dims or spec.segments is not None or spec.acc_dtype in NARROW:
         return
+    spec = _with_terms_joined(spec)
     tiles = -(-m // SIDE) * -(-n // SIDE) * batch
     wanted = -(-BLOCKS_A_CORE * device.cores // tiles)
     numbers = (2 * wanted, wanted, wanted // 2) if wanted > 1 else ()
@@ -42,9 +44,20 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
         yield split_terms(spec, [(axis, parts)])
 
 
+def _with_terms_joined(spec: Contract) -> Contract:
+    """The contraction with terms along as few axes as its factors lie: then these may be cut anywhere."""
+    place = 1
+    while place < len(spec.k):
+        if are_joinable(spec, spec.k[place - 1], spec.k[place]):
+            spec = joined(spec, spec.k[place - 1], spec.k[place])
+        else:
+            place += 1
+    return spec
+
+
 def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
     """The axis that goes into about as many parts of one length, each with terms enough, and their number: the first of those
-    that come nearest."""
+    that come nearest. Along the last axis elements lie side by side: it stays whole where another one may be cut."""
     terms = static(size(spec.k)) or 0
     most = min(wanted * 4 // 3, terms // LEAST_TERMS)
     found = [
@@ -54,7 +67,12 @@ def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
         for number in range(2, min(most, extent) + 1)
         if extent % number == 0
     ]
-    return min(found, key=lambda cut: (terms // cut[1] % WHOLE_TERMS != 0, abs(cut[1] - min(wanted, most))), default=None)
+
+    def nearest(cut: tuple[Axis, int]) -> tuple[bool, bool, int]:
+        axis, number = cut
+        return terms // number % WHOLE_TERMS != 0, axis == spec.k[-1], abs(number - min(wanted, most))
+
+    return min(found, key=nearest, default=None)
 
 
 def _may_be_cut(spec: Contract, axis: Axis) -> bool:

@@ -39,12 +39,13 @@ ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How `threads` copy a tile of an operand of `outer` x `k` elements, 16 bytes each. `is_full`: is all of it there?"""
+    """How `threads` copy a tile of an operand of `outer` x `k` elements, `bytes` each. `is_full`: is all of it there?"""
 
     operand: Operand
     outer: int
     k: int
     threads: int
+    bytes: int
     is_full: bool = False
 
     @property
@@ -53,35 +54,51 @@ class Copies:
         return SharedTile(rows, elements * self.operand.bytes)
 
     @property
+    def across(self) -> int:
+        """Copies of a row."""
+        return self.tile.row_bytes // self.bytes
+
+    @property
+    def each(self) -> int:
+        """Elements of a copy."""
+        return self.bytes // self.operand.bytes
+
+    @property
     def rows_a_turn(self) -> int:
-        return self.threads // self.tile.chunks
+        return self.threads // self.across
 
     @property
     def turns(self) -> int:
-        """Chunks that each thread copies."""
+        """What each thread copies of the tile."""
         return self.tile.rows // self.rows_a_turn
 
     @property
     def row(self) -> Expr:
-        """Of the first chunk of a thread."""
-        return quotient(THREAD, self.tile.chunks)
+        """Of the first copy of a thread."""
+        return quotient(THREAD, self.across)
 
     @property
-    def chunk(self) -> Expr:
-        """Of a row, the same in each turn."""
-        return remainder(THREAD, self.tile.chunks)
+    def col(self) -> Expr:
+        """The first element of a row, the same in each turn."""
+        return scaled(remainder(THREAD, self.across), self.each)
+
+    @property
+    def to(self) -> Expr:
+        """The byte that a thread copies to in its first turn."""
+        return self.tile.part(self.row, remainder(THREAD, self.across), self.bytes)
 
     @property
     def is_one_pointer(self) -> bool:
         """Are all rows of a thread as far apart, and known to be there?"""
-        return (self.is_full or not self.operand.along_k) and static(self.operand.pitch) is not None
+        pitch = self.operand.pitch
+        return (self.is_full or not self.operand.along_k) and pitch is not None and static(pitch) is not None
 
     def defect(self) -> str | None:
         """Why that is not possible."""
         tile = self.tile
         if tile.row_bytes % CHUNK_BYTES or tile.chunks & (tile.chunks - 1):
             return f"rows of {tile.row_bytes} bytes are no power of two of {CHUNK_BYTES} bytes"
-        if self.threads % tile.chunks or tile.rows % self.rows_a_turn or self.rows_a_turn % tile.repeats:
+        if self.threads % self.across or tile.rows % self.rows_a_turn or not tile.may_go_by(self.rows_a_turn):
             return f"{self.threads} threads do not copy {tile.rows} rows of {tile.row_bytes} bytes in whole turns"
         if ROWS % tile.repeats:
             return f"rows of {tile.row_bytes} bytes are too short for fragments of {ROWS} rows"
@@ -95,7 +112,9 @@ class Asynchronous:
     place: Place
 
     def copies(self, side: Side) -> Copies:
-        return Copies(side.operand, side.tile, self.place.tile.k, self.place.threads, self.place.count(side) is None)
+        place = self.place
+        width, is_full = place.bytes_at_once(side), place.count(side) is None
+        return Copies(side.operand, side.tile, place.tile.k, place.threads, width, is_full)
 
     def at(self, side: Side) -> int:
         """Where a side's tile begins in a stage."""
@@ -110,8 +129,8 @@ class Asynchronous:
         place, tile = self.place, self.place.tile
         loop = TileLoop(
             count=TILES,
-            first=tuple(self._fetch(side, guarded=place.k_is_padded) for side in place.sides),
-            fetch=tuple(self._fetch(side, guarded=False) for side in place.sides),
+            first=tuple(s for side in place.sides for s in self._fetch(side, guarded=place.k_is_padded)),
+            fetch=tuple(s for side in place.sides for s in self._fetch(side, guarded=False)),
             compute=self._compute(),
             advance=tuple(self._advance(side) for side in place.sides),
             stage_bytes=self.shared_bytes // tile.stages,
@@ -122,58 +141,80 @@ class Asynchronous:
     def _addresses(self, side: Side) -> Iterable[Statement]:
         """Where a thread copies to, from, and from which k on; and where its fragments are."""
         place, copies, kind = self.place, self.copies(side), _pointer(side)
-        name, chunk = place.name(side, "from"), scaled(copies.chunk, side.operand.each)
-        yield index(place.name(side, "to"), copies.tile.chunk(copies.row, copies.chunk))
-        if copies.is_one_pointer:
-            yield Declare(name, kind, self._first(side, copies.row, chunk), constant=False)
+        name, operand = place.name(side, "from"), side.operand
+        yield index(place.name(side, "to"), copies.to)
+        if copies.is_one_pointer or not operand.along_k and operand.k_is_in_pieces:
+            declared, first = self._first(side, copies.row)
+            yield from declared
+            yield Declare(name, kind, first, constant=False)
         else:
-            row = total(copies.row, scaled(EACH, copies.rows_a_turn))
+            declared, first = self._first(side, total(copies.row, scaled(EACH, copies.rows_a_turn)))
             yield Declare(name, kind, extent=copies.turns)
-            yield unrolled("i", copies.turns, Assign(Element(Local(name, kind), EACH, kind), self._first(side, row, chunk)))
-        if place.k_is_padded:
-            first = chunk if side.operand.along_k else copies.row
-            yield index(place.name(side, "k"), Call("-", (first, BEFORE), INDEX))
+            yield unrolled("i", copies.turns, *declared, Assign(Element(Local(name, kind), EACH, kind), first))
+        if place.k_is_padded or operand.k_is_in_pieces:
+            at = copies.col if operand.along_k else copies.row
+            at = Call("-", (at, BEFORE), INDEX) if place.k_is_padded else at
+            yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=not operand.k_is_in_pieces)
         yield index(place.name(side, "at"), self._fragment(side)[0])
 
-    def _first(self, side: Side, row: Expr, chunk: Expr) -> Expr:
-        """The element at a row of the first tile and a chunk, of which the compiler does not know how it was made: or it makes
-        the pointer anew in the loop, out of what it has in common with others."""
-        place, operand = self.place, side.operand
-        if operand.along_k:
-            parts = (place.times(place.clamped(side, total(side.origin, row), Const(1)), operand.pitch), chunk)
-            before: Expr = BEFORE
-        else:
-            inner = place.clamped(side, total(side.origin, chunk), Const(operand.each))
-            parts = (inner, place.times(total(place.first_term, row), operand.pitch))
-            before = place.times(BEFORE, operand.pitch)
+    def _first(self, side: Side, row: Expr) -> tuple[Body, Expr]:
+        """The element at a row of the first tile and a thread's column, of which the compiler does not know how it was made:
+        or it makes the pointer anew in the loop, out of what it has in common with others; and what it is made of. Of terms
+        in pieces it is that of the first, from which each turn of the loop finds its own."""
+        place, operand, copies = self.place, side.operand, self.copies(side)
+        several = Const(1 if operand.along_k else copies.each)
+        outer = place.clamped(side, total(side.origin, row if operand.along_k else copies.col), several)
+        declared: Body = ()
+        if operand.outer_is_in_pieces:
+            declared = (index(place.name(side, "outer"), outer),)
+            outer = place.in_pieces(side, operand.outer, "outer")
+        elif operand.along_k:
+            outer = place.times(outer, place.pitch(side))
+        k: Expr = ZERO
+        if not operand.k_is_in_pieces:
+            k = copies.col if operand.along_k else place.times(total(place.first_term, row), place.pitch(side))
         first = () if operand.first == ZERO else (place.known(operand.first),)
-        at = total(*first, *parts)
-        at = Call("-", (at, before), INDEX) if place.k_is_padded else at
+        at = total(*first, outer, k)
+        if place.k_is_padded and not operand.k_is_in_pieces:
+            at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, place.pitch(side))), INDEX)
         tensor = place.printer.names.tensor(operand.read.tensor)
-        return Primitive("pinned", (), (Pointer(tensor, at),), _pointer(side))
+        return declared, Primitive("pinned", (), (Pointer(tensor, at),), _pointer(side))
 
-    def _fetch(self, side: Side, *, guarded: bool) -> Statement:
+    def _fetch(self, side: Side, *, guarded: bool) -> Body:
         """The copies of a thread."""
-        place, copies = self.place, self.copies(side)
-        to = total(Local(place.name(side, "to")), copies.tile.rows_further(EACH, copies.rows_a_turn), WRITE, self.at(side))
-        valid: Expr | None = None
-        if guarded:
-            first = Local(place.name(side, "k"))
-            k = first if side.operand.along_k else total(first, scaled(EACH, copies.rows_a_turn))
-            valid = Call(">=", (k, ZERO), "bool")
-        return unrolled("i", copies.turns, CopyAsync(Pointer(SHARED, to), self._source(side), CHUNK_BYTES, valid))
+        place, copies, operand = self.place, self.copies(side), side.operand
+        to = Local(place.name(side, "to"))
+        moved = copies.tile.further(to, EACH, copies.rows_a_turn)
+        first = Local(place.name(side, "k"))
+        k = first if operand.along_k else total(first, scaled(EACH, copies.rows_a_turn))
+        valid: Expr | None = Call(">=", (k, ZERO), "bool") if guarded else None
+        copy = CopyAsync(Pointer(SHARED, total(moved, WRITE, self.at(side))), self._source(side), copies.bytes, valid)
+        if not operand.k_is_in_pieces:
+            return (unrolled("i", copies.turns, copy),)
+        piece = place.name(side, "piece")
+        if operand.along_k:
+            return index(piece, place.in_pieces(side, operand.k, "k")), unrolled("i", copies.turns, copy)
+        found = (index(place.name(side, "term"), k), index(piece, place.in_pieces(side, operand.k, "term")))
+        return (unrolled("i", copies.turns, *found, copy),)
 
     def _source(self, side: Side) -> Expr:
-        name, copies = self.place.name(side, "from"), self.copies(side)
+        place, copies, operand = self.place, self.copies(side), side.operand
+        name, piece = place.name(side, "from"), Local(place.name(side, "piece"))
+        further = () if not operand.k_is_in_pieces else (piece,)
+        if operand.k_is_in_pieces and not operand.along_k:
+            return Pointer(name, piece)
         if copies.is_one_pointer:
-            return Pointer(name, self.place.times(scaled(EACH, copies.rows_a_turn), side.operand.pitch))
-        return Element(Local(name, _pointer(side)), EACH, _pointer(side))
+            return Pointer(name, total(place.times(scaled(EACH, copies.rows_a_turn), place.pitch(side)), *further))
+        row = Element(Local(name, _pointer(side)), EACH, _pointer(side))
+        return Offset(row, piece) if further else row
 
     def _advance(self, side: Side) -> Statement:
         """The pointers of a thread move on by a tile."""
         place, copies = self.place, self.copies(side)
         step: Expr = Const(place.tile.k)
-        step = step if side.operand.along_k else place.times(step, side.operand.pitch)
+        if side.operand.k_is_in_pieces:
+            return Assign(Local(place.name(side, "k")), step, "+=")
+        step = step if side.operand.along_k else place.times(step, place.pitch(side))
         name = Local(place.name(side, "from"), _pointer(side))
         if copies.is_one_pointer:
             return Assign(name, step, "+=")

@@ -10,7 +10,7 @@ from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.asynchronous import Copies
 from uol.backends.simt.products.matrix.epilogue import staged_bytes
-from uol.backends.simt.products.matrix.operand import Operand, operands_of
+from uol.backends.simt.products.matrix.operand import ACCESS_BYTES, Operand, operands_of
 from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
 from uol.backends.simt.products.matrix.registers import Moves
 from uol.backends.simt.products.matrix.schedule import MatrixTile
@@ -72,11 +72,11 @@ def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Foo
     unit, operands = unit_for(spec, machine), operands_of(spec)
     if unit is None or operands is None or not spec.k or not _are_bounded(spec, operands):
         return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
-    reason = _operand_defect(spec, operands) or _tile_defect(tile, unit) or _staging_defect(operands, tile, unit)
+    reason = _operand_defect(spec, operands) or _tile_defect(tile, unit) or _staging_defect(spec, operands, tile, unit)
     if reason is not None:
         return Refusal(reason, "a tile of threads")
     assert machine.units is not None
-    needed, threads = shared_bytes(operands, tile, unit), tile.warps * unit.lanes
+    needed, threads = shared_bytes(spec, operands, tile, unit), tile.warps * unit.lanes
     needed += INDEX_BYTES * tile.warps if is_over(spec, "rows") else 0
     return fitting(machine, threads, grid_of(spec, tile).blocks, needed, machine.units.shared_bytes)
 
@@ -103,10 +103,12 @@ def in_bounds(spec: Contract, machine: Machine) -> tuple[KernelSpec, ...]:
 def _operand_defect(spec: Contract, operands: tuple[Operand, Operand]) -> str | None:
     multiples = known_multiples(spec.where)
     for operand in operands:
-        if not operand.begins_on_chunks(multiples):
-            return f"rows of {operand.read.tensor} do not begin at multiples of 16 bytes"
+        if not operand.bytes_at_once(multiples):
+            return f"rows of {operand.read.tensor} do not begin at multiples of {ACCESS_BYTES[-1]} bytes"
         if not operand.along_k and operand.bytes != 2:
             return f"{operand.read.tensor} has k from row to row, and elements of {operand.bytes} bytes"
+        if spec.segments is not None and operand.is_in_pieces:
+            return f"{operand.read.tensor} is in pieces, and the product in segments"
     return None
 
 
@@ -123,8 +125,8 @@ def _tile_defect(tile: MatrixTile, unit: MatrixUnit) -> str | None:
     return None
 
 
-def _staging_defect(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> str | None:
-    stagings_of_both = stagings(operands, tile, unit)
+def _staging_defect(spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> str | None:
+    stagings_of_both = stagings(spec, operands, tile, unit)
     found = (staging.defect() for staging in stagings_of_both)
     defect = next((defect for defect in found if defect is not None), None)
     if defect is not None or tile.unroll == 1:
@@ -133,13 +135,16 @@ def _staging_defect(operands: tuple[Operand, Operand], tile: MatrixTile, unit: M
     return unroll_defect(copies, tile, unit) if copies else "turns whose tiles come through registers are not unrolled"
 
 
-def stagings(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> tuple[Copies | Moves, ...]:
+def stagings(
+    spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit
+) -> tuple[Copies | Moves, ...]:
     """How both operands come to shared memory."""
-    kind, threads = (Moves if Owned.of(unit).exchanged else Copies), tile.warps * unit.lanes
-    return tuple(kind(o, outer, tile.k, threads) for o, outer in zip(operands, (tile.m, tile.n), strict=True))
+    kind, threads, known = (Moves if Owned.of(unit).exchanged else Copies), tile.warps * unit.lanes, known_multiples(spec.where)
+    sides = zip(operands, (tile.m, tile.n), strict=True)
+    return tuple(kind(o, outer, tile.k, threads, o.bytes_at_once(known)) for o, outer in sides)
 
 
-def shared_bytes(operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> int:
+def shared_bytes(spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> int:
     """Of all stages, and of the sums in their place then."""
-    staged = tile.stages * sum(staging.tile.bytes for staging in stagings(operands, tile, unit))
+    staged = tile.stages * sum(staging.tile.bytes for staging in stagings(spec, operands, tile, unit))
     return max(staged, staged_bytes(tile, Owned.of(unit).rows, staged))

@@ -1,36 +1,42 @@
 """One operand of a product on matrix units: how it lies in memory, and how threads bring a tile of it to shared memory.
 
 An operand is a matrix of rows of memory, `pitch` elements apart, each of elements side by side: along k (`along_k`), with m or
-n from row to row; or along m or n, with k from row to row.
+n from row to row; or along m or n, with k from row to row. Of several axes that no one step goes over, as tokens [n, p] of
+pictures [n, c, p], rows are in pieces: where an element lies is made of what each of its axes is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from uol.backends.simt.c_text.address import scaled
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
-from uol.codegen.indexing.arithmetic import ONE, ZERO, substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, static, substituted
 from uol.codegen.specs.nodes import Contract, Guard, Read
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Expr
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES
+
+ACCESS_BYTES = (16, 8, 4)
+"""Of an access, of a copy, of a load of a buffer (PTX ISA, cp.async; CDNA2 ISA, 8.1.8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """`first`: the offset of its first element, which the batch may decide. `outer` counts m or n."""
+    """`first`: the offset of its first element, which the batch may decide. `outer` counts m or n. `steps`: elements from one
+    m or n to the next, and from one k; None where they lie in pieces."""
 
     read: Read
     factor: Expr
     outer: Counter
     k: Counter
     along_k: bool
-    pitch: Expr
+    steps: tuple[Expr | None, Expr | None]
     first: Expr
 
     @property
@@ -48,10 +54,54 @@ class Operand:
         """What counts the elements of a row."""
         return self.k if self.along_k else self.outer
 
-    def begins_on_chunks(self, multiples: Multiples) -> bool:
-        """Does every row consist of whole accesses, of a tensor that begins with one?"""
-        parts = (self.pitch, self.first, self.inner.count)
-        return all(is_multiple_of(part, self.each, multiples) for part in parts)
+    @property
+    def rows(self) -> Counter:
+        """What counts the rows."""
+        return self.outer if self.along_k else self.k
+
+    @property
+    def pitch(self) -> Expr | None:
+        """None where rows are in pieces."""
+        return self.steps[0] if self.along_k else self.steps[1]
+
+    @property
+    def is_in_pieces(self) -> bool:
+        return None in self.steps
+
+    @property
+    def outer_is_in_pieces(self) -> bool:
+        return self.steps[0] is None
+
+    @property
+    def k_is_in_pieces(self) -> bool:
+        return self.steps[1] is None
+
+    def place(self, counter: Counter) -> Expr:
+        """How far from the first element that of a counter lies, whose axes have steps of their own."""
+        steps = _steps(counter.axes, dict(self.read.strides))
+        return reduce(add, (mul(counter.axis_value(n), step) for n, step in enumerate(steps)))
+
+    def bytes_at_once(self, multiples: Multiples) -> int:
+        """Of an access: rows, and pieces of them, consist of whole ones, in a tensor that begins with one; 0 where there is
+        none of 4 bytes or more."""
+        strides = dict(self.read.strides)
+        rows = (self.pitch,) if self.pitch is not None else _steps(self.rows.axes, strides)
+        inner = (self.inner.count,) if self.steps[self.along_k] is not None else _pieces(self.inner.axes, strides)
+        widths = (width for width in ACCESS_BYTES if width >= self.bytes)
+        parts = (self.first, *rows, *inner)
+        return next((w for w in widths if all(is_multiple_of(part, w // self.bytes, multiples) for part in parts)), 0)
+
+
+def _steps(axes: Iterable[Axis], strides: Mapping[str, Expr | None]) -> tuple[Expr, ...]:
+    return tuple(strides.get(axis.name) or ZERO for axis in axes)
+
+
+def _pieces(axes: Sequence[Axis], strides: Mapping[str, Expr | None]) -> tuple[Expr, ...]:
+    """Elements side by side, along the last axes; and how far apart pieces of so many lie."""
+    piece, outer = axes[-1].extent, list(axes[:-1])
+    while outer and strides.get(outer[-1].name) == piece:
+        piece = mul(outer.pop().extent, piece)
+    return (piece, *_steps(outer, strides))
 
 
 def operand_of(factor: Expr, outer: Counter, k: Counter, known: frozenset[str] = frozenset()) -> Operand | None:
@@ -60,14 +110,21 @@ def operand_of(factor: Expr, outer: Counter, k: Counter, known: frozenset[str] =
     read = next(reads(factor))
     if any(not variables_of(guard) <= known for guard in read.guard):
         return None
-    along_outer, along_k = outer.step(read), k.step(read)
-    if along_outer is None or along_k is None or ONE not in (along_k, along_outer):
+    strides = dict(read.strides)
+    side_by_side = [bool(each.axes) and strides.get(each.axes[-1].name) == ONE for each in (outer, k)]
+    steps = outer.step(read), k.step(read)
+    found = zip((outer, k), steps, strict=True)
+    if not any(side_by_side) or not all(step is not None or _may_be_in_pieces(each, strides) for each, step in found):
         return None
     axes = {axis.name: ZERO for axis in (*outer.axes, *k.axes)}
-    first = substituted(read.offset, axes)
-    if along_k == ONE:
-        return Operand(read, factor, outer, k, True, along_outer, first)
-    return Operand(read, factor, outer, k, False, along_k, first)
+    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(read.offset, axes))
+
+
+def _may_be_in_pieces(counter: Counter, strides: Mapping[str, Expr | None]) -> bool:
+    """Are its axes several, of known extents, each with a known step, of which one is not 0?"""
+    steps = [strides.get(axis.name) for axis in counter.axes]
+    known = [None if step is None else static(step) for step in steps]
+    return len(steps) > 1 and None not in known and any(known) and all(static(axis.extent) for axis in counter.axes)
 
 
 def variables_of(guard: Guard) -> frozenset[str]:

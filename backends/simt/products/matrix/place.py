@@ -47,7 +47,7 @@ LOCALS = (
     "shared", "thread", "lane", "warp_m", "warp_n", "m0", "n0", "tiles", "k_before", "read", "write", "tile",
     "i", "mi", "ni", "kk", "group", "r", "pair", "half", "part", "turn", "row", "sums",
 )  # fmt: skip
-OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at")
+OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +220,20 @@ class Place:
     def name(self, side: Side, what: str) -> str:
         return self.printer.names.variable(side.name(what))
 
+    def pitch(self, side: Side) -> Expr:
+        """Of an operand whose rows are in no pieces."""
+        assert side.operand.pitch is not None, "in pieces"
+        return side.operand.pitch
+
+    def bytes_at_once(self, side: Side) -> int:
+        """Of an access of an operand."""
+        return side.operand.bytes_at_once(known_multiples(self.spec.where))
+
+    def in_pieces(self, side: Side, counter: Counter, what: str) -> Expr:
+        """How far from the first element that of a counter lies whose value is in a variable of a side."""
+        named = replace(counter, name=side.name(what))
+        return Known(side.operand.place(named), named.known(self.printer))
+
     def known(self, expr: Expr) -> Expr:
         return expr if isinstance(expr, Const) else Known(expr, self.printer)
 
@@ -310,7 +324,10 @@ class Place:
         right = Element(cols, across, kind)
         acc = Element(self.fragment(MI, NI), total(scaled(GROUP, owned.width), NEXT), kind)
         product = Assign(acc, Call("*", (left, right), self.spec.acc_dtype), "+=")
+        of_term = Scope(self.printer)
+        of_term.axes(self.k, frozenset().union(*(variables(self._factor(side)) for side in self.sides)))
         body = (
+            *of_term.body,
             Declare(rows.name, kind, extent=row_groups * self.rows),
             Declare(cols.name, kind, extent=col_groups * owned.width * self.cols),
             *nest((("mi", self.rows), ("group", row_groups)), self._element(self.a, m, left)),
@@ -320,14 +337,16 @@ class Place:
         first = self.first_term
         return Loop(self.printer.names.variable(self.k.name), first, total(first, self.terms), body, times=1)
 
+    def _factor(self, side: Side) -> Expr:
+        """An operand's element by the counters, or by axes where it is dense over none."""
+        return self.k.shorter(side.operand.outer.shorter(side.operand.factor))
+
     def _element(self, side: Side, place: Expr, target: Expr) -> Body:
         """An element of an operand, at the last row or column where it is asked for one beyond."""
-        outer = side.operand.outer
+        outer, value = side.operand.outer, self._factor(side)
         scope = Scope(self.printer)
-        value = self.k.shorter(outer.shorter(side.operand.factor))
         scope.put(index(self.printer.names.variable(outer.name), self.clamped(side, place, ONE)))
         scope.axes(outer, variables(value))
-        scope.axes(self.k, variables(value))
         scope.put(Assign(target, scope.value(value), line=self.spec.line))
         return tuple(scope.body)
 

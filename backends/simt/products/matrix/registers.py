@@ -46,6 +46,8 @@ BLOCK = 4
 """Rows of k, and neighbours along m or n, that a thread turns."""
 STAGES = 2
 WORD_BYTES = 4
+MOST_BYTES = 1 << 31
+"""That an offset in bytes reaches, a number of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Moves:
     outer: int
     k: int
     threads: int
+    bytes: int
+    """Of an access along k; of rows that are turned a thread has four neighbours."""
 
     @property
     def tile(self) -> SharedTile:
@@ -63,13 +67,13 @@ class Moves:
 
     @property
     def across(self) -> int:
-        """Threads side by side along a row of memory: of a chunk each, or of four neighbours."""
-        return self.tile.chunks if self.operand.along_k else self.outer // BLOCK
+        """Threads side by side along a row of memory: of an access each, or of four neighbours."""
+        return self.tile.row_bytes // self.bytes if self.operand.along_k else self.outer // BLOCK
 
     @property
     def each(self) -> int:
         """Neighbours of a thread in a row."""
-        return self.operand.each if self.operand.along_k else BLOCK
+        return self.bytes // self.operand.bytes if self.operand.along_k else BLOCK
 
     @property
     def rows_a_turn(self) -> int:
@@ -96,8 +100,12 @@ class Moves:
             return f"rows of {tile.row_bytes} bytes are no power of two of {CHUNK_BYTES} bytes"
         if self.threads % self.across or rows % self.rows_a_turn:
             return f"{self.threads} threads do not move {self.outer} x {self.k} elements in whole turns"
-        if self.operand.along_k and self.rows_a_turn % tile.repeats:
+        if self.operand.along_k and not tile.may_go_by(self.rows_a_turn):
             return f"{self.rows_a_turn} rows of {tile.row_bytes} bytes a turn have their chunks in several orders"
+        if not self.operand.along_k and self.bytes < BLOCK * self.operand.bytes:
+            return f"rows of {self.operand.read.tensor} do not begin at multiples of {BLOCK} elements"
+        if self.operand.is_in_pieces and _bytes_in_all(self.operand) is None:
+            return f"{self.operand.read.tensor} is in pieces, and no range that offsets of 32 bits reach"
         if not self.operand.along_k and (self.operand.bytes != 2 or self.turns > 1 and self.rows_a_turn % self.operand.each):
             return f"{self.operand.read.dtype} is not turned in registers, {self.rows_a_turn} rows of k a turn"
         return None
@@ -110,7 +118,7 @@ class ThroughRegisters:
     place: Place
 
     def moves(self, side: Side) -> Moves:
-        return Moves(side.operand, side.tile, self.place.tile.k, self.place.threads)
+        return Moves(side.operand, side.tile, self.place.tile.k, self.place.threads, self.place.bytes_at_once(side))
 
     def at(self, side: Side) -> int:
         """Where a side's tile begins in a stage."""
@@ -138,59 +146,86 @@ class ThroughRegisters:
     def _addresses(self, side: Side) -> Iterable[Statement]:
         """Where a block's rows begin, what a thread reads of them, and where it puts that; where its fragments are."""
         place, moves, operand = self.place, self.moves(side), side.operand
-        yield Declare(place.name(side, "from"), _pointer(side), self._first(side), constant=operand.along_k)
-        if operand.along_k:
+        is_fixed = operand.along_k or operand.is_in_pieces
+        yield Declare(place.name(side, "from"), _pointer(side), self._first(side), constant=is_fixed)
+        if is_fixed:
             yield self._range(side)
+        if is_fixed and not operand.is_in_pieces:
             yield Declare(place.name(side, "step"), Scalar(INDEX), ZERO, constant=False)
-        if self._is_one_lane_offset(side):
-            yield index(place.name(side, "at"), self._lane(side, moves.row))
-        else:
-            name = place.name(side, "at")
-            yield Declare(name, Scalar(INDEX), extent=moves.turns)
-            further = total(moves.row, scaled(EACH, moves.rows_a_turn))
-            yield unrolled("i", moves.turns, Assign(Element(Local(name), EACH, Scalar(INDEX)), self._lane(side, further)))
-        if place.k_is_padded:
-            yield index(place.name(side, "k"), Call("-", (moves.col if operand.along_k else moves.row, BEFORE), INDEX))
+        yield from self._lanes(side)
+        if place.k_is_padded or operand.is_in_pieces:
+            k = moves.col if operand.along_k else moves.row
+            k = Call("-", (k, BEFORE), INDEX) if place.k_is_padded else k
+            yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=not operand.is_in_pieces)
         yield index(place.name(side, "to"), self._target(side))
         yield index(place.name(side, "part_at"), self._fragment(side)[0])
-        extent = (moves.turns, 4) if operand.along_k else (moves.turns, BLOCK, BLOCK * operand.bytes // WORD_BYTES)
+        extent = (moves.turns, moves.bytes // WORD_BYTES) if operand.along_k else (moves.turns, BLOCK, self._block_words(side))
         yield Declare(place.name(side, "in"), Word(), extent=extent)
+
+    def _block_words(self, side: Side) -> int:
+        return BLOCK * side.operand.bytes // WORD_BYTES
+
+    def _lanes(self, side: Side) -> Iterable[Statement]:
+        """Where each lane loads from."""
+        place, moves = self.place, self.moves(side)
+        name = place.name(side, "at")
+        if self._is_one_lane_offset(side):
+            found, at = self._lane(side, moves.row)
+            yield from found
+            yield index(name, at)
+            return
+        yield Declare(name, Scalar(INDEX), extent=moves.turns)
+        found, at = self._lane(side, total(moves.row, scaled(EACH, moves.rows_a_turn)))
+        yield unrolled("i", moves.turns, *found, Assign(Element(Local(name), EACH, Scalar(INDEX)), at))
 
     def _is_one_lane_offset(self, side: Side) -> bool:
         """Are the rows of a thread a known number of bytes apart, and known to be there; or is it one?"""
         operand = side.operand
-        is_known = static(operand.pitch) is not None and self.place.count(side) is None
+        is_known = operand.pitch is not None and static(operand.pitch) is not None and self.place.count(side) is None
         return not operand.along_k or is_known or self.moves(side).turns == 1
 
-    def _lane(self, side: Side, row: Expr) -> Expr:
-        """The byte that a lane loads from on, of its row in the range; the last rows or columns again where there are none."""
+    def _lane(self, side: Side, row: Expr) -> tuple[Body, Expr]:
+        """The byte that a lane loads from on, of its row in the range; the last rows or columns again where there are none.
+        Of an operand in pieces that of the first term, in a range that is all of it."""
         place, col, operand = self.place, self.moves(side).col, side.operand
+        if operand.is_in_pieces:
+            several = ONE if operand.along_k else Const(BLOCK)
+            outer = place.clamped(side, total(side.origin, row if operand.along_k else col), several)
+            if operand.outer_is_in_pieces:
+                declared = (index(place.name(side, "outer"), outer),)
+                return declared, _bytes(place.in_pieces(side, operand.outer, "outer"), operand.bytes)
+            return (), _bytes(place.times(outer, place.pitch(side)) if operand.along_k else outer, operand.bytes)
         if not operand.along_k:
             col = place.clamped(side, total(side.origin, col), Const(BLOCK))
         elif place.count(side) is not None:
             row = Call("-", (place.clamped(side, total(side.origin, row), ONE), side.origin), INDEX)
-        return _bytes(total(place.times(row, operand.pitch), col), operand.bytes)
+        return (), _bytes(total(place.times(row, place.pitch(side)), col), operand.bytes)
 
     def _first(self, side: Side) -> Expr:
-        """The first element of a block's part of the first tile of k."""
+        """The first element of a block's part of the first tile of k; of all where an operand is in pieces."""
         place, operand = self.place, side.operand
-        at = place.times(side.origin if operand.along_k else place.first_term, operand.pitch)
-        at = total(place.known(operand.first), at) if operand.first != ZERO else at
+        first: Expr = ZERO if operand.first == ZERO else place.known(operand.first)
+        tensor = place.printer.names.tensor(operand.read.tensor)
+        if operand.is_in_pieces:
+            return Pointer(tensor, None if first == ZERO else first)
+        at = total(first, place.times(side.origin if operand.along_k else place.first_term, place.pitch(side)))
         if place.k_is_padded:
-            at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, operand.pitch)), INDEX)
-        return Pointer(place.printer.names.tensor(operand.read.tensor), None if at == ZERO else at)
+            at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, place.pitch(side))), INDEX)
+        return Pointer(tensor, None if at == ZERO else at)
 
     def _range_bytes(self, side: Side) -> Expr:
         """Of the rows of a tile that there are."""
         place, operand = self.place, side.operand
         count, rows = place.count(side), Const(side.tile)
+        if operand.is_in_pieces:
+            return Const(_bytes_in_all(operand) or 0)
         if not operand.along_k:
             left: Expr = Const(place.tile.k)
         elif count is None:
             left = rows
         else:
             left = Call("min", (Call("-", (count, side.origin), INDEX), rows), INDEX)
-        elements = place.times(left, operand.pitch)
+        elements = place.times(left, place.pitch(side))
         if operand.along_k and place.k_is_padded:
             elements = total(elements, BEFORE)
         return _bytes(elements, operand.bytes)
@@ -208,33 +243,52 @@ class ThroughRegisters:
         array, at = Local(place.name(side, "in"), Word()), Local(place.name(side, "at"))
         found = Local(place.name(side, "range"), BufferRange())
         further = scaled(EACH, moves.rows_a_turn)
-        valid: tuple[Expr, ...] = ()
-        if guarded:
-            first = Local(place.name(side, "k"))
-            valid = (Call(">=", (first if operand.along_k else total(first, further, NEXT), ZERO), "bool"),)
+        first = Local(place.name(side, "k"))
+        k = first if operand.along_k else total(first, further, NEXT)
+        valid: tuple[Expr, ...] = (Call(">=", (k, ZERO), "bool"),) if guarded else ()
         if operand.along_k:
             lane: Expr = Element(at, EACH, Scalar(INDEX))
             if self._is_one_lane_offset(side):
-                lane = total(at, _bytes(place.times(further, operand.pitch), operand.bytes))
-            load = (Element(array, EACH, Word()), found, lane, Local(place.name(side, "step")), *valid)
-            return nest((("i", moves.turns),), (Do(Primitive("load_buffer", (CHUNK_BYTES,), load)),))
-        wave = _bytes(place.times(total(further, NEXT), operand.pitch), operand.bytes)
-        load = (Element(Element(array, EACH, Word()), NEXT, Word()), found, at, wave, *valid)
+                lane = total(at, _bytes(place.times(further, place.pitch(side)), operand.bytes)) if moves.turns > 1 else at
+            wave: Expr = Local(place.name(side, "step"))
+            terms, piece = self._piece(side, k)
+            if operand.is_in_pieces:
+                lane, wave = total(lane, piece), ZERO
+            load = (Element(array, EACH, Word()), found, lane, wave, *valid)
+            return (*terms, *nest((("i", moves.turns),), (Do(Primitive("load_buffer", (moves.bytes,), load)),)))
+        turns = (("i", moves.turns), ("r", BLOCK))
+        into = Element(Element(array, EACH, Word()), NEXT, Word())
+        if operand.is_in_pieces:
+            terms, piece = self._piece(side, k)
+            load = (into, found, total(at, piece), ZERO, *valid)
+            return nest(turns, (*terms, Do(Primitive("load_buffer", (BLOCK * operand.bytes,), load))))
+        wave = _bytes(place.times(total(further, NEXT), place.pitch(side)), operand.bytes)
+        load = (into, found, at, wave, *valid)
         loads = Do(Primitive("load_buffer", (BLOCK * operand.bytes,), load))
-        return (self._range(side), *nest((("i", moves.turns), ("r", BLOCK)), (loads,)))
+        return (self._range(side), *nest(turns, (loads,)))
+
+    def _piece(self, side: Side, k: Expr) -> tuple[Body, Expr]:
+        """How many bytes from its first a term of an operand in pieces lies, and what that is made of."""
+        place, operand = self.place, side.operand
+        if operand.k_is_in_pieces:
+            piece = index(place.name(side, "piece"), place.in_pieces(side, operand.k, "term"))
+            return (index(place.name(side, "term"), k), piece), _bytes(Local(piece.name), operand.bytes)
+        return (), _bytes(k if operand.along_k or operand.pitch is None else place.times(k, operand.pitch), operand.bytes)
 
     def _advance(self, side: Side) -> Statement:
         """What a block reads moves on by a tile."""
-        place, k = self.place, Const(self.place.tile.k)
-        if side.operand.along_k:
-            return Assign(Local(place.name(side, "step")), _bytes(k, side.operand.bytes), "+=")
-        return Assign(Local(place.name(side, "from"), _pointer(side)), place.times(k, side.operand.pitch), "+=")
+        place, k, operand = self.place, Const(self.place.tile.k), side.operand
+        if operand.is_in_pieces:
+            return Assign(Local(place.name(side, "k")), k, "+=")
+        if operand.along_k:
+            return Assign(Local(place.name(side, "step")), _bytes(k, operand.bytes), "+=")
+        return Assign(Local(place.name(side, "from"), _pointer(side)), place.times(k, place.pitch(side)), "+=")
 
     def _target(self, side: Side) -> Expr:
         """The byte of shared memory for the first of what a thread has."""
         moves, tile = self.moves(side), self.moves(side).tile
         if side.operand.along_k:
-            return tile.chunk(moves.row, quotient(moves.col, side.operand.each))
+            return tile.part(moves.row, quotient(moves.col, moves.each), moves.bytes)
         each = side.operand.each
         return total(tile.chunk(moves.col, quotient(moves.row, each)), scaled(remainder(moves.row, each), side.operand.bytes))
 
@@ -243,8 +297,8 @@ class ThroughRegisters:
         place, moves, tile = self.place, self.moves(side), self.moves(side).tile
         array, to = Local(place.name(side, "in"), Word()), Local(place.name(side, "to"))
         if side.operand.along_k:
-            at = total(to, tile.rows_further(EACH, moves.rows_a_turn), WRITE, self.at(side))
-            store = Primitive("store_words", (CHUNK_BYTES,), (Pointer(SHARED, at), Element(array, EACH, Word())))
+            at = total(tile.further(to, EACH, moves.rows_a_turn), WRITE, self.at(side))
+            store = Primitive("store_words", (moves.bytes,), (Pointer(SHARED, at), Element(array, EACH, Word())))
             return nest((("i", moves.turns),), (Do(store),))
         block, size = Element(array, EACH, Word()), BLOCK * side.operand.bytes
         flips = flipped(scaled(NEXT, CHUNK_BYTES), scaled(EACH, moves.rows_a_turn * side.operand.bytes))
@@ -283,6 +337,19 @@ class ThroughRegisters:
         products = unrolled("half", 4 // registers, unrolled("mi", place.rows, unrolled("ni", place.cols, product)))
         step = unit.k * (4 // registers)
         return (unrolled("kk", place.tile.k // step, *declared, *loads, products),)
+
+
+def _bytes_in_all(operand: Operand) -> int | None:
+    """Of what is read of an operand in pieces from its first element on; None where offsets of 32 bits do not reach that."""
+    strides = dict(operand.read.strides)
+    last = 0
+    for axis in (*operand.outer.axes, *operand.k.axes):
+        extent, step = static(axis.extent), static(strides.get(axis.name) or ZERO)
+        if extent is None or step is None:
+            return None
+        last += (extent - 1) * step
+    found = (last + 1) * operand.bytes
+    return found if found < MOST_BYTES else None
 
 
 def _bytes(elements: Expr, size: int) -> Expr:

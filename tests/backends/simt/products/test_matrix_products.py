@@ -82,7 +82,8 @@ def forms() -> list[Form]:
         return (np.maximum(s, 0) + i["r"]).astype(np.float16).astype(np.float64)
 
     dims = {"B": 2, "H": 3, "M": 20, "N": 32, "K": 24}
-    return [*found, *grouped(), *other_types(), Form("batches with an epilogue", batched, dims, inputs, expected, first(2))]
+    found.append(Form("batches with an epilogue", batched, dims, inputs, expected, first(2)))
+    return [*found, *grouped(), *other_types(), *in_pieces(), *narrow()]
 
 
 def other_types() -> list[Form]:
@@ -99,6 +100,63 @@ def other_types() -> list[Form]:
         inputs = {name: RNG.integers(-99, 99, (count, 96)).astype(numpy) for name, count in (("a", 72), ("b", 48))}
         tiles = {target: TILES[target][:3] for target in targets}
         found.append(Form(f"of {dtype}", text, {"M": 72, "N": 48, "K": 96}, inputs, product, tiles))
+    return found
+
+
+def some(*numbers: int) -> dict[str, tuple[MatrixTile, ...]]:
+    return {target: tuple(tiles[number] for number in numbers) for target, tiles in TILES.items()}
+
+
+def in_pieces() -> list[Form]:
+    """Operands whose rows, or terms, are several axes that no one step goes over: tokens of pictures, and their gradients."""
+    found = []
+    for name, a, b, result, sizes in (
+        ("rows in pieces", "ikp", "nk", "ipn", "i5 p28 k36 n40"),
+        ("rows in pieces of whole accesses", "ikp", "nk", "ipn", "i3 p48 k40 n40"),
+        ("rows of rows in pieces", "hipk", "nk", "ihpn", "i3 h2 p28 k36 n40"),
+        ("columns in pieces", "mk", "ikp", "mip", "i3 p12 k72 m40"),
+        ("terms in pieces along one", "imp", "ipn", "mn", "i5 p28 m72 n40"),
+        ("terms in pieces along both", "imp", "inp", "mn", "i5 p28 m72 n40"),
+        ("terms in pieces from row to row", "mhk", "khn", "mn", "h5 k28 m72 n40"),
+        ("terms of three axes", "imphk", "iphkn", "mn", "i2 m36 p3 h4 k8 n40"),
+    ):
+        dims = {each[0].upper(): int(each[1:]) for each in sizes.split()}
+        summed = [axis for axis in a if axis in b and axis not in result]
+        left, right, over = (", ".join(part) for part in (a, b, summed))
+        of = [f"f16[{', '.join(part.upper())}]" for part in (a, b)]
+        text = (
+            f"op f(a: {of[0]}, b: {of[1]}) -> (y: f32[{', '.join(result.upper())}]) "
+            f"{{ y[{', '.join(result)}] = sum[{over}](acc(a[{left}]) * acc(b[{right}])) }}"
+        )
+        inputs = {tensor: integers(*(dims[c.upper()] for c in part)) for tensor, part in (("a", a), ("b", b))}
+
+        def product(i: Arrays, equation: str = f"{a},{b}->{result}") -> np.ndarray:
+            return np.einsum(equation, i["a"].astype(np.float64), i["b"].astype(np.float64))
+
+        found.append(Form(name, text, dims, inputs, product, some(2, 6)))
+    return [*found, replace(found[0], name="rows in pieces, unaligned", tiles=some(6), shift=1)]
+
+
+def narrow() -> list[Form]:
+    """Rows that are whole accesses of 8 and of 4 bytes."""
+
+    def product(i: Arrays) -> np.ndarray:
+        return np.einsum("mk,nk->mn", widened(i["a"], "f64"), widened(i["b"], "f64"))
+
+    def across(i: Arrays) -> np.ndarray:
+        return np.einsum("km,kn->mn", widened(i["a"], "f64"), widened(i["b"], "f64"))
+
+    found = []
+    types = (("f16", "float16", "f32", 76), ("f16", "float16", "f32", 74), ("i8", "int8", "i32", 68))
+    for dtype, numpy, result, count in types:
+        text = PRODUCT.format(t=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
+        inputs = {name: RNG.integers(-4, 5, (rows, count)).astype(numpy) for name, rows in (("a", 150), ("b", 46))}
+        dims = {"M": 150, "N": 46, "K": count}
+        found.append(Form(f"rows of {count} {dtype}", text, dims, inputs, product, some(0, 2, 6)))
+    for rows, tiles in ((76, some(2, 6)), (74, {"cuda": ASYNCHRONOUS[2:8:4]})):
+        text = PRODUCT.format(t="f16", y="f32", a="K, M", b="K, N", at_a="k, m", at_b="k, n")
+        inputs = {"a": integers(150, rows), "b": integers(150, 44)}
+        found.append(Form(f"columns of {rows}", text, {"M": rows, "N": 44, "K": 150}, inputs, across, tiles))
     return found
 
 
