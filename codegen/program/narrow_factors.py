@@ -35,9 +35,9 @@ def _factors(program: Program) -> Iterator[tuple[str, str]]:
         for body in products:
             match body:
                 case Call(fn="*", args=(Load() as factor, Call(fn="cast", args=(other,)))):
-                    yield factor.tensor, other.dtype
+                    yield factor.tensor, other.type
                 case Call(fn="*", args=(Call(fn="cast", args=(other,)), Load() as factor)):
-                    yield factor.tensor, other.dtype
+                    yield factor.tensor, other.type
 
 
 def _may_be(program: Program, stage: Stage, dtype: str) -> bool:
@@ -54,7 +54,7 @@ def _holds(value: Expr, dtype: str) -> bool:
         case Const(value=number):
             return number in EVERY_TYPE_HAS
         case Call(fn="cast", args=(inner,)):
-            return inner.dtype == dtype
+            return inner.type == dtype
         case Call(fn="select", args=(_, first, second)):
             return _holds(first, dtype) and _holds(second, dtype)
     return False
@@ -67,7 +67,7 @@ def _in_type(value: Expr, dtype: str) -> Expr:
             return Const(number, dtype)
         case Call(fn="select", args=(condition, first, second)):
             return replace(value, args=(condition, _in_type(first, dtype), _in_type(second, dtype)), dtype=dtype)
-        case Call(fn="cast", args=(inner,)) if inner.dtype == dtype:
+        case Call(fn="cast", args=(inner,)) if inner.type == dtype:
             return inner
         case Call(fn="cast", args=(inner,)):
             return _in_type(inner, dtype)

@@ -41,9 +41,9 @@ class Product:
 
 
 def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
-    """Of a contraction, whose k is as long for every block: the share of a segment, where terms are in segments. Where rows are,
-    a block goes through k once for each segment that it has rows of; all tiles together have as many as there are segments,
-    and one more for each tile that ends within one."""
+    """Of a contraction, whose k is as long for every block: the share of a segment, where terms are in segments. Where rows
+    are, a block goes through k once for each segment that it has rows of; all tiles together have as many as there are
+    segments, and one more for each tile that ends within one."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
     sizes = typical_sizes(spec)

@@ -13,6 +13,7 @@ from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.traverse import reads
 from uol.codegen.work import Issued, exactly
 from uol.ir.types import DTYPES
+
 WARP = 32
 """Threads that an instruction is counted for; on wider warps half as many take twice as long."""
 FIRST_TURN = 100
