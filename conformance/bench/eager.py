@@ -54,10 +54,28 @@ def _scatter_add(x: Tensor, at: Tensor, places: int) -> Tensor:
     return x.new_zeros(places, *x.shape[1:]).index_add_(0, at, x)
 
 
-def _grouped_matmul(x: Tensor, expert: Tensor, w: Tensor) -> Tensor:
+def _in_loop(x: Tensor, expert: Tensor, w: Tensor) -> Tensor:
     parts = x.split(expert.bincount(minlength=len(w)).tolist())
     return torch.cat([part @ weights.T for part, weights in zip(parts, w, strict=True)])
 
+
+def _in_padded_batches(x: Tensor, expert: Tensor, w: Tensor) -> Tensor:
+    """Each segment has as many rows as the longest; the rest are zeros."""
+    counts = expert.bincount(minlength=len(w))
+    most = int(counts.max())
+    at = expert * most + torch.arange(len(x), device=x.device) - (counts.cumsum(0) - counts)[expert]
+    padded = x.new_zeros(len(w) * most, x.shape[1]).index_copy(0, at, x).reshape(len(w), most, -1)
+    return (padded @ w.mT).reshape(-1, w.shape[1])[at]
+
+
+def _by_grouped_mm(x: Tensor, expert: Tensor, w: Tensor) -> Tensor:
+    return functional.grouped_mm(x, w.mT, offs=expert.bincount(minlength=len(w)).cumsum(0).int())
+
+
+FORMS: Mapping[str, Mapping[str, Callable[..., object]]] = {
+    "grouped_matmul": {"loop": _in_loop, "padded batches": _in_padded_batches, "grouped_mm": _by_grouped_mm},
+}
+"""Where there are several ways to write an operator: all of them, of which the fastest counts."""
 
 EAGER: Mapping[str, Callable[..., object]] = {
     "conv1d": _convolution(functional.conv1d),
@@ -80,5 +98,5 @@ EAGER: Mapping[str, Callable[..., object]] = {
     "topk": lambda x, top: x.topk(top, -1),
     "cross_entropy": functional.cross_entropy,
     "nll_loss": functional.nll_loss,
-    "grouped_matmul": _grouped_matmul,
+    "grouped_matmul": _in_loop,
 }

@@ -43,6 +43,7 @@ class Measured:
     share      the largest error as a share of what is admitted; None of a case that did not run
     binary     "native", or "portable": compiled by the card's driver
     repeatable  did a second run give the same bits? None where there was none
+    pytorch_form    the fastest of PyTorch's ways to write it, where it has several
     ratio      PyTorch's time over uol's, turn by turn: above 1 is faster than PyTorch
     predicted_us    its kernels' time by the model, which the pack held before anything had run
     """
@@ -58,6 +59,7 @@ class Measured:
     time: Timed | None
     pytorch: Timed | None
     pytorch_reason: str
+    pytorch_form: str
     ratio: Timed | None
     predicted_us: float
     roofline_us: float | None
@@ -116,7 +118,7 @@ def _json_of(case: Measured) -> dict[str, object]:
     times = {name: None if t is None else t.median for name, t in each}
     fields = (
         *("name", "op", "dtype", "passed", "reason", "share", "binary", "repeatable"),
-        *("pytorch_reason", "predicted_us", "roofline_us", "roofline_bound"),
+        *("pytorch_reason", "pytorch_form", "predicted_us", "roofline_us", "roofline_bound"),
     )
     return {name: getattr(case, name) for name in fields} | times
 
@@ -157,6 +159,7 @@ def _case(data: Mapping[str, Any]) -> Measured:
         time=_timed(data.get("time_us")),
         pytorch=_timed(data.get("pytorch_us")),
         pytorch_reason=str(data.get("pytorch_reason", "")),
+        pytorch_form=str(data.get("pytorch_form", "")),
         ratio=_timed(data.get("pytorch_ratio")),
         predicted_us=float(data["predicted_us"]),
         roofline_us=None if roofline is None else float(roofline),

@@ -51,6 +51,7 @@ def torch_call(subject: Subject, prepared: Prepared) -> TorchCall:
         "module": f"{FOLDER}.{module}",
         "table": table,
         "name": subject.operator,
+        "forms": list(eager.FORMS.get(subject.operator, ())) if module == EAGER else [],
         "attributes": dict(subject.given),
         "inputs": inputs,
         "cotangents": _cotangents(prepared) if own else {},

@@ -51,7 +51,7 @@ def operators() -> OperatorReport:
 def measured() -> CardRecord:
     time = Timed(10.0, 9.0, 12.0)
     known = ("relu f32", "relu", "f32", True, "", 0.5, "native", True)
-    good = Measured(*known, time, None, "no PyTorch <&>", None, 5.0, 2.5, "bandwidth")
+    good = Measured(*known, time, None, "no PyTorch <&>", "", None, 5.0, 2.5, "bandwidth")
     return CardRecord("Made Up 100", "cuda:h100", "2026-01-01", {"software": "none"}, (good,))
 
 

@@ -86,7 +86,7 @@ def _row(case: Measured) -> tuple[str, ...]:
         case.time.spread if case.time else "",
         f"{case.predicted_us:.2f}",
         _number(case.of_predicted, ".2f"),
-        _median(case.pytorch),
+        _median(case.pytorch) + (f" ({case.pytorch_form})" if case.pytorch_form else ""),
         _median(case.ratio),
         case.ratio.spread if case.ratio else "",
         _number(case.roofline_us, ".2f"),

@@ -8,13 +8,13 @@ library (cuBLAS, rocBLAS or hipBLASLt), so that this is the ratio to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from uol.conformance.packs.runner.contents import Json
 from uol.conformance.packs.runner.numbers import Array
 from uol.conformance.packs.runner.timing import WARM_UP, Stopwatch, Times, samples_for, times_of
-from uol.conformance.packs.runner.torch_times import Clock, calls_beside
+from uol.conformance.packs.runner.torch_times import Clock, fastest_beside
 
 TURNS = 7
 """Of each side, at least."""
@@ -25,12 +25,13 @@ Sample = Callable[[int], list[float]]
 @dataclass(frozen=True, slots=True)
 class Timed:
     """The time of a call, and PyTorch's, or why there is none; `ratio` is PyTorch's over the call's, of each turn: above 1 the
-    call is faster."""
+    call is faster; `form` is PyTorch's way of writing it, where it has several, of which the fastest is taken."""
 
     own: Times
     other: Times | None = None
     reason: str = ""
     ratio: Times | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,9 @@ class Timer:
         if self.clock is None:
             return Timed(self.stopwatch.times(calls), reason=self.why_not)
         try:
-            theirs = calls_beside(case, inputs(), self.device)
-            return by_turns(partial(self.stopwatch.samples, calls), partial(self.clock, theirs))
+            theirs = fastest_beside(case, inputs(), self.device, self.clock)
+            timed = by_turns(partial(self.stopwatch.samples, calls), partial(self.clock, theirs.calls))
+            return replace(timed, form=theirs.form)
         except LookupError as error:
             return Timed(self.stopwatch.times(calls), reason=str(error.args[0]) if error.args else "there is no call of it")
         except Exception as error:  # noqa: BLE001 - PyTorch refuses what it has no kernel for, in words of its own

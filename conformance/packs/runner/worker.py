@@ -97,6 +97,7 @@ def _entry(ran: Ran) -> dict[str, object]:
         "binary": ran.binary,
         "repeatable": ran.repeatable,
         **{name: None if time is None else time.record() for name, time in times.items()},
+        "pytorch_form": "" if timed is None else timed.form,
         "pytorch_reason": untimed if timed is None else timed.reason,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from on_the_stub import fields_of, packed_into
 from on_the_twin import TwinCard
 
@@ -33,6 +35,7 @@ from uol.conformance.packs.runner.case_run import Ran, run_case
 from uol.conformance.packs.runner.contents import read_pack
 from uol.conformance.packs.runner.judge import judged
 from uol.conformance.packs.runner.timing import Stopwatch
+from uol.conformance.packs.runner.torch_times import calls_beside, fastest_beside
 from uol.conformance.packs.runner.turns import TURNS, Timer, by_turns
 from uol.ir.errors import UolError
 from uol.ir.program.dtype_encoding import encode
@@ -205,6 +208,13 @@ def run(folder: Path, subject: Subject, timed: bool = False, **options: Any) -> 
     return run_case(card, pack, pack.cases[0], timer), card
 
 
+def see(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process import PyTorch's calls of a pack, and of no other."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "references"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(folder)
+
+
 PACKED = [
     *(("cuda:h100", "matmul", MATMUL, "f16"), ("cuda:a100", "linear", {"S": (4,), "N": 70, "K": 128}, "bf16")),
     *(("cuda:a100", "grouped_matmul", GROUPED, "f16"), ("cuda:h100", "matmul_grad", MATMUL, "f16")),
@@ -243,7 +253,7 @@ def test_it_is_timed_beside_pytorch_on_what_was_drawn(
     packed_matmul: tuple[Path, Subject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, subject = packed_matmul
-    monkeypatch.syspath_prepend(folder)
+    see(folder, monkeypatch)
     ran, _ = run(folder, subject, timed=True)
     assert ran.timed is not None and ran.timed.reason == "" and ran.timed.other is not None and ran.timed.ratio is not None
     assert (ran.timed.own.median, ran.timed.other.median) == (10.0, 20.0)
@@ -298,6 +308,33 @@ def test_both_sides_are_timed_by_turns_and_the_ratio_is_of_a_turn() -> None:
     assert "".join(said) == "AB" * (TURNS + 1)
     assert timed.ratio is not None and (timed.ratio.lower, timed.ratio.median, timed.ratio.upper) == (0.5, 0.5, 0.5)
     assert timed.own.samples == TURNS and timed.own.median == 60_000.0
+
+
+@needs_nvrtc
+def test_of_pytorch_s_ways_to_write_it_the_fastest_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them compute what is owed; one that this PyTorch does not have is none."""
+    subject = of_drawn(case("grouped_matmul", GROUPED), "Zipf")
+    packed_into(tmp_path / "pack", [subject], "cuda:h100")
+    see(tmp_path / "pack", monkeypatch)
+    (entry,) = fields_of(tmp_path / "pack")["cases"]
+    assert subject.whole is not None
+    every = subject.whole()
+    arrays: dict[str, Array] = {"in.expert": every.carried["expert"]}
+    for name, draw in every.draws.items():
+        arrays[f"in.{name}"] = encode(draw.values(np.arange(every.prepared.buffers[name].size)), "f16")
+    assert entry["torch"]["forms"] == ["loop", "padded batches", "grouped_mm"]
+    loop, padded = (calls_beside(entry, arrays, "cpu", form)[0]() for form in ("loop", "padded batches"))
+    assert torch.equal(loop, padded) and loop.shape == (48, 40)  # type: ignore[call-overload, attr-defined]
+    x, w = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("in.x", "in.w"))
+    rows = [x.reshape(48, 64)[m] @ w.reshape(5, 40, 64)[e].T for m, e in enumerate(arrays["in.expert"])]
+    torch.testing.assert_close(loop, torch.stack(rows).half())
+    times = iter([3.0, 2.0])
+
+    def clock(calls: list[Any], count: int) -> list[float]:
+        return [next(times)] * count
+
+    forms = {**entry["torch"], "forms": ["loop", "no such", "padded batches"]}
+    assert fastest_beside({"torch": forms}, arrays, "cpu", clock).form == "padded batches"
 
 
 def test_pytorch_that_refuses_leaves_a_time_and_a_reason() -> None:
