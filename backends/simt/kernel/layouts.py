@@ -48,11 +48,16 @@ class SharedTile:
         """Rows after which the order of chunks repeats: a step of so many is an addition of bytes, whatever the thread."""
         return self.every * self.period
 
+    @property
+    def apart(self) -> int:
+        """Chunks by which the orders of interleaved rows differ: with those of the rows beside them they fill all banks."""
+        return max(1, self.period // self.interleave)
+
     def chunk(self, row: Expr | int, chunk: Expr | int) -> Expr:
         """The byte of a chunk."""
         moved = chunk
         if self.interleave > 1:
-            moved = flipped(moved, remainder(row, self.interleave))
+            moved = flipped(moved, scaled(remainder(row, self.interleave), self.apart))
             row = total(scaled(remainder(row, self.interleave), self.rows // self.interleave), quotient(row, self.interleave))
         moved = flipped(moved, remainder(quotient(row, self.every), self.period))
         return total(scaled(row, self.row_bytes), scaled(moved, CHUNK_BYTES))

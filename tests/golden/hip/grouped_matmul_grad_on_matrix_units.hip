@@ -57,15 +57,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
-        (lane % 4) * 1024 + warp_m * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 1024 + warp_m * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[1][4][2];
     const uol::f16* x_from = x + begin * 72 - k_before * 72;
-    const int x_at = (thread / 16) * 576 + uol::min(n0 + (thread % 16) * 4, 68) * 2;
-    const int x_k = (thread / 16) * 4 - k_before;
+    const int x_at =
+        (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
+    const int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int x_to =
-        (thread % 16) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 16 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
-        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     if (0 < tiles) {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 17408);
@@ -84,7 +85,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       uol::transpose_4x4(dy_in[0]);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (dy_to ^ r * 16) + r * 1024, dy_in[0][r]);
+        uol::store_words<8>(shared + (dy_to ^ r * 32) + r * 1024, dy_in[0][r]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(x_in[i]);
@@ -92,7 +93,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 64) + r * 2048 + 4096, x_in[i][r]);
+          uol::store_words<8>(shared + (x_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, x_in[i][r]);
       }
     }
     __syncthreads();
@@ -135,7 +136,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       uol::transpose_4x4(dy_in[0]);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (dy_to ^ r * 16) + r * 1024 + (read ^ 12288), dy_in[0][r]);
+        uol::store_words<8>(shared + (dy_to ^ r * 32) + r * 1024 + (read ^ 12288), dy_in[0][r]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(x_in[i]);
@@ -143,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, x_in[i][r]);
+          uol::store_words<8>(shared + (x_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, x_in[i][r]);
       }
       __syncthreads();
       read = read ^ 12288;
@@ -196,7 +197,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 4) * 32), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -205,8 +206,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int d = n0 + (thread % 8) * 8;
     if (f < 136 && d < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dw);
       uol::Vector<uol::f16, 8> dw_vec;
 #pragma unroll
@@ -288,7 +289,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     const int w_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int w_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned w_in[1][4][2];
     if (0 < tiles) {
 #pragma unroll
@@ -306,7 +307,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       uol::transpose_4x4(w_in[0]);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 16) + r * 1024 + 8192, w_in[0][r]);
+        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + 8192, w_in[0][r]);
     }
     __syncthreads();
     int read = 0;
@@ -347,7 +348,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       uol::transpose_4x4(w_in[0]);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 16) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
+        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
       __syncthreads();
       read = read ^ 12288;
     }
@@ -401,7 +402,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 4) * 32), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -410,8 +411,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     const int d = n0 + (thread % 4) * 8;
     if (m < rows_end && d < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dx);
       uol::Vector<uol::f16, 8> dx_vec;
 #pragma unroll

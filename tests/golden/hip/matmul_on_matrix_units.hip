@@ -35,12 +35,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const int a_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned a_in[2][4];
     const uol::f16* b_from = b + 0 - k_before * 136;
-    const int b_at = (thread / 16) * 1088 + uol::min(n0 + (thread % 16) * 4, 132) * 2;
-    const int b_k = (thread / 16) * 4 - k_before;
+    const int b_at =
+        (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
+    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int b_to =
-        (thread % 16) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 16 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int b_part_at =
-        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned b_in[2][4][2];
     if (0 < tiles) {
 #pragma unroll
@@ -65,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (b_to ^ r * 16 ^ i * 64) + r * 2048 + 4096, b_in[i][r]);
+          uol::store_words<8>(shared + (b_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, b_in[i][r]);
       }
     }
     __syncthreads();
@@ -114,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (b_to ^ r * 16 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, b_in[i][r]);
+          uol::store_words<8>(shared + (b_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, b_in[i][r]);
       }
       __syncthreads();
       read = read ^ 12288;
@@ -167,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 4) * 32), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -176,8 +177,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const int n = n0 + (thread % 8) * 8;
     if (m < 200 && n < 136) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll

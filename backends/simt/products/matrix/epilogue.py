@@ -34,20 +34,24 @@ SUM_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A part of the tile in shared memory, `rows` of `cols` sums of 4 bytes. Rows that a warp writes at once, and pieces that
-    it reads at once, lie in different banks."""
+    """A part of the tile in shared memory, `rows` of `cols` sums of 4 bytes. Rows that a warp writes at once, eight where a lane
+    has a chunk of each (`width` 4), and four where it has half of one, and pieces that it reads at once, lie in different
+    banks."""
 
     rows: int
     cols: int
+    width: int
 
     @property
     def bytes(self) -> int:
         return self.rows * self.cols * SUM_BYTES
 
     def chunk(self, row: Expr, chunk: Expr) -> Expr:
-        """The byte of four sums: neighbouring rows have their pairs of chunks in another order, and so have both halves of 16
-        chunks."""
-        moved = flipped(chunk, remainder(quotient(chunk, 8), 2), scaled(remainder(row, 4), 2))
+        """The byte of four sums: neighbouring rows have their chunks, or pairs of them, in another order, and so have both halves
+        of 16 chunks."""
+        chunks = 4 // self.width
+        half = remainder(row, 2) if self.cols == 32 and chunks > 1 else remainder(quotient(chunk, 8), 2)
+        moved = flipped(chunk, half, scaled(remainder(row, 8 // chunks), chunks))
         return total(scaled(row, self.cols * SUM_BYTES), scaled(moved, CHUNK_BYTES))
 
 
@@ -90,7 +94,7 @@ class Epilogue:
 
     @property
     def staged(self) -> Sums:
-        return Sums(self.tile.m // self.parts, self.tile.n)
+        return Sums(self.tile.m // self.parts, self.tile.n, self.place.owned.width)
 
     @property
     def bytes(self) -> int:

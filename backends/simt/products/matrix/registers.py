@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.terms import Address, BufferRange, Element, Local, Offset, Pointer, Primitive, Scalar, Word
-from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
+from uol.backends.simt.kernel.layouts import BANKS_BYTES, CHUNK_BYTES, SharedTile
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, through_registers
 from uol.backends.simt.products.matrix.operand import Operand, Side
@@ -48,6 +48,8 @@ STAGES = 2
 WORD_BYTES = 4
 MOST_BYTES = 1 << 31
 """That an offset in bytes reaches, a number of 32 bits."""
+SIDE_BY_SIDE = BANKS_BYTES // CHUNK_BYTES
+"""Threads that turn neighbours of as many rows of shared memory as have chunks in different banks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,25 @@ class Moves:
     @property
     def row(self) -> Expr:
         """The first of a thread."""
-        return scaled(quotient(THREAD, self.across), 1 if self.operand.along_k else BLOCK)
+        if self.operand.along_k:
+            return quotient(THREAD, self.across)
+        if not self.is_in_pairs:
+            return scaled(quotient(THREAD, self.across), BLOCK)
+        pair = scaled(quotient(THREAD, 2 * self.across), 2)
+        return scaled(total(pair, remainder(quotient(THREAD, SIDE_BY_SIDE), 2)), BLOCK)
 
     @property
     def col(self) -> Expr:
-        return scaled(remainder(THREAD, self.across), self.each)
+        if self.operand.along_k or not self.is_in_pairs:
+            return scaled(remainder(THREAD, self.across), self.each)
+        eights = remainder(quotient(THREAD, 2 * SIDE_BY_SIDE), self.across // SIDE_BY_SIDE)
+        return scaled(total(scaled(eights, SIDE_BY_SIDE), remainder(THREAD, SIDE_BY_SIDE)), self.each)
+
+    @property
+    def is_in_pairs(self) -> bool:
+        """Have the next 8 threads the next four rows, so that 16 that write at once fill both halves of 8 chunks, and with them
+        all banks?"""
+        return self.across > SIDE_BY_SIDE and self.threads % (2 * self.across) == 0
 
     def defect(self) -> str | None:
         """Why that is not possible."""
@@ -301,7 +317,7 @@ class ThroughRegisters:
             store = Primitive("store_words", (moves.bytes,), (Pointer(SHARED, at), Element(array, EACH, Word())))
             return nest((("i", moves.turns),), (Do(store),))
         block, size = Element(array, EACH, Word()), BLOCK * side.operand.bytes
-        flips = flipped(scaled(NEXT, CHUNK_BYTES), scaled(EACH, moves.rows_a_turn * side.operand.bytes))
+        flips = flipped(scaled(NEXT, tile.apart * CHUNK_BYTES), scaled(EACH, moves.rows_a_turn * side.operand.bytes))
         at = total(flipped(to, flips), scaled(NEXT, tile.rows // BLOCK * tile.row_bytes), WRITE, self.at(side))
         store = Primitive("store_words", (size,), (Pointer(SHARED, at), Element(block, NEXT, Word())))
         turned = Do(Primitive("transpose_4x4", (), (block,)))
