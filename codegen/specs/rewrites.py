@@ -25,6 +25,7 @@ from uol.codegen.specs.nodes import (
     Arg,
     Contract,
     Fold,
+    Guard,
     KernelSpec,
     Map,
     Pack,
@@ -33,6 +34,7 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
     Strides,
+    Within,
     guard_operands,
 )
 from uol.codegen.specs.residues import factors_of
@@ -209,17 +211,21 @@ def as_contract(spec: Reduce) -> Contract | None:
 
 
 @verified
-def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tuple[Contract, Reduce]:
-    """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over
-    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along these, and
-    no guard asks where on them they are."""
+def split_terms(
+    contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1
+) -> tuple[Contract, Reduce]:
+    """The sums over so many parts of axes of k, stored in the accumulator's type over [parts, batch, m, n]; and their sum in
+    the order of the parts, with the epilogue. Both operands are affine along these, and no guard asks where on them they are.
+    Parts are of a `multiple` of places; where they do not make the axis, the last is shorter: elements beyond are 0."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
     cuts = []
     for axis, number in divisions:
-        part = Axis(unused("part", taken), Const(number))
+        extent = static(axis.extent) or 0
+        within = -(-extent // (number * multiple)) * multiple
+        part = Axis(unused("part", taken), Const(-(-extent // within)))
         taken.add(part.name)
-        cuts.append(_Cut(part, Axis(axis.name, Const((static(axis.extent) or 0) // number))))
+        cuts.append(_Cut(part, Axis(axis.name, Const(within)), extent))
     parts, axes = tuple(cut.part for cut in cuts), contract.batch + contract.m + contract.n
     k = tuple(next((cut.within for cut in cuts if cut.within.name == a.name), a) for a in contract.k)
     batch = (*parts, *contract.batch)
@@ -255,10 +261,19 @@ def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tu
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """An axis in parts: the number of a part, and the axis within it."""
+    """An axis of an extent in parts: the number of a part, and the axis within it."""
 
     part: Axis
     within: Axis
+    extent: int
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """Where the last part is shorter: is a place of it one that there is?"""
+        if (static(self.part.extent) or 0) * (static(self.within.extent) or 0) == self.extent:
+            return ()
+        place = add(mul(Var(self.part.name), self.within.extent), Var(self.within.name))
+        return (Within(place, None, Const(self.extent)),)
 
 
 def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
@@ -273,6 +288,9 @@ def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
             step = mul(form.factor(cut.within.name), cut.within.extent)
             offset = add(node.offset, mul(Var(cut.part.name), step))
             node = replace(node, offset=offset, strides=((cut.part.name, step), *node.strides))
+            if cut.guards:
+                assert node.fill is None or node.fill == Const(0, node.dtype), "a term beyond the last is none"
+                node = replace(node, guard=(*node.guard, *cut.guards), fill=Const(0, node.dtype))
         return node
 
     return rewrite(factor, rule)

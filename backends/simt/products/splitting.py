@@ -35,7 +35,7 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
     m, n, batch = (count or 0 for count in counts)
     if not m * n * batch or spec.dims or spec.segments is not None or spec.acc_dtype in NARROW:
         return
-    spec = _with_terms_joined(spec)
+    spec = with_terms_joined(spec)
     tiles = -(-m // SIDE) * -(-n // SIDE) * batch
     wanted = -(-BLOCKS_A_CORE * device.cores // tiles)
     numbers = (2 * wanted, wanted, wanted // 2) if wanted > 1 else ()
@@ -44,7 +44,7 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
         yield split_terms(spec, [(axis, parts)])
 
 
-def _with_terms_joined(spec: Contract) -> Contract:
+def with_terms_joined(spec: Contract) -> Contract:
     """The contraction with terms along as few axes as its factors lie: then these may be cut anywhere."""
     place = 1
     while place < len(spec.k):

@@ -46,6 +46,8 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
         },
         blocks=blocks,
         waves=-(-blocks // device.cores),
+        resident=_resident(tile.stages * moved, device),
+        waits=-(-tiles // (tile.stages - 1)) + 1,  # stages that are filled ahead are on their way together; the epilogue
     )
 
 
@@ -57,3 +59,9 @@ def _rest(tile: MatrixTile, tiles: int) -> int:
         return tiles * TURN_REST
     unrolled = tiles // tile.unroll * tile.unroll
     return unrolled * UNROLLED_REST + (tiles - unrolled) * TURN_REST + tile.unroll * FIRST_TURN
+
+
+def _resident(shared_bytes: int, device: Device) -> int:
+    """Blocks that a core has at once, by the shared memory that each takes."""
+    of_core = device.rates.get("core-scratch")
+    return 1 if of_core is None else max(1, int(of_core.si) // shared_bytes)

@@ -12,6 +12,7 @@ from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
 from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, unit_for
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.specs.nodes import Contract, KernelSpec
 
@@ -36,4 +37,14 @@ def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelS
     return (spec,) if spec.segments is None else in_bounds(spec, machine)
 
 
-MATRIX_PRODUCTS = ScheduleKind((Contract,), (MatrixTile,), _tiles, _check, _product, matrix_counts, rounds, legalise=_legalise)
+MATRIX_PRODUCTS = ScheduleKind(
+    (Contract,),
+    (MatrixTile,),
+    _tiles,
+    _check,
+    _product,
+    matrix_counts,
+    rounds,
+    ways=uneven_products,
+    legalise=_legalise,
+)

@@ -8,18 +8,20 @@ pictures [n, c, p], rows are in pieces: where an element lies is made of what ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from uol.backends.simt.c_text.address import scaled
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, static, substituted
-from uol.codegen.specs.nodes import Contract, Guard, Read
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
+from uol.codegen.specs.nodes import Contract, Guard, Read, Within
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Axis, Expr
-from uol.ir.program.walk import variables
+from uol.ir.integers.terms import idx
+from uol.ir.program.nodes import Axis, Const, Expr
+from uol.ir.program.walk import rewrite, variables
 from uol.ir.types import DTYPES
 
 ACCESS_BYTES = (16, 8, 4)
@@ -132,8 +134,34 @@ def variables_of(guard: Guard) -> frozenset[str]:
     return frozenset().union(*map(variables, guard.children))
 
 
+def terms_of_part(spec: Contract) -> Expr | None:
+    """How many terms a point of batch sums where they are parts of an axis, the outermost, of which the last is shorter: so the
+    one guard of both factors says. None where all sum as many."""
+    guards = {read.guard for factor in (spec.a, spec.b) for read in reads(factor)}
+    match list(guards):
+        case [(Within(value=value, low=None, high=Const() as end),)] if spec.k and spec.segments is None:
+            form = affine(value, [spec.k[0].name])
+            if form is None or form.factor(spec.k[0].name) != ONE:
+                return None
+            left = sub(end, substituted(value, {spec.k[0].name: ZERO}))
+            return mul(idx("min", left, spec.k[0].extent), size(spec.k[1:]))
+    return None
+
+
+def with_whole_parts(spec: Contract) -> Contract:
+    """The contraction as indices are computed for it: a kernel sums the terms that a part has, and asks for none beyond."""
+    if terms_of_part(spec) is None:
+        return spec
+
+    def rule(node: Expr) -> Expr | None:
+        return replace(node, guard=(), fill=None) if isinstance(node, Read) else None
+
+    return replace(spec, a=rewrite(spec.a, rule), b=rewrite(spec.b, rule))
+
+
 def operands_of(spec: Contract) -> tuple[Operand, Operand] | None:
     """Both operands of a contraction; None where one is no matrix."""
+    spec = with_whole_parts(spec)
     m, n, k = (Counter.over(axes, name) for axes, name in ((spec.m, "$at_m"), (spec.n, "$at_n"), (spec.k, "$at_k")))
     of_rows = spec.segments is not None and spec.segments.over == "rows"
     known = frozenset({spec.segments.of, *spec.dims} if spec.segments is not None and of_rows else ())

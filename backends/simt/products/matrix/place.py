@@ -19,7 +19,7 @@ from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statemen
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
-from uol.backends.simt.products.matrix.operand import Side, operands_of
+from uol.backends.simt.products.matrix.operand import Side, operands_of, terms_of_part, with_whole_parts
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import (
     BEGIN,
@@ -115,7 +115,8 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`spec` has counters in place of axes wherever an operand is dense over them."""
+    """`spec` has counters in place of axes wherever an operand is dense over them. `part`: how many terms a block sums over
+    where the last part of them is shorter; the spec then knows no guard that says so."""
 
     spec: Contract
     tile: MatrixTile
@@ -127,6 +128,7 @@ class Place:
     batch: Counter
     a: Side
     b: Side
+    part: Expr | None = None
 
     @staticmethod
     def of(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Place:
@@ -134,7 +136,8 @@ class Place:
         reach = [mul(grid.m, Const(tile.m)), mul(grid.n, Const(tile.n)), add(size(spec.k), Const(tile.k))]
         index = index_type(of_known_segment(spec), [grid.blocks, *reach])
         batch = Counter.over(spec.batch, "$batch")
-        names = legalise(spec, LOCALS if spec.segments is None else LOCALS + SEGMENT_LOCALS)
+        part, spec = terms_of_part(spec), with_whole_parts(spec)
+        names = legalise(spec, LOCALS if spec.segments is None and part is None else LOCALS + SEGMENT_LOCALS)
         spec = replace(
             spec,
             a=batch.shorter(spec.a),
@@ -151,7 +154,7 @@ class Place:
         printer = Printer(names, Proofs.of(spec), index.ctype)
         for counter in (a.operand.outer, b.operand.outer, a.operand.k, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
-        return Place(spec, tile, unit, Owned.of(unit), grid, index, printer, batch, a, b)
+        return Place(spec, tile, unit, Owned.of(unit), grid, index, printer, batch, a, b, part)
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -185,12 +188,13 @@ class Place:
     @property
     def k_is_padded(self) -> bool:
         """May the first tile of k be partial?"""
-        return is_over(self.spec, "terms") or not self.is_whole(self.k.count, self.tile.k)
+        counts = [self.k.count, *([] if self.part is None else [self.part])]
+        return is_over(self.spec, "terms") or not all(self.is_whole(count, self.tile.k) for count in counts)
 
     @property
     def terms(self) -> Expr:
         """How many k a block sums over."""
-        return self.known(self.k.count) if self.spec.segments is None else TERMS
+        return self.known(self.k.count) if self.spec.segments is None and self.part is None else TERMS
 
     @property
     def first_term(self) -> Expr:
@@ -243,7 +247,7 @@ class Place:
         return Call("*", (of, self.known(pitch)), INDEX) if known is None else scaled(of, known)
 
     def is_whole(self, count: Expr, of: int) -> bool:
-        """Is a count a multiple of a number, under what is known of sizes?"""
+        """Is a count, or an index, a multiple of a number, under what is known of sizes?"""
         return is_multiple_of(count, of, known_multiples(self.spec.where))
 
     def title(self) -> str:
@@ -270,6 +274,8 @@ class Place:
             yield from find_rows(spec, self.printer, tile.m, self.threads, self.known(self.k.count))
         elif is_over(spec, "terms"):
             yield from find_terms(spec, self.printer)
+        elif self.part is not None:
+            yield index(TERMS.name, self.known(self.part))
         extent = (self.rows, self.cols, self.unit.d.registers)
         yield Declare(self.acc.name, Scalar(spec.acc_dtype), extent=extent, zeroed=True, line=spec.line)
 
@@ -295,13 +301,14 @@ class Place:
         value = folded(Call("/", (Var(BLOCK), ONE if blocks == ZERO else blocks), INDEX))
         yield index(self.printer.names.variable(self.batch.name), Known(value, self._with_block()))
         scope = Scope(self.printer)
-        scope.axes(self.batch, used_variables(self.spec.epilogue) | variables(self.spec.a) | variables(self.spec.b))
+        needed = [variables(each) for each in (self.spec.a, self.spec.b, self.part) if each is not None]
+        scope.axes(self.batch, used_variables(self.spec.epilogue).union(*needed))
         yield from scope.body
 
     def tiles_of_k(self) -> Iterable[Statement]:
         """How many tiles of k there are, and how many k of the first are before the first."""
         count = self.terms
-        if self.spec.segments is None:
+        if count != TERMS:
             yield index("tiles", self.known(parts_of(self.k.count, self.tile.k)))
         else:
             yield index("tiles", quotient(total(count, self.tile.k - 1), self.tile.k))

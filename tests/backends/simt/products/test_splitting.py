@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import uol
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Job
 from uol.backends.twin.run import execute_many
@@ -16,8 +18,10 @@ from uol.binding.named_binding import bind_open_names
 from uol.codegen.choice import choose, compile_graph
 from uol.codegen.cost import modelled
 from uol.codegen.extensions import AlternativesBackend
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Contract, KernelSpec, Reduce
+from uol.codegen.specs.traverse import reads
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, Target, resolve_target
 from uol.ir import Library, instantiate, parse
@@ -94,3 +98,38 @@ def test_sums_of_parts_are_right(target: str) -> None:
     np.testing.assert_allclose(runs[0].outputs["y"], a.astype(np.float64) @ b, rtol=0, atol=1e-3)
     expected = torch.nn.grad.conv2d_weight(torch.from_numpy(x).double(), (9, 5, 3, 3), torch.from_numpy(dy).double(), padding=1)
     np.testing.assert_allclose(runs[1].outputs["dw"], expected.numpy(), rtol=0, atol=1e-3)
+
+
+UNEVEN = {
+    "rows of terms": ("a: f16[K, M], b: f16[K, N]", "sum[k](acc(a[k, m]) * acc(b[k, n]))", {"K": 2001}),
+    "terms in rows": ("a: f16[M, K], b: f16[N, K]", "sum[k](acc(a[m, k]) * acc(b[n, k]))", {"K": 1992}),
+    "terms in pieces": ("a: f16[B, M, K], b: f16[B, K, N]", "sum[i, k](acc(a[i, m, k]) * acc(b[i, k, n]))", {"B": 53, "K": 20}),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_parts_of_which_the_last_is_shorter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On matrix units; exact integers against numpy."""
+    target = resolve_target(name)
+    monkeypatch.setattr(SimtBackend, "alternatives", lambda self, spec, device: uneven_products(spec, device))
+    monkeypatch.setattr(SimtBackend, "estimate", lambda self, spec, device: 3 * (isinstance(spec, Contract) and not spec.batch))
+    rng, jobs, expected = np.random.default_rng(3), [], []
+    for tensors, value, dims in UNEVEN.values():
+        dims = {"M": 40, "N": 24} | dims
+        ops = parse(f"op f({tensors}) -> (y: f32[M, N]) {{ y[m, n] = {value} }}")
+        graph = lower(instantiate(ops[0], Library(ops), types={}, dims=dims), target.backend, device=target.device)
+        product, total = graph.specs
+        assert isinstance(product, Contract)
+        assert any(read.guard for read in reads(product.a)), "the last part is as long as the others"
+        tiles = (s for s in target.backend.schedules(product, target.device) if isinstance(s, MatrixTile))
+        chosen = (next(tiles), choose(total, target.backend, target.device))
+        kernels = [target.backend.render(*each, target.device) for each in zip(graph.specs, chosen, strict=True)]
+        shapes = {arg.name: [static(extent) for extent in arg.shape] for arg in graph.args}
+        inputs = {tensor: rng.integers(-4, 5, shapes[tensor]).astype(np.float16) for tensor in ("a", "b")}
+        jobs.append(Job(target.backend.assemble(graph, kernels, target.device), inputs))
+        a, b = (inputs[tensor].astype(np.float64) for tensor in ("a", "b"))
+        equation = "imk,ikn->mn" if "B" in dims else {"K, M": "km,kn->mn", "M, K": "mk,nk->mn"}[tensors[7:11]]
+        expected.append(np.einsum(equation, a, b))
+    for run, right in zip(execute_many(jobs), expected, strict=True):
+        assert not run.findings
+        assert np.array_equal(run.outputs["y"], right)
