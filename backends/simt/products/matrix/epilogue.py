@@ -34,8 +34,8 @@ SUM_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A part of the tile in shared memory, `rows` of `cols` sums of 4 bytes. Rows that a warp writes at once, eight where a lane
-    has a chunk of each (`width` 4), and four where it has half of one, and pieces that it reads at once, lie in different
+    """A part of the tile in shared memory, `rows` of `cols` sums of 4 bytes. Rows that a warp writes at once, eight where a
+    lane has a chunk of each (`width` 4), and four where it has half of one, and pieces that it reads at once, lie in different
     banks."""
 
     rows: int
@@ -47,8 +47,8 @@ class Sums:
         return self.rows * self.cols * SUM_BYTES
 
     def chunk(self, row: Expr, chunk: Expr) -> Expr:
-        """The byte of four sums: neighbouring rows have their chunks, or pairs of them, in another order, and so have both halves
-        of 16 chunks."""
+        """The byte of four sums: neighbouring rows have their chunks, or pairs of them, in another order, and so have both
+        halves of 16 chunks."""
         chunks = 4 // self.width
         half = remainder(row, 2) if self.cols == 32 and chunks > 1 else remainder(quotient(chunk, 8), 2)
         moved = flipped(chunk, half, scaled(remainder(row, 8 // chunks), chunks))
