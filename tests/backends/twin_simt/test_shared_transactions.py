@@ -55,6 +55,15 @@ CASES = {
         2,
     ),
 }
+CONFLICTS = {
+    "all in one bank": (62, 62),
+    "a pitch of 34": (2, 2),
+    "every other word": (2, 2),
+    "two words of one bank": (0, 2),
+    "half a word, two words apart": (2, 2),
+    "a loop whose conflicts come late": (2, 0),
+}
+"""Of stores and loads, what lanes that are served at once take beyond one transaction."""
 
 
 def text_module(backend: str, text: str) -> Module:
@@ -75,6 +84,8 @@ def test_a_bank_gives_one_word_at_a_time(runs: dict[str, TwinRun], name: str) ->
     run = runs[name]
     assert not run.findings
     assert (run.counts["shared_store_transactions"], run.counts["shared_load_transactions"]) == (stores, loads)
+    conflicts = (run.counts["shared_store_conflicts"], run.counts["shared_load_conflicts"])
+    assert conflicts == CONFLICTS.get(name, (0, 0))
 
 
 LEAVING = """#include "uol_device.h"

@@ -15,7 +15,7 @@
 namespace uol_twin {
 
 Note* notes;
-std::uint64_t shared_transactions[2];
+std::uint64_t shared_transactions[2], shared_conflicts[2];
 
 namespace {
 
@@ -48,23 +48,36 @@ unsigned passes(const Request* first, const Request* last) {
   return most;
 }
 
+// What a warp takes: transactions, and of these such as lanes that are served at once have beyond their first.
+struct Taken {
+  unsigned transactions, conflicts;
+};
+
 // Of the requests that a warp makes at one place, in the order of its lanes.
-unsigned transactions_of(const Request* first, const Request* last) {
+Taken taken_by(const Request* first, const Request* last) {
   const unsigned bytes = bytes_of(first->place), together = bytes > bank_bytes ? lanes_at_once * bank_bytes / bytes : lanes_at_once;
-  unsigned total = 0;
+  Taken taken = {};
   while (first < last) {
     const Request* end = first;
     while (end < last && end->lane / together == first->lane / together) ++end;
-    total += passes(first, end);
+    const unsigned needed = passes(first, end);
+    taken.transactions += needed;
+    taken.conflicts += needed - 1;
     first = end;
   }
-  return total;
+  return taken;
+}
+
+void tally(bool store, Taken taken) {
+  shared_transactions[store] += taken.transactions;
+  shared_conflicts[store] += taken.conflicts;
 }
 
 // The last pattern of a place of the text: a loop moves it about as a whole, and its conflicts stay.
 struct Pattern {
   std::uint32_t pc, head;
-  unsigned lanes, transactions;
+  unsigned lanes;
+  Taken taken;
   std::uint32_t distance[warp_width];
 };
 Pattern patterns[512];
@@ -75,18 +88,18 @@ bool all_at_one_place(const Note* row, unsigned lanes) {
   return !other;
 }
 
-unsigned transactions_of_row(const Note* row, unsigned lanes) {
+Taken taken_by_row(const Note* row, unsigned lanes) {
   std::uint32_t distance[warp_width] = {};
   for (unsigned lane = 0; lane < lanes; ++lane) distance[lane] = row[lane].place - row[0].place;
   const std::uint32_t head = row[0].place % 64;  // kind, size, and the byte within the word
   Pattern& known = patterns[(row[0].pc ^ row[0].pc >> 9) % 512];
   if (known.pc == row[0].pc && known.head == head && known.lanes == lanes && !std::memcmp(known.distance, distance, sizeof distance))
-    return known.transactions;
+    return known.taken;
   Request requests[warp_width];
   for (unsigned lane = 0; lane < lanes; ++lane) requests[lane] = {lane, row[lane].place};
-  known = {row[0].pc, head, lanes, transactions_of(requests, requests + lanes), {}};
+  known = {row[0].pc, head, lanes, taken_by(requests, requests + lanes), {}};
   std::memcpy(known.distance, distance, sizeof distance);
-  return known.transactions;
+  return known.taken;
 }
 
 // Lanes that went different ways: the n-th accesses at a place of the text belong together.
@@ -108,7 +121,7 @@ void tally_apart(const Warp& warp, const Note* rows, unsigned lanes, unsigned fr
   for (std::size_t i = 0; i < all.size(); ++i) {
     together.push_back(all[i].request);
     if (i + 1 < all.size() && all[i + 1].access == all[i].access) continue;
-    shared_transactions[is_store(together[0].place)] += transactions_of(together.data(), together.data() + together.size());
+    tally(is_store(together[0].place), taken_by(together.data(), together.data() + together.size()));
     together.clear();
   }
 }
@@ -126,7 +139,7 @@ void tally_warp(Warp& warp) {
   for (; n < least; ++n) {
     const Note* row = rows + std::size_t{n} * warp_width;
     if (!all_at_one_place(row, lanes)) break;
-    shared_transactions[is_store(row[0].place)] += transactions_of_row(row, lanes);
+    tally(is_store(row[0].place), taken_by_row(row, lanes));
   }
   if (n < most) tally_apart(warp, rows, lanes, n);
   for (unsigned lane = 0; lane < lanes; ++lane) warp.lanes[lane].noted = 0;

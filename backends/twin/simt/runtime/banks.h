@@ -36,6 +36,6 @@ inline void note_shared(std::size_t offset, bool write, unsigned size, const voi
 void tally_shared();
 
 // By [is a store].
-extern std::uint64_t shared_transactions[2];
+extern std::uint64_t shared_transactions[2], shared_conflicts[2];
 
 }  // namespace uol_twin

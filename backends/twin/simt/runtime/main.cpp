@@ -46,6 +46,8 @@ void report_counts() {
     count_accesses("shared_stores", "shared_store_bytes", traffic.shared[true]);
     uol_report::count("shared_load_transactions", static_cast<std::int64_t>(shared_transactions[false]));
     uol_report::count("shared_store_transactions", static_cast<std::int64_t>(shared_transactions[true]));
+    uol_report::count("shared_load_conflicts", static_cast<std::int64_t>(shared_conflicts[false]));
+    uol_report::count("shared_store_conflicts", static_cast<std::int64_t>(shared_conflicts[true]));
   }
   if (counted) {
     uol_report::count("global_load_sectors", static_cast<std::int64_t>(touched_sectors[false]));
