@@ -14,6 +14,7 @@ from uol.backends.simt.machine.matrix_units import MatrixUnits
 AMPERE = MatrixUnits(
     products=(
         "mma_16x8x16_f16", "mma_16x8x16_bf16", "mma_16x8x8_tf32", "mma_16x8x32_i8",
+        "mma_16x8x16_f32_f32", "mma_16x8x16_f32_tf32", "mma_16x8x16_tf32_f32", "mma_16x8x16_tf32_tf32",
     ),
     async_bytes=frozenset({4, 8, 16}),
     shared_bytes=163 * 1024,

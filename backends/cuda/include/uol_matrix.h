@@ -122,3 +122,19 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from,
 }  // namespace uol
 
 #include "uol_matrix_words.h"
+
+// d += a b, m16n8k16, of factors that are floats in two parts (f32, `tf32_parts`) or one (tf32): of a lane the elements of m16n8k16 in
+// their order, a register each, of all the first parts, then the second.
+#define UOL_BY_TF32(name, a_parts, b_parts)                                                                                      \
+  UOL_DEVICE void name(float* d, const unsigned* a, const unsigned* b) {                                                         \
+    uol::add_tf32_products<a_parts, b_parts>(d, a, b, [](float* sums, const unsigned* left, const unsigned* right) {             \
+      mma_16x8x8_tf32(sums, left, right);                                                                                        \
+    });                                                                                                                          \
+  }
+namespace uol {
+UOL_BY_TF32(mma_16x8x16_f32_f32, 2, 2)
+UOL_BY_TF32(mma_16x8x16_f32_tf32, 2, 1)
+UOL_BY_TF32(mma_16x8x16_tf32_f32, 1, 2)
+UOL_BY_TF32(mma_16x8x16_tf32_tf32, 1, 1)
+}  // namespace uol
+#undef UOL_BY_TF32

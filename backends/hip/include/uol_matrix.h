@@ -92,6 +92,17 @@ UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
   }
 }
 
+// Four rows of four words become four columns: none is moved, but that registers have other numbers.
+UOL_DEVICE void transpose_4x4_words(unsigned (*rows)[4]) {
+#pragma unroll
+  for (int row = 0; row < 4; ++row)
+#pragma unroll
+    for (int col = 0; col < row; ++col) {
+      const unsigned word = rows[row][col];
+      rows[row][col] = rows[col][row], rows[col][row] = word;
+    }
+}
+
 typedef _Float16 TwoHalves __attribute__((ext_vector_type(2)));
 typedef _Float16 FourHalves __attribute__((ext_vector_type(4)));
 typedef short FourShorts __attribute__((ext_vector_type(4)));

@@ -20,11 +20,13 @@ BANKS_BYTES = 128
 @dataclass(frozen=True, slots=True)
 class SharedTile:
     """`rows` of `row_bytes` each. With an `interleave` rows that are so many apart lie side by side, each group of them with
-    its chunks in an order of its own: for threads that write as many neighbouring rows."""
+    its chunks in an order of its own: for threads that write as many neighbouring rows. `together`: chunks that stay beside each
+    other, which lanes read at once."""
 
     rows: int
     row_bytes: int
     interleave: int = 1
+    together: int = 1
 
     @property
     def bytes(self) -> int:
@@ -41,7 +43,7 @@ class SharedTile:
 
     @property
     def period(self) -> int:
-        return min(self.chunks, BANKS_BYTES // CHUNK_BYTES)
+        return min(self.chunks, BANKS_BYTES // CHUNK_BYTES) // self.together
 
     @property
     def repeats(self) -> int:
@@ -59,7 +61,7 @@ class SharedTile:
         if self.interleave > 1:
             moved = flipped(moved, scaled(remainder(row, self.interleave), self.apart))
             row = total(scaled(remainder(row, self.interleave), self.rows // self.interleave), quotient(row, self.interleave))
-        moved = flipped(moved, remainder(quotient(row, self.every), self.period))
+        moved = flipped(moved, scaled(remainder(quotient(row, self.every), self.period), self.together))
         return total(scaled(row, self.row_bytes), scaled(moved, CHUNK_BYTES))
 
     def part(self, row: Expr | int, part: Expr, size: int) -> Expr:
@@ -78,7 +80,7 @@ class SharedTile:
         """The byte `number * rows` rows further than one in a row below `rows`: see `may_go_by`."""
         if rows % self.repeats:
             moved = remainder(quotient(scaled(number, rows), self.every), self.period)
-            byte = flipped(byte, scaled(moved, CHUNK_BYTES))
+            byte = flipped(byte, scaled(moved, CHUNK_BYTES * self.together))
         return total(byte, scaled(number, rows * self.row_bytes))
 
     def rows_further(self, rows: Expr | int, number: int = 1) -> Expr:

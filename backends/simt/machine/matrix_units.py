@@ -27,3 +27,10 @@ class MatrixUnits:
         from uol.backends.simt.machine.fragments import UNITS  # what makes kernels is loaded when one is made
 
         return tuple(UNITS[name] for name in self.products if UNITS[name].dtype == dtype)
+
+    def for_factors(self, left: str, right: str) -> tuple[MatrixUnit, ...]:
+        """The units that multiply factors of these types to the last bit of their products."""
+        from uol.backends.simt.machine.fragments import UNITS
+
+        units = (UNITS[name] for name in self.products)
+        return tuple(unit for unit in units if unit.takes(left, right))

@@ -27,8 +27,12 @@ ROW_BYTES = 16
 """Of a row of a matrix, which a lane gives."""
 TRANSPOSE_4X4 = 8
 """Permutations of bytes (`uol_matrix.h` of gfx90a)."""
+MADE = {"widen_f16": {"integer": 1}, "widen_bf16": {"integer": 1}, "tf32_parts": {"integer": 2, "f32-vector": 2}}
+"""Operations for each element of a fragment (`uol_matrix_words.h`)."""
+OF_A_SUM = 3
+"""Floating-point operations that add a sum of both parts (`add_tf32_products`)."""
 START = np.zeros((1, 1), np.int64)
-WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared")
+WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared", "transpose_4x4_words")
 
 
 def bases_in(kernel: KernelText) -> dict[str, str]:
@@ -128,6 +132,15 @@ class Addresses(Expressions):
             unit = UNITS[node.fn]
             for reader in self.readers:
                 reader.counts.add("operation", unit.rate, times(unit.operations, active.warps(reader.width)))
+                if unit.is_by_parts:
+                    added = OF_A_SUM * unit.d.elements * reader.width
+                    reader.counts.add("operation", "f32-vector", times(added, active.warps(reader.width)))
+            return EVERYTHING
+        if node.fn in MADE:
+            for reader in self.readers:
+                for by, number in MADE[node.fn].items():
+                    made = number * int(node.parameters[0]) * reader.width
+                    reader.counts.add("operation", by, times(made, active.warps(reader.width)))
             return EVERYTHING
         if node.fn == "transpose_4x4":
             for reader in self.readers:

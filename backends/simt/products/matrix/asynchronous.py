@@ -12,6 +12,7 @@ from uol.backends.simt.c_text.terms import Address, Element, Local, Offset, Poin
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
 from uol.backends.simt.kernel.nodes import Assign, Body, CopyAsync, Declare, LoadMatrix, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, asynchronous
+from uol.backends.simt.products.matrix import tf32
 from uol.backends.simt.products.matrix.operand import Operand, Side
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
@@ -28,6 +29,7 @@ from uol.backends.simt.products.matrix.place import (
     unrolled,
 )
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.tf32 import Fragments
 from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
@@ -50,6 +52,8 @@ class Copies:
 
     @property
     def tile(self) -> SharedTile:
+        if self.operand.is_wide:
+            return tf32.tile_of(self.operand, self.outer, self.k)
         rows, elements = (self.outer, self.k) if self.operand.along_k else (self.k, self.outer)
         return SharedTile(rows, elements * self.operand.bytes)
 
@@ -102,7 +106,7 @@ class Copies:
             return f"{self.threads} threads do not copy {tile.rows} rows of {tile.row_bytes} bytes in whole turns"
         if ROWS % tile.repeats:
             return f"rows of {tile.row_bytes} bytes are too short for fragments of {ROWS} rows"
-        return None
+        return tf32.defect(self.operand, self.outer) if self.operand.is_wide else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Asynchronous:
             at = copies.col if operand.along_k else copies.row
             at = Call("-", (at, BEFORE), INDEX) if place.k_is_padded else at
             yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=not operand.k_is_in_pieces)
-        yield index(place.name(side, "at"), self._fragment(side)[0])
+        yield index(place.name(side, "at"), self._in_tf32(side).first() if operand.is_wide else self._fragment(side)[0])
 
     def _first(self, side: Side, row: Expr) -> tuple[Body, Expr]:
         """The element at a row of the first tile and a thread's column, of which the compiler does not know how it was made:
@@ -234,24 +238,47 @@ class Asynchronous:
         chunk = flipped(scaled(side.warp, side.within_warp // side.operand.each), beside)
         return tile.chunk(below, chunk), scaled(number, 2 * CHUNK_BYTES), tile.rows_further(KK, ROWS)
 
+    def _in_tf32(self, side: Side) -> Fragments:
+        return Fragments(self.place, side, self.copies(side).tile, self.at(side))
+
     def _compute(self) -> Body:
         """A warp's part of a tile: for each step of k its fragments, and their products."""
         place, unit = self.place, self.place.unit
-        numbers = {place.a.called: (MI, place.rows), place.b.called: (PAIR, place.cols // 2)}
-        declared, loads = [], []
-        for side in place.sides:
-            number, count = numbers[side.called]
-            array = Local(place.name(side, "part"), Word())
-            _, flips, adds = self._fragment(side)
-            at = total(flipped(Local(place.name(side, "at")), flips), adds, READ, self.at(side))
-            load = LoadMatrix(Element(array, number, Word()), Pointer(SHARED, at), transposed=not side.operand.along_k)
-            declared.append(Declare(array.name, Word(), extent=(count, 4)))
-            loads.append(unrolled(number.name, count, load))
-        a, b = (Local(place.name(side, "part"), Word()) for side in place.sides)
-        of_pair = Offset(Element(b, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
-        product = Multiply(unit, place.fragment(MI, NI), Element(a, MI, Word()), of_pair)
+        declared = tuple(self._declared(side) for side in place.sides)
+        loads = tuple(load for side in place.sides for load in self._loads(side))
+        made: Body = ()
+        if unit.dtype == "tf32":
+            wide = [self._in_tf32(side) for side in place.sides]
+            made = tuple(statement for each in wide for statement in each.made())
+            left, right = (Element(each.multiplied, each.number, Word()) for each in wide)
+            product = Multiply(unit, place.fragment(MI, NI), left, right)
+        else:
+            a, b = (Local(place.name(side, "part"), Word()) for side in place.sides)
+            of_pair = Offset(Element(b, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
+            product = Multiply(unit, place.fragment(MI, NI), Element(a, MI, Word()), of_pair)
         products = unrolled("mi", place.rows, unrolled("ni", place.cols, product))
-        return (unrolled("kk", place.tile.k // unit.k, *declared, *loads, products),)
+        return (unrolled("kk", place.tile.k // unit.k, *declared, *loads, *made, products),)
+
+    def _number(self, side: Side) -> tuple[Local, int]:
+        """What counts the fragments of a side that are loaded at once, and how many there are."""
+        return (MI, self.place.rows) if side is self.place.a else (PAIR, self.place.cols // 2)
+
+    def _declared(self, side: Side) -> Statement:
+        name = self.place.name(side, "part")
+        if side.operand.is_wide:
+            wide = self._in_tf32(side)
+            return Declare(name, Word(), extent=(wide.count, wide.owned.elements))
+        return Declare(name, Word(), extent=(self._number(side)[1], 4))
+
+    def _loads(self, side: Side) -> Body:
+        """The words of a side's fragments, from shared memory."""
+        if side.operand.is_wide:
+            return self._in_tf32(side).loads()
+        place, (number, count) = self.place, self._number(side)
+        _, flips, adds = self._fragment(side)
+        at = total(flipped(Local(place.name(side, "at")), flips), adds, READ, self.at(side))
+        array = Element(Local(place.name(side, "part"), Word()), number, Word())
+        return (unrolled(number.name, count, LoadMatrix(array, Pointer(SHARED, at), transposed=not side.operand.along_k)),)
 
 
 def stages_bytes(tile: MatrixTile, a: Copies, b: Copies) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 
@@ -31,12 +32,24 @@ THROUGH_REGISTERS = (
     MatrixTile(32, 64, 64, 1, 2, 2),
     MatrixTile(64, 32, 64, 2, 1, 2),
 )
+IN_PARTS = (
+    MatrixTile(128, 64, 32, 4, 2, 4),
+    MatrixTile(64, 128, 32, 2, 4, 4),
+    MatrixTile(64, 64, 32, 2, 2, 4),
+    MatrixTile(32, 64, 32, 1, 4, 4),
+    MatrixTile(64, 32, 32, 4, 1, 4),
+    MatrixTile(32, 32, 32, 2, 2, 4),
+    MatrixTile(32, 32, 64, 2, 2, 4),
+)
+"""Of factors in f32 that have registers of their own, twice as many where they are in parts."""
 
 
-def matrix_tiles(machine: Machine) -> tuple[MatrixTile, ...]:
+def matrix_tiles(machine: Machine, unit: MatrixUnit | None = None) -> tuple[MatrixTile, ...]:
     """Of a machine with asynchronous copies, each turn by turn and unrolled by its stages, or of one whose tiles come through
     registers; none where there are no units."""
     if machine.units is None:
         return ()
+    if unit is not None and unit.dtype == "tf32":
+        return IN_PARTS
     unrolled = (replace(tile, unroll=tile.stages) for tile in ASYNCHRONOUS)
     return (*ASYNCHRONOUS, *unrolled) if machine.units.async_bytes else THROUGH_REGISTERS

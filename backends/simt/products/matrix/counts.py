@@ -19,10 +19,13 @@ WARP = 32
 FIRST_TURN = 100
 """Instructions of a turn of the largest tile, beside what a warp waits for when it comes to them first."""
 
+MADE_INTEGER = 2
+"""The same of an element that becomes one of tf32, or two."""
+
 
 def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
-    (read,) = reads(spec.a)
+    (left,), (right,) = reads(spec.a), reads(spec.b)
     sizes = typical_sizes(spec)
     blocks = typical(grid_of(spec, tile).blocks, spec.where, sizes)
     if is_over(spec, "rows"):  # of the places that segments have beyond their rows, about half are empty
@@ -31,17 +34,20 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     if is_over(spec, "terms"):  # each segment has its share of them
         terms = -(-terms // typical_segments(spec))
     tiles = -(-terms // tile.k)
-    a_tile = DTYPES[read.dtype].bytes * tile.k
-    moved = a_tile * (tile.m + tile.n)
-    scratch = moved + a_tile * tile.warps * (tile.warp_m + tile.warp_n)
+    of_m, of_n = (DTYPES[read.dtype].bytes * tile.k for read in (left, right))
+    moved = of_m * tile.m + of_n * tile.n
+    scratch = moved + tile.warps * (of_m * tile.warp_m + of_n * tile.warp_n)
+    rate, number = _products(left.dtype, right.dtype, device)
     integer = _rest(tile, tiles) * tile.warps * WARP
+    if rate == "tf32-matrix":
+        integer += tiles * tile.warps * tile.k * (tile.warp_m + tile.warp_n) * MADE_INTEGER
     return Issued(
         0,
         exactly(blocks * tiles * moved),
         exactly(0),
         exactly(blocks * tiles * scratch),
         operations={
-            f"{read.dtype}-matrix": exactly(blocks * tiles * 2 * tile.m * tile.n * tile.k),
+            rate: exactly(blocks * tiles * number * 2 * tile.m * tile.n * tile.k),
             "integer": exactly(blocks * integer),
         },
         blocks=blocks,
@@ -65,3 +71,12 @@ def _resident(shared_bytes: int, device: Device) -> int:
     """Blocks that a core has at once, by the shared memory that each takes."""
     of_core = device.rates.get("core-scratch")
     return 1 if of_core is None else max(1, int(of_core.si) // shared_bytes)
+
+
+def _products(left: str, right: str, device: Device) -> tuple[str, int]:
+    """What multiplies factors of two types, and how often: where no unit multiplies f32, a factor in f32 is the sum of two parts
+    in tf32, of whose products all but that of both second ones are there."""
+    wide = (left, right).count("f32")
+    if not wide:
+        return f"{left}-matrix", 1
+    return ("f32-matrix", 1) if "f32-matrix" in device.rates else ("tf32-matrix", 1 + wide)

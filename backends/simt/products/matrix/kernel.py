@@ -2,7 +2,8 @@
 
 Tiles of k are counted from the end, so that only the first can be partial: its k before the first are zeros. Rows and columns
 beyond the last are the last again, or zeros; they are not stored. Where tensors begin at no multiple of 16 bytes, the same
-threads sum the same elements one by one.
+threads sum the same elements one by one; so do those that have a sum of factors in parts that is not finite, for an infinite
+factor has NaN in its second part.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.c_text.counters import as_count
 from uol.backends.simt.c_text.signatures import signature, stored_tensors
-from uol.backends.simt.c_text.terms import Known, Scalar
+from uol.backends.simt.c_text.terms import Known, Local, Primitive, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
-from uol.backends.simt.kernel.nodes import Body, Buffer, If, Kernel, PerWarp
+from uol.backends.simt.kernel.nodes import Body, Buffer, Declare, If, Kernel, PerWarp
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue
-from uol.backends.simt.products.matrix.place import Place, is_over
+from uol.backends.simt.products.matrix.place import IS_WHOLE, Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import SCRATCH
 from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract
+from uol.ir.program.nodes import Call
 from uol.ir.types import INDEX
 
 LEAST_THREADS = 256
@@ -62,6 +65,18 @@ def sums(place: Place, whole: Body) -> Body:
     tensors = dict.fromkeys(side.operand.read.tensor for side in place.sides)
     workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
     asked = [tensor for tensor in tensors if tensor not in workspaces]
+    aligned = Known(are_aligned(asked), place.printer)
+    if not place.unit.is_by_parts:
+        return (If(aligned, whole, (place.one_by_one(),)),) if asked else whole
+    count = place.rows * place.cols * place.unit.d.registers
+    finite = Primitive("are_finite", (count,), (place.fragment(ZERO, ZERO),), Scalar("bool"))
+    in_order: Body = (*place.zeroed(), place.one_by_one())
     if not asked:
-        return whole
-    return (If(Known(are_aligned(asked), place.printer), whole, (place.one_by_one(),)),)
+        return (*whole, If(Call("not", (finite,), "bool"), in_order))
+    is_whole = Local(place.printer.names.variable(IS_WHOLE), Scalar("bool"))
+    by_units = Call("and", (is_whole, finite), "bool")
+    return (
+        Declare(is_whole.name, is_whole.kind, aligned),
+        If(is_whole, whole),
+        If(Call("not", (by_units,), "bool"), in_order),
+    )

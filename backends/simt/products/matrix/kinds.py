@@ -19,7 +19,8 @@ from uol.codegen.specs.nodes import Contract, KernelSpec
 
 def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[MatrixTile, ...]:
     tidy = prepared(spec)
-    return tuple(tile for tile in matrix_tiles(machine) if isinstance(check_matrix_tile(tidy, tile, machine), Footprint))
+    tiles = matrix_tiles(machine, unit_for(tidy, machine))
+    return tuple(tile for tile in tiles if isinstance(check_matrix_tile(tidy, tile, machine), Footprint))
 
 
 def _check(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:

@@ -17,10 +17,11 @@ from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.unrolling import unroll_defect
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.contractions.segment_bounds import segments_of, with_bounds
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.nodes import Contract, KernelSpec, Read
 from uol.codegen.specs.sizes import known_multiples, multiple_of
 from uol.ir.program.nodes import Call, Expr
+from uol.ir.types import DTYPES
 
 MOST_ACCUMULATORS = 128
 """Registers of a thread that hold sums: half of the 255 that it has (CUDA C++ Programming Guide, technical specifications;
@@ -29,6 +30,9 @@ CDNA2 has 512), the rest is for fragments and addresses."""
 
 FACTORS = frozenset({"f16", "bf16", "i8"})
 """What matrix units of all targets multiply."""
+LEAST_TERMS_IN_PARTS = 64
+"""Of u = 2^-24 of a product, its factors lose up to 5 in parts, and the sums of 16 products up to 24 where they are cut off, or
+some 7 on an average. A sum of n terms in f32 may lose n, or 2 sqrt(n) on an average (conformance/contracts.toml)."""
 INDEX_BYTES = 8
 """Of what a fold over a block has of each warp, at the most."""
 PAIRED_COLUMNS = 16
@@ -39,9 +43,10 @@ def unit_for(spec: Contract, machine: Machine) -> MatrixUnit | None:
     """The matrix unit that multiplies the factors as they lie in memory, and adds in the accumulator's type; None where there
     is none."""
     factors = [_as_stored(factor, spec.acc_dtype) for factor in (spec.a, spec.b)]
-    if machine.units is None or None in factors or factors[0] != factors[1]:
+    left, right = factors
+    if machine.units is None or left is None or right is None:
         return None
-    return next((unit for unit in machine.units.of(factors[0] or "") if unit.accumulator == spec.acc_dtype), None)
+    return next((unit for unit in machine.units.for_factors(left, right) if unit.accumulator == spec.acc_dtype), None)
 
 
 def _as_stored(factor: Expr, acc_dtype: str) -> str | None:
@@ -72,7 +77,8 @@ def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Foo
     unit, operands = unit_for(spec, machine), operands_of(spec)
     if unit is None or operands is None or not spec.k or not _are_bounded(spec, operands):
         return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
-    reason = _operand_defect(spec, operands) or _tile_defect(tile, unit) or _staging_defect(spec, operands, tile, unit)
+    reason = _operand_defect(spec, operands) or _parts_defect(spec, unit)
+    reason = reason or _tile_defect(tile, unit) or _staging_defect(spec, operands, tile, unit)
     if reason is not None:
         return Refusal(reason, "a tile of threads")
     assert machine.units is not None
@@ -105,10 +111,19 @@ def _operand_defect(spec: Contract, operands: tuple[Operand, Operand]) -> str | 
     for operand in operands:
         if not operand.bytes_at_once(multiples):
             return f"rows of {operand.read.tensor} do not begin at multiples of {ACCESS_BYTES[-1]} bytes"
-        if not operand.along_k and operand.bytes != 2:
+        if not operand.along_k and operand.bytes == 1:
             return f"{operand.read.tensor} has k from row to row, and elements of {operand.bytes} bytes"
         if spec.segments is not None and operand.is_in_pieces:
             return f"{operand.read.tensor} is in pieces, and the product in segments"
+    return None
+
+
+def _parts_defect(spec: Contract, unit: MatrixUnit) -> str | None:
+    """Are there terms enough that what factors lose in parts is less than what sums may?"""
+    if not unit.is_by_parts:
+        return None
+    if spec.segments is not None and spec.segments.over == "terms" or (static(size(spec.k)) or 0) < LEAST_TERMS_IN_PARTS:
+        return f"a sum may have fewer than {LEAST_TERMS_IN_PARTS} terms, of factors in parts"
     return None
 
 
@@ -139,9 +154,11 @@ def stagings(
     spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit
 ) -> tuple[Copies | Moves, ...]:
     """How both operands come to shared memory."""
-    kind, threads, known = (Moves if Owned.of(unit).exchanged else Copies), tile.warps * unit.lanes, known_multiples(spec.where)
-    sides = zip(operands, (tile.m, tile.n), strict=True)
-    return tuple(kind(o, outer, tile.k, threads, o.bytes_at_once(known)) for o, outer in sides)
+    threads, known = tile.warps * unit.lanes, known_multiples(spec.where)
+    sides = [(o, outer, o.bytes_at_once(known)) for o, outer in zip(operands, (tile.m, tile.n), strict=True)]
+    if Owned.of(unit).exchanged:
+        return tuple(Moves(o, outer, tile.k, threads, width, DTYPES[unit.factor].bytes) for o, outer, width in sides)
+    return tuple(Copies(o, outer, tile.k, threads, width) for o, outer, width in sides)
 
 
 def shared_bytes(spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> int:

@@ -47,6 +47,11 @@ class Operand:
         return DTYPES[self.read.dtype].bytes
 
     @property
+    def is_wide(self) -> bool:
+        """Is an element a register?"""
+        return self.bytes == 4
+
+    @property
     def each(self) -> int:
         """Elements of an access of 16 bytes."""
         return CHUNK_BYTES // self.bytes

@@ -39,15 +39,16 @@ from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
-BLOCK = "$block"
+BLOCK, IS_WHOLE = "$block", "$is_whole"
 SHARED = "shared"
 M0, N0, WARP_M, WARP_N, TILES, BEFORE = map(Local, ("m0", "n0", "warp_m", "warp_n", "tiles", "k_before"))
-THREAD, LANE, EACH, MI, NI, KK, GROUP, NEXT = map(Local, ("thread", "lane", "i", "mi", "ni", "kk", "group", "r"))
+THREAD, LANE, EACH, MI, NI, KK = map(Local, ("thread", "lane", "i", "mi", "ni", "kk"))
+GROUP, NEXT, HALF = map(Local, ("group", "r", "half"))
 LOCALS = (
     "shared", "thread", "lane", "warp_m", "warp_n", "m0", "n0", "tiles", "k_before", "read", "write", "tile",
     "i", "mi", "ni", "kk", "group", "r", "pair", "half", "part", "turn", "row", "sums",
 )  # fmt: skip
-OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece")
+OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Place:
         called = (left, right) if left != right else (f"{left}_m", f"{right}_n")
         a = Side(operands[0], tile.m, M0, WARP_M, tile.warp_m, called[0])
         b = Side(operands[1], tile.n, N0, WARP_N, tile.warp_n, called[1])
-        names = names.with_locals([*a.names(OF_A_SIDE), *b.names(OF_A_SIDE)])
+        names = names.with_locals([*a.names(OF_A_SIDE), *b.names(OF_A_SIDE), IS_WHOLE])
         printer = Printer(names, Proofs.of(spec), index.ctype)
         for counter in (a.operand.outer, b.operand.outer, a.operand.k, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
@@ -314,6 +315,12 @@ class Place:
             yield index("tiles", quotient(total(count, self.tile.k - 1), self.tile.k))
         if self.k_is_padded:
             yield index("k_before", Call("-", (scaled(TILES, self.tile.k), count), INDEX))
+
+    def zeroed(self) -> Body:
+        """The sums begin anew."""
+        sums = Element(self.fragment(MI, NI), EACH, self.acc.kind)
+        zero = Assign(sums, Const(0.0, self.spec.acc_dtype))
+        return nest((("mi", self.rows), ("ni", self.cols), ("i", self.unit.d.registers)), (zero,))
 
     def one_by_one(self) -> Statement:
         """The sums of elements that are read one by one."""

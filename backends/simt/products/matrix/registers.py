@@ -2,8 +2,8 @@
 in accesses of 16 bytes along k: gfx90a.
 
 Shared memory has every tile with k along its rows. Of an operand that lies along m or n a thread has four rows of k by four
-neighbours, which it turns in its registers. The operands change places in the instruction, y^T = b^T a^T, so that a lane owns
-four neighbours along n.
+neighbours, which it turns in its registers. Where the other operand is f32, elements of 16 bits become that there, too. The
+operands change places in the instruction, y^T = b^T a^T, so that a lane owns four neighbours along n.
 
 Loads are of a range of memory, at an offset of 32 bits: what is not valid lies beyond it, and is zeros. Rows along k are a
 range, of which tiles of k are further parts; where k goes from row to row, the range moves on with the tiles, for all rows may
@@ -24,6 +24,7 @@ from uol.backends.simt.products.matrix.operand import Operand, Side
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
+    HALF,
     KK,
     LANE,
     MI,
@@ -39,9 +40,8 @@ from uol.backends.simt.products.matrix.place import (
 )
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
-from uol.ir.types import INDEX
+from uol.ir.types import DTYPES, INDEX
 
-HALF = Local("half")
 BLOCK = 4
 """Rows of k, and neighbours along m or n, that a thread turns."""
 STAGES = 2
@@ -62,20 +62,38 @@ class Moves:
     threads: int
     bytes: int
     """Of an access along k; of rows that are turned a thread has four neighbours."""
+    size: int
+    """Bytes of an element in shared memory."""
+
+    @property
+    def is_widened(self) -> bool:
+        """Are elements made wider on the way?"""
+        return self.size > self.operand.bytes
 
     @property
     def tile(self) -> SharedTile:
-        return SharedTile(self.outer, self.k * self.operand.bytes, interleave=1 if self.operand.along_k else BLOCK)
+        return SharedTile(self.outer, self.k * self.size, interleave=1 if self.operand.along_k else BLOCK)
 
     @property
     def across(self) -> int:
         """Threads side by side along a row of memory: of an access each, or of four neighbours."""
-        return self.tile.row_bytes // self.bytes if self.operand.along_k else self.outer // BLOCK
+        return self.k // self.each if self.operand.along_k else self.outer // BLOCK
 
     @property
     def each(self) -> int:
         """Neighbours of a thread in a row."""
-        return self.bytes // self.operand.bytes if self.operand.along_k else BLOCK
+        most = CHUNK_BYTES // self.size
+        return min(self.bytes // self.operand.bytes, most) if self.operand.along_k else BLOCK
+
+    @property
+    def words(self) -> int:
+        """Registers of a thread's neighbours, as they lie in memory."""
+        return self.each * self.operand.bytes // WORD_BYTES
+
+    @property
+    def stored(self) -> int:
+        """Bytes of shared memory of a thread's neighbours along k."""
+        return self.each * self.size
 
     @property
     def rows_a_turn(self) -> int:
@@ -122,7 +140,8 @@ class Moves:
             return f"rows of {self.operand.read.tensor} do not begin at multiples of {BLOCK} elements"
         if self.operand.is_in_pieces and _bytes_in_all(self.operand) is None:
             return f"{self.operand.read.tensor} is in pieces, and no range that offsets of 32 bits reach"
-        if not self.operand.along_k and (self.operand.bytes != 2 or self.turns > 1 and self.rows_a_turn % self.operand.each):
+        of_a_chunk = CHUNK_BYTES // self.size
+        if not self.operand.along_k and (self.operand.bytes == 1 or self.turns > 1 and self.rows_a_turn % of_a_chunk):
             return f"{self.operand.read.dtype} is not turned in registers, {self.rows_a_turn} rows of k a turn"
         return None
 
@@ -134,7 +153,9 @@ class ThroughRegisters:
     place: Place
 
     def moves(self, side: Side) -> Moves:
-        return Moves(side.operand, side.tile, self.place.tile.k, self.place.threads, self.place.bytes_at_once(side))
+        place = self.place
+        size = DTYPES[place.unit.factor].bytes
+        return Moves(side.operand, side.tile, place.tile.k, place.threads, place.bytes_at_once(side), size)
 
     def at(self, side: Side) -> int:
         """Where a side's tile begins in a stage."""
@@ -175,11 +196,8 @@ class ThroughRegisters:
             yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=not operand.is_in_pieces)
         yield index(place.name(side, "to"), self._target(side))
         yield index(place.name(side, "part_at"), self._fragment(side)[0])
-        extent = (moves.turns, moves.bytes // WORD_BYTES) if operand.along_k else (moves.turns, BLOCK, self._block_words(side))
+        extent = (moves.turns, moves.words) if operand.along_k else (moves.turns, BLOCK, moves.words)
         yield Declare(place.name(side, "in"), Word(), extent=extent)
-
-    def _block_words(self, side: Side) -> int:
-        return BLOCK * side.operand.bytes // WORD_BYTES
 
     def _lanes(self, side: Side) -> Iterable[Statement]:
         """Where each lane loads from."""
@@ -258,7 +276,7 @@ class ThroughRegisters:
         place, moves, operand = self.place, self.moves(side), side.operand
         array, at = Local(place.name(side, "in"), Word()), Local(place.name(side, "at"))
         found = Local(place.name(side, "range"), BufferRange())
-        further = scaled(EACH, moves.rows_a_turn)
+        further, width = scaled(EACH, moves.rows_a_turn), WORD_BYTES * moves.words
         first = Local(place.name(side, "k"))
         k = first if operand.along_k else total(first, further, NEXT)
         valid: tuple[Expr, ...] = (Call(">=", (k, ZERO), "bool"),) if guarded else ()
@@ -271,16 +289,16 @@ class ThroughRegisters:
             if operand.is_in_pieces:
                 lane, wave = total(lane, piece), ZERO
             load = (Element(array, EACH, Word()), found, lane, wave, *valid)
-            return (*terms, *nest((("i", moves.turns),), (Do(Primitive("load_buffer", (moves.bytes,), load)),)))
+            return (*terms, *nest((("i", moves.turns),), (Do(Primitive("load_buffer", (width,), load)),)))
         turns = (("i", moves.turns), ("r", BLOCK))
         into = Element(Element(array, EACH, Word()), NEXT, Word())
         if operand.is_in_pieces:
             terms, piece = self._piece(side, k)
             load = (into, found, total(at, piece), ZERO, *valid)
-            return nest(turns, (*terms, Do(Primitive("load_buffer", (BLOCK * operand.bytes,), load))))
+            return nest(turns, (*terms, Do(Primitive("load_buffer", (width,), load))))
         wave = _bytes(place.times(total(further, NEXT), place.pitch(side)), operand.bytes)
         load = (into, found, at, wave, *valid)
-        loads = Do(Primitive("load_buffer", (BLOCK * operand.bytes,), load))
+        loads = Do(Primitive("load_buffer", (width,), load))
         return (self._range(side), *nest(turns, (loads,)))
 
     def _piece(self, side: Side, k: Expr) -> tuple[Body, Expr]:
@@ -304,24 +322,33 @@ class ThroughRegisters:
         """The byte of shared memory for the first of what a thread has."""
         moves, tile = self.moves(side), self.moves(side).tile
         if side.operand.along_k:
-            return tile.part(moves.row, quotient(moves.col, moves.each), moves.bytes)
-        each = side.operand.each
-        return total(tile.chunk(moves.col, quotient(moves.row, each)), scaled(remainder(moves.row, each), side.operand.bytes))
+            return tile.part(moves.row, quotient(moves.col, moves.each), moves.stored)
+        each = CHUNK_BYTES // moves.size
+        return total(tile.chunk(moves.col, quotient(moves.row, each)), scaled(remainder(moves.row, each), moves.size))
 
     def _to_shared(self, side: Side) -> Body:
         """What was loaded goes to shared memory, turned where it lies along m or n."""
         place, moves, tile = self.place, self.moves(side), self.moves(side).tile
         array, to = Local(place.name(side, "in"), Word()), Local(place.name(side, "to"))
+        of_turn = Element(array, EACH, Word())
         if side.operand.along_k:
             at = total(tile.further(to, EACH, moves.rows_a_turn), WRITE, self.at(side))
-            store = Primitive("store_words", (moves.bytes,), (Pointer(SHARED, at), Element(array, EACH, Word())))
-            return nest((("i", moves.turns),), (Do(store),))
-        block, size = Element(array, EACH, Word()), BLOCK * side.operand.bytes
-        flips = flipped(scaled(NEXT, tile.apart * CHUNK_BYTES), scaled(EACH, moves.rows_a_turn * side.operand.bytes))
+            return nest((("i", moves.turns),), self._stored(side, at, of_turn))
+        flips = flipped(scaled(NEXT, tile.apart * CHUNK_BYTES), scaled(EACH, moves.rows_a_turn * moves.size))
         at = total(flipped(to, flips), scaled(NEXT, tile.rows // BLOCK * tile.row_bytes), WRITE, self.at(side))
-        store = Primitive("store_words", (size,), (Pointer(SHARED, at), Element(block, NEXT, Word())))
-        turned = Do(Primitive("transpose_4x4", (), (block,)))
-        return (*nest((("i", moves.turns),), (turned,)), *nest((("i", moves.turns), ("r", BLOCK)), (Do(store),)))
+        turned = Do(Primitive("transpose_4x4" if moves.words == 2 else "transpose_4x4_words", (), (of_turn,)))
+        stored = self._stored(side, at, Element(of_turn, NEXT, Word()))
+        return (*nest((("i", moves.turns),), (turned,)), *nest((("i", moves.turns), ("r", BLOCK)), stored))
+
+    def _stored(self, side: Side, at: Expr, words: Expr) -> Body:
+        """Neighbours along k go to a byte of shared memory; they are made wider before."""
+        moves, pointer = self.moves(side), Pointer(SHARED, at)
+        if not moves.is_widened:
+            return (Do(Primitive("store_words", (moves.stored,), (pointer, words))),)
+        wide = Local(self.place.name(side, "wide"), Scalar("f32"))
+        widen = Primitive(f"widen_{side.operand.read.dtype}", (moves.each,), (wide, words))
+        store = Primitive("store_words", (moves.stored,), (pointer, wide))
+        return (Declare(wide.name, wide.kind, extent=moves.each), Do(widen), Do(store))
 
     def _fragment(self, side: Side) -> tuple[Expr, Expr, Expr]:
         """Where a lane finds its row of a fragment: the byte for the first, what it is exclusive-ored with, what is added."""

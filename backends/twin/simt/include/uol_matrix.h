@@ -103,6 +103,14 @@ UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
   for (int row = 0; row < 4; ++row) rows[row][0] = columns[row][0], rows[row][1] = columns[row][1];
 }
 
+UOL_DEVICE void transpose_4x4_words(unsigned (*rows)[4]) {
+  for (int row = 0; row < 4; ++row)
+    for (int col = 0; col < row; ++col) {
+      const unsigned word = rows[row][col];
+      rows[row][col] = rows[col][row], rows[col][row] = word;
+    }
+}
+
 UOL_PRODUCT(mfma_32x32x8_f16, float, unsigned)
 UOL_PRODUCT(mfma_16x16x16_f16, float, unsigned)
 UOL_PRODUCT(mfma_32x32x8_bf16, float, unsigned)
@@ -118,3 +126,19 @@ UOL_PRODUCT(mfma_16x16x16_i8, int, unsigned)
 }  // namespace uol
 
 #include "uol_matrix_words.h"
+
+#if UOL_TWIN_WARP == 32
+#define UOL_BY_TF32(name, a_parts, b_parts)                                                                          \
+  UOL_DEVICE void name(float* d, const unsigned* a, const unsigned* b, int line = __builtin_LINE()) {                \
+    uol::add_tf32_products<a_parts, b_parts>(d, a, b, [line](float* sums, const unsigned* left, const unsigned* right) { \
+      mma_16x8x8_tf32(sums, left, right, line);                                                                      \
+    });                                                                                                              \
+  }
+namespace uol {
+UOL_BY_TF32(mma_16x8x16_f32_f32, 2, 2)
+UOL_BY_TF32(mma_16x8x16_f32_tf32, 2, 1)
+UOL_BY_TF32(mma_16x8x16_tf32_f32, 1, 2)
+UOL_BY_TF32(mma_16x8x16_tf32_tf32, 1, 1)
+}  // namespace uol
+#undef UOL_BY_TF32
+#endif

@@ -150,8 +150,7 @@ CROWDED = (
 @needs_sass
 @pytest.mark.parametrize(("op", "dtype", "dims"), CROWDED)
 def test_a_core_has_about_as_many_blocks_as_registers_allow(op: str, dtype: str, dims: dict[str, int]) -> None:
-    """Of a binary's registers and the shared memory that its launch takes. A product's 128 registers leave room for two blocks
-    of 256 threads, where eight were said to be."""
+    """Of a binary's registers and the shared memory that its launch takes. Those of a product leave room for one block."""
     module = compiled(op, dims, dtype)
     taken = registry.get("cuda").resources(registry.get("cuda").build(module))
     for kernel in module.kernels:
@@ -160,4 +159,4 @@ def test_a_core_has_about_as_many_blocks_as_registers_allow(op: str, dtype: str,
         shared = kernel.footprint.buffers.get("shared", 1)
         allowed = min(32, 2048 // threads, 65536 // (threads * registers), 164 * 1024 // shared)
         assert allowed / 2 <= resident_blocks(kernel, text, A100.device) <= 2 * allowed
-        assert op != "matmul" or resident_blocks(kernel, text, A100.device) == allowed == 2
+        assert op != "matmul" or resident_blocks(kernel, text, A100.device) == allowed == 1

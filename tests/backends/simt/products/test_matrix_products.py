@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from simt_cases import widened
 
 import uol
 from uol.backends import registry
-from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, THROUGH_REGISTERS
+from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, IN_PARTS, THROUGH_REGISTERS
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
@@ -22,10 +23,13 @@ from uol.ir import Library, instantiate, parse
 
 RNG = np.random.default_rng(50)
 Arrays = dict[str, Array]
-PRODUCT = "op f(a: {t}[{a}], b: {t}[{b}]) -> (y: {y}[M, N]) {{ y[m, n] = sum[k](acc(a[{at_a}]) * acc(b[{at_b}])) }}"
+PRODUCT = "op f(a: {t}[{a}], b: {u}[{b}]) -> (y: {y}[M, N]) {{ y[m, n] = sum[k](acc(a[{at_a}]) * acc(b[{at_b}])) }}"
 WAYS = {"k along both": ("M, K", "N, K"), "rows and columns": ("M, K", "K, N"), "k along none": ("K, M", "K, N")}
 TILES = {"cuda": ASYNCHRONOUS, "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps <= 4)}
 """Of gfx90a those of eight warps have room for rows along k alone."""
+WIDE = {"cuda": IN_PARTS, "hip": TILES["hip"]}
+"""Of f32, alone and with 16 bits."""
+FEW_WIDE = {"cuda": IN_PARTS[2:4], "hip": TILES["hip"][3:5]}
 LARGE = {"cuda": (), "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps > 4)}
 
 
@@ -54,12 +58,11 @@ def first(target_tiles: int) -> dict[str, tuple[MatrixTile, ...]]:
 def forms() -> list[Form]:
     found = []
     for way, (a, b) in WAYS.items():
-        text = PRODUCT.format(t="f16", y="f32", a=a, b=b, at_a=a.lower(), at_b=b.lower())
-        equation = f"{a},{b}->mn".replace(" ", "").replace(",", ",", 1).lower()
+        text = PRODUCT.format(t="f16", u="f16", y="f32", a=a, b=b, at_a=a.lower(), at_b=b.lower())
         left, right = (part.replace(", ", "").lower() for part in (a, b))
         equation = f"{left},{right}->mn"
 
-        def product(i: Arrays, equation: str = equation) -> np.ndarray:
+        def expected(i: Arrays, equation: str = equation) -> np.ndarray:
             return np.einsum(equation, i["a"].astype(np.float64), i["b"].astype(np.float64))
 
         for m, n, k, tiles, shift in (
@@ -68,7 +71,7 @@ def forms() -> list[Form]:
         ):  # fmt: skip
             sizes = {"M": m, "N": n, "K": k}
             inputs = {name: integers(*(sizes[d] for d in dims.split(", "))) for name, dims in (("a", a), ("b", b))}
-            found.append(Form(f"{way}-{m}x{n}x{k}-{shift}", text, sizes, inputs, product, tiles, shift))
+            found.append(Form(f"{way}-{m}x{n}x{k}-{shift}", text, sizes, inputs, expected, tiles, shift))
     along = found[0]
     found.append(replace(along, name="of eight warps", tiles=LARGE))
     batched = """op f(a: f16[B, H, M, K], b: f16[B, N, H, K], c: f16[H, N], r: f16[B, M, H, N]) -> (y: f16[B, M, H, N]) {
@@ -77,29 +80,63 @@ def forms() -> list[Form]:
 }"""
     inputs = {"a": integers(2, 3, 20, 24), "b": integers(2, 32, 3, 24), "c": integers(3, 32), "r": integers(2, 20, 3, 32)}
 
-    def expected(i: Arrays) -> np.ndarray:
+    def of_batches(i: Arrays) -> np.ndarray:
         s = np.einsum("bhmk,bnhk->bmhn", i["a"].astype(np.float64), i["b"].astype(np.float64)) + i["c"]
         return (np.maximum(s, 0) + i["r"]).astype(np.float16).astype(np.float64)
 
     dims = {"B": 2, "H": 3, "M": 20, "N": 32, "K": 24}
-    found.append(Form("batches with an epilogue", batched, dims, inputs, expected, first(2)))
-    return [*found, *grouped(), *other_types(), *in_pieces(), *narrow()]
+    found.append(Form("batches with an epilogue", batched, dims, inputs, of_batches, first(2)))
+    return [*found, *grouped(), *other_types(), *wide_types(), *in_pieces(), *narrow()]
 
 
 def other_types() -> list[Form]:
-    """Bytes that are multiplied to integers, bf16, and f32 where a machine multiplies it as it is."""
+    """Bytes that are multiplied to integers, and larger numbers."""
 
-    def product(i: Arrays) -> np.ndarray:
+    def expected(i: Arrays) -> np.ndarray:
         return np.einsum("mk,nk->mn", widened(i["a"], "f64"), widened(i["b"], "f64"))
 
     found = []
     for dtype, numpy, result, targets in (
-        ("i8", "int8", "i32", ("cuda", "hip")), ("f32", "float32", "f32", ("hip",)), ("f16", "float16", "f32", ("cuda", "hip")),
+        ("i8", "int8", "i32", ("cuda", "hip")), ("f16", "float16", "f32", ("cuda", "hip")),
     ):  # fmt: skip
-        text = PRODUCT.format(t=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
+        text = PRODUCT.format(t=dtype, u=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
         inputs = {name: RNG.integers(-99, 99, (count, 96)).astype(numpy) for name, count in (("a", 72), ("b", 48))}
         tiles = {target: TILES[target][:3] for target in targets}
-        found.append(Form(f"of {dtype}", text, {"M": 72, "N": 48, "K": 96}, inputs, product, tiles))
+        found.append(Form(f"of {dtype}", text, {"M": 72, "N": 48, "K": 96}, inputs, expected, tiles))
+    return found
+
+
+def all_bits(rows: int, cols: int, dtype: str, *, wide_first: bool) -> Array:
+    """Rows along k of integers with all the bits of their type, in one half of the columns; in the other half mostly 0, and 1
+    and -1: sums of products with rows whose halves are exchanged are exact. bf16 as bits."""
+    bits = {"f32": 21, "f16": 11, "bf16": 8}[dtype]
+    wide = RNG.integers(-1 << bits, 1 << bits, (rows, cols // 2)) | 1
+    few = RNG.integers(-1, 2, (rows, cols // 2)) * (np.arange(cols // 2) % 29 == 3)
+    values = np.concatenate([wide, few] if wide_first else [few, wide], axis=1).astype(np.float32)
+    if dtype == "bf16":
+        return (values.view(np.uint32) >> 16).astype(np.uint16)
+    return values.astype({"f16": np.float16, "f32": np.float32}[dtype])
+
+
+def wide_types() -> list[Form]:
+    """f32, of whose products all bits are kept, alone and with 16 bits: with tails, unaligned, of what is not finite."""
+    found = []
+    for (way, dims), (t, u) in product(WAYS.items(), (("f32", "f32"), ("f32", "f16"), ("f16", "f32"), ("bf16", "f32"))):
+        text = PRODUCT.format(t=t, u=u, y="f32", a=dims[0], b=dims[1], at_a=dims[0].lower(), at_b=dims[1].lower())
+        equation = ",".join(each.replace(", ", "").lower() for each in dims) + "->mn"
+
+        def expected(i: Arrays, equation: str = equation, t: str = t, u: str = u) -> np.ndarray:
+            return np.einsum(equation, widened(i["a"], t), widened(i["b"], u))
+
+        many = WIDE if t == u else FEW_WIDE
+        for (m, n, k), tiles, shift in (((72, 136, 88), many, 0), ((40, 32, 64), FEW_WIDE, 1)):
+            a, b = all_bits(m, k, t, wide_first=True), all_bits(n, k, u, wide_first=False)
+            inputs = {"a": a if dims[0] == "M, K" else a.T.copy(), "b": b if dims[1] == "N, K" else b.T.copy()}
+            name = f"{t} by {u}, {way}-{m}x{n}x{k}-{shift}"
+            found.append(Form(name, text, {"M": m, "N": n, "K": k}, inputs, expected, tiles, shift))
+        inputs = {name: value.copy() for name, value in inputs.items()}
+        inputs["a" if t == "f32" else "b"].flat[[5, 300, 700]] = np.inf, -np.inf, np.nan
+        found.append(replace(found[-1], name=f"{t} by {u}, {way}, not finite", inputs=inputs))
     return found
 
 
@@ -130,17 +167,17 @@ def in_pieces() -> list[Form]:
         )
         inputs = {tensor: integers(*(dims[c.upper()] for c in part)) for tensor, part in (("a", a), ("b", b))}
 
-        def product(i: Arrays, equation: str = f"{a},{b}->{result}") -> np.ndarray:
+        def expected(i: Arrays, equation: str = f"{a},{b}->{result}") -> np.ndarray:
             return np.einsum(equation, i["a"].astype(np.float64), i["b"].astype(np.float64))
 
-        found.append(Form(name, text, dims, inputs, product, some(2, 6)))
+        found.append(Form(name, text, dims, inputs, expected, some(2, 6)))
     return [*found, replace(found[0], name="rows in pieces, unaligned", tiles=some(6), shift=1)]
 
 
 def narrow() -> list[Form]:
     """Rows that are whole accesses of 8 and of 4 bytes."""
 
-    def product(i: Arrays) -> np.ndarray:
+    def along(i: Arrays) -> np.ndarray:
         return np.einsum("mk,nk->mn", widened(i["a"], "f64"), widened(i["b"], "f64"))
 
     def across(i: Arrays) -> np.ndarray:
@@ -149,12 +186,12 @@ def narrow() -> list[Form]:
     found = []
     types = (("f16", "float16", "f32", 76), ("f16", "float16", "f32", 74), ("i8", "int8", "i32", 68))
     for dtype, numpy, result, count in types:
-        text = PRODUCT.format(t=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
+        text = PRODUCT.format(t=dtype, u=dtype, y=result, a="M, K", b="N, K", at_a="m, k", at_b="n, k")
         inputs = {name: RNG.integers(-4, 5, (rows, count)).astype(numpy) for name, rows in (("a", 150), ("b", 46))}
         dims = {"M": 150, "N": 46, "K": count}
-        found.append(Form(f"rows of {count} {dtype}", text, dims, inputs, product, some(0, 2, 6)))
+        found.append(Form(f"rows of {count} {dtype}", text, dims, inputs, along, some(0, 2, 6)))
     for rows, tiles in ((76, some(2, 6)), (74, {"cuda": ASYNCHRONOUS[2:8:4]})):
-        text = PRODUCT.format(t="f16", y="f32", a="K, M", b="K, N", at_a="k, m", at_b="k, n")
+        text = PRODUCT.format(t="f16", u="f16", y="f32", a="K, M", b="K, N", at_a="k, m", at_b="k, n")
         inputs = {"a": integers(150, rows), "b": integers(150, 44)}
         found.append(Form(f"columns of {rows}", text, {"M": rows, "N": 44, "K": 150}, inputs, across, tiles))
     return found
@@ -221,7 +258,8 @@ def test_products(number: int) -> None:
     job, output, findings = results(target)[number]
     assert not findings, f"{findings}\n{job.module.device.text}"
     expected = form.expected(form.inputs)
-    assert np.array_equal(widened(output, "f64"), expected), f"{output} is not {expected}\n{job.module.device.text}"
+    found = widened(output, "f64")
+    assert np.array_equal(found, expected, equal_nan=True), f"{output} is not {expected}\n{job.module.device.text}"
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
