@@ -20,8 +20,8 @@ BANKS_BYTES = 128
 @dataclass(frozen=True, slots=True)
 class SharedTile:
     """`rows` of `row_bytes` each. With an `interleave` rows that are so many apart lie side by side, each group of them with
-    its chunks in an order of its own: for threads that write as many neighbouring rows. `together`: chunks that stay beside each
-    other, which lanes read at once."""
+    its chunks in an order of its own: for threads that write as many neighbouring rows. `together`: chunks that stay beside
+    each other, which lanes read at once."""
 
     rows: int
     row_bytes: int

@@ -25,8 +25,8 @@ NARROW = ("f16", "bf16")
 
 @dataclass(frozen=True, slots=True)
 class OwnerMap:
-    """`rows` x `cols` elements over `lanes` lanes, `elements` of each lane; `parts`: registers of each where an element of 32 bits
-    is the sum of several, the first of all elements in front of the second."""
+    """`rows` x `cols` elements over `lanes` lanes, `elements` of each lane; `parts`: registers of each where an element of 32
+    bits is the sum of several, the first of all elements in front of the second."""
 
     rows: int
     cols: int
@@ -45,9 +45,9 @@ class OwnerMap:
 
 @dataclass(frozen=True, slots=True)
 class MatrixUnit:
-    """d[m, n] += sum of a[m, k] * b[k, n]: one instruction of a warp, or some. `name` is the primitive of the device header, `dtype`
-    what is multiplied: of a factor in f32 perhaps its upper 19 bits alone, as tf32. `left` and `right`: types that a factor may
-    have in memory, if not `dtype` alone; `products`: instructions for each product, where factors are in parts."""
+    """d[m, n] += sum of a[m, k] * b[k, n]: one instruction of a warp, or some. `name` is the primitive of the device header,
+    `dtype` what is multiplied: of a factor in f32 perhaps its upper 19 bits alone, as tf32. `left` and `right`: types that a
+    factor may have in memory, if not `dtype` alone; `products`: instructions for each product, where factors are in parts."""
 
     name: str
     m: int

@@ -74,8 +74,8 @@ def _resident(shared_bytes: int, device: Device) -> int:
 
 
 def _products(left: str, right: str, device: Device) -> tuple[str, int]:
-    """What multiplies factors of two types, and how often: where no unit multiplies f32, a factor in f32 is the sum of two parts
-    in tf32, of whose products all but that of both second ones are there."""
+    """What multiplies factors of two types, and how often: where no unit multiplies f32, a factor in f32 is the sum of two
+    parts in tf32, of whose products all but that of both second ones are there."""
     wide = (left, right).count("f32")
     if not wide:
         return f"{left}-matrix", 1
