@@ -71,14 +71,15 @@ def lower(
     *,
     device: Device | None = None,
     deterministic: bool = False,
+    tf32: bool = False,
 ) -> KernelGraph:
     """The kernels of a program for a device of a machine, its default one where none is named.
 
     `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
     share a kernel of `backend.accepts`, what a spec becomes on the device of `backend.legalise`, or of
-    its alternatives. With `deterministic`, every
-    sum has its terms in one order from run to run.
+    its alternatives. With `deterministic`, every sum has its terms in one order from run to run. With `tf32`, products of f32
+    may be those of factors rounded to TF32, where the machine has them.
 
     >>> from uol.backends import registry
     >>> from uol.ir import instantiate, parse
@@ -102,6 +103,8 @@ def lower(
     groups = Partition(prepared, steps, lowering.contraction, accepts, machine.computed_factors).run()
     chosen = backend.devices[backend.default_device] if device is None else device
     made = lowering.specs(groups)
+    if tf32 and machine.tf32:
+        made = tuple(replace(spec, tf32=True) if isinstance(spec, Contract) else spec for spec in made)
     plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))
     legal = tuple(part for spec in plain for part in legal_kernels(_of_something(spec), backend, chosen))
     specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal

@@ -153,6 +153,7 @@ def compile(
     schedule: ScheduleOption = None,
     symbol: str = "",
     deterministic: bool = False,
+    tf32: bool = False,
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
@@ -170,6 +171,7 @@ def compile(
     symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
              ("{op}_{types}_{sizes}"), or "auto", with types, sizes and attributes, so that two link into one program
     deterministic  sums over places that data gives keep their order from run to run; a machine with threads sorts the places
+    tf32     products of f32 may be of factors rounded to TF32, where the target has such products: 11 bits of 24 are left
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
@@ -191,7 +193,7 @@ def compile(
         _require_openable(instance, resolved, layouts)
     named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
     layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
-    return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
+    return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic), bool(tf32)))
 
 
 def _compiled(request: Request) -> Compiled:

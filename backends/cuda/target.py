@@ -31,6 +31,7 @@ TARGET = Target(
         puts=True,
         counted=COUNTED,
         unordered=frozenset({"f64", "f32"}),
+        tf32=True,
         segments=SEGMENTS,
         computed_factors=True,
         searches=0,

@@ -244,7 +244,8 @@ class Contract(KernelSpec):
     """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read in casts, or computed around one at all of the factor's
     axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
     last of n, where it is none of batch. `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer
-    axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c)."""
+    axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `tf32`: may
+    factors in f32 be rounded to TF32?"""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -257,6 +258,7 @@ class Contract(KernelSpec):
     line: int
     epilogue: tuple[Step, ...]
     segments: Segments | None = None
+    tf32: bool = False
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -14,7 +14,7 @@ from uol.bundle.selftest import content_hash
 from uol.codegen.backend import Backend, Kernel, Module
 from uol.codegen.extensions import HostBackend
 from uol.codegen.specs.expression_text import size_json
-from uol.codegen.specs.nodes import Scatter
+from uol.codegen.specs.nodes import Contract, Scatter
 from uol.compilation.explain import Json, arg_json, kernel_json
 from uol.compilation.generator import backend_hash, tool_versions
 from uol.compilation.generator import generator_hash as kernels_hash
@@ -26,7 +26,7 @@ from uol.operators.registry import callees
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-FORMAT = 5
+FORMAT = 6
 """Counts up when a field comes, goes or changes its meaning."""
 
 
@@ -55,6 +55,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "attributes": dict(instance.attrs),
         "layouts": {name: list(strides) for name, strides in request.layouts.items()},
         "deterministic": is_deterministic(module),
+        "tf32": is_in_tf32(module),
         "schedule": list(request.policy.given(module)),
         "arguments": [arg_json(a) for a in module.graph.args],
         "run_time_attributes": [{"name": s.name, "dtype": s.dtype} for s in module.graph.scalars],
@@ -76,6 +77,11 @@ def is_deterministic(module: Module) -> bool:
     """Do its kernels give the same numbers from run to run? Not where a Scatter adds in any order."""
     unordered = registry.get(module.backend).capability.unordered
     return not any(isinstance(spec, Scatter) and spec.add.dtype in unordered for spec in module.graph.specs)
+
+
+def is_in_tf32(module: Module) -> bool:
+    """May products of f32 be of rounded factors?"""
+    return any(isinstance(spec, Contract) and spec.tf32 for spec in module.graph.specs)
 
 
 def sealed(record: Mapping[str, object]) -> Json:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uol.bundle.contents import MANIFEST, size_texts
-from uol.bundle.manifest import is_deterministic
+from uol.bundle.manifest import is_deterministic, is_in_tf32
 from uol.ir.errors import ResourceError
 from uol.json_text import finite_json, json_text
 
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-IDENTITY = ("op", "symbol", "target", "types", "dims", "packs", "attributes", "layouts", "deterministic")
+IDENTITY = ("op", "symbol", "target", "types", "dims", "packs", "attributes", "layouts", "deterministic", "tf32")
 """The fields of a manifest that tell requests apart. A text that was edited is the same operator: its bundle is replaced."""
 
 LONGEST = 120
@@ -51,7 +51,8 @@ def identity(compiled: Compiled) -> object:
     instance = request.instance
     values = (
         *(instance.op.name, compiled.module.graph.name, request.target.name, dict(instance.types), dict(instance.dims)),
-        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts), is_deterministic(compiled.module)),
+        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts)),
+        *(is_deterministic(compiled.module), is_in_tf32(compiled.module)),
     )
     return json.loads(json_text(dict(zip(IDENTITY, values, strict=True))))
 

@@ -77,7 +77,8 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
     dims = {**record["dims"], **packs}
     schedule = [str(text) for text in record["schedule"]]
     symbol = "" if record["symbol"] == op.name else record["symbol"]
-    how = {"strides": strides, "schedule": schedule, "symbol": symbol, "deterministic": record["deterministic"]}
+    kept = {name: bool(record[name]) for name in ("deterministic", "tf32")}
+    how = {"strides": strides, "schedule": schedule, "symbol": symbol, **kept}
     return compile(op, record["target"], record["types"], dims, attributes, **how)
 
 

@@ -37,6 +37,9 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse what the de
 DeterministicOption = Annotated[
     bool, typer.Option("--deterministic", help="The same numbers from run to run: places are put in order first.")
 ]
+Tf32Option = Annotated[
+    bool, typer.Option("--tf32", help="Products of f32 may be of factors rounded to TF32, where the target has them.")
+]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 
 
@@ -51,12 +54,13 @@ def compile_(
     symbol: SymbolOption = "",
     strict: StrictOption = False,
     deterministic: DeterministicOption = False,
+    tf32: Tf32Option = False,
     schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Compile an operator: print its text, or write a bundle for each target with -o."""
-    asked = Asked(read_operator(op, modules), target, dtype, dims, attrs, schedule, symbol, deterministic)
+    asked = Asked(read_operator(op, modules), target, dtype, dims, attrs, schedule, symbol, deterministic, tf32)
     compiled = _within_memory(asked) if strict else asked.compiled()
     results = {}
     if check:
@@ -115,6 +119,7 @@ class Asked:
     schedule: Sequence[str]
     symbol: str = ""
     deterministic: bool = False
+    tf32: bool = False
 
     def compiled(self) -> list[Compiled]:
         sizes, attributes = read_dims(self.dims), read_attributes(self.attrs)
@@ -122,7 +127,7 @@ class Asked:
         return [
             compile(
                 *(self.operator, t.name, self.dtype, sizes, attributes),
-                schedule=self.schedule, symbol=self.symbol, deterministic=self.deterministic,
+                schedule=self.schedule, symbol=self.symbol, deterministic=self.deterministic, tf32=self.tf32,
             )
             for t in tracked
         ]  # fmt: skip

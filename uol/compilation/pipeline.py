@@ -85,7 +85,8 @@ def _generate(request: Request) -> Module:
     dump.program(program)
     require_addressable_program(program)
     target = request.target
-    graph = lower(program, target.backend, request.layouts, device=target.device, deterministic=request.deterministic)
+    how = {"deterministic": request.deterministic, "tf32": request.tf32}
+    graph = lower(program, target.backend, request.layouts, device=target.device, **how)
     dump.graph(graph)
     require_addressable_workspace(graph)
     module = compile_graph(graph, target.backend, target.device, request.policy)

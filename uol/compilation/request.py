@@ -68,7 +68,8 @@ def resolve_targets(text: str) -> tuple[Target, ...]:
 class Request:
     """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. Dims that are
     open in the instance are arguments of the kernels. `policy` chooses their schedules. `symbol` names functions, files and
-    kernels where they do not have the operator's name. `deterministic`: the same numbers from run to run."""
+    kernels where they do not have the operator's name. `deterministic`: the same numbers from run to run. `tf32`: products of
+    f32 may be of factors rounded to TF32."""
 
     instance: Instance
     target: Target
@@ -76,6 +77,7 @@ class Request:
     policy: Policy = field(default_factory=default_policy)
     symbol: str = ""
     deterministic: bool = False
+    tf32: bool = False
 
     def key(self, stage: Stage) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
@@ -94,6 +96,7 @@ class Request:
                 "schedule": self.policy.key,
                 "symbol": self.symbol,
                 "deterministic": self.deterministic and bool(target.backend.capability.unordered),
+                "tf32": self.tf32 and target.backend.capability.tf32,
                 "generator": generator_hash(),
                 "backend": backend_hash(target.backend),
                 "tools": tool_versions(),

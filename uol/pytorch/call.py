@@ -32,6 +32,7 @@ from uol.pytorch.gradient import Define, Gradient, record_eagerly, record_in_pla
 from uol.pytorch.large_pages import is_large
 from uol.pytorch.launch_plan import Forms, Prepared, Result, forms_of
 from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, writable_in_place
+from uol.pytorch.precision import is_tf32_allowed
 from uol.pytorch.schema import TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
@@ -194,7 +195,7 @@ class TorchOperator:
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
         first, chosen = inputs[0], exactly(options) if options else ()
-        place = first.is_cpu or (first.device, is_deterministic())
+        place = first.is_cpu or (first.device, is_deterministic(), is_tf32_allowed())
         try:
             if len(inputs) == 1:  # in as few steps as can be
                 key: object = (place, first.dtype, first.shape, first.stride(), chosen, outs)
@@ -254,7 +255,7 @@ class TorchOperator:
             chosen = result_strides(result.name, size, laid_out) if outs is None else canonical(size, outs[number])
             strides[result.name] = chosen
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
-        return Request(instance, target, layouts, deterministic=is_deterministic())
+        return Request(instance, target, layouts, deterministic=is_deterministic(), tf32=is_tf32_allowed())
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         self._require_strided(inputs)
@@ -290,7 +291,7 @@ class TorchOperator:
         instance = request.instance
         whole = request.compile_time_attributes
         own = sorted((name, size) for name, size in instance.flat_dims.items() if name in layer)
-        how = (request.target.name, request.deterministic, tuple(request.layouts))
+        how = (request.target.name, request.deterministic, request.tf32, tuple(request.layouts))
         all_else = (*how, *sorted(instance.types.items()), *sorted(whole.items()), *own)
         fixed = (all_else, tuple(request.layouts.values()), tuple(instance.flat_dims.items()))
         if fixed in self.fixed:

@@ -71,6 +71,11 @@ class MatrixUnit:
         return self.dtype == "tf32" and self.products > 1
 
     @property
+    def rounds_factors(self) -> bool:
+        """Is of a factor in f32 less multiplied than there is?"""
+        return self.dtype == "tf32" and self.products == 1
+
+    @property
     def lanes(self) -> int:
         return self.d.lanes
 

@@ -28,9 +28,11 @@ class MatrixUnits:
 
         return tuple(UNITS[name] for name in self.products if UNITS[name].dtype == dtype)
 
-    def for_factors(self, left: str, right: str) -> tuple[MatrixUnit, ...]:
-        """The units that multiply factors of these types to the last bit of their products."""
+    def for_factors(self, left: str, right: str, *, tf32: bool = False) -> tuple[MatrixUnit, ...]:
+        """The units that multiply factors of these types, to the last bit of their products; with `tf32` first those that round
+        factors in f32."""
         from uol.backends.simt.machine.fragments import UNITS
 
-        units = (UNITS[name] for name in self.products)
-        return tuple(unit for unit in units if unit.takes(left, right))
+        units = [unit for name in self.products if (unit := UNITS[name]).takes(left, right)]
+        exact = [unit for unit in units if not unit.rounds_factors]
+        return (*(unit for unit in units if unit.rounds_factors), *exact) if tf32 else tuple(exact)

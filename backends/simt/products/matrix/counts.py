@@ -37,7 +37,7 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     of_m, of_n = (DTYPES[read.dtype].bytes * tile.k for read in (left, right))
     moved = of_m * tile.m + of_n * tile.n
     scratch = moved + tile.warps * (of_m * tile.warp_m + of_n * tile.warp_n)
-    rate, number = _products(left.dtype, right.dtype, device)
+    rate, number = _products(left.dtype, right.dtype, spec.tf32, device)
     integer = _rest(tile, tiles) * tile.warps * WARP
     if rate == "tf32-matrix":
         integer += tiles * tile.warps * tile.k * (tile.warp_m + tile.warp_n) * MADE_INTEGER
@@ -73,10 +73,12 @@ def _resident(shared_bytes: int, device: Device) -> int:
     return 1 if of_core is None else max(1, int(of_core.si) // shared_bytes)
 
 
-def _products(left: str, right: str, device: Device) -> tuple[str, int]:
+def _products(left: str, right: str, tf32: bool, device: Device) -> tuple[str, int]:
     """What multiplies factors of two types, and how often: where no unit multiplies f32, a factor in f32 is the sum of two
-    parts in tf32, of whose products all but that of both second ones are there."""
+    parts in tf32, of whose products all but that of both second ones are there; or it is rounded."""
     wide = (left, right).count("f32")
     if not wide:
         return f"{left}-matrix", 1
-    return ("f32-matrix", 1) if "f32-matrix" in device.rates else ("tf32-matrix", 1 + wide)
+    if "f32-matrix" in device.rates:
+        return "f32-matrix", 1
+    return "tf32-matrix", 1 if tf32 and wide == 2 else 1 + wide

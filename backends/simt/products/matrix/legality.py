@@ -46,7 +46,8 @@ def unit_for(spec: Contract, machine: Machine) -> MatrixUnit | None:
     left, right = factors
     if machine.units is None or left is None or right is None:
         return None
-    return next((unit for unit in machine.units.for_factors(left, right) if unit.accumulator == spec.acc_dtype), None)
+    units = machine.units.for_factors(left, right, tf32=spec.tf32)
+    return next((unit for unit in units if unit.accumulator == spec.acc_dtype), None)
 
 
 def _as_stored(factor: Expr, acc_dtype: str) -> str | None:

@@ -95,13 +95,13 @@ class Fragments:
         at, tile, number = Local(self.place.name(self.side, "at")), self.tile, self.number
         high = self.owned.rows if self.is_a else self.owned.cols
         if self.side.operand.along_k:
-            flips = (scaled(KK, 2 * TWO_CHUNKS), scaled(HALF, TWO_CHUNKS))
-            adds = (tile.rows_further(number, high), tile.rows_further(GROUP, 8))
-            load = self._load(2 * FOUR, each, into, total(flipped(at, *flips), *adds, READ, self.begin))
+            byte = flipped(at, scaled(KK, 2 * TWO_CHUNKS), scaled(HALF, TWO_CHUNKS))
+            byte = total(byte, tile.rows_further(number, high), tile.rows_further(GROUP, 8), READ, self.begin)
+            load = self._load(2 * FOUR, each, into, byte)
             return nest(((number.name, self.count), ("half", 2), groups), (load,))
-        flips = (scaled(number, high * FOUR), scaled(GROUP, TWO_CHUNKS), scaled(NEXT, CHUNK_BYTES))
-        adds = (tile.rows_further(KK, 16), tile.rows_further(HALF, 8), scaled(NEXT, tile.row_bytes))
-        load = self._load(FOUR, each, total(into, NEXT), total(flipped(at, *flips), *adds, READ, self.begin))
+        byte = flipped(at, scaled(number, high * FOUR), scaled(GROUP, TWO_CHUNKS), scaled(NEXT, CHUNK_BYTES))
+        rows = (tile.rows_further(KK, 16), tile.rows_further(HALF, 8), scaled(NEXT, tile.row_bytes))
+        load = self._load(FOUR, each, total(into, NEXT), total(byte, *rows, READ, self.begin))
         return nest(((number.name, self.count), ("half", 2), groups, ("r", 2)), (load,))
 
     def _load(self, size: int, words: Expr, into: Expr, at: Expr) -> Do:
@@ -114,12 +114,11 @@ class Fragments:
         name, array, elements = self.multiplied.name, self.multiplied, self.owned.elements
         made = Element(array, self.number, Word())
         if self.side.operand.bytes == FOUR:
-            by, words = "tf32_parts", Element(self.words, self.number, Word())
+            make = Primitive("tf32_parts", (elements,), (made, Element(self.words, self.number, Word())))
         else:
-            by, words = f"widen_{self.side.operand.read.dtype}", self._of_halves()
-        make = Do(Primitive(by, (elements,), (made, words)))
+            make = Primitive(f"widen_{self.side.operand.read.dtype}", (elements,), (made, self._of_halves()))
         declared = Declare(name, Word(), extent=(self.count, self.owned.registers))
-        return (declared, unrolled(self.number.name, self.count, make))
+        return (declared, unrolled(self.number.name, self.count, Do(make)))
 
     def _of_halves(self) -> Expr:
         """The words of a fragment of 16 bits; of b those of two lie together."""
