@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol, cast
 
 from uol.codegen.backend import Backend, Device, Footprint, Module, Refusal, Schedule
+from uol.codegen.contractions.row_sums import with_row_sums
 from uol.codegen.extensions import AlternativesBackend, VariantBackend
 from uol.codegen.schedule import (
     KERNEL,
@@ -108,6 +109,28 @@ def legal_kernels(spec: KernelSpec, backend: Backend, device: Device) -> tuple[K
         return usual
     others = tuple(backend.alternatives(spec, device))
     return min((usual, *others), key=lambda way: sum(backend.estimate(s, device) for s in way)) if others else usual
+
+
+def legal_together(specs: Sequence[KernelSpec], backend: Backend, device: Device) -> tuple[KernelSpec, ...]:
+    """The specs that a device runs in place of several: where it has alternatives, sums of a factor's rows go along with the
+    contraction that reads it, if that takes less modelled time."""
+    found: list[KernelSpec] = []
+    left = list(specs)
+    while left:
+        spec, *left = left
+        kernels = legal_kernels(spec, backend, device)
+        beside = next((each for each in left if with_row_sums(spec, each) is not None), None)
+        if beside is not None and isinstance(backend, AlternativesBackend):
+            apart = (*kernels, *legal_kernels(beside, backend, device))
+            joined = with_row_sums(spec, beside)
+            assert joined is not None, "it was asked for"
+            ways = (apart, (joined,), *backend.alternatives(joined, device))
+            best = min(ways, key=lambda way: sum(backend.estimate(s, device) for s in way))
+            if best is not apart:
+                kernels = best
+                left.remove(beside)
+        found += kernels
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, Device, GroupSummary
-from uol.codegen.choice import legal_kernels
+from uol.codegen.choice import legal_together
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import physical_order, static
 from uol.codegen.layouts import Layouts, assign_strides
@@ -106,7 +106,7 @@ def lower(
     if tf32 and machine.tf32:
         made = tuple(replace(spec, tf32=True) if isinstance(spec, Contract) else spec for spec in made)
     plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))
-    legal = tuple(part for spec in plain for part in legal_kernels(_of_something(spec), backend, chosen))
+    legal = legal_together([_of_something(spec) for spec in plain], backend, chosen)
     specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal
     return _graph(program, lowering, specs, machine.workspace_alignment)
 

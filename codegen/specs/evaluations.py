@@ -115,6 +115,9 @@ def _of_contract(spec: Contract, known: Known) -> Iterator[Evaluation]:
     yield Evaluation(spec.b, space_of(spec.batch, spec.n, spec.k), of_b)
     result = space_of(spec.batch, spec.m, spec.n)
     yield from _of_steps(spec.epilogue, {**known, spec.acc: Value(spec.acc_dtype, result)}, result)
+    if spec.sums:
+        row = space_of(spec.batch, spec.m)
+        yield from _of_steps(spec.sums, {**known, spec.sum_of_a: Value(spec.acc_dtype, row)}, row)
 
 
 def _of_attention(spec: Attention, known: Known) -> Iterator[Evaluation]:

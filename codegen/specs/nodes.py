@@ -245,7 +245,8 @@ class Contract(KernelSpec):
     axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
     last of n, where it is none of batch. `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer
     axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `tf32`: may
-    factors in f32 be rounded to TF32?"""
+    factors in f32 be rounded to TF32? `sums`: Lets and Stores over batch and m beside it, which read `sum_of_a` by name,
+    sum[k](a)."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -259,6 +260,8 @@ class Contract(KernelSpec):
     epilogue: tuple[Step, ...]
     segments: Segments | None = None
     tf32: bool = False
+    sum_of_a: str = ""
+    sums: tuple[Step, ...] = ()
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -68,6 +68,9 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             product = expr_text(Call("*", (a, b), spec.acc_dtype))
             head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {product}{_segments(spec)}"
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
+            if spec.sums:
+                steps.append(f"  line {spec.sums[0].line:<3} {spec.sum_of_a} = sum over {axes_text(k)} of {expr_text(a)}")
+                steps += _step_lines(spec.sums, ())
         case Attention():
             steps = _attention_lines(spec)
         case Reduce(rows=rows, cols=cols):

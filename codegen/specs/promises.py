@@ -185,7 +185,8 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
             yield f"{side} is one read, wrapped in casts, or computed around one at all of its axes"
         if factor.type != spec.acc_dtype:
             yield f"{side} is {factor.type}, added up in {spec.acc_dtype}"
-    yield from _stores_over(spec, space_of(spec.batch, spec.m, spec.n))
+    yield from _stores_over(replace(spec, sums=()), space_of(spec.batch, spec.m, spec.n))
+    yield from _stores_over(replace(spec, epilogue=()), space_of(spec.batch, spec.m))
     stored = [s for s in spec.epilogue if isinstance(s, Store)]
     wide = [axis.name for axis in (*spec.m, *spec.n) if static(axis.extent) != 1]
     unit = [n for n in wide if stored and dict(stored[0].strides).get(n) == Const(1)]

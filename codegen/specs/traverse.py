@@ -120,8 +120,8 @@ def names_of(spec: KernelSpec) -> tuple[str, ...]:
     match spec:
         case Contract(acc=acc, segments=Segments(over="rows", of=of)):
             own: tuple[str, ...] = (acc, of)
-        case Contract(acc=acc):
-            own = (acc,)
+        case Contract(acc=acc, sum_of_a=name):
+            own = (acc, *filter(None, (name,)))
         case Attention(dots=dots, sums=sums):
             own = (*(dot.name for dot in dots), *(total.name for total in sums))
         case Select(at=at):

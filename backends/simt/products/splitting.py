@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.codegen.backend import Device
+from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Contract, KernelSpec
-from uol.codegen.specs.rewrites import guarded_axes, split_terms
+from uol.codegen.specs.rewrites import guarded_axes
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis
 from uol.ir.types import NARROW
@@ -41,7 +42,7 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
     numbers = (2 * wanted, wanted, wanted // 2) if wanted > 1 else ()
     found = {cut for number in numbers if number > 1 and (cut := _cut(spec, number)) is not None}
     for axis, parts in sorted(found, key=lambda each: each[1]):
-        yield split_terms(spec, [(axis, parts)])
+        yield split_with_sums(spec, [(axis, parts)])
 
 
 def with_terms_joined(spec: Contract) -> Contract:

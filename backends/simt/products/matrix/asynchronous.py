@@ -28,6 +28,7 @@ from uol.backends.simt.products.matrix.place import (
     index,
     unrolled,
 )
+from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.tf32 import Fragments
 from uol.codegen.indexing.arithmetic import ZERO, static
@@ -257,7 +258,8 @@ class Asynchronous:
             of_pair = Offset(Element(b, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
             product = Multiply(unit, place.fragment(MI, NI), Element(a, MI, Word()), of_pair)
         products = unrolled("mi", place.rows, unrolled("ni", place.cols, product))
-        return (unrolled("kk", place.tile.k // unit.k, *declared, *loads, *made, products),)
+        sums = RowSums(place).products(Element(Local(place.name(place.a, "part"), Word()), MI, Word()))
+        return (unrolled("kk", place.tile.k // unit.k, *declared, *loads, *made, products, *sums),)
 
     def _number(self, side: Side) -> tuple[Local, int]:
         """What counts the fragments of a side that are loaded at once, and how many there are."""

@@ -19,6 +19,7 @@ from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue
 from uol.backends.simt.products.matrix.place import IS_WHOLE, Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
+from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import SCRATCH
 from uol.codegen.backend import Launch
@@ -39,7 +40,9 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
     place = Place.of(spec, tile, unit)
     loop = ThroughRegisters(place) if place.owned.exchanged else Asynchronous(place)
     epilogue = Epilogue(place, loop.shared_bytes)
-    body = (*place.declarations(), *sums(place, loop.statements()), *epilogue.statements())
+    beside = RowSums(place)
+    products = (*sums(place, loop.statements()), *beside.statements())
+    body = (*place.declarations(), *beside.declarations(), *products, *epilogue.statements())
     spec, names = place.spec, place.printer.names
     written = stored_tensors(spec)
     tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
@@ -66,11 +69,12 @@ def sums(place: Place, whole: Body) -> Body:
     workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
     asked = [tensor for tensor in tensors if tensor not in workspaces]
     aligned = Known(are_aligned(asked), place.printer)
+    one_by_one = place.one_by_one(RowSums(place).one_by_one)
     if not place.unit.is_by_parts:
-        return (If(aligned, whole, (place.one_by_one(),)),) if asked else whole
+        return (If(aligned, whole, (one_by_one,)),) if asked else whole
     count = place.rows * place.cols * place.unit.d.registers
     finite = Primitive("are_finite", (count,), (place.fragment(ZERO, ZERO),), Scalar("bool"))
-    in_order: Body = (*place.zeroed(), place.one_by_one())
+    in_order: Body = (*place.zeroed(), one_by_one)
     if not asked:
         return (*whole, If(Call("not", (finite,), "bool"), in_order))
     is_whole = Local(place.printer.names.variable(IS_WHOLE), Scalar("bool"))

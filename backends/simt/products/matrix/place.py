@@ -4,7 +4,7 @@ batch; and the sums of elements that are read one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import legalise
@@ -48,6 +48,7 @@ LOCALS = (
     "shared", "thread", "lane", "warp_m", "warp_n", "m0", "n0", "tiles", "k_before", "read", "write", "tile",
     "i", "mi", "ni", "kk", "group", "r", "pair", "half", "part", "turn", "row", "sums",
 )  # fmt: skip
+SUMS_LOCALS = ("ones", "has_first")
 OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide")
 
 
@@ -138,12 +139,14 @@ class Place:
         index = index_type(of_known_segment(spec), [grid.blocks, *reach])
         batch = Counter.over(spec.batch, "$batch")
         part, spec = terms_of_part(spec), with_whole_parts(spec)
-        names = legalise(spec, LOCALS if spec.segments is None and part is None else LOCALS + SEGMENT_LOCALS)
+        are_bounded = spec.segments is not None or part is not None
+        names = legalise(spec, LOCALS + SEGMENT_LOCALS * are_bounded + SUMS_LOCALS * bool(spec.sums))
         spec = replace(
             spec,
             a=batch.shorter(spec.a),
             b=batch.shorter(spec.b),
             epilogue=tuple(batch.shortened(step) for step in spec.epilogue),
+            sums=tuple(batch.shortened(step) for step in spec.sums),
         )
         operands = operands_of(spec)
         assert operands is not None, "legality has asked"
@@ -303,7 +306,7 @@ class Place:
         yield index(self.printer.names.variable(self.batch.name), Known(value, self._with_block()))
         scope = Scope(self.printer)
         needed = [variables(each) for each in (self.spec.a, self.spec.b, self.part) if each is not None]
-        scope.axes(self.batch, used_variables(self.spec.epilogue).union(*needed))
+        scope.axes(self.batch, used_variables((*self.spec.epilogue, *self.spec.sums)).union(*needed))
         yield from scope.body
 
     def tiles_of_k(self) -> Iterable[Statement]:
@@ -322,8 +325,8 @@ class Place:
         zero = Assign(sums, Const(0.0, self.spec.acc_dtype))
         return nest((("mi", self.rows), ("ni", self.cols), ("i", self.unit.d.registers)), (zero,))
 
-    def one_by_one(self) -> Statement:
-        """The sums of elements that are read one by one."""
+    def one_by_one(self, beside: Callable[[Expr], Body]) -> Statement:
+        """The sums of elements that are read one by one; `beside`: what else is done with an element of a row."""
         owned, kind = self.owned, Scalar(self.spec.acc_dtype)
         rows, cols = (Local(self.name(side, "part"), kind) for side in self.sides)
         # Of a fragment, rows differ from group to group and columns within one; where operands have changed places, columns
@@ -347,6 +350,7 @@ class Place:
             *nest((("mi", self.rows), ("group", row_groups)), self._element(self.a, m, left)),
             *nest((("ni", self.cols), ("group", col_groups), ("r", owned.width)), self._element(self.b, n, right)),
             *nest((("mi", self.rows), ("ni", self.cols), ("group", groups), ("r", owned.width)), (product,)),
+            *beside(left),
         )
         first = self.first_term
         return Loop(self.printer.names.variable(self.k.name), first, total(first, self.terms), body, times=1)

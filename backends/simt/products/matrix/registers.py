@@ -38,6 +38,7 @@ from uol.backends.simt.products.matrix.place import (
     nest,
     unrolled,
 )
+from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
@@ -377,7 +378,8 @@ class ThroughRegisters:
         parts = [Element(Local(place.name(s, "part"), place.word), numbers[s.called][0], place.word) for s in place.sides]
         a, b = (Offset(part, scaled(HALF, registers)) for part in parts)
         product = Multiply(unit, place.fragment(MI, NI), b, a)
-        products = unrolled("half", 4 // registers, unrolled("mi", place.rows, unrolled("ni", place.cols, product)))
+        fragments = unrolled("mi", place.rows, unrolled("ni", place.cols, product))
+        products = unrolled("half", 4 // registers, fragments, *RowSums(place).products(a))
         step = unit.k * (4 // registers)
         return (unrolled("kk", place.tile.k // step, *declared, *loads, products),)
 

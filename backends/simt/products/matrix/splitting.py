@@ -11,9 +11,9 @@ from uol.backends.simt.products.matrix.legality import FACTORS
 from uol.backends.simt.products.matrix.operand import operands_of
 from uol.backends.simt.products.splitting import BLOCKS_A_CORE, LEAST_TERMS, SIDE, with_terms_joined
 from uol.codegen.backend import Device
+from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.nodes import Contract, KernelSpec
-from uol.codegen.specs.rewrites import split_terms
 from uol.ir.types import NARROW
 
 TERMS = 32
@@ -37,4 +37,4 @@ def uneven_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec
     most = min(terms // LEAST_TERMS, extent // multiple)
     wanted = {min(BLOCKS_A_CORE * device.cores * half // (2 * tiles), most) for half in (1, 2, 4)}
     for number in sorted(each for each in wanted if each > 1 and (extent % each or extent // each % multiple)):
-        yield split_terms(joined, [(axis, number)], multiple)
+        yield split_with_sums(joined, [(axis, number)], multiple)
