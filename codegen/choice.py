@@ -118,19 +118,26 @@ def legal_together(specs: Sequence[KernelSpec], backend: Backend, device: Device
     left = list(specs)
     while left:
         spec, *left = left
-        kernels = legal_kernels(spec, backend, device)
         beside = next((each for each in left if with_row_sums(spec, each) is not None), None)
-        if beside is not None and isinstance(backend, AlternativesBackend):
-            apart = (*kernels, *legal_kernels(beside, backend, device))
-            joined = with_row_sums(spec, beside)
-            assert joined is not None, "it was asked for"
-            ways = (apart, (joined,), *backend.alternatives(joined, device))
-            best = min(ways, key=lambda way: sum(backend.estimate(s, device) for s in way))
-            if best is not apart:
-                kernels = best
-                left.remove(beside)
-        found += kernels
+        joined = None if beside is None else _with_sums_beside(spec, beside, backend, device)
+        if joined is not None:
+            left.remove(beside)
+        found += joined or legal_kernels(spec, backend, device)
     return tuple(found)
+
+
+def _with_sums_beside(
+    spec: KernelSpec, beside: KernelSpec, backend: Backend, device: Device
+) -> tuple[KernelSpec, ...] | None:
+    """The kernels of a contraction together with the sums beside it; None where both as the backend's `legalise` gives them
+    take less. That other ways of the contraction alone do is not asked: sums beside it take next to nothing of theirs."""
+    joined = with_row_sums(spec, beside)
+    if joined is None or not isinstance(backend, AlternativesBackend):
+        return None
+    apart = (*backend.legalise(spec, device), *backend.legalise(beside, device))
+    ways = (apart, (joined,), *backend.alternatives(joined, device))
+    best = min(ways, key=lambda way: sum(backend.estimate(s, device) for s in way))
+    return None if best is apart else best
 
 
 @dataclass(frozen=True, slots=True)

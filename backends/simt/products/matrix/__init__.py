@@ -6,4 +6,5 @@ place.py         what a block and its threads are at; sums, one by one where acc
 asynchronous.py  tiles come by asynchronous copies, fragments by ldmatrix (CUDA)
 registers.py     tiles come through registers, fragments by accesses of 16 bytes (HIP)
 epilogue.py      what becomes of the sums        kernel.py      the whole
+row_sums.py      sums of a's rows beside them    splitting.py   parts of the terms, the last perhaps shorter
 """
