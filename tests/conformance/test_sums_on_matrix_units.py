@@ -1,5 +1,5 @@
-"""What is owed of sums of products of f16 and bf16: what matrix units make of them passes, however products are grouped, and
-narrower arithmetic does not."""
+"""What is owed of sums of products of f16 and bf16, and of f32 in parts: what matrix units make of them passes, however
+products are grouped, and narrower arithmetic does not."""
 
 from __future__ import annotations
 
@@ -131,6 +131,36 @@ def test_tf32_is_owed_where_it_is_allowed_alone() -> None:
         assert not judged(a, b, bf16, "f32", owed.in_tf32()).ok
         narrow = drawn(terms, 9, "f16")
         assert not judged(*narrow, dropped(narrow[0], 8) @ dropped(narrow[1], 8), "f16", owed.in_tf32()).ok
+
+
+def nearest(values: Floats, bits: int) -> Floats:
+    """To a significand of so many bits; halves go away from zero."""
+    word = values.astype(np.float32).view(np.uint32) + np.uint32(2 ** (23 - bits))
+    return dropped(word.view(np.float32).astype(np.float64), bits)
+
+
+def in_parts(a: Floats, b: Floats, at_once: int) -> Floats:
+    """Each factor as the sum of two of TF32, and three products for one of f32; the sums of so many products begin at 0."""
+    (a_part, b_part) = (nearest(each, 11) for each in (a, b))
+    a_rest, b_rest = (dropped((each - part) * 2.0**12, 11) for each, part in ((a, a_part), (b, b_part)))
+    total = np.zeros((a.shape[0], b.shape[1]), np.float32)
+    for first in range(0, a.shape[1], at_once):
+        k = slice(first, first + at_once)
+        rests = np.concatenate([a_part[:, k], a_rest[:, k]], axis=1), np.concatenate([b_rest[k], b_part[k]])
+        sums = truncated(a_part[:, k], b_part[k], 4) + truncated(*rests, 4) * 2.0**-12
+        total += sums.astype(np.float32)
+    return total.astype(np.float64)
+
+
+@pytest.mark.parametrize("terms", [64, 100, 1000, 4608, 18432])
+def test_three_products_in_tf32_are_one_in_f32(terms: int) -> None:
+    """Within the contract of f32, where the sums of few of them are added as floats are; not where units cut off all."""
+    for seed, positive in ((1, False), (2, True)):
+        a, b = drawn(terms, seed, "f32", positive)
+        found = judged(a, b, in_parts(a, b, 16), "f32", contract("cuda"))
+        assert found.ok, (positive, found.reason)
+        if positive and terms > 1000:
+            assert not judged(a, b, in_parts(a, b, terms), "f32", contract("cuda")).ok
 
 
 def dropped(values: Floats, bits: int) -> Floats:
