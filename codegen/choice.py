@@ -120,7 +120,7 @@ def legal_together(specs: Sequence[KernelSpec], backend: Backend, device: Device
         spec, *left = left
         beside = next((each for each in left if with_row_sums(spec, each) is not None), None)
         joined = None if beside is None else _with_sums_beside(spec, beside, backend, device)
-        if joined is not None:
+        if beside is not None and joined is not None:
             left.remove(beside)
         found += joined or legal_kernels(spec, backend, device)
     return tuple(found)
