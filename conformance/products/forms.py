@@ -65,7 +65,8 @@ def inputs_of(module: Module, keys: list[int]) -> dict[str, Array]:
     for arg in module.graph.args:
         if arg.role == "in":
             shape = [value_at(extent, NO_DIMS) for extent in arg.shape]
-            found[arg.name] = draw.standard_normal(shape).astype(np.float16) if is_float(arg.dtype) else np.array(keys, np.int64)
+            numbers = draw.standard_normal(shape).astype(np.float16)
+            found[arg.name] = numbers if is_float(arg.dtype) else np.array(keys, np.int64)
     return found
 
 

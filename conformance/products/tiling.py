@@ -31,14 +31,22 @@ class Tiled(Protocol):
     def n(self) -> int: ...
 
 
+@runtime_checkable
+class Deep(Tiled, Protocol):
+    """One that goes through k in steps of so many."""
+
+    @property
+    def k(self) -> int: ...
+
+
 def must_move(kernel: Kernel, runs: Sequence[int] = ()) -> int:
-    """Bytes of a kernel of known sizes. `runs`: how many rows, or terms, lie in each segment. What finds segments, their keys and
-    bounds, is none of it."""
+    """Bytes of a kernel of known sizes. `runs`: how many rows, or terms, lie in each segment. What finds segments, their keys
+    and bounds, is none of it."""
     spec = kernel.spec
     if not isinstance(spec, Contract):
         return compulsory(spec).memory_bytes
     a, b = (_bytes(spec, side) for side in (spec.a, spec.b))
-    rest = sum(_bytes_of(arg) for arg in spec.args if is_float(arg.dtype)) - _tensors(spec)
+    rest = operand_bytes(spec) - _tensors(spec)
     if not isinstance(kernel.schedule, Tiled):
         blocks, _, _ = kernel.launch.blocks(NO_DIMS)
         return max(a, b) + min(a, b) * blocks + rest
@@ -53,6 +61,11 @@ def must_move(kernel: Kernel, runs: Sequence[int] = ()) -> int:
             return sum(runs) * (a_column * _parts(n, tile.n) + b_column * _parts(m, tile.m)) + rest
         case _:
             return batch * (m * a_row * _parts(n, tile.n) + n * b_row * _parts(m, tile.m)) + rest
+
+
+def operand_bytes(spec: KernelSpec) -> int:
+    """Of the numbers that a kernel reads and writes, each once."""
+    return sum(_bytes_of(arg) for arg in spec.args if is_float(arg.dtype))
 
 
 def runs_of(spec: KernelSpec, keys: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
@@ -83,3 +96,19 @@ def _count(axes: Sequence[Axis]) -> int:
 
 def _parts(count: int, of: int) -> int:
     return -(-count // of)
+
+
+def issued_share(kernel: Kernel, runs: Sequence[int]) -> float:
+    """Of the multiply-adds that tiles of a contraction issue, those of rows, columns and terms that there are: tiles are
+    whole."""
+    spec, tile = kernel.spec, kernel.schedule
+    assert isinstance(spec, Contract) and isinstance(tile, Deep), "a contraction in tiles"
+    m, n, k = (_count(axes) for axes in (spec.m, spec.n, spec.k))
+    over = spec.segments.over if spec.segments is not None else ""
+    rows = _padded(runs, tile.m) / sum(runs) if over == "rows" else _padded([m], tile.m) / m
+    terms = _padded(runs, tile.k) / sum(runs) if over == "terms" else _padded([k], tile.k) / k
+    return 1 / (rows * terms * _padded([n], tile.n) / n)
+
+
+def _padded(counts: Sequence[int], of: int) -> int:
+    return sum(_parts(count, of) * of for count in counts)

@@ -2,13 +2,13 @@
 
     python -m uol.conformance.products.traffic [--target cuda,hip] [--form "tails,rows in segments"]
 
-For every form of product (operands that lie either way, batched, with tails, in segments, of few rows, in parts of the terms) in
-f16: the schedules that its kernels have at a size of models compute a few tiles in the twin, and
+For every form of product in f16 (operands that lie either way, batched, with tails, in segments, of few rows, in parts of the
+terms) the schedules that its kernels have at a size of models compute a few tiles in the twin:
 
-    sectors     bytes of global memory that the kernels load and store, by sectors of 32 bytes that a warp touches in a statement,
-                beside what their tiles must move (`tiling.py`)
-    conflicts   transactions of shared memory that lanes which are served at once take beyond one, in loops over tiles of k: what
-                as many tiles again add
+    sectors     bytes of global memory that the kernels load and store, by sectors of 32 bytes that a warp touches in a
+                statement, beside what their tiles must move (`tiling.py`)
+    conflicts   transactions of shared memory that lanes which are served at once take beyond one, in loops over tiles of k:
+                what as many tiles again add
 
 Exit status 1 where more than 1.1 times as much is moved, a loop has a conflict, or the twin finds a fault; 2 for bad input.
 *emulated*: nothing runs on a card.
@@ -71,7 +71,8 @@ def moved(form: Form, target: str) -> Moved:
     products = (kernel.schedule for kernel in more.kernels if isinstance(kernel.spec, Contract))
     schedules = tuple(dict.fromkeys(schedule.describe() for schedule in products))
     found = tuple(str(finding) for run in (first, second) for finding in run.findings)
-    return Moved(form.name, target, schedules, must, _sectors(second) * SECTOR_BYTES, _conflicts(second) - _conflicts(first), found)
+    in_loops = _conflicts(second) - _conflicts(first)
+    return Moved(form.name, target, schedules, must, _sectors(second) * SECTOR_BYTES, in_loops, found)
 
 
 def _job(module: Module, sizes: Sizes) -> Job:

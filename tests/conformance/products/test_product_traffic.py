@@ -67,7 +67,8 @@ def test_the_exit_status_says_whether_all_is_as_it_must_be(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = Moved("tails", "cuda", ("tile",), 1000, 1100, 0)
-    for found, status in ((good, 0), (replace(good, moved=1101), 1), (replace(good, conflicts=1), 1), (replace(good, findings=("race",)), 1)):
+    bad = (replace(good, moved=1101), replace(good, conflicts=1), replace(good, findings=("race",)))
+    for found, status in ((good, 0), *((each, 1) for each in bad)):
         monkeypatch.setattr(traffic, "moved", lambda form, target, found=found: found)
         assert main(["--target", "cuda", "--form", "tails"]) == status
         assert ("MISSED" in capsys.readouterr().out) == bool(status)

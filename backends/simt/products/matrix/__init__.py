@@ -2,6 +2,7 @@
 
 schedule.py      tiles, warps, stages            legality.py    which contractions, on which devices
 operand.py       how an operand lies, in memory and in shared memory
+unrolling.py     turns of the loop over k that are written one after another
 place.py         what a block and its threads are at; sums, one by one where accesses of 16 bytes may not begin
 asynchronous.py  tiles come by asynchronous copies, fragments by ldmatrix (CUDA)
 registers.py     tiles come through registers, fragments by accesses of 16 bytes (HIP)

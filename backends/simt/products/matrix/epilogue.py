@@ -35,8 +35,8 @@ SUM_BYTES = 4
 @dataclass(frozen=True, slots=True)
 class Sums:
     """A part of the tile in shared memory, `rows` of `cols` sums of 4 bytes. Rows that a warp writes at once, eight where a
-    lane has a chunk of each (`width` 4), and four where it has half of one, and pieces that it reads at once, lie in different
-    banks."""
+    lane has a chunk of each (`width` 4), and four where it has half of one, and pieces that it reads at once, lie in
+    different banks."""
 
     rows: int
     cols: int
