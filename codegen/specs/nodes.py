@@ -98,8 +98,7 @@ class Read(Expr):
 
     offset    flat element offset over the spec's axes, in Horner form
     strides   (axis name, elements per step of it), for every axis of the spec in order; None where none is the same along it
-    guard     empty when every access is proven; then `fill` is None
-    """
+    guard     empty when every access is proven; then `fill` is None"""
 
     tensor: str
     offset: Expr
@@ -140,7 +139,6 @@ class Let:
 @dataclass(frozen=True, slots=True)
 class Fold:
     """`name = op over the spec's cols of value`: one value a row.
-
     op is sum prod max min any all argmax argmin; in a Scan, recurrence: `value` is a map, `affine(by, plus)`, and the result
     t -> by * t + plus of all of them in turn, from 0 on. argmax and argmin: `value` is what is compared, the result is the
     row-major linear index over the cols in the spec's order, as i64 (i32 once it is known to fit). `where`: conditions."""
@@ -229,8 +227,7 @@ class Segments:
             mostly of one segment; nothing goes wrong where they are not
     terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
             The keys ascend: where they do not, what is summed is not specified, but nothing outside of operands is touched
-    bounds  the argument that says where segments begin (`contractions/segment_bounds.py`), of rows that ascend, too; or empty
-    """
+    bounds  the argument for where segments begin (`contractions/segment_bounds.py`), of rows that ascend, too; or empty"""
 
     over: Mode
     at: str
@@ -245,8 +242,7 @@ class Contract(KernelSpec):
     axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
     last of n, where it is none of batch. `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer
     axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `tf32`: may
-    factors in f32 be rounded to TF32? `sums`: Lets and Stores over batch and m beside it, which read `sum_of_a` by name,
-    sum[k](a)."""
+    factors in f32 be rounded to TF32? `sums`: Lets and Stores over batch and m that read `sum_of_a` by name, sum[k](a)."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -305,7 +301,6 @@ class Attention(KernelSpec):
     `steps` are Lets over batch, rows and cols that use the dots, and Folds over the cols ("sum", and one "max" at most).
     `epilogue` steps (Let, Store) are over batch, rows and the width of one sum, or over batch and rows alone, and use sums
     and folds. No value over rows and cols is stored.
-
     Where there is a Fold of "max", `hi`, every weight and every other fold's value is a multiple of exp(t - hi), t being what
     `hi` is the maximum of, or exactly 0 (under a `select`). So the cols may pass by in tiles: what was added up under a
     smaller maximum is multiplied by exp(old - new). In a row whose `hi` stays at -inf every such exp is NaN."""

@@ -8,13 +8,14 @@ part of the product needs of them, and multiplies and adds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from uol.backends.simt.c_text.counters import parts_of, typical
 from uol.backends.simt.products.blocks import grid_of
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.products.segments import has_segments, typical_segments, typical_sizes
+from uol.backends.simt.reading.waits import TOGETHER
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
 from uol.codegen.specs.nodes import Contract
@@ -25,6 +26,8 @@ from uol.ir.types import DTYPES
 READ_INTEGER, STAGED_INTEGER = 2, 8
 """Integer operations that address what a thread reads of shared memory, and, for each axis of the result on its side, what
 comes into it: about as the texts of products, convolutions and their gradients have them."""
+OTHER_REGISTERS, REGISTER_BYTES = 32, 4
+"""Of a thread, for addresses and what is on its way, about as the texts of products have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,25 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
         tiles = max(1, typical(parts_of(size(spec.m), tile.m), spec.where, sizes))
         steps = ceil(steps * min((tiles + typical_segments(spec) - 1) / tiles, tile.m))
     product = Product(steps, tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
-    return issued_of([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
+    found = issued_of([product], typical(grid_of(spec, tile).blocks, spec.where, sizes), tile.threads, device)
+    return replace(found, resident=_resident(tile, spec.acc_dtype, device), waits=ceil(steps / tile.k) * _waits(tile) + 1)
+
+
+def _waits(tile: Tile) -> int:
+    """Of a step of the tile's k: for each factor, of which a thread brings some elements, so many at once."""
+    return sum(ceil(outer * tile.k / (tile.threads * TOGETHER)) for outer in (tile.m, tile.n))
+
+
+def _resident(tile: Tile, dtype: str, device: Device) -> int:
+    """Blocks that a core has at once, by the accumulators and what is multiplied of a thread, and by shared memory."""
+    registers = (tile.thread_m * tile.thread_n + tile.thread_m + tile.thread_n) * DTYPES[dtype].bytes // REGISTER_BYTES
+    taken = {
+        "core-threads": tile.threads,
+        "core-registers": tile.threads * (registers + OTHER_REGISTERS),
+        "core-scratch": (tile.m + tile.n) * tile.k * DTYPES[dtype].bytes,
+    }
+    most = (int(device.rates[name].si) // of_block for name, of_block in taken.items() if name in device.rates)
+    return max(1, min(most, default=1))
 
 
 def rounds(spec: Contract, tile: Tile, tensor: str, at_once: int, grid: int, dims: Mapping[str, int]) -> int:

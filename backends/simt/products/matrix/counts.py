@@ -53,7 +53,7 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
         blocks=blocks,
         waves=-(-blocks // device.cores),
         resident=_resident(tile.stages * moved, device),
-        waits=-(-tiles // (tile.stages - 1)) + 1,  # stages that are filled ahead are on their way together; the epilogue
+        waits=-(-tiles // (tile.stages - 1)) + (tile.stages > 2),  # stages ahead are on their way together; none at first
     )
 
 

@@ -88,6 +88,16 @@ class Operand:
         steps = _steps(counter.axes, dict(self.read.strides))
         return reduce(add, (mul(counter.axis_value(n), step) for n, step in enumerate(steps)))
 
+    @property
+    def elements_in_all(self) -> int | None:
+        """From the first to the last; None where that is no number."""
+        axes = (*self.outer.axes, *self.k.axes)
+        steps = [static(step) for step in _steps(axes, dict(self.read.strides))]
+        extents = [static(axis.extent) for axis in axes]
+        if None in steps or None in extents:
+            return None
+        return 1 + sum((extent - 1) * step for extent, step in zip(extents, steps, strict=True) if extent and step)
+
     def bytes_at_once(self, multiples: Multiples) -> int:
         """Of an access: rows, and pieces of them, consist of whole ones, in a tensor that begins with one; 0 where there is
         none of 4 bytes or more."""

@@ -386,15 +386,8 @@ class ThroughRegisters:
 
 def _bytes_in_all(operand: Operand) -> int | None:
     """Of what is read of an operand in pieces from its first element on; None where offsets of 32 bits do not reach that."""
-    strides = dict(operand.read.strides)
-    last = 0
-    for axis in (*operand.outer.axes, *operand.k.axes):
-        extent, step = static(axis.extent), static(strides.get(axis.name) or ZERO)
-        if extent is None or step is None:
-            return None
-        last += (extent - 1) * step
-    found = (last + 1) * operand.bytes
-    return found if found < MOST_BYTES else None
+    found = operand.elements_in_all
+    return found * operand.bytes if found is not None and found * operand.bytes < MOST_BYTES else None
 
 
 def _bytes(elements: Expr, size: int) -> Expr:
