@@ -91,7 +91,7 @@ GOLDEN = (
         ),
         ("f32", "f16"),
     ),
-    Golden(Workload("matmul", {"S": (), "M": 97, "N": 113, "K": 773}), ("f16",)),
+    Golden(Workload("matmul", {"S": (), "M": 97, "N": 113, "K": 389}), ("f16",)),
     # Several rows a block, and of a last block not all; vectors that a last turn has not all of.
     Golden(Workload("layer_norm", {"S": (866,), "C": 264}), ("f16",), Workload("layer_norm", {"S": (101,), "C": 333})),
     Golden(
@@ -120,7 +120,7 @@ GOLDEN = (
     Golden(
         Workload("batched_matmul", {"B": 2, "M": 13, "K": 328, "N": 76}), ("f16",), threads_only=True, text="matmul_of_few_rows"
     ),
-    Golden(Workload("matmul", {"S": (), "M": 40, "K": 1560, "N": 37}), ("f32",), threads_only=True, text="matmul_of_parts"),
+    Golden(Workload("matmul", {"S": (), "M": 40, "K": 1560, "N": 37}), ("f16",), threads_only=True, text="matmul_of_parts"),
     # On matrix units: rows and columns beyond whole tiles, a first tile of terms that is partial; rows of segments, and sums
     # over the terms of each. A twin takes seconds for each mutant of these: they are read and run.
     Golden(
@@ -130,6 +130,15 @@ GOLDEN = (
         text="matmul_on_matrix_units",
         mutated=False,
     ),
+    Golden(
+        Workload("matmul", {"S": (), "M": 72, "K": 200, "N": 136}),
+        ("f32",),
+        threads_only=True,
+        text="matmul_of_f32_on_matrix_units",
+        mutated=False,
+    ),
+    # One factor in f32 and one of 16 bits, along k and from row to row.
+    Golden(Workload("moe_scores_grad", {"N": 200, "D": 136, "E": 72}), ("f16",), threads_only=True, mutated=False),
     Golden(
         Workload("grouped_matmul_grad", {"M": 193, "D": 72, "E": 3, "F": 136}),
         ("f16",),

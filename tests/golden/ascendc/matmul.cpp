@@ -13,9 +13,9 @@ __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADDR y) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> a_gm;
-  a_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(a), 74981);
+  a_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(a), 37733);
   GlobalTensor<half> b_gm;
-  b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(b), 87349);
+  b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(b), 43957);
   GlobalTensor<half> y_gm;
   y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 10961);
 
@@ -47,14 +47,14 @@ extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADD
     const int n_size = lesser(32, 113 - n_start);
     // line 2
     WaitFlag<HardEvent::FIX_M>(0);
-    for (int k_start = 0; k_start < 773; k_start += 256) {
-      const int k_size = lesser(256, 773 - k_start);
+    for (int k_start = 0; k_start < 389; k_start += 256) {
+      const int k_size = lesser(256, 389 - k_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
       if (m_size == 1) {
         InitConstValue(a_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
       }
       PipeBarrier<PIPE_MTE2>();
-      DataCopy(a_l1[slot * 8192], a_gm[m_start * 773 + k_start], Nd2NzParams(1, m_size, k_size, 0, 773, 32, 1, 0));
+      DataCopy(a_l1[slot * 8192], a_gm[m_start * 389 + k_start], Nd2NzParams(1, m_size, k_size, 0, 389, 32, 1, 0));
       if (k_size % 16 != 0) {
         InitConstValue(b_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
       }

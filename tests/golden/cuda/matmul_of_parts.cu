@@ -6,8 +6,8 @@
 
 // 40 x 37 x 260, 6 times; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
 extern "C" __global__ void __launch_bounds__(64, 1) matmul_parts_kernel(
-    const float* __restrict__ a,
-    const float* __restrict__ b,
+    const uol::f16* __restrict__ a,
+    const uol::f16* __restrict__ b,
     float* __restrict__ matmul_parts)
 {
   __shared__ float a_tile[16][18];
@@ -17,20 +17,20 @@ extern "C" __global__ void __launch_bounds__(64, 1) matmul_parts_kernel(
   const int part = blockIdx.x / 9;
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
-  float y_value[2][2] = {};  // line 2
+  float y_sum[2][2] = {};  // line 2
 #pragma unroll 1
   for (int k0 = 0; k0 < 260; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int m = uol::min(m0 + slot / 16, 39);
       const int k = k0 + slot % 16;
       if (k >= 260) continue;
-      a_tile[slot % 16][slot / 16] = a[m * 1560 + k + part * 260];  // line 2
+      a_tile[slot % 16][slot / 16] = float(a[m * 1560 + k + part * 260]);  // line 2
     }
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int n = uol::min(n0 + slot % 16, 36);
       const int k = k0 + slot / 16;
       if (k >= 260) continue;
-      b_tile[slot / 16][slot % 16] = b[k * 37 + n + part * 9620];  // line 2
+      b_tile[slot / 16][slot % 16] = float(b[k * 37 + n + part * 9620]);  // line 2
     }
     __syncthreads();
     const int steps = uol::min(16, 260 - k0);
@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) matmul_parts_kernel(
       for (int mi = 0; mi < 2; ++mi)
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
-          y_value[mi][ni] += a_part[mi] * b_part[ni];
+          y_sum[mi][ni] += a_part[mi] * b_part[ni];
     }
     __syncthreads();
   }
@@ -59,21 +59,21 @@ extern "C" __global__ void __launch_bounds__(64, 1) matmul_parts_kernel(
     for (int mi = 0; mi < 2; ++mi) {
       const int m = m0 + thread_m + mi * 8;
       if (m >= 40) continue;
-      matmul_parts[(part * 40 + m) * 37 + n] = y_value[mi][ni];  // line 2
+      matmul_parts[(part * 40 + m) * 37 + n] = y_sum[mi][ni];  // line 2
     }
   }
 }
 
 // 1480 rows of 6, one row a thread
 extern "C" __global__ void __launch_bounds__(256) matmul_kernel(
-    float* __restrict__ y,
+    uol::f16* __restrict__ y,
     const float* __restrict__ matmul_parts)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
   if (row >= 1480) return;
-  float y_value = 0.0f;  // line 2
+  float y_sum = 0.0f;  // line 2
   for (int part = 0; part < 6; ++part) {
-    y_value += matmul_parts[part * 1480 + row];  // line 2
+    y_sum += matmul_parts[part * 1480 + row];  // line 2
   }
-  y[row] = y_value;  // line 2
+  y[row] = uol::f16(y_sum);  // line 2
 }

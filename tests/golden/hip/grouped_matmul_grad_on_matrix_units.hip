@@ -238,7 +238,7 @@ extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dx_sum_bou
   uol::store_vector(grouped_matmul_grad_dx_sum_bounds, edge, grouped_matmul_grad_dx_sum_bounds_vec, aligned);
 }
 
-// 193 x 72 x 136; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+// 193 x 72 x 136; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
@@ -250,20 +250,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = thread / 64;
-  const int warp_n = 0;
-  const int slot = blockIdx.x / 3;
-  const int n0 = blockIdx.x % 3 * 32;
+  const int warp_m = 0;
+  const int warp_n = thread / 64;
+  const int slot = blockIdx.x / 2;
+  const int n0 = blockIdx.x % 2 * 64;
   int own = 0;
   for (int edge = thread; edge < 5; edge += 128) {
-    if (grouped_matmul_grad_dx_sum_bounds[edge] / 64 + edge <= slot) {
+    if (grouped_matmul_grad_dx_sum_bounds[edge] / 32 + edge <= slot) {
       own = edge;
     }
   }
   const int segment = uol::block_max<128>(own, scratch);
   const int begin = grouped_matmul_grad_dx_sum_bounds[segment];
   const int rows_end = grouped_matmul_grad_dx_sum_bounds[segment + 1];
-  const int m0 = begin + (slot - begin / 64 - segment) * 64;
+  const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m = segment - 1;
   const int terms = expert_of_m >= 0 && expert_of_m < 3 ? 136 : 0;
@@ -273,53 +273,65 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     const int k_before = tiles * 64 - terms;
     const uol::f16* const dy_from = dy + m0 * 136 - k_before;
     const uol::BufferRange dy_range =
-        uol::buffer_range(dy_from, uol::min(rows_end - m0, 64) * 272 + k_before * 2);
+        uol::buffer_range(dy_from, uol::min(rows_end - m0, 32) * 272 + k_before * 2);
     int dy_step = 0;
-    int dy_at[4];
+    int dy_at[2];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 2; ++i)
       dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 272 + (thread % 8) * 16;
     const int dy_k = (thread % 8) * 8 - k_before;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int dy_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned dy_in[4][4];
+    unsigned dy_in[2][4];
     const uol::f16* w_from = w + expert_of_m * 9792 - k_before * 72;
-    const int w_at = (thread / 8) * 576 + uol::min(n0 + (thread % 8) * 4, 68) * 2;
-    const int w_k = (thread / 8) * 4 - k_before;
+    const int w_at =
+        (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
+    const int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int w_to =
-        (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int w_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
-    unsigned w_in[1][4][2];
+        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+    unsigned w_in[2][4][2];
     if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, dy_k >= 0);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144, w_k + r >= 0);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, w_k + i * 32 + r >= 0);
+      }
       dy_step += 128;
       w_from += 4608;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + dy_to + i * 2048, dy_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, w_in[i][r]);
+      }
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144);
+      }
       dy_step += 128;
       w_from += 4608;
 #pragma unroll
@@ -331,7 +343,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
           uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 4096 + read);
 #pragma unroll
         for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 8192);
+          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
 #pragma unroll
@@ -343,12 +355,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
         }
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 12288), dy_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, w_in[i][r]);
+      }
       __syncthreads();
       read = read ^ 12288;
     }
@@ -362,7 +379,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
           uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 4096 + read);
 #pragma unroll
         for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 8192);
+          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
 #pragma unroll
@@ -402,17 +419,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
+    const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
-    const int d = n0 + (thread % 4) * 8;
+    const int d = n0 + (thread % 8) * 8;
     if (m < rows_end && d < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dx);
       uol::Vector<uol::f16, 8> dx_vec;
 #pragma unroll

@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 97 x 113 x 773; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
+// 97 x 113 x 389; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
 extern "C" __global__ void __launch_bounds__(64, 1) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -18,21 +18,21 @@ extern "C" __global__ void __launch_bounds__(64, 1) matmul_kernel(
   const int thread_n = threadIdx.x % 8;
   float y_sum[2][2] = {};  // line 2
 #pragma unroll 1
-  for (int k0 = 0; k0 < 773; k0 += 16) {
+  for (int k0 = 0; k0 < 389; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int m = uol::min(m0 + slot / 16, 96);
       const int k = k0 + slot % 16;
-      if (k >= 773) continue;
-      a_tile[slot % 16][slot / 16] = float(a[m * 773 + k]);  // line 2
+      if (k >= 389) continue;
+      a_tile[slot % 16][slot / 16] = float(a[m * 389 + k]);  // line 2
     }
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int n = uol::min(n0 + slot % 16, 112);
       const int k = k0 + slot / 16;
-      if (k >= 773) continue;
+      if (k >= 389) continue;
       b_tile[slot / 16][slot % 16] = float(b[k * 113 + n]);  // line 2
     }
     __syncthreads();
-    const int steps = uol::min(16, 773 - k0);
+    const int steps = uol::min(16, 389 - k0);
     for (int step = 0; step < steps; ++step) {
       float a_part[2];
       float b_part[2];
