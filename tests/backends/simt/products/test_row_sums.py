@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from simt_cases import widened
 
 from uol.backends import registry
@@ -14,21 +15,29 @@ from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
-from uol.codegen.choice import choose
+from uol.codegen.choice import choose, compile_graph
 from uol.codegen.contractions.row_sums import with_row_sums
 from uol.codegen.lowering import lower
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract, KernelSpec, Reduce
+from uol.compilation.request import resolve_target
 from uol.ir import Library, instantiate, parse
 from uol.ir.program.dtype_encoding import encode
 
 TILES = 3
 """Of those that a spec may have, the first; and the largest."""
+LAYER = """op layer_grad(x: f16[B, P, K], w: f16[N, K], dy: f16[B, P, N]) -> (dx: f16[B, P, K], dw: f16[N, K], db: f16[N]) {
+  dx[i, p, k] = f16(sum[n](acc(dy[i, p, n]) * acc(w[n, k])))
+  dw[n, k] = f16(sum[i, p](acc(dy[i, p, n]) * acc(x[i, p, k])))
+  db[n] = f16(sum[i, p](acc(dy[i, p, n])))
+}"""
+"""The gradient of a linear layer as the library derives it."""
+SIZES = {"B": 12, "P": 52, "K": 64, "N": 72}
 
 
 @dataclass(frozen=True)
 class Form:
-    """`lies`: the axes of both factors; `scaled`: is something made of a sum before it is stored?"""
+    """`lies`: the axes of both factors."""
 
     name: str
     dtype: str
@@ -119,7 +128,6 @@ def test_sums_of_rows_beside_parts_of_a_product(target: str, monkeypatch: pytest
 
     monkeypatch.setattr(SimtBackend, "alternatives", ways)
     form = Form("in parts", "f16", ("km", "kn"), {"M": 40, "N": 24, "K": 1001})
-    monkeypatch.setattr(SimtBackend, "estimate", lambda self, spec, device: 9)
     ops = parse(form.text)
     backend = registry.get(target)
     monkeypatch.setattr(
@@ -136,6 +144,32 @@ def check(forms: list[Form], jobs: list[Job]) -> None:
         assert not run.findings, f"{form.name}: {run.findings}\n{job.module.device.text}"
         for name, right in zip("ys", form.expected(form.inputs()), strict=True):
             assert np.array_equal(widened(run.outputs[name], "f64"), right), f"{form.name}, {name}\n{job.module.device.text}"
+
+
+@pytest.mark.parametrize("target", ["cuda:a100", "hip:mi250x"])
+@pytest.mark.parametrize("across", [False, True], ids=["of rows", "of tokens of pictures"])
+def test_a_layer_s_gradient_is_that_of_autograd(target: str, across: bool) -> None:
+    """With the kernels that a call gets; tokens [n, p] of pictures [n, c, p] lie along no one step."""
+    b, p, k, n = SIZES.values()
+    found = resolve_target(target)
+    layouts = {"x": (p * k, 1, p)} if across else {}
+    ops = parse(LAYER)
+    graph = lower(instantiate(ops[0], Library(ops), dims=SIZES, types={}), found.backend, layouts, device=found.device)
+    assert any(isinstance(spec, Contract) and spec.sums for spec in graph.specs)
+    module = compile_graph(graph, found.backend, found.device)
+    names = {type(kernel.schedule) for kernel in module.kernels if isinstance(kernel.spec, Contract)}
+    assert names == {MatrixTile}
+    rng = np.random.default_rng(7)
+    shapes = {"x": (b, p, k), "w": (n, k), "dy": (b, p, n)}
+    inputs = {name: rng.integers(-2, 3, shape).astype(np.float16) for name, shape in shapes.items()}
+    (run,) = execute_many([Job(module, inputs)])
+    assert not run.findings, run.findings
+    x, w, dy = (torch.from_numpy(inputs[name].astype(np.float64)) for name in shapes)
+    leaves = [leaf.requires_grad_() for leaf in (x, w, torch.zeros(n, dtype=torch.float64))]
+    torch.nn.functional.linear(*leaves).backward(dy)
+    for name, leaf in zip(("dx", "dw", "db"), leaves, strict=True):
+        assert leaf.grad is not None
+        assert np.array_equal(run.outputs[name], leaf.grad.numpy().astype(np.float16)), name
 
 
 APART = {
