@@ -5,6 +5,7 @@ loop reads global and shared memory, and how many groups of copies (or loads) ar
     python -m uol.conformance.main_loops [--target cuda:a100,cuda:h100,hip:mi250x] [--op matmul,linear] [--dtype f16] [--grad]
     python -m uol.conformance.main_loops --op matmul --dims M=4096,N=4096,K=4096      at these sizes
     python -m uol.conformance.main_loops --op matmul --any-size                       by kernels that take dims as arguments
+    python -m uol.conformance.main_loops --op matmul --any-size --schedule kernel=matmul_whole,m=128,n=128,k=32,unroll=4
 
 Bars: --most-others 0.95 (instructions beside products, for each), --most-registers 224, --asynchronous (every load of global
 memory 16 bytes, beside what the thread does), --in-flight 1 (at every wait at least so many on their way), --whole-scratch (no
@@ -17,9 +18,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends import registry
+from uol.codegen.choice import given
 from uol.codegen.extensions import LoopReadingBackend, MainLoop, Resources
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request
@@ -131,9 +133,11 @@ def _dims(said: str) -> Mapping[str, int]:
         raise UolError(f"--dims {said!r} does not say sizes", hint="as in --dims M=4096,N=4096,K=4096") from None
 
 
-def judged(case: Case, bars: Bars) -> bool:
-    """Prints the loops of a case. Does each keep the bars, and is there one?"""
-    found = loops_of(request_of(case))
+def judged(case: Case, bars: Bars, schedules: Sequence[str] = ()) -> bool:
+    """Prints the loops of a case, of kernels with these schedules where any are given. Does each keep the bars, and is there
+    one?"""
+    request = request_of(case)
+    found = loops_of(replace(request, policy=given(list(schedules))) if schedules else request)
     print(f"--- {case}" + ("" if found else ": no loop on matrix units"), flush=True)
     kept = bool(found)
     for each in found:
@@ -153,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dims", default="", help="sizes in place of the workload's, as M=4096,N=4096,K=4096")
     parser.add_argument("--grad", action="store_true", help="the operators' gradients, too")
     parser.add_argument("--any-size", action="store_true", help="kernels that take dims as arguments")
+    parser.add_argument("--schedule", action="append", default=[], help="as of `uol compile`; may be given more than once")
     parser.add_argument("--most-others", type=float, help="instructions beside products for each, at the most")
     parser.add_argument("--most-registers", type=int, help="registers of a thread, at the most")
     parser.add_argument(
@@ -172,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         targets = options.target.split(",") if options.target else default_targets()
-        kept = [judged(case, bars) for target in targets for case in cases_of(options, target)]
+        kept = [judged(case, bars, options.schedule) for target in targets for case in cases_of(options, target)]
     except MissingToolError as error:
         print(error)
         return 2

@@ -22,13 +22,18 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`large`: the size for which tiles are chosen; None: they are those of the sizes themselves."""
+    """`few` is the first of the sizes; the second is that with the dim of `deeper` in its place. `large`: the size for which
+    tiles are chosen; None: they are those of the sizes themselves."""
 
     name: str
     op: str
     few: Sizes
-    more: Sizes
+    deeper: Sizes
     large: Sizes | None = None
+
+    @property
+    def more(self) -> Sizes:
+        return {**self.few, **self.deeper}
 
 
 SQUARE = {"S": 1, "M": 4096, "N": 4096, "K": 4096}
@@ -36,19 +41,19 @@ ROWS = {"S": 4096, "N": 4096, "K": 4096}
 EXPERTS = {"M": 32768, "D": 2048, "E": 128, "F": 768}
 TILES = {"S": 1, "M": 256, "N": 256, "K": 128}
 FORMS = (
-    Form("k along both", "linear", *({"S": 256, "N": 256, "K": k} for k in (128, 480)), ROWS),
-    Form("rows and columns", "matmul", TILES, {**TILES, "K": 256}, SQUARE),
-    Form("both gradients", "matmul_grad", TILES, {"S": 1, "M": 256, "N": 256, "K": 256}, SQUARE),
-    Form("tails", "matmul", {"S": 1, "M": 200, "N": 144, "K": 112}, {"S": 1, "M": 200, "N": 144, "K": 240}, SQUARE),
-    Form("batched", "matmul", {**TILES, "S": 3}, {**TILES, "S": 3, "K": 256}, {"S": 64, "M": 512, "N": 512, "K": 512}),
-    Form("rows in segments", "grouped_matmul", *({"M": 500, "D": d, "E": 4, "F": 256} for d in (128, 256)), EXPERTS),
-    Form("gradients in segments", "grouped_matmul_grad", *({"M": m, "D": 256, "E": 4, "F": 256} for m in (512, 1024)), EXPERTS),
-    Form("1 row", "linear", *({"S": 1, "N": 512, "K": k} for k in (2048, 4096)), {**ROWS, "S": 1}),
-    Form("4 rows", "linear", *({"S": 4, "N": 512, "K": k} for k in (2048, 4096)), {**ROWS, "S": 4}),
-    Form("16 rows", "linear", *({"S": 16, "N": 4096, "K": k} for k in (512, 1024)), {**ROWS, "S": 16}),
-    Form("16 rows, a weight by columns", "matmul", *({"S": 1, "M": 16, "N": 4096, "K": k} for k in (512, 1024))),
-    Form("parts of the terms", "matmul", *({"S": 1, "M": 128, "N": 128, "K": k} for k in (2048, 4096))),
-)  # fmt: skip
+    Form("k along both", "linear", {"S": 256, "N": 256, "K": 128}, {"K": 480}, ROWS),
+    Form("rows and columns", "matmul", TILES, {"K": 256}, SQUARE),
+    Form("both gradients", "matmul_grad", TILES, {"K": 256}, SQUARE),
+    Form("tails", "matmul", {"S": 1, "M": 200, "N": 144, "K": 112}, {"K": 240}, SQUARE),
+    Form("batched", "matmul", {**TILES, "S": 3}, {"K": 256}, {"S": 64, "M": 512, "N": 512, "K": 512}),
+    Form("rows in segments", "grouped_matmul", {"M": 500, "D": 128, "E": 4, "F": 256}, {"D": 256}, EXPERTS),
+    Form("gradients in segments", "grouped_matmul_grad", {"M": 512, "D": 256, "E": 4, "F": 256}, {"M": 1024}, EXPERTS),
+    Form("1 row", "linear", {"S": 1, "N": 512, "K": 2048}, {"K": 4096}, {**ROWS, "S": 1}),
+    Form("4 rows", "linear", {"S": 4, "N": 512, "K": 2048}, {"K": 4096}, {**ROWS, "S": 4}),
+    Form("16 rows", "linear", {"S": 16, "N": 4096, "K": 512}, {"K": 1024}, {**ROWS, "S": 16}),
+    Form("16 rows, a weight by columns", "matmul", {"S": 1, "M": 16, "N": 4096, "K": 512}, {"K": 1024}),
+    Form("parts of the terms", "matmul", {"S": 1, "M": 128, "N": 128, "K": 2048}, {"K": 4096}),
+)
 
 
 def modules_of(form: Form, target: str) -> tuple[Module, Module]:

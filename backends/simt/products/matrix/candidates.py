@@ -44,12 +44,17 @@ IN_PARTS = (
 """Of factors in f32 that have registers of their own, twice as many where they are in parts."""
 
 
+UNROLLED_WARPS = 4
+"""Of blocks whose turns may be unrolled. A tile of eight warps has 0.83 instructions beside each product as it is, and what it
+would gain no unit waits for; its compiler would take a third longer."""
+
+
 def matrix_tiles(machine: Machine, unit: MatrixUnit | None = None) -> tuple[MatrixTile, ...]:
-    """Of a machine with asynchronous copies, each turn by turn and unrolled by its stages, or of one whose tiles come through
+    """Of a machine with asynchronous copies, turn by turn and unrolled by their stages, or of one whose tiles come through
     registers; none where there are no units."""
     if machine.units is None:
         return ()
     if unit is not None and unit.dtype == "tf32":
         return IN_PARTS
-    unrolled = (replace(tile, unroll=tile.stages) for tile in ASYNCHRONOUS)
+    unrolled = (replace(tile, unroll=tile.stages) for tile in ASYNCHRONOUS if tile.warps <= UNROLLED_WARPS)
     return (*ASYNCHRONOUS, *unrolled) if machine.units.async_bytes else THROUGH_REGISTERS

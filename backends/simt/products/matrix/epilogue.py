@@ -17,7 +17,8 @@ from uol.backends.simt.elements.vectors import Vectors, width_along
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.kernel.nodes import Barrier, Declare, Do, If, Loop, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
-from uol.backends.simt.products.matrix.place import GROUP, M0, MI, N0, NI, SHARED, THREAD, WARP_M, Place, nest
+from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.products.matrix.place import GROUP, M0, MI, N0, NI, SHARED, THREAD, WARP_M, Owned, Place, nest
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Map, Read, Step, Store
@@ -61,6 +62,18 @@ def parts_of_sums(tile: MatrixTile, rows: int, room: int) -> int:
     while tile.m * tile.n * SUM_BYTES // parts > room and parts < most:
         parts *= 2
     return parts
+
+
+CORE_REGISTERS = 65536
+"""Of a core with asynchronous copies: CUDA C++ Programming Guide, technical specifications, 8.0 and later."""
+
+
+def room_of_sums(tile: MatrixTile, unit: MatrixUnit, staged: int, most: int) -> int:
+    """Bytes of shared memory that sums may take: those of the stages; or `most`, all that a block may have, where sums alone
+    are half of a core's registers, so that a block has the core for itself anyway. They are there in one part then, whose code
+    stands once."""
+    is_alone = not Owned.of(unit).exchanged and 2 * tile.m * tile.n >= CORE_REGISTERS
+    return max(staged, most) if is_alone else staged
 
 
 def staged_bytes(tile: MatrixTile, rows: int, room: int) -> int:

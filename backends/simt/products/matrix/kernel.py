@@ -16,7 +16,7 @@ from uol.backends.simt.elements.vectors import are_aligned
 from uol.backends.simt.kernel.nodes import Body, Buffer, Declare, If, Kernel, PerWarp
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
-from uol.backends.simt.products.matrix.epilogue import Epilogue
+from uol.backends.simt.products.matrix.epilogue import Epilogue, room_of_sums
 from uol.backends.simt.products.matrix.place import IS_WHOLE, Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
 from uol.backends.simt.products.matrix.row_sums import RowSums
@@ -35,11 +35,12 @@ LEAST_WARPS = 2
 these (HIP C++ language extensions)."""
 
 
-def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Kernel:
-    """The kernel of a contraction of two matrices. Blocks are numbered with the tiles of n fastest, then m, then batches."""
+def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_shared: int) -> Kernel:
+    """The kernel of a contraction of two matrices. Blocks are numbered with the tiles of n fastest, then m, then batches.
+    `most_shared`: bytes of shared memory that a launch may ask for."""
     place = Place.of(spec, tile, unit)
     loop = ThroughRegisters(place) if place.owned.exchanged else Asynchronous(place)
-    epilogue = Epilogue(place, loop.shared_bytes)
+    epilogue = Epilogue(place, room_of_sums(tile, unit, loop.shared_bytes, most_shared))
     beside = RowSums(place)
     products = (*sums(place, loop.statements()), *beside.statements())
     body = (*place.declarations(), *beside.declarations(), *products, *epilogue.statements())

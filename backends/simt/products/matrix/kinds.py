@@ -10,7 +10,7 @@ from uol.backends.simt.products.counts import rounds
 from uol.backends.simt.products.matrix.candidates import matrix_tiles
 from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
-from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, unit_for
+from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, most_shared, unit_for
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.codegen.backend import Device, Footprint, Refusal
@@ -31,7 +31,7 @@ def _product(spec: Contract, tile: MatrixTile, machine: Machine) -> Kernel:
     spec = prepared(spec)
     unit = unit_for(spec, machine)
     assert unit is not None, "legality has asked"
-    return matrix_kernel(spec, tile, unit)
+    return matrix_kernel(spec, tile, unit, most_shared(tile, machine))
 
 
 def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:

@@ -9,7 +9,7 @@ from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.asynchronous import Copies
-from uol.backends.simt.products.matrix.epilogue import staged_bytes
+from uol.backends.simt.products.matrix.epilogue import room_of_sums, staged_bytes
 from uol.backends.simt.products.matrix.operand import ACCESS_BYTES, Operand, operands_of
 from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
 from uol.backends.simt.products.matrix.registers import Moves
@@ -88,7 +88,7 @@ def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Foo
     if reason is not None:
         return Refusal(reason, "a tile of threads")
     assert machine.units is not None
-    needed, threads = shared_bytes(spec, operands, tile, unit), tile.warps * unit.lanes
+    needed, threads = shared_bytes(spec, operands, tile, unit, most_shared(tile, machine)), tile.warps * unit.lanes
     needed += INDEX_BYTES * tile.warps if is_over(spec, "rows") else 0
     return fitting(machine, threads, grid_of(spec, tile).blocks, needed, machine.units.shared_bytes)
 
@@ -167,7 +167,15 @@ def stagings(
     return tuple(Copies(o, outer, tile.k, threads, width) for o, outer, width in sides)
 
 
-def shared_bytes(spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit) -> int:
-    """Of all stages, and of the sums in their place then."""
+def shared_bytes(
+    spec: Contract, operands: tuple[Operand, Operand], tile: MatrixTile, unit: MatrixUnit, most: int
+) -> int:
+    """Of all stages, and of the sums in their place then; `most`: what a launch may ask for."""
     staged = tile.stages * sum(staging.tile.bytes for staging in stagings(spec, operands, tile, unit))
-    return max(staged, staged_bytes(tile, Owned.of(unit).rows, staged))
+    return max(staged, staged_bytes(tile, Owned.of(unit).rows, room_of_sums(tile, unit, staged, most)))
+
+
+def most_shared(tile: MatrixTile, machine: Machine) -> int:
+    """Bytes that a launch may ask for, beside what a fold over the block takes."""
+    assert machine.units is not None
+    return machine.units.shared_bytes - INDEX_BYTES * tile.warps
