@@ -77,9 +77,18 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
     dims = {**record["dims"], **packs}
     schedule = [str(text) for text in record["schedule"]]
     symbol = "" if record["symbol"] == op.name else record["symbol"]
-    kept = {name: bool(record[name]) for name in ("deterministic", "tf32")}
-    how = {"strides": strides, "schedule": schedule, "symbol": symbol, **kept}
-    return compile(op, record["target"], record["types"], dims, attributes, **how)
+    return compile(
+        op,
+        record["target"],
+        record["types"],
+        dims,
+        attributes,
+        strides=strides,
+        schedule=schedule,
+        symbol=symbol,
+        deterministic=bool(record["deterministic"]),
+        tf32=bool(record["tf32"]),
+    )
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, str]:
