@@ -62,8 +62,12 @@ def split_product(expr: Reduce, outer: Frame) -> Product | None:
 def matrix_type(expr: Reduce, owed: Contract) -> str:
     """The type whose elements, widened, the factors are where a reduction is a sum of products that matrix units may add; empty
     for any other."""
-    body = expr.body
-    if expr.op != "sum" or not (isinstance(body, Call) and body.fn == "*"):
+    return product_type(expr.body, owed) if expr.op == "sum" else ""
+
+
+def product_type(body: Expr, owed: Contract) -> str:
+    """The same of what is summed."""
+    if not (isinstance(body, Call) and body.fn == "*"):
         return ""
     types = {f.args[0].type if isinstance(f, Call) and f.fn == "cast" else f.type for f in body.args}
     found = types.pop() if len(types) == 1 else ""

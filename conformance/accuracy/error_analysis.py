@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uol.conformance.accuracy import interval
-from uol.conformance.accuracy.contraction import as_factor, contract_factors, matrix_type, split_product, sum_of
+from uol.conformance.accuracy.contraction import (
+    as_factor,
+    contract_factors,
+    matrix_type,
+    product_type,
+    split_product,
+    sum_of,
+)
 from uol.conformance.accuracy.contracts import Contract
 from uol.conformance.accuracy.exact_values import LOGIC, on_integers, on_truths
 from uol.conformance.accuracy.functions import on_intervals
@@ -258,9 +265,8 @@ class _Evaluation:
             *(np.concatenate([getattr(p, side) for _, p in parts], axis=place) for side in ("value", "low", "high"))
         )
 
-    def _terms(self, expr: Reduce, frame: Frame, kind: str) -> Enclosure:
-        """What is reduced; of a product, of factors as a matrix unit may take them."""
-        body = expr.body
+    def _terms(self, body: Expr, frame: Frame, kind: str) -> Enclosure:
+        """What is summed; of a product, of factors as a matrix unit may take them."""
         if not kind or not isinstance(body, Call):
             return self.value(body, frame)
         a, b = (as_factor(self.value(each, frame), kind, self.owed) for each in body.args)
@@ -278,7 +284,7 @@ class _Evaluation:
     def _fold(self, expr: Reduce, frame: Frame, inner: Frame, over: Over = WHOLE) -> Enclosure:
         whole = frame + inner
         kind = matrix_type(expr, self.owed)
-        body = _whole(self._terms(expr, whole, kind), whole)
+        body = _whole(self._terms(expr.body, whole, kind), whole)
         keep = self._all(expr.where, whole)
         if expr.op in ("argmax", "argmin"):
             return argument_of_extremum(expr.op, body, keep, len(frame.ranges))
@@ -313,7 +319,8 @@ class _Evaluation:
         return None
 
     def _scatter(self, stage: Scatter, frame: Frame) -> Enclosure:
-        """Sums by place. The error of a sum grows with the number of terms that its element gets."""
+        """Sums by place, of products perhaps, which matrix units may add. The error of a sum grows with the number of terms
+        that its element gets."""
         shape = tuple(extent_of(d) for d in self.program.tensors[stage.name].shape)
         if 0 in frame.shape:
             return point(np.zeros(shape, np.float64 if is_float(stage.dtype) else np.int64))
@@ -322,8 +329,11 @@ class _Evaluation:
         if guard is not None:
             inside = inside & guard
         at = tuple(np.broadcast_to(self._index(t, frame), frame.shape)[inside] for t in stage.target)
-        terms = _whole(self.value(stage.value, frame), frame).map(lambda a: a[inside])
-        result = scatter(terms, at, shape, stage.dtype, self.owed.error_of("sum", stage.dtype))
+        kind = product_type(stage.value, self.owed)
+        terms = _whole(self._terms(stage.value, frame, kind), frame).map(lambda a: a[inside])
+        result = scatter(terms, at, shape, stage.dtype, self.owed.error_of(sum_of(kind), stage.dtype))
+        if kind in self.owed.flushed_products:
+            result = interval.flushed_sums(result, stage.dtype, frame.size)
         if is_float(stage.dtype):
             return rounded(result, DTYPES[stage.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         return result

@@ -175,3 +175,19 @@ def test_a_user_whose_sums_may_be_worse_has_matrix_sums_that_are() -> None:
     register_contract("sums_of_ten_times", {"reductions": {"sum": 10.0}})
     own: Any = contract("cuda", "sums_of_ten_times")
     assert own.growth["matrix_sum"] == 10.0
+
+
+def test_sums_by_segments_may_be_of_a_matrix_unit_too() -> None:
+    """gfx90a takes a subnormal f16 for zero; sm_80 multiplies it, and drops what lies behind 24 bits of the greatest."""
+    program = program_of(Workload("grouped_matmul_grad", {"M": 2, "D": 1, "E": 1, "F": 1}), "f16")
+    inputs = {"x": np.ones((2, 1)), "expert": np.zeros(2, np.int64), "w": np.ones((1, 1, 1)), "dy": np.array([[2.0**-20], [0]])}
+    owed = {target: enclose(program, inputs, {}, contract(target, "grouped_matmul_grad"))["dw"] for target in ("cuda", "hip")}
+    assert owed["cuda"].low.item() == 2.0**-20 and owed["hip"].low.item() <= 0 < owed["hip"].high.item()
+    terms = 64
+    dy = np.ones((terms, 1)) + np.arange(terms)[:, None] / 1024
+    inputs = {"x": np.full((terms, 1), 1 + 2.0**-10), "expert": np.zeros(terms, np.int64), "w": np.ones((1, 1, 1)), "dy": dy}
+    program = program_of(Workload("grouped_matmul_grad", {"M": terms, "D": 1, "E": 1, "F": 1}), "f16")
+    owed["cuda"] = enclose(program, inputs, {}, contract("cuda", "grouped_matmul_grad"))["dw"]
+    for group in (4, 8, 16):
+        found = truncated(dy.T, inputs["x"], group).item()
+        assert owed["cuda"].low.item() <= found <= owed["cuda"].high.item()
