@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from uol.codegen.backend import Artifact, Backend, Device, Kernel, Module
 from uol.codegen.loaded import Loaded
-from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.specs.nodes import Contract, KernelSpec
 
 
 @runtime_checkable
@@ -52,6 +52,15 @@ class VariantBackend(Backend, Protocol):
 
     def variants(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
+        ...
+
+
+@runtime_checkable
+class SumsOfProducts(Backend, Protocol):
+    """A backend that may have one kernel for a sum of several products."""
+
+    def sums_products(self, spec: Contract, device: Device) -> bool:
+        """Is there a kernel for a contraction with `more` products?"""
         ...
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, Device, GroupSummary
 from uol.codegen.choice import legal_together
+from uol.codegen.contractions.joined_sums import with_joined_sums
+from uol.codegen.contractions.segment_bounds import with_shared_bounds
+from uol.codegen.extensions import SumsOfProducts
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import physical_order, static
 from uol.codegen.layouts import Layouts, assign_strides
@@ -106,7 +110,9 @@ def lower(
     if tf32 and machine.tf32:
         made = tuple(replace(spec, tf32=True) if isinstance(spec, Contract) else spec for spec in made)
     plain = made if machine.computed_factors else tuple(part for spec in made for part in with_plain_factors(spec))
-    legal = legal_together([_of_something(spec) for spec in plain], backend, chosen)
+    legal = with_shared_bounds(legal_together([_of_something(spec) for spec in plain], backend, chosen))
+    if isinstance(backend, SumsOfProducts):
+        legal = with_joined_sums(legal, partial(backend.sums_products, device=chosen))
     specs = with_column_sums(legal, machine.row_parts) if machine.row_parts else legal
     return _graph(program, lowering, specs, machine.workspace_alignment)
 

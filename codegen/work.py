@@ -27,7 +27,7 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.search import Search, searches
-from uol.codegen.specs.traverse import is_one_read, reads, steps_of
+from uol.codegen.specs.traverse import is_one_read, products_in, reads, steps_of
 from uol.ir.errors import UolError
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
@@ -190,10 +190,10 @@ def _of_values(spec: KernelSpec, points: _Points) -> Iterator[tuple[str, Expr]]:
 def _of_parts(spec: KernelSpec, points: _Points) -> Iterator[tuple[str, Expr]]:
     """Products, folds, additions and comparisons that are no call: a Select compares each element once at least."""
     match spec:
-        case Contract(a=a, b=b):
+        case Contract():
             shared = () if spec.segments is None or spec.segments.over == "rows" else (spec.segments.of,)
             axes = [axis.name for axis in spec.axes if axis.name not in shared]
-            yield matrix_kind(a, b), mul(points.of(axes), Const(2))
+            yield from ((matrix_kind(a, b), mul(points.of(axes), Const(2))) for a, b in products_in(spec))
         case Attention():
             pairs = [axis.name for axis in (*spec.batch, *spec.rows, *spec.cols)]
             for dot in spec.dots:

@@ -99,6 +99,12 @@ class SimtBackend:
         legalise = first_that_says(spec, "legalise")
         return (spec,) if legalise is None else legalise(spec, self.target.on(device.architecture), device)
 
+    def sums_products(self, spec: Contract, device: Device) -> bool:
+        """Where matrix units take all products, and rows of them are in segments."""
+        from uol.backends.simt.products.matrix.legality import takes_sum
+
+        return takes_sum(spec, self.target.on(device.architecture))
+
     def alternatives(self, spec: KernelSpec, device: Device) -> Iterable[tuple[KernelSpec, ...]]:
         """Those of the kinds of schedules that take the spec: of a product of few tiles, its sums over parts of the terms, and
         the sums of those, in one order."""

@@ -8,11 +8,12 @@ the last.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, size, sub
 from uol.codegen.names import unused
-from uol.codegen.specs.nodes import Arg, Contract, Map, Store, Within
+from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Segments, Store, Within
 from uol.codegen.specs.search import Search
 from uol.codegen.specs.traverse import names_of, reads
 from uol.codegen.specs.verify import verified
@@ -55,3 +56,25 @@ def with_bounds(spec: Contract, count: Expr) -> tuple[Map, Contract]:
     args = (spec.arg(key.tensor), bounds)
     search = Map(f"{spec.name}_bounds", args, (), spec.dims, spec.facts, spec.source, (edge,), (store,), where=spec.where)
     return search, replace(spec, args=(*spec.args, bounds), segments=replace(segments, bounds=bounds.name))
+
+
+def with_shared_bounds(specs: Iterable[KernelSpec]) -> tuple[KernelSpec, ...]:
+    """The same kernels, of which those that ask for the same bounds share what the first of them has looked for."""
+    specs = tuple(specs)
+    asked = {spec.segments.bounds for spec in specs if isinstance(spec, Contract) and spec.segments is not None}
+    made: dict[object, Arg] = {}
+    instead: dict[str, Arg] = {}
+    kept: list[KernelSpec] = []
+    for spec in specs:
+        match spec:
+            case Map(steps=(Store(tensor=tensor) as store,)) if tensor in asked:
+                searched = (spec.index, replace(store, tensor="", line=0), spec.where)
+                instead[tensor] = made.setdefault(searched, spec.arg(tensor))
+                if instead[tensor].name == tensor:
+                    kept.append(spec)
+            case Contract(segments=Segments(bounds=bounds) as segments) if bounds in instead:
+                args = tuple(instead[bounds] if arg.name == bounds else arg for arg in spec.args)
+                kept.append(replace(spec, args=args, segments=replace(segments, bounds=instead[bounds].name)))
+            case _:
+                kept.append(spec)
+    return tuple(kept)

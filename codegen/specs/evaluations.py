@@ -22,7 +22,7 @@ from uol.codegen.specs.nodes import (
     guard_operands,
 )
 from uol.codegen.specs.scan_ends import within_row
-from uol.codegen.specs.traverse import step_expressions, steps_of
+from uol.codegen.specs.traverse import products_in, step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.types import INDEX
 
@@ -111,8 +111,9 @@ def _of_contract(spec: Contract, known: Known) -> Iterator[Evaluation]:
         yield Evaluation(spec.segments.key, frozenset((spec.segments.at,)), known)
         if spec.segments.over == "rows":
             of_b = {**known, spec.segments.of: Value(INDEX, frozenset())}
-    yield Evaluation(spec.a, space_of(spec.batch, spec.m, spec.k), known)
-    yield Evaluation(spec.b, space_of(spec.batch, spec.n, spec.k), of_b)
+    for a, b in products_in(spec):
+        yield Evaluation(a, space_of(spec.batch, spec.m, spec.k), known)
+        yield Evaluation(b, space_of(spec.batch, spec.n, spec.k), of_b)
     result = space_of(spec.batch, spec.m, spec.n)
     yield from _of_steps(spec.epilogue, {**known, spec.acc: Value(spec.acc_dtype, result)}, result)
     if spec.sums:

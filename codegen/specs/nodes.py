@@ -75,8 +75,7 @@ class Holds:
 
     @property
     def conditions(self) -> tuple[Expr, ...]:
-        """The condition, as parts are asked for of any guard."""
-        return (self.condition,)
+        return self.children
 
     def map_children(self, go: Callable[[Expr], Expr]) -> Self:
         return replace(self, condition=go(self.condition))
@@ -240,9 +239,9 @@ class Segments:
 class Contract(KernelSpec):
     """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read in casts, or computed around one at all of the factor's
     axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
-    last of n, where it is none of batch. `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer
-    axes may be hoisted. Of each there may be several axes (a convolution has m = n, p, q; n = o; k = r, s, c). `tf32`: may
-    factors in f32 be rounded to TF32? `sums`: Lets and Stores over batch and m that read `sum_of_a` by name, sum[k](a)."""
+    last of n, where it is none of batch. `epilogue`: Lets and Stores that read `acc` over batch, m, n. Of each there may be
+    several axes (a convolution has m = n, p, q). `tf32`: may f32 factors be rounded to TF32? `sums`: Lets and Stores over batch
+    and m that read `sum_of_a`, sum[k](a). `more`: factors of further products that `acc` has."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -258,6 +257,7 @@ class Contract(KernelSpec):
     tf32: bool = False
     sum_of_a: str = ""
     sums: tuple[Step, ...] = ()
+    more: tuple[tuple[Expr, Expr], ...] = ()
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -27,6 +27,7 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
+from uol.codegen.specs.traverse import products_in
 from uol.ir.program.nodes import Axis, Call, Program, Put, Stage, Var
 from uol.ir.program.nodes import Scatter as ScatterStage
 from uol.ir.program.walk import stored
@@ -64,12 +65,12 @@ def arg_lines(args: Iterable[Arg]) -> list[str]:
 def spec_lines(spec: KernelSpec) -> list[str]:
     """What one kernel computes: its kind, axes, and a line a step."""
     match spec:
-        case Contract(line=line, acc=acc, a=a, b=b, k=k):
-            product = expr_text(Call("*", (a, b), spec.acc_dtype))
+        case Contract(line=line, acc=acc, k=k):
+            product = " + ".join(expr_text(Call("*", pair, spec.acc_dtype)) for pair in products_in(spec))
             head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {product}{_segments(spec)}"
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
             if spec.sums:
-                steps.append(f"  line {spec.sums[0].line:<3} {spec.sum_of_a} = sum over {axes_text(k)} of {expr_text(a)}")
+                steps.append(f"  line {spec.sums[0].line:<3} {spec.sum_of_a} = sum over {axes_text(k)} of {expr_text(spec.a)}")
                 steps += _step_lines(spec.sums, ())
         case Attention():
             steps = _attention_lines(spec)

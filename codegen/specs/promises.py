@@ -29,7 +29,17 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.steps import AFFINE, RECURRENCE
-from uol.codegen.specs.traverse import accesses, is_one_read, lines_of, main_read, names_of, reads, searched, steps_of
+from uol.codegen.specs.traverse import (
+    accesses,
+    is_one_read,
+    lines_of,
+    main_read,
+    names_of,
+    products_in,
+    reads,
+    searched,
+    steps_of,
+)
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.integers.polynomials import to_poly
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -180,7 +190,7 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
     """a * b of a read each, or of what is computed around one, in the accumulator's type, and a result that is contiguous along
     the last of n, or in batch."""
     assert isinstance(spec, Contract)
-    for side, factor in (("a", spec.a), ("b", spec.b)):
+    for side, factor in (side for pair in products_in(spec) for side in zip("ab", pair, strict=True)):
         if not is_one_read(factor) and not _is_around_one_read(factor, space_of(spec.axes)):
             yield f"{side} is one read, wrapped in casts, or computed around one at all of its axes"
         if factor.type != spec.acc_dtype:

@@ -91,6 +91,11 @@ def is_one_read(factor: Expr) -> bool:
     return isinstance(factor, Read)
 
 
+def products_in(spec: Contract) -> tuple[tuple[Expr, Expr], ...]:
+    """The factors of all products that a contraction sums."""
+    return ((spec.a, spec.b), *spec.more)
+
+
 def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
     """Every read and every store of a spec."""
     for expr in expressions(spec):

@@ -6,19 +6,20 @@
     Zipf        segment s (from 1) has a share of rows in proportion to 1 / s, and one row at least
 
 The sizes say how many rows there are, and how many segments; which row is of which one is data. What a kernel costs is known
-only with that: it is counted for these keys, with all that it does for them, its runs of rows and its predicates.
+only with that: it is counted for these keys, with all that it does for them, its runs of rows and its predicates. Where rows of
+a factor are gathered, each segment has its own from all over the tensor (`rows_by`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, KernelSpec, Segments, Within
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.traverse import products_in, reads
 from uol.ir.program.nodes import Var
 from uol.ir.types import INDEX
 
@@ -41,7 +42,8 @@ def keys_of(spec: KernelSpec, routing: Routing) -> Mapping[str, Sequence[int]]:
         return {}
     keys = keys_by(routing, length, number)
     bounds = [0, *(bisect_left(keys, segment) for segment in range(number + 1)), length]
-    return {key.tensor: keys} | ({spec.segments.bounds: bounds} if spec.segments.bounds else {})
+    rows = {name: rows_by(keys, count) for name, count in _gathered(spec, spec.segments.at)}
+    return {key.tensor: keys} | ({spec.segments.bounds: bounds} if spec.segments.bounds else {}) | rows
 
 
 def keys_by(routing: Routing, rows: int, segments: int) -> list[int]:
@@ -53,6 +55,26 @@ def keys_by(routing: Routing, rows: int, segments: int) -> list[int]:
     if routing == "balanced" or rows < segments:
         return [at * segments // rows for at in range(rows)]
     return [segment for segment, count in enumerate(zipf_counts(rows, segments)) for _ in range(count)]
+
+
+def rows_by(keys: Sequence[int], count: int) -> list[int]:
+    """Which of `count` rows of a tensor each row of the segments is, where a segment has rows from all over it, in order, and
+    others than its neighbours.
+
+    >>> rows_by([0, 0, 0, 1, 1], 9)
+    [0, 3, 6, 1, 5]
+    """
+    lengths = {key: bisect_right(keys, key) - bisect_left(keys, key) for key in set(keys)}
+    return [(key + (at - bisect_left(keys, key)) * count // lengths[key]) % count for at, key in enumerate(keys)]
+
+
+def _gathered(spec: Contract, at: str) -> Iterator[tuple[str, int]]:
+    """The tensors that say which rows of a factor are multiplied, and how many rows that has."""
+    for read in (found for pair in products_in(spec) for factor in pair for found in reads(factor)):
+        count = static(spec.arg(read.tensor).shape[0]) if spec.arg(read.tensor).shape else None
+        for number in reads(read.offset):
+            if count and coefficient(number.offset, at) == 1:
+                yield number.tensor, count
 
 
 def zipf_counts(rows: int, segments: int) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 from middle import lowered, run
 from spec_interpreter import EVERY_KIND
 
+from uol.codegen.contractions import segment_bounds as bounds
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Scatter
 
 ROWS = """op product(x: T[N, D], src: i64[M], key: i64[M], w: T[E, F, D]) -> (y: T[M, F]) for T in (f64, f32, f16)
@@ -82,3 +83,31 @@ def test_nothing_to_sum_is_a_map() -> None:
 @pytest.mark.parametrize("order", [[2, 0, 1, 0], [1, 1, 0, 0]], ids=str)
 def test_rows_are_right_in_any_order_of_the_keys(order: Sequence[int]) -> None:
     run(ROWS, {"key": np.array(order), "src": np.zeros(4, int)}, dims=dict(N=1, D=3, M=4, E=3, F=2), kinds=EVERY_KIND)
+
+
+def test_bounds_that_several_products_ask_for_are_looked_for_once() -> None:
+    """Of one key: two products by rows and one over terms. Of another key they are others."""
+    graph = lowered(
+        """op products(x: T[M, D], key: i64[M], other: i64[M], a: T[E, F, D], b: T[E, F, D])
+    -> (y: T[M, F], z: T[M, F], u: T[M, F], t: T[E, D, F]) for T in (f64, f32) where sorted(key), sorted(other) {
+  y[m, f] = sum[d](x[m, d] * a[key[m], f, d] else 0)
+  z[m, f] = sum[d](x[m, d] * b[key[m], f, d] else 0)
+  u[m, f] = sum[d](x[m, d] * b[other[m], f, d] else 0)
+  s[key[m], d, f] += x[m, d] * y[m, f]
+  t[e, d, f] = s[e, d, f]
+}""",
+        dims=dict(M=9, D=3, E=4, F=5),
+        kinds=EVERY_KIND,
+    )
+    bounded: list[KernelSpec] = []
+    for spec in graph.specs:
+        count = bounds.segments_of(spec) if isinstance(spec, Contract) else None
+        bounded += bounds.with_bounds(spec, count) if isinstance(spec, Contract) and count is not None else (spec,)
+    shared = bounds.with_shared_bounds(bounded)
+    searches = [spec.name for spec in shared if isinstance(spec, Map)]
+    assert len(shared) == len(bounded) - 2 and len(searches) == 2
+    used = {spec.name: spec.segments.bounds for spec in shared if isinstance(spec, Contract) and spec.segments is not None}
+    assert list(used.values()) == [searches[0], searches[0], searches[1], searches[0]]
+    for spec in shared:
+        if isinstance(spec, Contract) and spec.segments is not None:
+            assert [arg.name for arg in spec.args if arg.dtype == "i64"][1:] == [spec.segments.bounds]

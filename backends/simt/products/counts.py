@@ -19,7 +19,7 @@ from uol.backends.simt.reading.waits import TOGETHER
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.traverse import products_in, reads
 from uol.codegen.work import Issued, exactly, unit_of
 from uol.ir.types import DTYPES
 
@@ -83,7 +83,7 @@ def rounds(spec: Contract, tile: Tile, tensor: str, at_once: int, grid: int, dim
     n fastest: the factor a is read once for so many of these as run at a time, and b once for each round of its batch."""
     tiles = grid_of(spec, tile)
     n, batches = (value_at(count, dims) for count in (tiles.n, tiles.batch))
-    if tensor in {read.tensor for read in reads(spec.a)}:
+    if tensor in {read.tensor for a, _ in products_in(spec) for read in reads(a)}:
         return ceil(n / at_once)
     return ceil(ceil(grid / at_once) / batches)
 

@@ -24,10 +24,12 @@ from uol.codegen.specs.nodes import Contract
 
 
 def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[Tile, ...]:
-    return () if spec.sums else TILES
+    return () if spec.sums or spec.more else TILES
 
 
 def _check(spec: Contract, tile: Tile, machine: Machine) -> Footprint | Refusal:
+    if spec.more:
+        return Refusal("threads sum one product", "a tile on matrix units")
     if spec.sums:
         return Refusal("sums of rows beside a product go along with it on matrix units alone", "a tile on matrix units")
     return check_tile(prepared(spec), tile, machine)
@@ -38,7 +40,7 @@ def _product(spec: Contract, tile: Tile, machine: Machine) -> Kernel:
 
 
 def _few_rows(spec: Contract, machine: Machine, device: Device) -> tuple[FewRows | FewRowsByUnits, ...]:
-    return () if spec.sums else few_rows_schedules(spec, device, machine)
+    return () if spec.sums or spec.more else few_rows_schedules(spec, device, machine)
 
 
 def _of_few_rows(spec: Contract, schedule: FewRows | FewRowsByUnits, machine: Machine) -> Kernel:

@@ -219,32 +219,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   }
 }
 
-// 6 elements, 2 a thread
-extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dx_sum_bounds_kernel(
-    const long long* __restrict__ expert,
-    long long* __restrict__ grouped_matmul_grad_dx_sum_bounds)
-{
-  const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 3) return;
-  const int edge = vector * 2;
-  const bool aligned = true;
-  uol::Vector<long long, 2> grouped_matmul_grad_dx_sum_bounds_vec;
-#pragma unroll
-  for (int v = 0; v < 2; ++v) {
-    grouped_matmul_grad_dx_sum_bounds_vec.at[v] = edge + v == 0  // line 6
-        ? 0LL
-        : edge + v == 5 ? (long long)193 : (long long)uol::lower_bound<int>(expert, 1, 193, (long long)(edge + v - 1));
-  }
-  uol::store_vector(grouped_matmul_grad_dx_sum_bounds, edge, grouped_matmul_grad_dx_sum_bounds_vec, aligned);
-}
-
 // 193 x 72 x 136; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
     uol::f16* __restrict__ dx,
-    const long long* __restrict__ grouped_matmul_grad_dx_sum_bounds)
+    const long long* __restrict__ grouped_matmul_grad_dw_sum_bounds)
 {
   __shared__ int scratch[128 / uol::warp_width];
   unsigned char* const shared = uol::dynamic_shared();
@@ -256,13 +237,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   const int n0 = blockIdx.x % 2 * 64;
   int own = 0;
   for (int edge = thread; edge < 5; edge += 128) {
-    if (grouped_matmul_grad_dx_sum_bounds[edge] / 32 + edge <= slot) {
+    if (grouped_matmul_grad_dw_sum_bounds[edge] / 32 + edge <= slot) {
       own = edge;
     }
   }
   const int segment = uol::block_max<128>(own, scratch);
-  const int begin = grouped_matmul_grad_dx_sum_bounds[segment];
-  const int rows_end = grouped_matmul_grad_dx_sum_bounds[segment + 1];
+  const int begin = grouped_matmul_grad_dw_sum_bounds[segment];
+  const int rows_end = grouped_matmul_grad_dw_sum_bounds[segment + 1];
   const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m = segment - 1;

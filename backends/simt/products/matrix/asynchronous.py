@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
-from uol.backends.simt.c_text.terms import Address, Element, Local, Offset, Pointer, Primitive, Scalar, Word
+from uol.backends.simt.c_text.terms import Address, Element, Local, Offset, Pointer, Primitive, Scalar, Word, select
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
 from uol.backends.simt.kernel.nodes import Assign, Body, CopyAsync, Declare, LoadMatrix, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, asynchronous
+from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix import tf32
+from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.operand import Operand, Side
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
@@ -31,7 +33,7 @@ from uol.backends.simt.products.matrix.place import (
 from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.tf32 import Fragments
-from uol.codegen.indexing.arithmetic import ZERO, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
 
@@ -96,7 +98,8 @@ class Copies:
     def is_one_pointer(self) -> bool:
         """Are all rows of a thread as far apart, and known to be there?"""
         pitch = self.operand.pitch
-        return (self.is_full or not self.operand.along_k) and pitch is not None and static(pitch) is not None
+        is_regular = (self.is_full or not self.operand.along_k) and self.operand.lookup is None
+        return is_regular and pitch is not None and static(pitch) is not None
 
     def defect(self) -> str | None:
         """Why that is not possible."""
@@ -137,7 +140,7 @@ class Asynchronous:
             first=tuple(s for side in place.sides for s in self._fetch(side, guarded=place.k_is_padded)),
             fetch=tuple(s for side in place.sides for s in self._fetch(side, guarded=False)),
             compute=self._compute(),
-            advance=tuple(self._advance(side) for side in place.sides),
+            advance=tuple(s for side in place.sides for s in self._advance(side)),
             stage_bytes=self.shared_bytes // tile.stages,
         )
         addresses = (statement for side in place.sides for statement in self._addresses(side))
@@ -148,7 +151,12 @@ class Asynchronous:
         place, copies, kind = self.place, self.copies(side), _pointer(side)
         name, operand = place.name(side, "from"), side.operand
         yield index(place.name(side, "to"), copies.to)
-        if copies.is_one_pointer or not operand.along_k and operand.k_is_in_pieces:
+        if operand.looks_up_k:
+            yield from self._first_lookups(side)
+        elif operand.lookup is not None:
+            yield Declare(name, kind, extent=copies.turns)
+            yield from self._named_rows(side)
+        elif copies.is_one_pointer or not operand.along_k and operand.k_is_in_pieces:
             declared, first = self._first(side, copies.row)
             yield from declared
             yield Declare(name, kind, first, constant=False)
@@ -156,16 +164,63 @@ class Asynchronous:
             declared, first = self._first(side, total(copies.row, scaled(EACH, copies.rows_a_turn)))
             yield Declare(name, kind, extent=copies.turns)
             yield unrolled("i", copies.turns, *declared, Assign(Element(Local(name, kind), EACH, kind), first))
-        if place.k_is_padded or operand.k_is_in_pieces:
+        if not operand.looks_up_k and (place.k_is_padded or operand.k_is_in_pieces):
             at = copies.col if operand.along_k else copies.row
             at = Call("-", (at, BEFORE), INDEX) if place.k_is_padded else at
             yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=not operand.k_is_in_pieces)
         yield index(place.name(side, "at"), self._in_tf32(side).first() if operand.is_wide else self._fragment(side)[0])
 
+    def _named_rows(self, side: Side) -> Iterable[Statement]:
+        """Where the rows of a thread begin that data names; one that is not there will be zeros."""
+        place, copies, operand, kind = self.place, self.copies(side), side.operand, _pointer(side)
+        at = place.clamped(side, total(side.origin, copies.row, scaled(EACH, copies.rows_a_turn)), ONE)
+        found, number, condition = row_of(place, side, at)
+        row: Expr = number
+        if condition is not None:
+            there = self._there(side)
+            yield Declare(place.name(side, "there"), Scalar("bool"), extent=copies.turns)
+            found, row = (*found, Assign(there, condition)), select(there, number, ZERO)
+        first = () if operand.first == ZERO else (place.known(operand.first),)
+        begin = total(*first, place.times(row, place.pitch(side)), copies.col)
+        begin = Call("-", (begin, BEFORE), INDEX) if place.k_is_padded else begin
+        target = Element(Local(place.name(side, "from"), kind), EACH, kind)
+        yield unrolled("i", copies.turns, *found, Assign(target, self._pinned(side, begin)))
+
+    def _there(self, side: Side) -> Expr:
+        """Is there such a row?"""
+        return Element(Local(self.place.name(side, "there"), Scalar("bool")), EACH, Scalar("bool"))
+
+    def _first_lookups(self, side: Side) -> Iterable[Statement]:
+        """Rows of k that data names: a thread's place in each of them, and which they are of the first tile."""
+        place, copies, operand, kind = self.place, self.copies(side), side.operand, _pointer(side)
+        first = () if operand.first == ZERO else (place.known(operand.first),)
+        at = total(*first, place.clamped(side, total(side.origin, copies.col), Const(copies.each)))
+        yield Declare(place.name(side, "from"), kind, self._pinned(side, at))
+        yield first_k(place, side, copies.row)
+        yield Declare(place.name(side, "next"), self._next(side).kind, extent=copies.turns)
+        yield self._lookups(side, first=True)
+
+    def _lookups(self, side: Side, *, first: bool = False) -> Statement:
+        """Which rows a thread copies of the next tile of k."""
+        place, copies = self.place, self.copies(side)
+        at = total(Local(place.name(side, "k")), scaled(EACH, copies.rows_a_turn))
+        return unrolled("i", copies.turns, *look_up(place, side, at, self._next(side), first=first))
+
+    def _next(self, side: Side) -> Element:
+        """The number of a row that has been looked up."""
+        assert side.operand.lookup is not None
+        kind = side.operand.lookup.kind
+        return Element(Local(self.place.name(side, "next"), kind), EACH, kind)
+
+    def _pinned(self, side: Side, at: Expr) -> Expr:
+        """The element at a place of which the compiler does not know how it was made: or it makes the pointer anew in the loop,
+        out of what it has in common with others."""
+        tensor = self.place.printer.names.tensor(side.operand.read.tensor)
+        return Primitive("pinned", (), (Pointer(tensor, at),), _pointer(side))
+
     def _first(self, side: Side, row: Expr) -> tuple[Body, Expr]:
-        """The element at a row of the first tile and a thread's column, of which the compiler does not know how it was made:
-        or it makes the pointer anew in the loop, out of what it has in common with others; and what it is made of. Of terms
-        in pieces it is that of the first, from which each turn of the loop finds its own."""
+        """The element at a row of the first tile and a thread's column, and what it is made of. Of terms in pieces it is that
+        of the first, from which each turn of the loop finds its own."""
         place, operand, copies = self.place, side.operand, self.copies(side)
         several = Const(1 if operand.along_k else copies.each)
         outer = place.clamped(side, total(side.origin, row if operand.along_k else copies.col), several)
@@ -182,8 +237,7 @@ class Asynchronous:
         at = total(*first, outer, k)
         if place.k_is_padded and not operand.k_is_in_pieces:
             at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, place.pitch(side))), INDEX)
-        tensor = place.printer.names.tensor(operand.read.tensor)
-        return declared, Primitive("pinned", (), (Pointer(tensor, at),), _pointer(side))
+        return declared, self._pinned(side, at)
 
     def _fetch(self, side: Side, *, guarded: bool) -> Body:
         """The copies of a thread."""
@@ -192,8 +246,12 @@ class Asynchronous:
         moved = copies.tile.further(to, EACH, copies.rows_a_turn)
         first = Local(place.name(side, "k"))
         k = first if operand.along_k else total(first, scaled(EACH, copies.rows_a_turn))
-        valid: Expr | None = Call(">=", (k, ZERO), "bool") if guarded else None
+        conditions: list[Expr] = [Call(">=", (k, ZERO), "bool")] if guarded and not operand.looks_up_k else []
+        conditions += self._of_lookup(side)
+        valid = all_of(conditions) if conditions else None
         copy = CopyAsync(Pointer(SHARED, total(moved, WRITE, self.at(side))), self._source(side), copies.bytes, valid)
+        if operand.looks_up_k:
+            return (unrolled("i", copies.turns, next_row(place, side, self._next(side)), copy),)
         if not operand.k_is_in_pieces:
             return (unrolled("i", copies.turns, copy),)
         piece = place.name(side, "piece")
@@ -202,9 +260,18 @@ class Asynchronous:
         found = (index(place.name(side, "term"), k), index(piece, place.in_pieces(side, operand.k, "term")))
         return (unrolled("i", copies.turns, *found, copy),)
 
+    def _of_lookup(self, side: Side) -> list[Expr]:
+        """What holds of a row that is there, of those that data names."""
+        if side.operand.looks_up_k:
+            return [Call(">=", (Local(self.place.name(side, "row")), ZERO), "bool")]
+        lookup = side.operand.lookup
+        return [] if lookup is None or not lookup.conditions else [self._there(side)]
+
     def _source(self, side: Side) -> Expr:
         place, copies, operand = self.place, self.copies(side), side.operand
         name, piece = place.name(side, "from"), Local(place.name(side, "piece"))
+        if operand.looks_up_k:
+            return Pointer(name, place.times(Local(place.name(side, "row")), place.pitch(side)))
         further = () if not operand.k_is_in_pieces else (piece,)
         if operand.k_is_in_pieces and not operand.along_k:
             return Pointer(name, piece)
@@ -213,17 +280,19 @@ class Asynchronous:
         row = Element(Local(name, _pointer(side)), EACH, _pointer(side))
         return Offset(row, piece) if further else row
 
-    def _advance(self, side: Side) -> Statement:
-        """The pointers of a thread move on by a tile."""
+    def _advance(self, side: Side) -> Body:
+        """The pointers of a thread move on by a tile; or the rows of the next one are looked up, which the next turn copies."""
         place, copies = self.place, self.copies(side)
         step: Expr = Const(place.tile.k)
+        if side.operand.looks_up_k:
+            return Assign(Local(place.name(side, "k")), step, "+="), self._lookups(side)
         if side.operand.k_is_in_pieces:
-            return Assign(Local(place.name(side, "k")), step, "+=")
+            return (Assign(Local(place.name(side, "k")), step, "+="),)
         step = step if side.operand.along_k else place.times(step, place.pitch(side))
         name = Local(place.name(side, "from"), _pointer(side))
         if copies.is_one_pointer:
-            return Assign(name, step, "+=")
-        return unrolled("i", copies.turns, Assign(Element(name, EACH, _pointer(side)), step, "+="))
+            return (Assign(name, step, "+="),)
+        return (unrolled("i", copies.turns, Assign(Element(name, EACH, _pointer(side)), step, "+=")),)
 
     def _fragment(self, side: Side) -> tuple[Expr, Expr, Expr]:
         """Where a lane finds its row of four matrices of an operand: the byte for the first of them, which the lane decides,

@@ -10,7 +10,7 @@ from uol.backends.simt.products.segments import typical_segments, typical_sizes
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.traverse import main_read, products_in
 from uol.codegen.work import Issued, exactly
 from uol.ir.types import DTYPES
 
@@ -25,7 +25,7 @@ MADE_INTEGER = 2
 
 def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
-    (left,), (right,) = reads(spec.a), reads(spec.b)
+    left, right = main_read(spec.a), main_read(spec.b)
     sizes = typical_sizes(spec)
     blocks = typical(grid_of(spec, tile).blocks, spec.where, sizes)
     if is_over(spec, "rows"):  # of the places that segments have beyond their rows, about half are empty
@@ -33,7 +33,7 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     terms = typical(size(spec.k), spec.where, sizes)
     if is_over(spec, "terms"):  # each segment has its share of them
         terms = -(-terms // typical_segments(spec))
-    tiles = -(-terms // tile.k)
+    tiles = -(-terms // tile.k) * len(products_in(spec))
     of_m, of_n = (DTYPES[read.dtype].bytes * tile.k for read in (left, right))
     moved = of_m * tile.m + of_n * tile.n
     scratch = moved + tile.warps * (of_m * tile.warp_m + of_n * tile.warp_n)

@@ -13,10 +13,11 @@ from uol.backends.simt.c_text.counters import as_count
 from uol.backends.simt.c_text.signatures import signature, stored_tensors
 from uol.backends.simt.c_text.terms import Known, Local, Primitive, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
-from uol.backends.simt.kernel.nodes import Body, Buffer, Declare, If, Kernel, PerWarp
+from uol.backends.simt.kernel.nodes import Block, Body, Buffer, Declare, If, Kernel, PerWarp
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue, room_of_sums
+from uol.backends.simt.products.matrix.operand import products_of
 from uol.backends.simt.products.matrix.place import IS_WHOLE, Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
 from uol.backends.simt.products.matrix.row_sums import RowSums
@@ -36,13 +37,16 @@ these (HIP C++ language extensions)."""
 
 
 def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_shared: int) -> Kernel:
-    """The kernel of a contraction of two matrices. Blocks are numbered with the tiles of n fastest, then m, then batches.
-    `most_shared`: bytes of shared memory that a launch may ask for."""
-    place = Place.of(spec, tile, unit)
-    loop = ThroughRegisters(place) if place.owned.exchanged else Asynchronous(place)
-    epilogue = Epilogue(place, room_of_sums(tile, unit, loop.shared_bytes, most_shared))
+    """The kernel of a contraction of two matrices, or of the sum of several, with a loop over k for each. Blocks are numbered
+    with the tiles of n fastest, then m, then batches. `most_shared`: bytes of shared memory that a launch may ask for."""
+    places = tuple(Place.of(product, tile, unit) for product in products_of(spec))
+    place = places[0]
+    loops = tuple(ThroughRegisters(each) if each.owned.exchanged else Asynchronous(each) for each in places)
+    room = max(loop.shared_bytes for loop in loops)
+    epilogue = Epilogue(place, room_of_sums(tile, unit, room, most_shared))
     beside = RowSums(place)
-    products = (*sums(place, loop.statements()), *beside.statements())
+    added = (sums(each, loop.statements(), apart=len(places) > 1) for each, loop in zip(places, loops, strict=True))
+    products = (*(statement for each in added for statement in each), *beside.statements())
     body = (*place.declarations(), *beside.declarations(), *products, *epilogue.statements())
     spec, names = place.spec, place.printer.names
     written = stored_tensors(spec)
@@ -52,7 +56,7 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_share
     scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
     dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
     least = LEAST_WARPS * place.threads if place.owned.exchanged else LEAST_THREADS
-    shared_bytes = max(loop.shared_bytes, epilogue.bytes)
+    shared_bytes = max(room, epilogue.bytes)
     return Kernel(
         title=place.title(),
         signature=signature(spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=least),
@@ -64,15 +68,16 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_share
     )
 
 
-def sums(place: Place, whole: Body) -> Body:
-    """The sums by accesses of 16 bytes, where both operands begin at multiples of it; workspaces do."""
+def sums(place: Place, whole: Body, *, apart: bool) -> Body:
+    """The sums by accesses of 16 bytes, where both operands begin at multiples of it; workspaces do. `apart`: with names of
+    their own, where others follow."""
     tensors = dict.fromkeys(side.operand.read.tensor for side in place.sides)
     workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
     asked = [tensor for tensor in tensors if tensor not in workspaces]
     aligned = Known(are_aligned(asked), place.printer)
     one_by_one = place.one_by_one(RowSums(place).one_by_one)
     if not place.unit.is_by_parts:
-        return (If(aligned, whole, (one_by_one,)),) if asked else whole
+        return (If(aligned, whole, (one_by_one,)),) if asked else (Block(whole),) if apart else whole
     count = place.rows * place.cols * place.unit.d.registers
     finite = Primitive("are_finite", (count,), (place.fragment(ZERO, ZERO),), Scalar("bool"))
     in_order: Body = (*place.zeroed(), one_by_one)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from uol.backends.simt.c_text.index_reach import LARGEST
 from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.asynchronous import Copies
+from uol.backends.simt.products.matrix.candidates import matrix_tiles
 from uol.backends.simt.products.matrix.epilogue import room_of_sums, staged_bytes
-from uol.backends.simt.products.matrix.operand import ACCESS_BYTES, Operand, operands_of
+from uol.backends.simt.products.matrix.moves import Moves
+from uol.backends.simt.products.matrix.operand import ACCESS_BYTES, Operand, operands_of, products_of
 from uol.backends.simt.products.matrix.place import Owned, grid_of, is_over
-from uol.backends.simt.products.matrix.registers import Moves
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.unrolling import unroll_defect
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.contractions.segment_bounds import segments_of, with_bounds
-from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.indexing.arithmetic import mul, size, static
+from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Read
 from uol.codegen.specs.sizes import known_multiples, multiple_of
-from uol.ir.program.nodes import Call, Expr
+from uol.codegen.specs.traverse import products_in
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES
 
 MOST_ACCUMULATORS = 128
@@ -45,9 +50,9 @@ PAIRED_COLUMNS = 16
 def unit_for(spec: Contract, machine: Machine) -> MatrixUnit | None:
     """The matrix unit that multiplies the factors as they lie in memory, and adds in the accumulator's type; None where there
     is none."""
-    factors = [_as_stored(factor, spec.acc_dtype) for factor in (spec.a, spec.b)]
-    left, right = factors
-    if machine.units is None or left is None or right is None:
+    pairs = {tuple(_as_stored(factor, spec.acc_dtype) for factor in pair) for pair in products_in(spec)}
+    left, right = next(iter(pairs))
+    if machine.units is None or left is None or right is None or len(pairs) > 1:
         return None
     units = machine.units.for_factors(left, right, tf32=spec.tf32)
     return next((unit for unit in units if unit.accumulator == spec.acc_dtype), None)
@@ -71,19 +76,40 @@ def sizes_of_whole_accesses(spec: Contract) -> tuple[Expr, ...] | None:
         return None
     known = known_multiples(spec.where)
     open_counts = ((each.inner.count, each.each) for each in operands if not is_multiple_of(each.inner.count, each.each, known))
-    conditions = tuple(dict.fromkeys(multiple_of(count, each) for count, each in open_counts if static(count) is None))
+    multiples = (multiple_of(count, each) for count, each in open_counts if static(count) is None)
+    conditions = tuple(dict.fromkeys((*multiples, *(c for o in operands if (c := _is_one_range(o)) is not None))))
     narrowed = replace(spec, where=(*spec.where, *conditions))
     return conditions if _operand_defect(narrowed, operands) is None else None
 
 
 def check_matrix_tile(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:
     """Shared bytes, threads and grid; or why there is no such kernel."""
+    found = [_check_product(product, tile, machine) for product in products_of(spec)]
+    return next((each for each in found if isinstance(each, Refusal)), None) or max(found, key=_shared)
+
+
+def _shared(footprint: Footprint | Refusal) -> int:
+    return sum(footprint.buffers.values()) if isinstance(footprint, Footprint) else 0
+
+
+def takes_sum(spec: Contract, machine: Machine) -> bool:
+    """Is there a kernel for the sum of several products of known sizes, rows of which are in segments?"""
+    if spec.dims or spec.batch or not is_over(spec, "rows") or machine.units is None:
+        return False
+    tidy, unit = without_unit_axes(spec), unit_for(spec, machine)
+    if unit is None or unit.is_by_parts:
+        return False
+    return any(isinstance(check_matrix_tile(tidy, tile, machine), Footprint) for tile in matrix_tiles(machine))
+
+
+def _check_product(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:
+    """Of one of the products that are summed."""
     unit, operands = unit_for(spec, machine), operands_of(spec)
     if unit is None or operands is None or not spec.k or not _are_bounded(spec, operands):
         return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
     if spec.sums and unit.factor not in SUMMED[Owned.of(unit).exchanged]:
         return Refusal(f"sums of rows of {unit.factor} have a kernel of their own", "the product alone")
-    reason = _operand_defect(spec, operands) or _parts_defect(spec, unit)
+    reason = _operand_defect(spec, operands) or _range_defect(spec, operands, unit) or _parts_defect(spec, unit)
     reason = reason or _tile_defect(tile, unit) or _staging_defect(spec, operands, tile, unit)
     if reason is not None:
         return Refusal(reason, "a tile of threads")
@@ -110,6 +136,32 @@ def in_bounds(spec: Contract, machine: Machine) -> tuple[KernelSpec, ...]:
     operands = operands_of(bounded)
     may_be = operands is not None and _are_bounded(bounded, operands) and sizes_of_whole_accesses(bounded) is not None
     return (bounds, bounded) if may_be else (spec,)
+
+
+def _is_one_range(operand: Operand) -> Expr | None:
+    """What must hold of open sizes, so that a lane's offset reaches all rows that data may name; None where rows do not depend
+    on data, or their number is known."""
+    needed = _bytes_of_rows(operand)
+    return None if needed is None or static(needed) is not None else compare("<=", needed, Const(LARGEST))
+
+
+def _bytes_of_rows(operand: Operand) -> Expr | None:
+    """Of all rows that data may name; None where it names none."""
+    lookup, pitch = operand.lookup, operand.pitch
+    return None if lookup is None or pitch is None else mul(mul(lookup.row.extent, pitch), Const(operand.bytes))
+
+
+def _range_defect(spec: Contract, operands: tuple[Operand, Operand], unit: MatrixUnit) -> str | None:
+    """Where tiles come through registers, loads have an offset of 32 bits."""
+    if not Owned.of(unit).exchanged:
+        return None
+    for operand in operands:
+        needed, condition = _bytes_of_rows(operand), _is_one_range(operand)
+        if needed is None or condition in spec.where:
+            continue
+        if condition is not None or (static(needed) or 0) > LARGEST:
+            return f"rows of {operand.read.tensor} are named by data, and may lie more than {LARGEST} bytes apart"
+    return None
 
 
 def _operand_defect(spec: Contract, operands: tuple[Operand, Operand]) -> str | None:

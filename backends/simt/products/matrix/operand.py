@@ -15,10 +15,11 @@ from uol.backends.simt.c_text.address import scaled
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
+from uol.backends.simt.products.matrix.gathered import Lookup, looked_up
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
 from uol.codegen.specs.nodes import Contract, Guard, Read, Within
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.traverse import main_read, products_in, reads
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Const, Expr
 from uol.ir.program.walk import rewrite, variables
@@ -31,7 +32,8 @@ ACCESS_BYTES = (16, 8, 4)
 @dataclass(frozen=True, slots=True)
 class Operand:
     """`first`: the offset of its first element, which the batch may decide. `outer` counts m or n. `steps`: elements from one
-    m or n to the next, and from one k; None where they lie in pieces."""
+    m or n to the next, and from one k; None where they lie in pieces. `lookup`: where its rows lie, if data says it; the step
+    from row to row then is that of the tensor."""
 
     read: Read
     factor: Expr
@@ -40,6 +42,7 @@ class Operand:
     along_k: bool
     steps: tuple[Expr | None, Expr | None]
     first: Expr
+    lookup: Lookup | None = None
 
     @property
     def bytes(self) -> int:
@@ -70,6 +73,11 @@ class Operand:
     def pitch(self) -> Expr | None:
         """None where rows are in pieces."""
         return self.steps[0] if self.along_k else self.steps[1]
+
+    @property
+    def looks_up_k(self) -> bool:
+        """Does data name the rows of k?"""
+        return self.lookup is not None and not self.along_k
 
     @property
     def is_in_pieces(self) -> bool:
@@ -121,20 +129,50 @@ def _pieces(axes: Sequence[Axis], strides: Mapping[str, Expr | None]) -> tuple[E
     return (piece, *_steps(outer, strides))
 
 
-def operand_of(factor: Expr, outer: Counter, k: Counter, known: frozenset[str] = frozenset()) -> Operand | None:
+def operand_of(
+    spec: Contract, factor: Expr, outer: Counter, k: Counter, known: frozenset[str] = frozenset()
+) -> Operand | None:
     """None where it is no such matrix. `known`: what guards may ask of, where the operand is that of a segment, which is one
     that there is then: the segment, and sizes that are arguments."""
-    read = next(reads(factor))
-    if any(not variables_of(guard) <= known for guard in read.guard):
+    read = main_read(factor)
+    looked = _looked_up(spec, read, outer, k)
+    if looked is None and any(not variables_of(guard) <= known for guard in read.guard):
         return None
-    strides = dict(read.strides)
+    plain, lookup = (read, None) if looked is None else looked
+    strides = dict(plain.strides)
     side_by_side = [bool(each.axes) and strides.get(each.axes[-1].name) == ONE for each in (outer, k)]
-    steps = outer.step(read), k.step(read)
+    steps = outer.step(plain), k.step(plain)
     found = zip((outer, k), steps, strict=True)
     if not any(side_by_side) or not all(step is not None or _may_be_in_pieces(each, strides) for each, step in found):
         return None
     axes = {axis.name: ZERO for axis in (*outer.axes, *k.axes)}
-    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(read.offset, axes))
+    if lookup is not None:
+        if None in steps or lookup.axis != (outer if side_by_side[1] else k).name:
+            return None
+        axes[lookup.row.name] = ZERO
+    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(plain.offset, axes), lookup)
+
+
+def _looked_up(spec: Contract, read: Read, outer: Counter, k: Counter) -> tuple[Read, Lookup] | None:
+    """A read of rows that data names, as one of rows in their order."""
+    axes = (each.axes[0].name for each in (outer, k) if len(each.axes) == 1)
+    found = (looked_up(read, axis, spec.arg(read.tensor), spec.dims) for axis in axes)
+    return next((each for each in found if each is not None), None)
+
+
+def products_of(spec: Contract) -> tuple[Contract, ...]:
+    """A contraction of one product each, of those that are summed."""
+    return tuple(replace(spec, a=a, b=b, more=()) for a, b in products_in(spec))
+
+
+def with_rows_in_order(spec: Contract) -> Contract:
+    """The contraction as indices are computed for it: the number of a row that is read is one of a row that there is."""
+    for operand in operands_of(spec) or ():
+        if operand.lookup is not None:
+            exchange: dict[Expr, Expr] = {operand.read: operand.lookup.in_order(operand.read)}
+            a, b = (rewrite(factor, exchange.get) for factor in (spec.a, spec.b))
+            spec = replace(spec, a=a, b=b, batch=(*spec.batch, operand.lookup.row))
+    return spec
 
 
 def _may_be_in_pieces(counter: Counter, strides: Mapping[str, Expr | None]) -> bool:
@@ -180,7 +218,7 @@ def operands_of(spec: Contract) -> tuple[Operand, Operand] | None:
     m, n, k = (Counter.over(axes, name) for axes, name in ((spec.m, "$at_m"), (spec.n, "$at_n"), (spec.k, "$at_k")))
     of_rows = spec.segments is not None and spec.segments.over == "rows"
     known = frozenset({spec.segments.of, *spec.dims} if spec.segments is not None and of_rows else ())
-    a, b = operand_of(spec.a, m, k), operand_of(spec.b, n, k, known)
+    a, b = operand_of(spec, spec.a, m, k), operand_of(spec, spec.b, n, k, known)
     return None if a is None or b is None else (a, b)
 
 

@@ -19,7 +19,7 @@ from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statemen
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
-from uol.backends.simt.products.matrix.operand import Side, operands_of, terms_of_part, with_whole_parts
+from uol.backends.simt.products.matrix.operand import Side, operands_of, terms_of_part, with_rows_in_order, with_whole_parts
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import (
     BEGIN,
@@ -49,7 +49,10 @@ LOCALS = (
     "i", "mi", "ni", "kk", "group", "r", "pair", "half", "part", "turn", "row", "sums",
 )  # fmt: skip
 SUMS_LOCALS = ("ones", "has_first")
-OF_A_SIDE = ("to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide")
+OF_A_SIDE = (
+    "to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide",
+    "row", "number", "next", "there",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ class Place:
     def of(spec: Contract, tile: MatrixTile, unit: MatrixUnit) -> Place:
         grid = grid_of(spec, tile)
         reach = [mul(grid.m, Const(tile.m)), mul(grid.n, Const(tile.n)), add(size(spec.k), Const(tile.k))]
-        index = index_type(of_known_segment(spec), [grid.blocks, *reach])
+        index = index_type(with_rows_in_order(of_known_segment(spec)), [grid.blocks, *reach])
         batch = Counter.over(spec.batch, "$batch")
         part, spec = terms_of_part(spec), with_whole_parts(spec)
         are_bounded = spec.segments is not None or part is not None

@@ -16,11 +16,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
-from uol.backends.simt.c_text.terms import Address, BufferRange, Element, Local, Offset, Pointer, Primitive, Scalar, Word
-from uol.backends.simt.kernel.layouts import BANKS_BYTES, CHUNK_BYTES, SharedTile
+from uol.backends.simt.c_text.terms import (
+    Address,
+    BufferRange,
+    Element,
+    Local,
+    Offset,
+    Pointer,
+    Primitive,
+    Scalar,
+    Word,
+    select,
+)
+from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, through_registers
-from uol.backends.simt.products.matrix.operand import Operand, Side
+from uol.backends.simt.products.matrix.gathered import NO_ROW
+from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
+from uol.backends.simt.products.matrix.moves import BLOCK, WORD_BYTES, Moves, bytes_in_all
+from uol.backends.simt.products.matrix.operand import Side
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
@@ -31,7 +45,6 @@ from uol.backends.simt.products.matrix.place import (
     NEXT,
     NI,
     SHARED,
-    THREAD,
     TILES,
     Place,
     index,
@@ -43,108 +56,9 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 
-BLOCK = 4
-"""Rows of k, and neighbours along m or n, that a thread turns."""
 STAGES = 2
-WORD_BYTES = 4
-MOST_BYTES = 1 << 31
-"""That an offset in bytes reaches, a number of 32 bits."""
-SIDE_BY_SIDE = BANKS_BYTES // CHUNK_BYTES
-"""Threads that turn neighbours of as many rows of shared memory as have chunks in different banks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """How `threads` bring a tile of an operand of `outer` x `k` elements to shared memory."""
-
-    operand: Operand
-    outer: int
-    k: int
-    threads: int
-    bytes: int
-    """Of an access along k; of rows that are turned a thread has four neighbours."""
-    size: int
-    """Bytes of an element in shared memory."""
-
-    @property
-    def is_widened(self) -> bool:
-        """Are elements made wider on the way?"""
-        return self.size > self.operand.bytes
-
-    @property
-    def tile(self) -> SharedTile:
-        return SharedTile(self.outer, self.k * self.size, interleave=1 if self.operand.along_k else BLOCK)
-
-    @property
-    def across(self) -> int:
-        """Threads side by side along a row of memory: of an access each, or of four neighbours."""
-        return self.k // self.each if self.operand.along_k else self.outer // BLOCK
-
-    @property
-    def each(self) -> int:
-        """Neighbours of a thread in a row."""
-        most = CHUNK_BYTES // self.size
-        return min(self.bytes // self.operand.bytes, most) if self.operand.along_k else BLOCK
-
-    @property
-    def words(self) -> int:
-        """Registers of a thread's neighbours, as they lie in memory."""
-        return self.each * self.operand.bytes // WORD_BYTES
-
-    @property
-    def stored(self) -> int:
-        """Bytes of shared memory of a thread's neighbours along k."""
-        return self.each * self.size
-
-    @property
-    def rows_a_turn(self) -> int:
-        """Rows of memory that all threads have together."""
-        return self.threads // self.across * (1 if self.operand.along_k else BLOCK)
-
-    @property
-    def turns(self) -> int:
-        return (self.outer if self.operand.along_k else self.k) // self.rows_a_turn
-
-    @property
-    def row(self) -> Expr:
-        """The first of a thread."""
-        if self.operand.along_k:
-            return quotient(THREAD, self.across)
-        if not self.is_in_pairs:
-            return scaled(quotient(THREAD, self.across), BLOCK)
-        pair = scaled(quotient(THREAD, 2 * self.across), 2)
-        return scaled(total(pair, remainder(quotient(THREAD, SIDE_BY_SIDE), 2)), BLOCK)
-
-    @property
-    def col(self) -> Expr:
-        if self.operand.along_k or not self.is_in_pairs:
-            return scaled(remainder(THREAD, self.across), self.each)
-        eights = remainder(quotient(THREAD, 2 * SIDE_BY_SIDE), self.across // SIDE_BY_SIDE)
-        return scaled(total(scaled(eights, SIDE_BY_SIDE), remainder(THREAD, SIDE_BY_SIDE)), self.each)
-
-    @property
-    def is_in_pairs(self) -> bool:
-        """Have the next 8 threads the next four rows, so that 16 that write at once fill both halves of 8 chunks, and with them
-        all banks?"""
-        return self.across > SIDE_BY_SIDE and self.threads % (2 * self.across) == 0
-
-    def defect(self) -> str | None:
-        """Why that is not possible."""
-        tile, rows = self.tile, self.outer if self.operand.along_k else self.k
-        if tile.row_bytes % CHUNK_BYTES or tile.chunks & (tile.chunks - 1):
-            return f"rows of {tile.row_bytes} bytes are no power of two of {CHUNK_BYTES} bytes"
-        if self.threads % self.across or rows % self.rows_a_turn:
-            return f"{self.threads} threads do not move {self.outer} x {self.k} elements in whole turns"
-        if self.operand.along_k and not tile.may_go_by(self.rows_a_turn):
-            return f"{self.rows_a_turn} rows of {tile.row_bytes} bytes a turn have their chunks in several orders"
-        if not self.operand.along_k and self.bytes < BLOCK * self.operand.bytes:
-            return f"rows of {self.operand.read.tensor} do not begin at multiples of {BLOCK} elements"
-        if self.operand.is_in_pieces and _bytes_in_all(self.operand) is None:
-            return f"{self.operand.read.tensor} is in pieces, and no range that offsets of 32 bits reach"
-        of_a_chunk = CHUNK_BYTES // self.size
-        if not self.operand.along_k and (self.operand.bytes == 1 or self.turns > 1 and self.rows_a_turn % of_a_chunk):
-            return f"{self.operand.read.dtype} is not turned in registers, {self.rows_a_turn} rows of k a turn"
-        return None
+BEYOND = -1
+"""The byte, of 32 bits without a sign, that no range has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +89,7 @@ class ThroughRegisters:
             fetch=tuple(s for side in place.sides for s in self._fetch(side, guarded=False)),
             place=tuple(s for side in place.sides for s in self._to_shared(side)),
             compute=self._compute(),
-            advance=tuple(self._advance(side) for side in place.sides),
+            advance=tuple(s for side in place.sides for s in self._advance(side)),
             stage_bytes=self.shared_bytes // STAGES,
         )
         addresses = (statement for side in place.sides for statement in self._addresses(side))
@@ -184,14 +98,14 @@ class ThroughRegisters:
     def _addresses(self, side: Side) -> Iterable[Statement]:
         """Where a block's rows begin, what a thread reads of them, and where it puts that; where its fragments are."""
         place, moves, operand = self.place, self.moves(side), side.operand
-        is_fixed = operand.along_k or operand.is_in_pieces
+        is_fixed = operand.along_k or operand.is_in_pieces or operand.lookup is not None
         yield Declare(place.name(side, "from"), _pointer(side), self._first(side), constant=is_fixed)
         if is_fixed:
             yield self._range(side)
-        if is_fixed and not operand.is_in_pieces:
+        if operand.along_k and not operand.is_in_pieces:
             yield Declare(place.name(side, "step"), Scalar(INDEX), ZERO, constant=False)
         yield from self._lanes(side)
-        if place.k_is_padded or operand.is_in_pieces:
+        if not operand.looks_up_k and (place.k_is_padded or operand.is_in_pieces):
             k = moves.col if operand.along_k else moves.row
             k = Call("-", (k, BEFORE), INDEX) if place.k_is_padded else k
             yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=not operand.is_in_pieces)
@@ -204,6 +118,9 @@ class ThroughRegisters:
         """Where each lane loads from."""
         place, moves = self.place, self.moves(side)
         name = place.name(side, "at")
+        if side.operand.lookup is not None:
+            yield from self._named_rows(side)
+            return
         if self._is_one_lane_offset(side):
             found, at = self._lane(side, moves.row)
             yield from found
@@ -212,6 +129,43 @@ class ThroughRegisters:
         yield Declare(name, Scalar(INDEX), extent=moves.turns)
         found, at = self._lane(side, total(moves.row, scaled(EACH, moves.rows_a_turn)))
         yield unrolled("i", moves.turns, *found, Assign(Element(Local(name), EACH, Scalar(INDEX)), at))
+
+    def _named_rows(self, side: Side) -> Iterable[Statement]:
+        """The same of rows that data names: those of k are looked up for the first tile."""
+        place, moves = self.place, self.moves(side)
+        if side.operand.looks_up_k:
+            yield first_k(place, side, moves.row)
+            yield Declare(place.name(side, "next"), self._next(side).kind, extent=(moves.turns, BLOCK))
+            yield from self._lookups(side, first=True)
+            return
+        further = total(moves.row, scaled(EACH, moves.rows_a_turn))
+        found, number, there = row_of(place, side, place.clamped(side, total(side.origin, further), ONE))
+        row = number if there is None else select(there, number, Const(NO_ROW))
+        narrowed = Declare(place.name(side, "row"), Scalar(INDEX), row)
+        at = Element(Local(place.name(side, "at")), EACH, Scalar(INDEX))
+        yield Declare(place.name(side, "at"), Scalar(INDEX), extent=moves.turns)
+        yield unrolled("i", moves.turns, *found, narrowed, Assign(at, self._of_row(side, is_one=there is None)))
+
+    def _lookups(self, side: Side, *, first: bool = False) -> Body:
+        """Which rows of k a thread loads of the next tile."""
+        place, moves = self.place, self.moves(side)
+        k = total(Local(place.name(side, "k")), scaled(EACH, moves.rows_a_turn), NEXT)
+        return nest((("i", moves.turns), ("r", BLOCK)), look_up(place, side, k, self._next(side), first=first))
+
+    def _next(self, side: Side) -> Element:
+        """The number of a row that has been looked up."""
+        assert side.operand.lookup is not None
+        kind = side.operand.lookup.kind
+        return Element(Element(Local(self.place.name(side, "next"), kind), EACH, kind), NEXT, kind)
+
+    def _of_row(self, side: Side, *, is_one: bool = False) -> Expr:
+        """The byte of the range for what a lane has of the row that was looked up; beyond the range where that `is_one` not."""
+        place, col, operand = self.place, self.moves(side).col, side.operand
+        if not operand.along_k:
+            col = place.clamped(side, total(side.origin, col), Const(BLOCK))
+        row = Local(place.name(side, "row"))
+        at = _bytes(total(place.times(row, place.pitch(side)), col), operand.bytes)
+        return at if is_one else select(Call(">=", (row, ZERO), "bool"), at, Const(BEYOND))
 
     def _is_one_lane_offset(self, side: Side) -> bool:
         """Are the rows of a thread a known number of bytes apart, and known to be there; or is it one?"""
@@ -241,21 +195,24 @@ class ThroughRegisters:
         place, operand = self.place, side.operand
         first: Expr = ZERO if operand.first == ZERO else place.known(operand.first)
         tensor = place.printer.names.tensor(operand.read.tensor)
-        if operand.is_in_pieces:
+        if operand.is_in_pieces or operand.looks_up_k:
             return Pointer(tensor, None if first == ZERO else first)
-        at = total(first, place.times(side.origin if operand.along_k else place.first_term, place.pitch(side)))
+        row = side.origin if operand.along_k else place.first_term
+        at = first if operand.lookup is not None else total(first, place.times(row, place.pitch(side)))
         if place.k_is_padded:
             at = Call("-", (at, BEFORE if operand.along_k else place.times(BEFORE, place.pitch(side))), INDEX)
         return Pointer(tensor, None if at == ZERO else at)
 
     def _range_bytes(self, side: Side) -> Expr:
-        """Of the rows of a tile that there are."""
+        """Of the rows of a tile that there are; of all rows, where data names them."""
         place, operand = self.place, side.operand
         count, rows = place.count(side), Const(side.tile)
         if operand.is_in_pieces:
-            return Const(_bytes_in_all(operand) or 0)
-        if not operand.along_k:
-            left: Expr = Const(place.tile.k)
+            return Const(bytes_in_all(operand) or 0)
+        if operand.lookup is not None:
+            left: Expr = place.known(operand.lookup.row.extent)
+        elif not operand.along_k:
+            left = Const(place.tile.k)
         elif count is None:
             left = rows
         else:
@@ -283,7 +240,7 @@ class ThroughRegisters:
         valid: tuple[Expr, ...] = (Call(">=", (k, ZERO), "bool"),) if guarded else ()
         if operand.along_k:
             lane: Expr = Element(at, EACH, Scalar(INDEX))
-            if self._is_one_lane_offset(side):
+            if operand.lookup is None and self._is_one_lane_offset(side):
                 lane = total(at, _bytes(place.times(further, place.pitch(side)), operand.bytes)) if moves.turns > 1 else at
             wave: Expr = Local(place.name(side, "step"))
             terms, piece = self._piece(side, k)
@@ -293,6 +250,9 @@ class ThroughRegisters:
             return (*terms, *nest((("i", moves.turns),), (Do(Primitive("load_buffer", (width,), load)),)))
         turns = (("i", moves.turns), ("r", BLOCK))
         into = Element(Element(array, EACH, Word()), NEXT, Word())
+        if operand.looks_up_k:
+            load = (into, found, self._of_row(side), ZERO)
+            return nest(turns, (next_row(place, side, self._next(side)), Do(Primitive("load_buffer", (width,), load))))
         if operand.is_in_pieces:
             terms, piece = self._piece(side, k)
             load = (into, found, total(at, piece), ZERO, *valid)
@@ -310,14 +270,16 @@ class ThroughRegisters:
             return (index(place.name(side, "term"), k), piece), _bytes(Local(piece.name), operand.bytes)
         return (), _bytes(k if operand.along_k or operand.pitch is None else place.times(k, operand.pitch), operand.bytes)
 
-    def _advance(self, side: Side) -> Statement:
-        """What a block reads moves on by a tile."""
+    def _advance(self, side: Side) -> Body:
+        """What a block reads moves on by a tile; or the rows of the next one are looked up, which the next turn loads."""
         place, k, operand = self.place, Const(self.place.tile.k), side.operand
+        if operand.looks_up_k:
+            return Assign(Local(place.name(side, "k")), k, "+="), *self._lookups(side)
         if operand.is_in_pieces:
-            return Assign(Local(place.name(side, "k")), k, "+=")
+            return (Assign(Local(place.name(side, "k")), k, "+="),)
         if operand.along_k:
-            return Assign(Local(place.name(side, "step")), _bytes(k, operand.bytes), "+=")
-        return Assign(Local(place.name(side, "from"), _pointer(side)), place.times(k, place.pitch(side)), "+=")
+            return (Assign(Local(place.name(side, "step")), _bytes(k, operand.bytes), "+="),)
+        return (Assign(Local(place.name(side, "from"), _pointer(side)), place.times(k, place.pitch(side)), "+="),)
 
     def _target(self, side: Side) -> Expr:
         """The byte of shared memory for the first of what a thread has."""
@@ -382,12 +344,6 @@ class ThroughRegisters:
         products = unrolled("half", 4 // registers, fragments, *RowSums(place).products(a))
         step = unit.k * (4 // registers)
         return (unrolled("kk", place.tile.k // step, *declared, *loads, products),)
-
-
-def _bytes_in_all(operand: Operand) -> int | None:
-    """Of what is read of an operand in pieces from its first element on; None where offsets of 32 bits do not reach that."""
-    found = operand.elements_in_all
-    return found * operand.bytes if found is not None and found * operand.bytes < MOST_BYTES else None
 
 
 def _bytes(elements: Expr, size: int) -> Expr:

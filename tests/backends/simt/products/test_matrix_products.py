@@ -18,6 +18,8 @@ from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
+from uol.codegen.backend import Device
+from uol.codegen.choice import compile_graph
 from uol.codegen.lowering import lower
 from uol.ir import Library, instantiate, parse
 
@@ -44,6 +46,7 @@ class Form:
     expected: Callable[[Arrays], np.ndarray]
     tiles: dict[str, tuple[MatrixTile, ...]] = field(default_factory=lambda: TILES)
     shift: int = 0
+    is_open: bool = False
 
 
 def integers(*shape: int) -> Array:
@@ -225,7 +228,89 @@ def grouped() -> list[Form]:
         found.append(Form(f"rows of {name}", rows, {"M": count, "N": 40, "K": 72, "E": 6}, inputs, by_row, first(4)))
         inputs = {"a": integers(count, 40), "key": key, "b": integers(count, 24), "c": np.arange(6, dtype=np.float32)}
         found.append(Form(f"terms of {name}", terms, {"M": count, "C": 40, "D": 24, "E": 6}, inputs, by_term, first(4)))
-    return [*found, replace(found[0], name="rows of skewed, unaligned", shift=1)]
+    return [*found, replace(found[0], name="rows of skewed, unaligned", shift=1), *gathered()]
+
+
+def gathered() -> list[Form]:
+    """The same of rows that data names, some of which are not there, and one of which comes several times."""
+    rows = """op f(x: {t}[N, K], src: {i}[M], key: i64[M], b: {t}[E, J, K]) -> (y: f32[M, J]) where sorted(key) {{
+  y[m, n] = sum[k](acc(x[src[m], k] else 0) * acc(b[key[m], n, k] else 0))
+}}"""
+    terms = """op f(a: {t}[M, C], x: {t}[N, D], src: {i}[M], key: i64[M], c: f32[E]) -> (y: f32[E, C, D]) where sorted(key) {{
+  s[key[m], j, d] += acc(a[m, j]) * acc(x[src[m], d] else 0)
+  y[e, j, d] = s[e, j, d] + c[e]
+}}"""
+
+    def taken(i: Arrays) -> np.ndarray:
+        is_there = (i["src"] >= 0) & (i["src"] < len(i["x"]))
+        own = np.concatenate([numbers(i["x"]), np.zeros((1, i["x"].shape[1]))])[np.where(is_there, i["src"], 0)]
+        return np.where(is_there[:, None], own, 0)
+
+    def by_row(i: Arrays) -> np.ndarray:
+        inside = (i["key"] >= 0) & (i["key"] < len(i["b"]))
+        own = np.where(inside[:, None, None], numbers(i["b"])[np.where(inside, i["key"], 0)], 0)
+        return np.einsum("mk,mnk->mn", taken(i), own)
+
+    def by_term(i: Arrays) -> np.ndarray:
+        own = (i["key"] == np.arange(len(i["c"]))[:, None]).astype(np.float64)
+        return np.einsum("em,mf,md->efd", own, numbers(i["a"]), taken(i)) + i["c"][:, None, None]
+
+    found = []
+    skewed = np.concatenate([[-3, -1], np.zeros(150), np.full(5, 1), np.full(1, 3), np.full(70, 5), [6, 9]])
+    for name, keys, tokens, integer, dtype, tiles, shift in (
+        ("skewed", skewed, 61, "int64", "f16", TILES, 0), ("skewed, bf16", skewed, 7, "int32", "bf16", first(2), 0),
+        ("one segment", np.full(40, 4), 50, "int32", "f16", first(4), 0),
+        ("none", np.full(3, 7), 2, "int64", "f16", first(2), 0), ("no tokens", np.full(9, 2), 0, "int64", "f16", first(2), 0),
+        ("skewed, unaligned", skewed, 61, "int64", "f16", first(2), 1),
+    ):  # fmt: skip
+        key, count, texts = keys.astype(np.int64), len(keys), {"t": dtype, "i": f"i{integer[3:]}"}
+        src = RNG.integers(-1, tokens + 2, count).astype(integer)
+        src[: count // 3] = np.arange(count // 3) % max(tokens, 1)
+        src[-1] = np.iinfo(integer).min
+        inputs = {"x": narrowed(integers(tokens, 72), dtype), "src": src, "key": key, "b": narrowed(integers(6, 40, 72), dtype)}
+        dims = {"N": tokens, "M": count, "J": 40, "K": 72, "E": 6}
+        found.append(Form(f"gathered rows of {name}", rows.format(**texts), dims, inputs, by_row, tiles, shift))
+        inputs = {
+            "a": narrowed(integers(count, 40), dtype), "x": narrowed(integers(tokens, 24), dtype), "src": src, "key": key,
+            "c": np.arange(6, dtype=np.float32),
+        }  # fmt: skip
+        dims = {"N": tokens, "M": count, "C": 40, "D": 24, "E": 6}
+        found.append(Form(f"gathered terms of {name}", terms.format(**texts), dims, inputs, by_term, tiles, shift))
+    opened = [replace(form, name=f"{form.name}, open", tiles=first(1), is_open=True) for form in found[:4]]
+    return [*found, *opened, *sums_of_products(skewed.astype(np.int64))]
+
+
+def sums_of_products(key: Array) -> list[Form]:
+    """Two products by the matrices of a row's segment, added to each other: one kernel, with a loop over k for each."""
+    text = """op f(a: f16[M, K], c: f16[M, K], key: i64[M], b: f16[E, J, K], d: f16[E, K, J], bias: f16[J]) -> (y: f16[M, J])
+    where sorted(key) {
+  s[m, n] = sum[k](acc(a[m, k]) * acc(b[key[m], n, k] else 0)) + sum[k](acc(c[m, k]) * acc(d[key[m], k, n] else 0))
+  y[m, n] = f16(s[m, n] + acc(bias[n]))
+}"""
+
+    def by_row(i: Arrays) -> np.ndarray:
+        inside = (i["key"] >= 0) & (i["key"] < len(i["b"]))
+        at = np.where(inside, i["key"], 0)
+        added = np.einsum("mk,mnk->mn", numbers(i["a"]), numbers(i["b"])[at])
+        added += np.einsum("mk,mkn->mn", numbers(i["c"]), numbers(i["d"])[at])
+        return np.where(inside[:, None], added, 0) + numbers(i["bias"])
+
+    count = len(key)
+    rows, weights = {"a": integers(count, 72), "c": integers(count, 72)}, {"b": integers(6, 40, 72), "d": integers(6, 72, 40)}
+    inputs = {**rows, "key": key, **weights, "bias": integers(40)}
+    plain = Form("rows of two products", text, {"M": count, "J": 40, "K": 72, "E": 6}, inputs, by_row, first(4))
+    unaligned = replace(plain, name="rows of two products, unaligned", tiles=first(1), shift=1)
+    return [plain, unaligned, replace(plain, name="rows of two products, open", tiles=first(1), is_open=True)]
+
+
+def numbers(values: Array) -> np.ndarray:
+    """Of f16, or of bf16 as its bits."""
+    return widened(values, "bf16" if values.dtype == np.uint16 else "f64")
+
+
+def narrowed(values: Array, dtype: str) -> Array:
+    """Small integers in a type, bf16 as its bits."""
+    return (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16) if dtype == "bf16" else values
 
 
 CASES = [
@@ -242,14 +327,22 @@ def results(target: str) -> dict[int, tuple[Job, Array, object]]:
     jobs = {}
     for number, (form, of, tile) in enumerate(CASES):
         if of == target:
-            ops = parse(form.text)
-            graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
-            before = ((spec, next(iter(backend.schedules(spec, device)))) for spec in graph.specs[:-1])
-            kernels = (*(backend.render(*each, device) for each in before), backend.render(graph.specs[-1], tile, device))
-            module = backend.assemble(graph, kernels, device)
-            jobs[number] = Job(module, form.inputs, {}, shift=form.shift)
+            jobs[number] = job_of(form, tile, backend, device)
     done = execute_many(list(jobs.values()))
     return {n: (job, run.outputs["y"], run.findings) for (n, job), run in zip(jobs.items(), done, strict=True)}
+
+
+def job_of(form: Form, tile: MatrixTile, backend: SimtBackend, device: Device) -> Job:
+    """With that tile; of open sizes with the tile that the sizes' kernel has."""
+    ops = parse(form.text)
+    graph = lower(instantiate(ops[0], Library(ops), dims={} if form.is_open else form.dims, types={}), backend, {})
+    if form.is_open:
+        module = compile_graph(graph, backend, device)
+        assert any(isinstance(kernel.schedule, MatrixTile) for kernel in module.kernels)
+        return Job(module, form.inputs, form.dims, shift=form.shift)
+    before = ((spec, next(iter(backend.schedules(spec, device)))) for spec in graph.specs[:-1])
+    kernels = (*(backend.render(*each, device) for each in before), backend.render(graph.specs[-1], tile, device))
+    return Job(backend.assemble(graph, kernels, device), form.inputs, {}, shift=form.shift)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{t}-{form.name}-{tile.describe()}" for form, t, tile in CASES])
