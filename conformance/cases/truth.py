@@ -68,7 +68,8 @@ class Truth:
             return None
         if not self._reference:
             names = tuple(t.name for t in prepared.program.by_role("out"))
-            self._reference.append(reference(case.op, prepared.values, case.workload.attrs, results=names))
+            first = prepared.program.by_role("in")[0].dtype
+            self._reference.append(reference(case.op, prepared.values, case.workload.attrs, results=names, dtype=first))
         return self._reference[0]
 
     def lost_by_reference(self, prepared: Prepared) -> float:

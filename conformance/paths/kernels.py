@@ -135,7 +135,8 @@ def _independent(case: KernelCase, prepared: Prepared) -> Mapping[str, Array] | 
     if case.forward is None:
         if not has_reference(case.name) or forward_of(case.name) is not None:
             return None
-        return reference(case.name, prepared.values, attributes_given(case.call), results=names)
+        first = prepared.program.by_role("in")[0].dtype
+        return reference(case.name, prepared.values, attributes_given(case.call), results=names, dtype=first)
     forward = forward_of(case.name)
     if forward is None or not has_reference(forward.name):
         return None

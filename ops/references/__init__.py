@@ -2,13 +2,15 @@
 
 A family's references are the table `REFERENCES` of the module of its name. A reference takes the operator's inputs as
 tensors in their order, float64 (or float32, where it is asked to; or int64, or bool) and already rounded to their types,
-and the attributes that the caller gave by keyword; it gives a tensor, or one for each result.
+and the attributes that the caller gave by keyword; it gives a tensor, or one for each result. Where a text rounds what its
+result is made of, its reference has a parameter `rounded`, a function that rounds to the type of the first input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,23 +46,34 @@ def has_reference(op: str) -> bool:
 
 
 def reference(
-    op: str, inputs: Mapping[str, Array], attrs: Attributes, *, precision: str = "f64", results: Sequence[str] = ("y",)
+    op: str,
+    inputs: Mapping[str, Array],
+    attrs: Attributes,
+    *,
+    precision: str = "f64",
+    results: Sequence[str] = ("y",),
+    dtype: str = "f64",
 ) -> dict[str, Array]:
-    """The operator's results by PyTorch, in `precision` ("f64" or "f32"); `results` are their names.
+    """The operator's results by PyTorch, in `precision` ("f64" or "f32"); `results` are their names, `dtype` the type of the
+    first input, to which its text may round on the way.
 
     >>> reference("relu", {"x": np.array([-1.0, 2.0])}, {})["y"]
     array([0., 2.])
     """
     import torch
 
-    dtype = torch.float32 if precision == "f32" else torch.float64
-    tensors = {name: _tensor(array, dtype) for name, array in inputs.items()}
+    from uol.ops.references.rounding import rounding_to
+
+    computed = torch.float32 if precision == "f32" else torch.float64
+    tensors = {name: _tensor(array, computed) for name, array in inputs.items()}
     forward = forward_of(op)
     with torch.no_grad():
         if forward is not None:
             given: object = by_autograd(forward, differentiable_reference(forward.name), tensors, attrs)
         else:
-            given = reference_function(op)(*tensors.values(), **attrs)
+            function = reference_function(op)
+            rounding = {"rounded": rounding_to(dtype)} if "rounded" in signature(function).parameters else {}
+            given = function(*tensors.values(), **attrs, **rounding)
     each = given if isinstance(given, tuple | list) else (given,)
     if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
         raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from uol.ops.references.indexing import rows
 from uol.ops.references.ordering import topk
+from uol.ops.references.rounding import exact
 from uol.ops.references.scatter import scatter_add
 
 
@@ -49,10 +50,12 @@ def moe_capacity(p: Tensor, expert: Tensor, place: Tensor, counts: Tensor, capac
     return torch.where(place - first < capacity, p, 0)
 
 
-def moe_swiglu(x: Tensor, src: Tensor, expert: Tensor, gate: Tensor, up: Tensor) -> Tensor:
-    """The hidden row of each token's expert."""
+def moe_swiglu(
+    x: Tensor, src: Tensor, expert: Tensor, gate: Tensor, up: Tensor, *, rounded: Callable[[Tensor], Tensor] = exact
+) -> Tensor:
+    """The hidden row of each token's expert. Both products are layers of their own."""
     tokens = rows(x, src)
-    return functional.silu(grouped_matmul(tokens, expert, gate)) * grouped_matmul(tokens, expert, up)
+    return functional.silu(rounded(grouped_matmul(tokens, expert, gate))) * rounded(grouped_matmul(tokens, expert, up))
 
 
 def grouped_matmul(x: Tensor, expert: Tensor, w: Tensor) -> Tensor:
