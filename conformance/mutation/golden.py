@@ -146,6 +146,14 @@ GOLDEN = (
         text="grouped_matmul_grad_on_matrix_units",
         mutated=False,
     ),
+    # The sum of two products by the matrices of a row's segment; terms whose rows data names.
+    Golden(
+        Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
+        ("f16",),
+        threads_only=True,
+        text="moe_swiglu_grad_on_matrix_units",
+        mutated=False,
+    ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(
