@@ -50,9 +50,11 @@ _COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "half": "bfloat16_t"}
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
     """Each extent of each array, and the size of each buffer, that is declared, smaller by one of the units that it is made of:
-    an element, a block, or the lanes of a vector instruction. (One larger only wastes memory.)"""
+    an element, a block, or the lanes of a vector instruction. (One larger only wastes memory, one of no elements is no C++.)"""
     for first, last, by in _extents(tokens):
         if first == last and tokens[first].kind == "int":
+            if number(tokens[first]) == by:
+                continue
             yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - by))
         else:
             yield Edit(tokens[last].end, tokens[last].end, f" - {by}")

@@ -35,6 +35,7 @@ class Fault:
 
 WAIT = "    uol::wait_copies<1>();\n    __syncthreads();\n"
 OUT_OF_BOUNDS = frozenset({"out-of-bounds-global"})
+TOO_FEW = frozenset({"compile-error"})
 DIVERGENT = frozenset({"divergent-matrix", "deadlock"})
 
 FAULTS = [
@@ -59,6 +60,9 @@ FAULTS = [
         "+ to + 8 + i * 1024 + write,",
         frozenset({"misaligned"}),
     ),
+    Fault("registers for three words of four", "cuda", "unsigned a_part[4];", "unsigned a_part[3];", TOO_FEW),
+    Fault("registers for three words of four", "hip", "unsigned a_in[4];", "unsigned a_in[3];", TOO_FEW),
+    Fault("registers for one word of two", "hip", "unsigned b_part[2];", "unsigned b_part[1];", TOO_FEW),
     Fault("no barrier", "hip", "    __syncthreads();\n", "", frozenset({"race-wr"})),
     Fault("one stage", "hip", "tile % 2 * 2048", "0", frozenset({"race-rw"})),
     Fault("no zero fill of a", "hip", ", tile * 16 + t % 2 * 8 < K)", ")", OUT_OF_BOUNDS),

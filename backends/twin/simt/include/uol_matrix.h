@@ -14,8 +14,16 @@ namespace uol {
 UOL_DEVICE unsigned char* dynamic_shared() { return uol_dynamic_bytes; }
 template <class T> UOL_DEVICE T* pinned(T* pointer) { return pointer; }
 
+[[gnu::error("the array of registers is smaller than what is loaded into it")]] void too_few_registers();
+// An array whose size the compiler knows where it is filled has room for all of it: a thread's registers have no addresses, so
+// that no access beyond them could be seen.
+template <int bytes> UOL_DEVICE void require_room(const void* to) {
+  if (__builtin_object_size(to, 1) < bytes) too_few_registers();
+}
+
 // Registers are a thread's own: what is checked is the access to memory, as one.
 template <int bytes> UOL_DEVICE void load_words(unsigned* to, const void* from) {
+  require_room<bytes>(to);
   static_assert(bytes == 4 || bytes == 8 || bytes == 16, "4, 8 or 16 bytes");
   if constexpr (bytes == 4) to[0] = uol_twin::load4(from);
   if constexpr (bytes == 8) {
@@ -67,9 +75,11 @@ UOL_DEVICE void commit_copies() { uol_twin::commit_copies(); }
 template <int pending> UOL_DEVICE void wait_copies() { uol_twin::wait_copies(pending); }
 
 UOL_DEVICE void load_matrices(unsigned* to, const void* row, int line = __builtin_LINE()) {
+  require_room<16>(to);
   uol_twin::load_matrices(to, row, false, line);
 }
 UOL_DEVICE void load_matrices_transposed(unsigned* to, const void* row, int line = __builtin_LINE()) {
+  require_room<16>(to);
   uol_twin::load_matrices(to, row, true, line);
 }
 
@@ -87,6 +97,7 @@ struct BufferRange {
 UOL_DEVICE BufferRange buffer_range(const void* from, unsigned bytes) { return {from, bytes}; }
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave) {
   static_assert(bytes == 4 || bytes == 8 || bytes == 16, "4, 8 or 16 bytes");
+  require_room<bytes>(to);
   uol_twin::load_buffer(to, range.from, range.bytes, lane, wave, bytes);
 }
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave, bool valid) {
