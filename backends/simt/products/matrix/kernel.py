@@ -13,6 +13,7 @@ from uol.backends.simt.c_text.counters import as_count
 from uol.backends.simt.c_text.signatures import signature, stored_tensors
 from uol.backends.simt.c_text.terms import Known, Local, Primitive, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
+from uol.backends.simt.kernel.fold import constants_folded
 from uol.backends.simt.kernel.nodes import Block, Body, Buffer, Declare, If, Kernel, PerWarp
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
@@ -47,7 +48,7 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_share
     beside = RowSums(place)
     added = (sums(each, loop.statements(), apart=len(places) > 1) for each, loop in zip(places, loops, strict=True))
     products = (*(statement for each in added for statement in each), *beside.statements())
-    body = (*place.declarations(), *beside.declarations(), *products, *epilogue.statements())
+    body = constants_folded((*place.declarations(), *beside.declarations(), *products, *epilogue.statements()))
     spec, names = place.spec, place.printer.names
     written = stored_tensors(spec)
     tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
