@@ -40,7 +40,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = 0;
   const int warp_n = thread / 32;
   const int m0 = blockIdx.x / 2 % 5 * 32;
   const int n0 = blockIdx.x % 2 * 64;
@@ -55,8 +54,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const uol::f16* dy_from =
         uol::pinned(dy + uol::min(m0 + (thread % 4) * 8, 128) + begin * 136 + (thread / 4) * 136 - k_before * 136);
     const int dy_k = thread / 4 - k_before;
-    const int dy_at =
-        (lane % 8) * 64 + (lane / 16) * 512 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
+    const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* x_from =
         uol::pinned(x + uol::min(n0 + (thread % 8) * 8, 64) + begin * 72 + (thread / 8) * 72 - k_before * 72);
@@ -119,9 +117,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi)
           uol::load_matrices_transposed(dy_part[mi], shared + (dy_at ^ mi * 32) + kk * 1024 + read);
-#pragma unroll
-        for (int pair = 0; pair < 1; ++pair)
-          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 2048 + read + 4096);
+        uol::load_matrices_transposed(x_part[0], shared + x_at + kk * 2048 + read + 4096);
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
@@ -143,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, 135);
+          const int f = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 135);
           dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 5
         }
       }
@@ -175,7 +171,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();
@@ -211,7 +207,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = 0;
   const int warp_n = thread / 32;
   const int slot = blockIdx.x / 2;
   const int n0 = blockIdx.x % 2 * 64;
@@ -239,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       dy_from[i] =
           uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 136 + (thread % 8) * 8 - k_before);
     const int dy_k = (thread % 8) * 8 - k_before;
-    const int dy_at = warp_m * 4096 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from =
         uol::pinned(w + expert_of_m * 9792 + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - k_before * 72);
@@ -310,9 +305,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi)
           uol::load_matrices(dy_part[mi], shared + (dy_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int pair = 0; pair < 1; ++pair)
-          uol::load_matrices_transposed(w_part[pair], shared + (w_at ^ pair * 32) + kk * 2048 + read + 4096);
+        uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 2048 + read + 4096);
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
@@ -334,7 +327,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+          const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
           dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 6
         }
       }
@@ -368,7 +361,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dx_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dx_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();

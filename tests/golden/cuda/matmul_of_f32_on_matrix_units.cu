@@ -21,57 +21,48 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   float y_value[1][2][4] = {};  // line 2
   const bool is_whole = uol::is_aligned(a, b);
   if (is_whole) {
-    const int tiles = 4;
-    const int k_before = tiles * 64 - 200;
     const int a_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 4) * 32);
     const float* a_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      a_from[i] =
-          uol::pinned(a + uol::min(m0 + thread / 16 + i * 8, 71) * 200 + (thread % 16) * 4 - k_before);
-    const int a_k = (thread % 16) * 4 - k_before;
+      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 16 + i * 8, 71) * 200 + (thread % 16) * 4 - 56);
+    const int a_k = (thread % 16) * 4 - 56;
     const int a_at =
         warp_m * 4096 + (lane / 4) * 256 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int b_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* b_from =
-        uol::pinned(b + uol::min(n0 + (thread % 8) * 4, 132) + (thread / 8) * 136 - k_before * 136);
-    const int b_k = thread / 8 - k_before;
+        uol::pinned(b + uol::min(n0 + (thread % 8) * 4, 132) + (thread / 8) * 136 - 7616);
+    const int b_k = thread / 8 - 56;
     const int b_at =
         (lane % 4) * 256 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 8192, b_from + i * 2176, b_k + i * 16 >= 0);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 8192, b_from + i * 2176, b_k + i * 16 >= 0);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_from[i] += 64;
     b_from += 8704;
-    if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048 + 16384, a_from[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048 + 16384, a_from[i]);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 24576, b_from + i * 2176);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 24576, b_from + i * 2176);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_from[i] += 64;
     b_from += 8704;
-    if (2 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048 + 32768, a_from[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048 + 32768, a_from[i]);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 40960, b_from + i * 2176);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 40960, b_from + i * 2176);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
@@ -80,10 +71,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     int read = 0;
     int write = 49152;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
+    for (int tile = 0; tile < 4; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < tiles) {
+      if (tile + 3 < 4) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + a_to + i * 2048 + write, a_from[i]);
@@ -116,19 +107,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
           }
         }
         unsigned a_tf32[1][16];
-#pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::tf32_parts<8>(a_tf32[mi], a_part[mi]);
+        uol::tf32_parts<8>(a_tf32[0], a_part[0]);
         unsigned b_tf32[2][8];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
           uol::tf32_parts<4>(b_tf32[ni], b_part[ni]);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f32_f32(y_value[mi][ni], a_tf32[mi], b_tf32[ni]);
-        }
+        for (int ni = 0; ni < 2; ++ni)
+          uol::mma_16x8x16_f32_f32(y_value[0][ni], a_tf32[0], b_tf32[ni]);
       }
       read = read + 16384 == 65536 ? 0 : read + 16384;
       write = write + 16384 == 65536 ? 0 : write + 16384;

@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 200 x 136 x 72; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 40 x 72 x 376; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -14,85 +14,75 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = 0;
   const int warp_n = thread / 32;
-  const int m0 = blockIdx.x / 3 * 32;
-  const int n0 = blockIdx.x % 3 * 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[2][2][4] = {};  // line 2
   if (uol::is_aligned(a, b)) {
-    const int tiles = 2;
-    const int k_before = tiles * 64 - 72;
     const int a_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* a_from[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      a_from[i] =
-          uol::pinned(a + uol::min(m0 + thread / 8 + i * 16, 199) * 72 + (thread % 8) * 8 - k_before);
-    const int a_k = (thread % 8) * 8 - k_before;
-    const int a_at = warp_m * 4096 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 8 + i * 16, 39) * 376 + (thread % 8) * 8 - 8);
+    const int a_k = (thread % 8) * 8 - 8;
+    const int a_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int b_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* b_from =
-        uol::pinned(b + uol::min(n0 + (thread % 8) * 8, 128) + (thread / 8) * 136 - k_before * 136);
-    const int b_k = thread / 8 - k_before;
+        uol::pinned(b + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 576);
+    const int b_k = thread / 8 - 8;
     const int b_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 4096, b_from + i * 2176, b_k + i * 16 >= 0);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 4096, b_from + i * 1152, b_k + i * 16 >= 0);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       a_from[i] += 64;
-    b_from += 8704;
-    if (1 < tiles) {
+    b_from += 4608;
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048 + 12288, a_from[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048 + 12288, a_from[i]);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 16384, b_from + i * 2176);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 16384, b_from + i * 1152);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       a_from[i] += 64;
-    b_from += 8704;
-    if (2 < tiles) {
+    b_from += 4608;
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + a_to + i * 2048 + 24576, a_from[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + a_to + i * 2048 + 24576, a_from[i]);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + b_to + i * 2048 + 28672, b_from + i * 2176);
-    }
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + b_to + i * 2048 + 28672, b_from + i * 1152);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       a_from[i] += 64;
-    b_from += 8704;
+    b_from += 4608;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
+    for (int tile = 0; tile < 6; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < tiles) {
+      if (tile + 3 < 6) {
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + a_to + i * 2048 + write, a_from[i]);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + b_to + i * 2048 + write + 4096, b_from + i * 2176);
+          uol::copy_async<16>(shared + b_to + i * 2048 + write + 4096, b_from + i * 1152);
       }
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         a_from[i] += 64;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned a_part[2][4];
@@ -100,9 +90,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi)
           uol::load_matrices(a_part[mi], shared + (a_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int pair = 0; pair < 1; ++pair)
-          uol::load_matrices_transposed(b_part[pair], shared + (b_at ^ pair * 32) + kk * 2048 + read + 4096);
+        uol::load_matrices_transposed(b_part[0], shared + b_at + kk * 2048 + read + 4096);
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
@@ -117,23 +105,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int k = 0; k < 72; ++k) {
+    for (int k = 0; k < 376; ++k) {
       float a_part[4];
       float b_part[4];
 #pragma unroll
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, 199);
-          a_part[mi * 2 + group] = float(a[m * 72 + k]);  // line 2
+          const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 39);
+          a_part[mi * 2 + group] = float(a[m * 376 + k]);  // line 2
         }
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 135);
-          b_part[ni * 2 + r] = float(b[k * 136 + n]);  // line 2
+          const int n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
+          b_part[ni * 2 + r] = float(b[k * 72 + n]);  // line 2
         }
       }
 #pragma unroll
@@ -156,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();
@@ -165,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
     const int n = n0 + (thread % 8) * 8;
-    if (m < 200 && n < 136) {
+    if (m < 40 && n < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -175,7 +163,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int v = 0; v < 8; ++v) {
         y_vec.at[v] = uol::f16(sums[v]);  // line 2
       }
-      uol::store_vector(y, m * 136 + n, y_vec, aligned);
+      uol::store_vector(y, m * 72 + n, y_vec, aligned);
     }
   }
 }

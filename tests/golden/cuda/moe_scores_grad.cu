@@ -24,56 +24,41 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   float dx_sum[1][2][4] = {};  // line 4
   const bool is_whole = uol::is_aligned(dy, w);
   if (is_whole) {
-    const int tiles = 3;
-    const int k_before = tiles * 32 - 72;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 4) * 32);
     const float* dy_from[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      dy_from[i] =
-          uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, 199) * 72 + (thread % 8) * 4 - k_before);
-    const int dy_k = (thread % 8) * 4 - k_before;
+      dy_from[i] = uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, 199) * 72 + (thread % 8) * 4 - 24);
+    const int dy_k = (thread % 8) * 4 - 24;
     const int dy_at =
         warp_m * 2048 + (lane / 4) * 128 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int w_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* w_from =
-        uol::pinned(w + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - k_before * 136);
-    const int w_k = thread / 4 - k_before;
+        uol::pinned(w + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 3264);
+    const int w_k = thread / 4 - 24;
     const int w_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], dy_k >= 0);
-#pragma unroll
-      for (int i = 0; i < 1; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 4352, w_k + i * 32 >= 0);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], dy_k >= 0);
+    uol::copy_async<16>(shared + w_to + 4096, w_from + 0, w_k >= 0);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       dy_from[i] += 32;
     w_from += 4352;
-    if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 6144, dy_from[i]);
-#pragma unroll
-      for (int i = 0; i < 1; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 10240, w_from + i * 4352);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 6144, dy_from[i]);
+    uol::copy_async<16>(shared + w_to + 10240, w_from + 0);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       dy_from[i] += 32;
     w_from += 4352;
-    if (2 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
-#pragma unroll
-      for (int i = 0; i < 1; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + i * 4352);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
+    uol::copy_async<16>(shared + w_to + 16384, w_from + 0);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
@@ -82,16 +67,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     int read = 0;
     int write = 18432;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
+    for (int tile = 0; tile < 3; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < tiles) {
+      if (tile + 3 < 3) {
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
-#pragma unroll
-        for (int i = 0; i < 1; ++i)
-          uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + i * 4352);
+        uol::copy_async<16>(shared + w_to + write + 4096, w_from + 0);
       }
       uol::commit_copies();
 #pragma unroll
@@ -108,23 +91,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
           for (int group = 0; group < 2; ++group)
             uol::load_words<8>(dy_part[0] + half * 4 + group * 2, shared + (dy_at ^ kk * 64 ^ half * 32) + group * 1024 + read);
         }
-#pragma unroll
-        for (int pair = 0; pair < 1; ++pair)
-          uol::load_matrices_transposed(w_part[pair], shared + (w_at ^ pair * 32) + kk * 1024 + read + 4096);
+        uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 1024 + read + 4096);
         unsigned dy_tf32[1][16];
-#pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::tf32_parts<8>(dy_tf32[mi], dy_part[mi]);
+        uol::tf32_parts<8>(dy_tf32[0], dy_part[0]);
         unsigned w_tf32[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
           uol::widen_f16<4>(w_tf32[ni], w_part[ni / 2] + (ni % 2) * 2);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f32_tf32(dx_sum[mi][ni], dy_tf32[mi], w_tf32[ni]);
-        }
+        for (int ni = 0; ni < 2; ++ni)
+          uol::mma_16x8x16_f32_tf32(dx_sum[0][ni], dy_tf32[0], w_tf32[ni]);
       }
       read = read + 6144 == 24576 ? 0 : read + 6144;
       write = write + 6144 == 24576 ? 0 : write + 6144;
@@ -210,59 +186,51 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   float dw_sum[1][2][4] = {};  // line 5
   const bool is_whole = uol::is_aligned(dy, x);
   if (is_whole) {
-    const int tiles = 4;
-    const int k_before = tiles * 64 - 200;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* dy_from =
-        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 68) + (thread / 8) * 72 - k_before * 72);
-    const int dy_k = thread / 8 - k_before;
+        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 68) + (thread / 8) * 72 - 4032);
+    const int dy_k = thread / 8 - 56;
     const int dy_at =
         (lane % 4) * 256 + (warp_m * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
     const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* x_from =
-        uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - k_before * 136);
-    const int x_k = thread / 4 - k_before;
+        uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 7616);
+    const int x_k = thread / 4 - 56;
     const int x_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 1152, dy_k + i * 16 >= 0);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 1152, dy_k + i * 16 >= 0);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 4352, x_k + i * 32 >= 0);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 4352, x_k + i * 32 >= 0);
     uol::commit_copies();
     dy_from += 4608;
     x_from += 8704;
-    if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 1152);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 1152);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 4352);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 4352);
     uol::commit_copies();
     dy_from += 4608;
     x_from += 8704;
-    if (2 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 1152);
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 1152);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 4352);
-    }
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 4352);
     uol::commit_copies();
     dy_from += 4608;
     x_from += 8704;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
+    for (int tile = 0; tile < 4; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < tiles) {
+      if (tile + 3 < 4) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 1152);
@@ -286,23 +254,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
               uol::load_words<4>(dy_part[0] + half * 4 + group * 2 + r, shared + (dy_at ^ group * 32 ^ r * 16) + kk * 2048 + half * 1024 + r * 128 + read);
           }
         }
-#pragma unroll
-        for (int pair = 0; pair < 1; ++pair)
-          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 1024 + read + 8192);
+        uol::load_matrices_transposed(x_part[0], shared + x_at + kk * 1024 + read + 8192);
         unsigned dy_tf32[1][16];
-#pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::tf32_parts<8>(dy_tf32[mi], dy_part[mi]);
+        uol::tf32_parts<8>(dy_tf32[0], dy_part[0]);
         unsigned x_tf32[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
           uol::widen_f16<4>(x_tf32[ni], x_part[ni / 2] + (ni % 2) * 2);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f32_tf32(dw_sum[mi][ni], dy_tf32[mi], x_tf32[ni]);
-        }
+        for (int ni = 0; ni < 2; ++ni)
+          uol::mma_16x8x16_f32_tf32(dw_sum[0][ni], dy_tf32[0], x_tf32[ni]);
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
       write = write + 12288 == 49152 ? 0 : write + 12288;

@@ -40,7 +40,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int m0 = blockIdx.x / 2 % 5 * 32;
   const int n0 = blockIdx.x % 2 * 64;
@@ -57,7 +56,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
-        (lane % 4) * 1024 + warp_m * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[1][4][2];
     const uol::f16* x_from = x + begin * 72 - k_before * 72;
     const int x_at =
@@ -117,21 +116,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
         unsigned x_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 1024 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(dw_sum[mi][ni], x_part[ni] + half * 2, dy_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dw_sum[0][0], x_part[0] + half * 2, dy_part[0] + half * 2);
       }
       uol::transpose_4x4(dy_in[0]);
 #pragma unroll
@@ -154,21 +143,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
         unsigned x_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 1024 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(dw_sum[mi][ni], x_part[ni] + half * 2, dy_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dw_sum[0][0], x_part[0] + half * 2, dy_part[0] + half * 2);
       }
     }
     __syncthreads();
@@ -177,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     for (int m = begin; m < begin + terms; ++m) {
       float dy_part[1];
       float x_part[16];
-      const int f = uol::min(m0 + warp_m * 32 + lane % 32, 135);
+      const int f = uol::min(m0 + lane % 32, 135);
       dy_part[0] = float(dy[m * 136 + f]);  // line 5
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -197,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -231,7 +210,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int slot = blockIdx.x / 2;
   const int n0 = blockIdx.x % 2 * 64;
@@ -262,7 +240,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 272 + (thread % 8) * 16;
     const int dy_k = (thread % 8) * 8 - k_before;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int dy_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[2][4];
     const uol::f16* w_from = w + expert_of_m * 9792 - k_before * 72;
     const int w_at =
@@ -319,21 +297,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
         unsigned w_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 4096 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(dx_sum[mi][ni], w_part[ni] + half * 2, dy_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -355,21 +323,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][4];
         unsigned w_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 4096 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(dx_sum[mi][ni], w_part[ni] + half * 2, dy_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
       }
     }
     __syncthreads();
@@ -378,7 +336,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     for (int f = 0; f < terms; ++f) {
       float dy_part[1];
       float w_part[16];
-      const int m = uol::min(m0 + warp_m * 32 + lane % 32, rows_end - 1);
+      const int m = uol::min(m0 + lane % 32, rows_end - 1);
       dy_part[0] = float(dy[m * 136 + f]);  // line 6
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -400,7 +358,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {

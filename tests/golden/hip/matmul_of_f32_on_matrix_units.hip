@@ -14,36 +14,32 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int m0 = blockIdx.x / 3 * 32;
   const int n0 = blockIdx.x % 3 * 64;
   float y_value[1][1][16] = {};  // line 2
   if (uol::is_aligned(a, b)) {
-    const int tiles = 4;
-    const int k_before = tiles * 64 - 200;
-    const float* const a_from = a + m0 * 200 - k_before;
-    const uol::BufferRange a_range =
-        uol::buffer_range(a_from, uol::min(72 - m0, 32) * 800 + k_before * 4);
+    const float* const a_from = a + m0 * 200 - 56;
+    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(72 - m0, 32) * 800 + 224);
     int a_step = 0;
     int a_at[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_at[i] = (uol::min(m0 + thread / 16 + i * 8, 71) - m0) * 800 + (thread % 16) * 16;
-    const int a_k = (thread % 16) * 4 - k_before;
+    const int a_k = (thread % 16) * 4 - 56;
     const int a_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
-    const int a_part_at = warp_m * 8192 + (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    const int a_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned a_in[4][4];
-    const float* b_from = b + 0 - k_before * 136;
+    const float* b_from = b + 0 - 7616;
     const int b_at =
         (thread / 32) * 4352 + (thread / 8 % 2) * 2176 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 4;
-    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
+    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
     const int b_to =
         (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
     const int b_part_at =
         (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned b_in[2][4][4];
-    if (0 < tiles) {
+    {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, a_k >= 0);
@@ -72,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 4; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
@@ -89,21 +85,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int kk = 0; kk < 8; ++kk) {
         float a_part[1][4];
         float b_part[1][4];
+        uol::load_words<16>(a_part[0], shared + (a_part_at ^ kk * 32) + read);
+        uol::load_words<16>(b_part[0], shared + (b_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(a_part[mi], shared + (a_part_at ^ kk * 32) + mi * 8192 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(b_part[ni], shared + (b_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(y_value[mi][ni], b_part[ni] + half, a_part[mi] + half);
-          }
-        }
+        for (int half = 0; half < 4; ++half)
+          uol::mfma_32x32x2_f32(y_value[0][0], b_part[0] + half, a_part[0] + half);
       }
 #pragma unroll
       for (int i = 0; i < 4; ++i)
@@ -120,27 +106,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       __syncthreads();
       read = read ^ 24576;
     }
-    if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 8; ++kk) {
-        float a_part[1][4];
-        float b_part[1][4];
+    for (int kk = 0; kk < 8; ++kk) {
+      float a_part[1][4];
+      float b_part[1][4];
+      uol::load_words<16>(a_part[0], shared + (a_part_at ^ kk * 32) + read);
+      uol::load_words<16>(b_part[0], shared + (b_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(a_part[mi], shared + (a_part_at ^ kk * 32) + mi * 8192 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(b_part[ni], shared + (b_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(y_value[mi][ni], b_part[ni] + half, a_part[mi] + half);
-          }
-        }
-      }
+      for (int half = 0; half < 4; ++half)
+        uol::mfma_32x32x2_f32(y_value[0][0], b_part[0] + half, a_part[0] + half);
     }
     __syncthreads();
   } else {
@@ -148,7 +122,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     for (int k = 0; k < 200; ++k) {
       float a_part[1];
       float b_part[16];
-      const int m = uol::min(m0 + warp_m * 32 + lane % 32, 71);
+      const int m = uol::min(m0 + lane % 32, 71);
       a_part[0] = a[m * 200 + k];  // line 2
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -168,7 +142,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_value[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_value[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {

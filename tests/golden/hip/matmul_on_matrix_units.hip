@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 200 x 136 x 72; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 40 x 72 x 376; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -14,48 +14,44 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x / 3 * 32;
-  const int n0 = blockIdx.x % 3 * 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 2
   if (uol::is_aligned(a, b)) {
-    const int tiles = 2;
-    const int k_before = tiles * 64 - 72;
-    const uol::f16* const a_from = a + m0 * 72 - k_before;
-    const uol::BufferRange a_range =
-        uol::buffer_range(a_from, uol::min(200 - m0, 32) * 144 + k_before * 2);
+    const uol::f16* const a_from = a + m0 * 376 - 8;
+    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(40 - m0, 32) * 752 + 16);
     int a_step = 0;
     int a_at[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      a_at[i] = (uol::min(m0 + thread / 8 + i * 16, 199) - m0) * 144 + (thread % 8) * 16;
-    const int a_k = (thread % 8) * 8 - k_before;
+      a_at[i] = (uol::min(m0 + thread / 8 + i * 16, 39) - m0) * 752 + (thread % 8) * 16;
+    const int a_k = (thread % 8) * 8 - 8;
     const int a_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int a_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    const int a_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned a_in[2][4];
-    const uol::f16* b_from = b + 0 - k_before * 136;
+    const uol::f16* b_from = b + 0 - 576;
     const int b_at =
-        (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
-    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
+        (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
+    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 8;
     const int b_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int b_part_at =
         (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned b_in[2][4][2];
-    if (0 < tiles) {
+    {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, a_k >= 0);
-      const uol::BufferRange b_range = uol::buffer_range(b_from, 17408);
+      const uol::BufferRange b_range = uol::buffer_range(b_from, 9216);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 8704 + r * 272, b_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 4608 + r * 144, b_k + i * 32 + r >= 0);
       }
       a_step += 128;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + a_to + i * 2048, a_in[i]);
@@ -72,38 +68,28 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 6; ++tile) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
-      const uol::BufferRange b_range = uol::buffer_range(b_from, 17408);
+      const uol::BufferRange b_range = uol::buffer_range(b_from, 9216);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 8704 + r * 272);
+          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 4608 + r * 144);
       }
       a_step += 128;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned a_part[1][4];
         unsigned b_part[1][4];
+        uol::load_words<16>(a_part[0], shared + (a_part_at ^ kk * 32) + read);
+        uol::load_words<16>(b_part[0], shared + (b_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(a_part[mi], shared + (a_part_at ^ kk * 32) + mi * 4096 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(b_part[ni], shared + (b_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(y_sum[mi][ni], b_part[ni] + half * 2, a_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(y_sum[0][0], b_part[0] + half * 2, a_part[0] + half * 2);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -120,42 +106,30 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       __syncthreads();
       read = read ^ 12288;
     }
-    if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        unsigned a_part[1][4];
-        unsigned b_part[1][4];
+    for (int kk = 0; kk < 4; ++kk) {
+      unsigned a_part[1][4];
+      unsigned b_part[1][4];
+      uol::load_words<16>(a_part[0], shared + (a_part_at ^ kk * 32) + read);
+      uol::load_words<16>(b_part[0], shared + (b_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(a_part[mi], shared + (a_part_at ^ kk * 32) + mi * 4096 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(b_part[ni], shared + (b_part_at ^ kk * 32) + ni * 1024 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x8_f16(y_sum[mi][ni], b_part[ni] + half * 2, a_part[mi] + half * 2);
-          }
-        }
-      }
+      for (int half = 0; half < 2; ++half)
+        uol::mfma_32x32x8_f16(y_sum[0][0], b_part[0] + half * 2, a_part[0] + half * 2);
     }
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int k = 0; k < 72; ++k) {
+    for (int k = 0; k < 376; ++k) {
       float a_part[1];
       float b_part[16];
-      const int m = uol::min(m0 + warp_m * 32 + lane % 32, 199);
-      a_part[0] = float(a[m * 72 + k]);  // line 2
+      const int m = uol::min(m0 + lane % 32, 39);
+      a_part[0] = float(a[m * 376 + k]);  // line 2
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 135);
-          b_part[group * 4 + r] = float(b[k * 136 + n]);  // line 2
+          const int n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
+          b_part[group * 4 + r] = float(b[k * 72 + n]);  // line 2
         }
       }
 #pragma unroll
@@ -168,14 +142,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
     const int n = n0 + (thread % 8) * 8;
-    if (m < 200 && n < 136) {
+    if (m < 40 && n < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -185,7 +159,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int v = 0; v < 8; ++v) {
         y_vec.at[v] = uol::f16(sums[v]);  // line 2
       }
-      uol::store_vector(y, m * 136 + n, y_vec, aligned);
+      uol::store_vector(y, m * 72 + n, y_vec, aligned);
     }
   }
 }

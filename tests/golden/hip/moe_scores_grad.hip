@@ -17,36 +17,32 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int m0 = blockIdx.x / 3 * 32;
   const int n0 = blockIdx.x % 3 * 64;
   float dx_sum[1][1][16] = {};  // line 4
   if (uol::is_aligned(dy, w)) {
-    const int tiles = 2;
-    const int k_before = tiles * 64 - 72;
-    const float* const dy_from = dy + m0 * 72 - k_before;
-    const uol::BufferRange dy_range =
-        uol::buffer_range(dy_from, uol::min(200 - m0, 32) * 288 + k_before * 4);
+    const float* const dy_from = dy + m0 * 72 - 56;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(200 - m0, 32) * 288 + 224);
     int dy_step = 0;
     int dy_at[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       dy_at[i] = (uol::min(m0 + thread / 16 + i * 8, 199) - m0) * 288 + (thread % 16) * 16;
-    const int dy_k = (thread % 16) * 4 - k_before;
+    const int dy_k = (thread % 16) * 4 - 56;
     const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
-    const int dy_part_at = warp_m * 8192 + (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    const int dy_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[4][4];
-    const uol::f16* w_from = w + 0 - k_before * 136;
+    const uol::f16* w_from = w + 0 - 7616;
     const int w_at =
         (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
-    const int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
+    const int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
     const int w_to =
         (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
     const int w_part_at =
         (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned w_in[2][4][2];
-    if (0 < tiles) {
+    {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, dy_k >= 0);
@@ -78,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 2; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
@@ -95,21 +91,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
       for (int kk = 0; kk < 8; ++kk) {
         float dy_part[1][4];
         float w_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 8192 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(dx_sum[mi][ni], w_part[ni] + half, dy_part[mi] + half);
-          }
-        }
+        for (int half = 0; half < 4; ++half)
+          uol::mfma_32x32x2_f32(dx_sum[0][0], w_part[0] + half, dy_part[0] + half);
       }
 #pragma unroll
       for (int i = 0; i < 4; ++i)
@@ -129,27 +115,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
       __syncthreads();
       read = read ^ 24576;
     }
-    if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 8; ++kk) {
-        float dy_part[1][4];
-        float w_part[1][4];
+    for (int kk = 0; kk < 8; ++kk) {
+      float dy_part[1][4];
+      float w_part[1][4];
+      uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 8192 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(w_part[ni], shared + (w_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(dx_sum[mi][ni], w_part[ni] + half, dy_part[mi] + half);
-          }
-        }
-      }
+      for (int half = 0; half < 4; ++half)
+        uol::mfma_32x32x2_f32(dx_sum[0][0], w_part[0] + half, dy_part[0] + half);
     }
     __syncthreads();
   } else {
@@ -157,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     for (int e = 0; e < 72; ++e) {
       float dy_part[1];
       float w_part[16];
-      const int n = uol::min(m0 + warp_m * 32 + lane % 32, 199);
+      const int n = uol::min(m0 + lane % 32, 199);
       dy_part[0] = dy[n * 72 + e];  // line 4
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -177,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -208,31 +182,28 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int m0 = blockIdx.x / 3 * 32;
   const int n0 = blockIdx.x % 3 * 64;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
-    const int tiles = 4;
-    const int k_before = tiles * 64 - 200;
-    const float* dy_from = dy + 0 - k_before * 72;
+    const float* dy_from = dy + 0 - 4032;
     const int dy_at = (thread / 8) * 1152 + uol::min(m0 + (thread % 8) * 4, 68) * 4;
-    const int dy_k = (thread / 8) * 4 - k_before;
+    const int dy_k = (thread / 8) * 4 - 56;
     const int dy_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int dy_part_at =
-        (lane % 4) * 2048 + warp_m * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[1][4][4];
-    const uol::f16* x_from = x + 0 - k_before * 136;
+    const uol::f16* x_from = x + 0 - 7616;
     const int x_at =
         (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
-    const int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
+    const int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
     const int x_to =
         (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
     const int x_part_at =
         (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
-    if (0 < tiles) {
+    {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
@@ -266,7 +237,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 4; ++tile) {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
@@ -284,21 +255,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
       for (int kk = 0; kk < 8; ++kk) {
         float dy_part[1][4];
         float x_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(dw_sum[mi][ni], x_part[ni] + half, dy_part[mi] + half);
-          }
-        }
+        for (int half = 0; half < 4; ++half)
+          uol::mfma_32x32x2_f32(dw_sum[0][0], x_part[0] + half, dy_part[0] + half);
       }
       uol::transpose_4x4_words(dy_in[0]);
 #pragma unroll
@@ -319,27 +280,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
       __syncthreads();
       read = read ^ 24576;
     }
-    if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 8; ++kk) {
-        float dy_part[1][4];
-        float x_part[1][4];
+    for (int kk = 0; kk < 8; ++kk) {
+      float dy_part[1][4];
+      float x_part[1][4];
+      uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+      uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 1; ++mi)
-          uol::load_words<16>(dy_part[mi], shared + (dy_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 1; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 2048 + read + 8192);
-#pragma unroll
-        for (int half = 0; half < 4; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 1; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 1; ++ni)
-              uol::mfma_32x32x2_f32(dw_sum[mi][ni], x_part[ni] + half, dy_part[mi] + half);
-          }
-        }
-      }
+      for (int half = 0; half < 4; ++half)
+        uol::mfma_32x32x2_f32(dw_sum[0][0], x_part[0] + half, dy_part[0] + half);
     }
     __syncthreads();
   } else {
@@ -347,7 +296,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     for (int n = 0; n < 200; ++n) {
       float dy_part[1];
       float x_part[16];
-      const int e = uol::min(m0 + warp_m * 32 + lane % 32, 71);
+      const int e = uol::min(m0 + lane % 32, 71);
       dy_part[0] = dy[n * 72 + e];  // line 5
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -367,7 +316,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 8192 + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
