@@ -83,7 +83,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
   const int slot = blockIdx.x;
-  const int n0 = 0;
   int own = 0;
   for (int edge = thread; edge < 5; edge += 128) {
     if (moe_swiglu_grad_dr_sum_bounds[edge] / 64 + edge <= slot) {
@@ -111,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
     const int db_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     const int up_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* up_from =
-        uol::pinned(up + expert_of_m2 * 960 + uol::min(n0 + (thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
+        uol::pinned(up + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
     const int up_k = thread / 8 - k_before;
     const int up_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
@@ -211,7 +210,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
           up_part[ni * 2 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
               ? float(up[(expert_of_m2 * 24 + f) * 40 + d])
               : 0.0f;
@@ -244,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
     const int da_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     const int gate_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* gate_from =
-        uol::pinned(gate + expert_of_m2 * 960 + uol::min(n0 + (thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
+        uol::pinned(gate + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
     const int gate_k = thread / 8 - k_before;
     const int gate_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
@@ -344,7 +343,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
           gate_part[ni * 2 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
               ? float(gate[(expert_of_m2 * 24 + f) * 40 + d])
               : 0.0f;
@@ -378,7 +377,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int d = (thread % 8) * 8;
     if (m < rows_end && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
@@ -439,8 +438,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
   const int lane = thread % 32;
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
-  const int m0 = 0;
-  const int n0 = 0;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -450,12 +447,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
     const int k_before = tiles * 32 - terms;
     const int da_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* da_from =
-        uol::pinned(da + uol::min(m0 + (thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
+        uol::pinned(da + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
     const int da_k = thread / 8 - k_before;
     const int da_at =
         (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* const x_from = uol::pinned(x + uol::min(n0 + (thread % 8) * 8, 32));
+    const uol::f16* const x_from = uol::pinned(x + uol::min((thread % 8) * 8, 32));
     int x_k = begin + thread / 8 - k_before;
     long long x_next[2];
 #pragma unroll
@@ -573,7 +570,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
+          const int f = uol::min(warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
           da_part[mi * 2 + group] = float(da[m * 24 + f]);  // line 12
         }
       }
@@ -581,7 +578,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
           x_part[ni * 2 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
         }
       }
@@ -612,8 +609,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 16 + thread / 8;
-    const int f = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int f = row;
+    const int d = (thread % 8) * 8;
     if (f < 24 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
@@ -643,8 +640,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
   const int lane = thread % 32;
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
-  const int m0 = 0;
-  const int n0 = 0;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -654,12 +649,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
     const int k_before = tiles * 32 - terms;
     const int db_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* db_from =
-        uol::pinned(db + uol::min(m0 + (thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
+        uol::pinned(db + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
     const int db_k = thread / 8 - k_before;
     const int db_at =
         (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* const x_from = uol::pinned(x + uol::min(n0 + (thread % 8) * 8, 32));
+    const uol::f16* const x_from = uol::pinned(x + uol::min((thread % 8) * 8, 32));
     int x_k = begin + thread / 8 - k_before;
     long long x_next[2];
 #pragma unroll
@@ -777,7 +772,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
+          const int f = uol::min(warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
           db_part[mi * 2 + group] = float(db[m * 24 + f]);  // line 13
         }
       }
@@ -785,7 +780,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
           x_part[ni * 2 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
         }
       }
@@ -816,8 +811,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 16 + thread / 8;
-    const int f = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int f = row;
+    const int d = (thread % 8) * 8;
     if (f < 24 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));

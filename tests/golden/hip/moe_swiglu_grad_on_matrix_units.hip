@@ -80,10 +80,8 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
   const int slot = blockIdx.x;
-  const int n0 = 0;
   int own = 0;
   for (int edge = thread; edge < 5; edge += 64) {
     if (moe_swiglu_grad_dr_sum_bounds[edge] / 64 + edge <= slot) {
@@ -111,12 +109,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
       db_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
     const int db_k = (thread % 4) * 8 - k_before;
     const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const int db_part_at =
-        warp_m * 4096 + (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
+    const int db_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
     unsigned db_in[4][4];
     const uol::f16* up_from = up + expert_of_m2 * 960 - k_before * 40;
     const int up_at =
-        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
+        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
     const int up_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int up_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
@@ -230,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
       float up_part[32];
 #pragma unroll
       for (int mi = 0; mi < 2; ++mi) {
-        const int m = uol::min(m0 + warp_m * 64 + mi * 32 + lane % 32, rows_end - 1);
+        const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
         db_part[mi] = float(db[m * 24 + f]);  // line 9
       }
 #pragma unroll
@@ -239,7 +236,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(n0 + warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             up_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
                 ? float(up[(expert_of_m2 * 24 + f) * 40 + d])
                 : 0.0f;
@@ -273,12 +270,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
       da_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
     const int da_k = (thread % 4) * 8 - k_before;
     const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const int da_part_at =
-        warp_m * 4096 + (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
+    const int da_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
     unsigned da_in[4][4];
     const uol::f16* gate_from = gate + expert_of_m2 * 960 - k_before * 40;
     const int gate_at =
-        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
+        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
     const int gate_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int gate_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
@@ -392,7 +388,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
       float gate_part[32];
 #pragma unroll
       for (int mi = 0; mi < 2; ++mi) {
-        const int m = uol::min(m0 + warp_m * 64 + mi * 32 + lane % 32, rows_end - 1);
+        const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
         da_part[mi] = float(da[m * 24 + f]);  // line 9
       }
 #pragma unroll
@@ -401,7 +397,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(n0 + warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             gate_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
                 ? float(gate[(expert_of_m2 * 24 + f) * 40 + d])
                 : 0.0f;
@@ -428,7 +424,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + warp_m * 16384 + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dr_sum2[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dr_sum2[mi][ni] + group * 4);
     }
   }
   __syncthreads();
@@ -436,7 +432,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
   for (int turn = 0; turn < 8; ++turn) {
     const int row = turn * 8 + thread / 8;
     const int m = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int d = (thread % 8) * 8;
     if (m < rows_end && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
@@ -495,10 +491,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
-  const int m0 = 0;
-  const int n0 = 0;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -508,12 +501,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
     const int k_before = tiles * 32 - terms;
     const uol::f16* da_from = da + begin * 24 - k_before * 24;
     const int da_at =
-        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min(m0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
+        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
     const int da_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int da_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int da_part_at =
-        (lane % 4) * 1024 + warp_m * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned da_in[2][4][2];
     const uol::f16* const x_from = x;
     const uol::BufferRange x_range = uol::buffer_range(x_from, 3200);
@@ -546,7 +539,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
         for (int r = 0; r < 4; ++r) {
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
+              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
               : -1, 0);
         }
       }
@@ -596,7 +589,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
         for (int r = 0; r < 4; ++r) {
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
+              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
               : -1, 0);
         }
       }
@@ -681,7 +674,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
       float x_part[32];
 #pragma unroll
       for (int mi = 0; mi < 2; ++mi) {
-        const int f = uol::min(m0 + warp_m * 64 + mi * 32 + lane % 32, 23);
+        const int f = uol::min(mi * 32 + lane % 32, 23);
         da_part[mi] = float(da[m * 24 + f]);  // line 12
       }
 #pragma unroll
@@ -690,7 +683,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(n0 + warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
           }
         }
@@ -715,15 +708,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + warp_m * 16384 + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dgate_sum[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dgate_sum[mi][ni] + group * 4);
     }
   }
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 8; ++turn) {
     const int row = turn * 8 + thread / 8;
-    const int f = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int f = row;
+    const int d = (thread % 8) * 8;
     if (f < 24 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
@@ -751,10 +744,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = 0;
   const int warp_n = thread / 64;
-  const int m0 = 0;
-  const int n0 = 0;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -764,12 +754,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
     const int k_before = tiles * 32 - terms;
     const uol::f16* db_from = db + begin * 24 - k_before * 24;
     const int db_at =
-        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min(m0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
+        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
     const int db_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int db_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int db_part_at =
-        (lane % 4) * 1024 + warp_m * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned db_in[2][4][2];
     const uol::f16* const x_from = x;
     const uol::BufferRange x_range = uol::buffer_range(x_from, 3200);
@@ -802,7 +792,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
         for (int r = 0; r < 4; ++r) {
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
+              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
               : -1, 0);
         }
       }
@@ -852,7 +842,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
         for (int r = 0; r < 4; ++r) {
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
+              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
               : -1, 0);
         }
       }
@@ -937,7 +927,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
       float x_part[32];
 #pragma unroll
       for (int mi = 0; mi < 2; ++mi) {
-        const int f = uol::min(m0 + warp_m * 64 + mi * 32 + lane % 32, 23);
+        const int f = uol::min(mi * 32 + lane % 32, 23);
         db_part[mi] = float(db[m * 24 + f]);  // line 13
       }
 #pragma unroll
@@ -946,7 +936,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(n0 + warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
           }
         }
@@ -971,15 +961,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + warp_m * 16384 + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dup_sum[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dup_sum[mi][ni] + group * 4);
     }
   }
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 8; ++turn) {
     const int row = turn * 8 + thread / 8;
-    const int f = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int f = row;
+    const int d = (thread % 8) * 8;
     if (f < 24 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
