@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,12 +73,17 @@ def reference(
             given: object = by_autograd(forward, differentiable_reference(forward.name), tensors, attrs)
         else:
             function = reference_function(op)
-            rounding = {"rounded": rounding_to(dtype)} if "rounded" in signature(function).parameters else {}
+            rounding = {"rounded": rounding_to(dtype)} if _asks_for_rounding(function) else {}
             given = function(*tensors.values(), **attrs, **rounding)
     each = given if isinstance(given, tuple | list) else (given,)
     if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
         raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")
     return {name: result.numpy() for name, result in zip(results, each, strict=True)}
+
+
+def _asks_for_rounding(function: Reference) -> bool:
+    """Is there a parameter of that name? A built-in function of PyTorch says nothing of its parameters, and has none."""
+    return not isinstance(function, BuiltinFunctionType) and "rounded" in signature(function).parameters
 
 
 def reference_function(op: str) -> Reference:
