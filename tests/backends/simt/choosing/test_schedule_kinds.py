@@ -60,7 +60,7 @@ def build(spec: Contract, square: Square, machine: Machine) -> Kernel:
 
 def no_time(spec: Contract, square: Square, device: Device) -> Issued:
     """Less than any other kind's."""
-    return replace(contract_counts(spec, square.tile, device), scratch_bytes=exactly(0), operations={})
+    return replace(contract_counts(spec, square.tile, device), scratch_bytes=exactly(0), operations={}, waits=0)
 
 
 SQUARES = ScheduleKind((Contract,), (Square,), squares, check, build, no_time)
