@@ -5,8 +5,8 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 72 x 136 x 200; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
-extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
+// 72 x 136 x 200; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
     const float* __restrict__ a,
     const float* __restrict__ b,
     float* __restrict__ y)
@@ -15,33 +15,31 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x / 3 * 32;
-  const int n0 = blockIdx.x % 3 * 64;
+  const int m0 = blockIdx.x / 5 * 32;
+  const int n0 = blockIdx.x % 5 * 32;
   float y_value[1][1][16] = {};  // line 2
   if (uol::is_aligned(a, b)) {
     const float* const a_from = a + m0 * 200 - 56;
     const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(72 - m0, 32) * 800 + 224);
     int a_step = 0;
-    int a_at[4];
+    int a_at[8];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      a_at[i] = (uol::min(m0 + thread / 16 + i * 8, 71) - m0) * 800 + (thread % 16) * 16;
+    for (int i = 0; i < 8; ++i)
+      a_at[i] = (uol::min(m0 + thread / 16 + i * 4, 71) - m0) * 800 + (thread % 16) * 16;
     const int a_k = (thread % 16) * 4 - 56;
     const int a_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
     const int a_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned a_in[4][4];
+    unsigned a_in[8][4];
     const float* b_from = b + 0 - 7616;
-    const int b_at =
-        (thread / 32) * 4352 + (thread / 8 % 2) * 2176 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 4;
-    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
-    const int b_to =
-        (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
+    const int b_at = (thread / 8) * 2176 + uol::min(n0 + (thread % 8) * 4, 132) * 4;
+    const int b_k = (thread / 8) * 4 - 56;
+    const int b_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int b_part_at =
-        (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned b_in[2][4][4];
     {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, a_k >= 0);
       const uol::BufferRange b_range = uol::buffer_range(b_from, 34816);
 #pragma unroll
@@ -53,8 +51,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       a_step += 256;
       b_from += 8704;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + a_to + i * 2048, a_in[i]);
+      for (int i = 0; i < 8; ++i)
+        uol::store_words<16>(shared + (a_to ^ (i % 2) * 64) + i * 1024, a_in[i]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4_words(b_in[i]);
@@ -62,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<16>(shared + (b_to ^ r * 32 ^ i * 128) + r * 4096 + 8192, b_in[i][r]);
+          uol::store_words<16>(shared + (b_to ^ r * 32 ^ i * 128) + r * 2048 + 8192, b_in[i][r]);
       }
     }
     __syncthreads();
@@ -70,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
 #pragma unroll 1
     for (int tile = 1; tile < 4; ++tile) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
       const uol::BufferRange b_range = uol::buffer_range(b_from, 34816);
 #pragma unroll
@@ -92,8 +90,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
           uol::mfma_32x32x2_f32(y_value[0][0], b_part[0] + half, a_part[0] + half);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + a_to + i * 2048 + (read ^ 24576), a_in[i]);
+      for (int i = 0; i < 8; ++i)
+        uol::store_words<16>(shared + (a_to ^ (i % 2) * 64) + i * 1024 + (read ^ 16384), a_in[i]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4_words(b_in[i]);
@@ -101,10 +99,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<16>(shared + (b_to ^ r * 32 ^ i * 128) + r * 4096 + (read ^ 24576) + 8192, b_in[i][r]);
+          uol::store_words<16>(shared + (b_to ^ r * 32 ^ i * 128) + r * 2048 + (read ^ 16384) + 8192, b_in[i][r]);
       }
       __syncthreads();
-      read = read ^ 24576;
+      read = read ^ 16384;
     }
 #pragma unroll
     for (int kk = 0; kk < 8; ++kk) {
@@ -142,16 +140,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_value[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_value[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
-    const int row = turn * 8 + thread / 16;
+    const int row = turn * 8 + thread / 8;
     const int m = m0 + row;
-    const int n = n0 + (thread % 16) * 4;
+    const int n = n0 + (thread % 8) * 4;
     if (m < 72 && n < 136) {
       float sums[4];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 16) * 16 ^ (thread % 16 / 8) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 8) * 16 ^ (row % 8) * 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<float, 4> y_vec;
 #pragma unroll

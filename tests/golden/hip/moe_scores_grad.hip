@@ -8,8 +8,8 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 200 x 136 x 72; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
-extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kernel(
+// 200 x 136 x 72; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const float* __restrict__ dy,
     uol::f16* __restrict__ dx)
@@ -18,33 +18,31 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x / 3 * 32;
-  const int n0 = blockIdx.x % 3 * 64;
+  const int m0 = blockIdx.x / 5 * 32;
+  const int n0 = blockIdx.x % 5 * 32;
   float dx_sum[1][1][16] = {};  // line 4
   if (uol::is_aligned(dy, w)) {
     const float* const dy_from = dy + m0 * 72 - 56;
     const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(200 - m0, 32) * 288 + 224);
     int dy_step = 0;
-    int dy_at[4];
+    int dy_at[8];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      dy_at[i] = (uol::min(m0 + thread / 16 + i * 8, 199) - m0) * 288 + (thread % 16) * 16;
+    for (int i = 0; i < 8; ++i)
+      dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 199) - m0) * 288 + (thread % 16) * 16;
     const int dy_k = (thread % 16) * 4 - 56;
     const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
     const int dy_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned dy_in[4][4];
+    unsigned dy_in[8][4];
     const uol::f16* w_from = w + 0 - 7616;
-    const int w_at =
-        (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
-    const int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
-    const int w_to =
-        (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
+    const int w_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
+    const int w_k = (thread / 8) * 4 - 56;
+    const int w_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int w_part_at =
-        (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned w_in[2][4][2];
     {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, dy_k >= 0);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 17408);
 #pragma unroll
@@ -56,8 +54,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
       dy_step += 256;
       w_from += 8704;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + dy_to + i * 2048, dy_in[i]);
+      for (int i = 0; i < 8; ++i)
+        uol::store_words<16>(shared + (dy_to ^ (i % 2) * 64) + i * 1024, dy_in[i]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(w_in[i]);
@@ -67,7 +65,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         for (int r = 0; r < 4; ++r) {
           float w_wide[4];
           uol::widen_f16<4>(w_wide, w_in[i][r]);
-          uol::store_words<16>(shared + (w_to ^ r * 32 ^ i * 128) + r * 4096 + 8192, w_wide);
+          uol::store_words<16>(shared + (w_to ^ r * 32 ^ i * 128) + r * 2048 + 8192, w_wide);
         }
       }
     }
@@ -76,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
 #pragma unroll 1
     for (int tile = 1; tile < 2; ++tile) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 17408);
 #pragma unroll
@@ -98,8 +96,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
           uol::mfma_32x32x2_f32(dx_sum[0][0], w_part[0] + half, dy_part[0] + half);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 24576), dy_in[i]);
+      for (int i = 0; i < 8; ++i)
+        uol::store_words<16>(shared + (dy_to ^ (i % 2) * 64) + i * 1024 + (read ^ 16384), dy_in[i]);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(w_in[i]);
@@ -109,11 +107,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         for (int r = 0; r < 4; ++r) {
           float w_wide[4];
           uol::widen_f16<4>(w_wide, w_in[i][r]);
-          uol::store_words<16>(shared + (w_to ^ r * 32 ^ i * 128) + r * 4096 + (read ^ 24576) + 8192, w_wide);
+          uol::store_words<16>(shared + (w_to ^ r * 32 ^ i * 128) + r * 2048 + (read ^ 16384) + 8192, w_wide);
         }
       }
       __syncthreads();
-      read = read ^ 24576;
+      read = read ^ 16384;
     }
 #pragma unroll
     for (int kk = 0; kk < 8; ++kk) {
@@ -151,17 +149,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 8;
+    const int row = turn * 16 + thread / 4;
     const int n = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int d = n0 + (thread % 4) * 8;
     if (n < 200 && d < 136) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dx);
       uol::Vector<uol::f16, 8> dx_vec;
 #pragma unroll
@@ -173,8 +171,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   }
 }
 
-// 72 x 136 x 200; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
-extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kernel(
+// 72 x 136 x 200; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const float* __restrict__ dy,
     uol::f16* __restrict__ dw)
@@ -183,8 +181,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x / 3 * 32;
-  const int n0 = blockIdx.x % 3 * 64;
+  const int m0 = blockIdx.x / 5 * 32;
+  const int n0 = blockIdx.x % 5 * 32;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
     const float* dy_from = dy + 0 - 4032;
@@ -193,21 +191,22 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     const int dy_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int dy_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
-    unsigned dy_in[1][4][4];
+    unsigned dy_in[2][4][4];
     const uol::f16* x_from = x + 0 - 7616;
-    const int x_at =
-        (thread / 32) * 2176 + (thread / 8 % 2) * 1088 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 132) * 2;
-    const int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
-    const int x_to =
-        (thread / 16 % 2) * 2048 + (thread % 8) * 256 + (((thread / 32) * 32 + (thread / 8 % 2) * 16) ^ (thread % 8) * 16);
+    const int x_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
+    const int x_k = (thread / 8) * 4 - 56;
+    const int x_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int x_part_at =
-        (lane % 4) * 4096 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<16>(dy_in[0][r], dy_range, dy_at, r * 288, dy_k + r >= 0);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288, dy_k + i * 32 + r >= 0);
+      }
       const uol::BufferRange x_range = uol::buffer_range(x_from, 17408);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -217,10 +216,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
       }
       dy_from += 4608;
       x_from += 8704;
-      uol::transpose_4x4_words(dy_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<16>(shared + (dy_to ^ r * 32) + r * 2048, dy_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4_words(dy_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<16>(shared + (dy_to ^ r * 32 ^ i * 128) + r * 2048, dy_in[i][r]);
+      }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(x_in[i]);
@@ -230,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         for (int r = 0; r < 4; ++r) {
           float x_wide[4];
           uol::widen_f16<4>(x_wide, x_in[i][r]);
-          uol::store_words<16>(shared + (x_to ^ r * 32 ^ i * 128) + r * 4096 + 8192, x_wide);
+          uol::store_words<16>(shared + (x_to ^ r * 32 ^ i * 128) + r * 2048 + 8192, x_wide);
         }
       }
     }
@@ -240,8 +244,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     for (int tile = 1; tile < 4; ++tile) {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<16>(dy_in[0][r], dy_range, dy_at, r * 288);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288);
+      }
       const uol::BufferRange x_range = uol::buffer_range(x_from, 17408);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -261,10 +268,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         for (int half = 0; half < 4; ++half)
           uol::mfma_32x32x2_f32(dw_sum[0][0], x_part[0] + half, dy_part[0] + half);
       }
-      uol::transpose_4x4_words(dy_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<16>(shared + (dy_to ^ r * 32) + r * 2048 + (read ^ 24576), dy_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4_words(dy_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<16>(shared + (dy_to ^ r * 32 ^ i * 128) + r * 2048 + (read ^ 16384), dy_in[i][r]);
+      }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4(x_in[i]);
@@ -274,11 +286,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         for (int r = 0; r < 4; ++r) {
           float x_wide[4];
           uol::widen_f16<4>(x_wide, x_in[i][r]);
-          uol::store_words<16>(shared + (x_to ^ r * 32 ^ i * 128) + r * 4096 + (read ^ 24576) + 8192, x_wide);
+          uol::store_words<16>(shared + (x_to ^ r * 32 ^ i * 128) + r * 2048 + (read ^ 16384) + 8192, x_wide);
         }
       }
       __syncthreads();
-      read = read ^ 24576;
+      read = read ^ 16384;
     }
 #pragma unroll
     for (int kk = 0; kk < 8; ++kk) {
@@ -316,17 +328,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 8;
+    const int row = turn * 16 + thread / 4;
     const int e = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
+    const int d = n0 + (thread % 4) * 8;
     if (e < 72 && d < 136) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dw);
       uol::Vector<uol::f16, 8> dw_vec;
 #pragma unroll

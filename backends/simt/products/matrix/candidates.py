@@ -42,6 +42,8 @@ IN_PARTS = (
     MatrixTile(32, 32, 64, 2, 2, 4),
 )
 """Of factors in f32 that have registers of their own, twice as many where they are in parts."""
+SMALL = (MatrixTile(32, 32, 64, 1, 1, 2),)
+"""Of f32 through registers: its products take four times as long as those of 16 bits, so that idle cores cost more."""
 
 
 UNROLLED_WARPS = 4
@@ -56,5 +58,7 @@ def matrix_tiles(machine: Machine, unit: MatrixUnit | None = None) -> tuple[Matr
         return ()
     if unit is not None and unit.dtype == "tf32":
         return IN_PARTS
+    if unit is not None and unit.dtype == "f32":
+        return (*THROUGH_REGISTERS, *SMALL)
     unrolled = (replace(tile, unroll=tile.stages) for tile in ASYNCHRONOUS if tile.warps <= UNROLLED_WARPS)
     return (*ASYNCHRONOUS, *unrolled) if machine.units.async_bytes else THROUGH_REGISTERS

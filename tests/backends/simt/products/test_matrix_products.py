@@ -13,7 +13,7 @@ from simt_cases import widened
 
 import uol
 from uol.backends import registry
-from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, IN_PARTS, THROUGH_REGISTERS
+from uol.backends.simt.products.matrix.candidates import ASYNCHRONOUS, IN_PARTS, SMALL, THROUGH_REGISTERS
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
@@ -29,9 +29,9 @@ PRODUCT = "op f(a: {t}[{a}], b: {u}[{b}]) -> (y: {y}[M, N]) {{ y[m, n] = sum[k](
 WAYS = {"k along both": ("M, K", "N, K"), "rows and columns": ("M, K", "K, N"), "k along none": ("K, M", "K, N")}
 TILES = {"cuda": ASYNCHRONOUS, "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps <= 4)}
 """Of gfx90a those of eight warps have room for rows along k alone."""
-WIDE = {"cuda": IN_PARTS, "hip": TILES["hip"]}
+WIDE = {"cuda": IN_PARTS, "hip": (*TILES["hip"], *SMALL)}
 """Of f32, alone and with 16 bits."""
-FEW_WIDE = {"cuda": IN_PARTS[2:4], "hip": TILES["hip"][3:5]}
+FEW_WIDE = {"cuda": IN_PARTS[2:4], "hip": (TILES["hip"][3], *SMALL)}
 LARGE = {"cuda": (), "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps > 4)}
 
 
