@@ -63,7 +63,7 @@ def _dots(frame: Frame, spec: Attention, scope: Scope) -> None:
         point = enter(frame, loops, spec.cols, scope)
         position = linear_index(frame, spec.cols, point)
         for dot in spec.dots:
-            value = sum_of_products(frame, (dot.name, dot.dtype), dot.depth, (dot.a, dot.b), point)
+            value = sum_of_products(frame, (dot.name, dot.dtype), dot.depth, ((dot.a, dot.b),), point)
             frame.code.add(tirx.BufferStore(scope.buffers[dot.name], value, [index(position)]))
 
 
@@ -73,6 +73,6 @@ def _sums(frame: Frame, spec: Attention, scope: Scope) -> None:
             point = enter(frame, loops, part.width, scope)
             for total in part.sums:
                 weight = read_of(Var(total.weight, total.dtype), spec.cols)
-                value = sum_of_products(frame, (total.name, total.dtype), spec.cols, (weight, total.value), point)
+                value = sum_of_products(frame, (total.name, total.dtype), spec.cols, ((weight, total.value),), point)
                 point = point.with_values({total.name: value})
             run_steps(frame.code, part.steps, point)

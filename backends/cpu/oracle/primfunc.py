@@ -18,9 +18,9 @@ from uol.backends.cpu.oracle.index_loops import write_loops
 from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
 from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Segments, Select
-from uol.codegen.specs.traverse import own_segment
+from uol.codegen.specs.traverse import own_segment, products_in
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Expr
+from uol.ir.program.nodes import Const, Expr
 
 
 def unscheduled(spec: KernelSpec, functions: Mapping[str, Function] = EXACT) -> Term:
@@ -53,5 +53,12 @@ def _contract(frame: Frame, spec: Contract) -> None:
                 scope = scope.with_values({of: frame.code.hold(of, evaluate(key, scope))})
             case Segments(key=key):
                 where = (compare("==", key, own_segment(spec)),)
-        acc = sum_of_products(frame, (spec.acc, spec.acc_dtype), spec.k, (spec.a, spec.b), scope, where)
+        acc = sum_of_products(frame, (spec.acc, spec.acc_dtype), spec.k, products_in(spec), scope, where)
         run_steps(frame.code, spec.epilogue, scope.with_values({spec.acc: acc}))
+    if not spec.sums:
+        return
+    with ExitStack() as loops:
+        scope = enter(frame, loops, spec.batch + spec.m, frame.scope)
+        row = ((spec.a, Const(1, spec.acc_dtype)),)
+        total = sum_of_products(frame, (spec.sum_of_a, spec.acc_dtype), spec.k, row, scope)
+        run_steps(frame.code, spec.sums, scope.with_values({spec.sum_of_a: total}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from tvm import tirx
@@ -48,11 +49,11 @@ def sum_of_products(
     frame: Frame,
     total: tuple[str, str],
     axes: tuple[Axis, ...],
-    product: tuple[Expr, Expr],
+    products: Sequence[tuple[Expr, Expr]],
     scope: Scope,
     where: tuple[Expr, ...] = (),
 ) -> Term:
-    """`total` (its name and type) = sum over the axes of a product, of the terms for which all of `where` hold."""
+    """`total` (its name and type) = sum over the axes of all products, of the terms for which all of `where` hold."""
     code, (name, dtype) = frame.code, total
     held = "f64" if dtype == "f32" else dtype
     compute = representation(held).compute
@@ -62,6 +63,7 @@ def sum_of_products(
         point = enter(frame, loops, axes, scope)
         if where:
             loops.enter_context(code.when(conjunction([evaluate(w, point) for w in where])))
-        term = tirx.Mul(*(cast(code.share, evaluate(e, point), dtype, held) for e in product))
-        code.add(tirx.BufferStore(sums, tirx.Add(tirx.BufferLoad(sums, [ZERO]), term), [ZERO]))
+        for product in products:
+            term = tirx.Mul(*(cast(code.share, evaluate(e, point), dtype, held) for e in product))
+            code.add(tirx.BufferStore(sums, tirx.Add(tirx.BufferLoad(sums, [ZERO]), term), [ZERO]))
     return code.hold(name, cast(code.share, tirx.BufferLoad(sums, [ZERO]), held, dtype))

@@ -10,6 +10,7 @@ import torch
 from simt_cases import widened
 
 from uol.backends import registry
+from uol.backends.cpu.oracle import oracle
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.backends.simt.simt_backend import SimtBackend
@@ -150,6 +151,16 @@ def check(forms: list[Form], jobs: list[Job]) -> None:
         assert not run.findings, f"{form.name}: {run.findings}\n{job.module.device.text}"
         for name, right in zip("ys", form.expected(form.inputs()), strict=True):
             assert np.array_equal(widened(run.outputs[name], "f64"), right), f"{form.name}, {name}\n{job.module.device.text}"
+
+
+def test_the_oracle_knows_sums_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimtBackend, "alternatives", lambda self, spec, device: ())
+    for form in FORMS[:3]:
+        graph, inputs = graph_of(form, "cuda", monkeypatch), form.inputs()
+        assert any(isinstance(spec, Contract) and spec.sums for spec in graph.specs)
+        found = oracle.run(graph, inputs)
+        for name, right in zip("ys", form.expected(inputs), strict=True):
+            assert np.array_equal(widened(found[name], "f64"), right), f"{form.name}, {name}"
 
 
 @pytest.mark.parametrize(("target", "dtype"), [("cuda:a100", "f16"), ("hip:mi250x", "bf16"), ("hip:mi250x", "f16")])
