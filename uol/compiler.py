@@ -173,10 +173,9 @@ def compile(
     deterministic  sums over places that data gives keep their order from run to run; a machine with threads sorts the places
     tf32     products of f32 may be of factors rounded to TF32, where the target has such products: 11 bits of 24 are left
 
-    Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
-    open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size. ScheduleError for a schedule that no kernel has. Warns (MemoryDemandWarning) where the device's
-    memory does not hold tensors and workspace.
+    Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for a dim
+    that is open where it may not be, BoundsError where an access is not in range for every size, ScheduleError for a schedule
+    that no kernel has. Warns (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -189,8 +188,7 @@ def compile(
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
     instance = bind_open_names(_operator(op), dtype, sizes, attributes)
-    if instance.open_dims:
-        _require_openable(instance, resolved, layouts)
+    _require_openable(instance, resolved, layouts)
     named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
     layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
     return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic), bool(tf32)))
@@ -209,7 +207,10 @@ def _compiled(request: Request) -> Compiled:
 
 
 def _require_openable(instance: Instance, target: Target, layouts: Mapping[str, object]) -> None:
-    """Raises ShapeError where the target, or what else is asked for, needs every size, or no input tells one."""
+    """Raises ShapeError where a dim is open, and the target, or what else is asked for, needs every size, or no input tells
+    one."""
+    if not instance.open_dims:
+        return
     if not target.backend.capability.symbolic_dims:
         raise missing_sizes(instance, f"kernels for {target.name} are made for their sizes")
     if layouts:

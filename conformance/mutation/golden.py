@@ -31,7 +31,7 @@ class Golden:
     threads_only  is it a form of kernel that those machines do not have?
     further       of kernels of any size: other sizes, at which others of them are launched
     mutated       are its mutants judged, or is it read and run alone?
-    mutated_on    the targets on which they are; all, where it is empty
+    mutated_lanes  of a warp: on machines with so many alone they are; on all, where it is 0
     deterministic   are its sums in one order from run to run?
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     """
@@ -43,7 +43,7 @@ class Golden:
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
     mutated: bool = True
-    mutated_on: tuple[str, ...] = ()
+    mutated_lanes: int = 0
     text: str = ""
 
     def on(self, target: str) -> Workload | None:
@@ -51,6 +51,11 @@ class Golden:
         if registry.get(target.partition(":")[0]).capability.max_threads > 1:
             return self.workload
         return None if self.threads_only else self.on_cores or self.workload
+
+    def is_mutated_on(self, target: str) -> bool:
+        """Are its mutants judged there?"""
+        lanes = registry.get(target.partition(":")[0]).capability.lanes
+        return self.mutated and self.mutated_lanes in (0, lanes)
 
     def case(self, target: str, dtype: str, workload: Workload) -> Case:
         """Its kernels, on random inputs."""
@@ -131,7 +136,7 @@ GOLDEN = (
         ("f16",),
         threads_only=True,
         text="matmul_on_matrix_units",
-        mutated_on=("cuda",),
+        mutated_lanes=32,
     ),
     Golden(
         Workload("matmul", {"S": (), "M": 72, "K": 200, "N": 136}),
@@ -257,7 +262,7 @@ def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16"))
 def mutated_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
     """Those whose mutants are judged."""
     judged = [golden for golden in GOLDEN if golden.mutated]
-    each = ((target, [golden for golden in judged if target in (golden.mutated_on or targets)]) for target in targets)
+    each = ((target, [golden for golden in judged if golden.is_mutated_on(target)]) for target in targets)
     return tuple(case for target, goldens in each for case in _cases([target], dtypes, goldens))
 
 

@@ -106,7 +106,7 @@ def test_run_fails_with_status_1_where_the_result_is_wrong(monkeypatch: pytest.M
 def test_check_takes_a_bundle(tmp_path: Path) -> None:
     uol("compile", *SOFTMAX, "-o", tmp_path)
     folder = tmp_path / "softmax-toy-host"
-    assert uol("check", folder).out == "passed  3 files, 28 fields of the manifest, kernels\n"
+    assert uol("check", folder).out == "passed  3 files, 29 fields of the manifest, kernels\n"
     found = json.loads(uol("check", folder, "--json").out)
     assert found["passed"] is True
     assert found["files"][0] == {"name": "build.sh", "state": "ok", "what": "byte by byte what uol writes for the request"}

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 def test_compile_writes_a_bundle_that_check_takes(tmp_path: Path) -> None:
     assert uol("compile", "softmax", "--target", "cpu", "--dims", "C=24", "-o", tmp_path).status == 0
-    assert uol("check", tmp_path / "softmax-cpu-host").out == "passed  10 files, 28 fields of the manifest, kernels\n"
+    assert uol("check", tmp_path / "softmax-cpu-host").out == "passed  10 files, 29 fields of the manifest, kernels\n"
 
 
 @pytest.mark.parametrize(("dims", "shape"), [("C=24", ["S", 24]), ("S=_x8,C=24", ["S_0", 8, 24]), ("S=4,C=_", [4, "C"])])

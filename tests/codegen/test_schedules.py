@@ -111,7 +111,7 @@ def test_a_given_schedule_is_taken_and_stands_in_the_key() -> None:
         ("cpu", "rows=0", "rows is 0; it is from 1 to 31", "kind=tiles,rows="),
         ("cpu", "rows=16,vectors=2", "16 x 2 accumulators", "kind=tiles,rows="),
         ("cpu", "kind=tiles,lanes=7", "lanes is 7", "kind=tiles,rows="),
-        ("hip", "m=-16", "m is -16", "kind=tile"),
+        ("hip", "m=-16", "m is -16", "kind=matrix_tile,m=32"),
     ],
 )
 def test_a_schedule_that_no_kernel_can_have(target: str, given: str, message: str, hint: str) -> None:

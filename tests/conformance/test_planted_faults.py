@@ -60,7 +60,7 @@ def planted_in(chosen: tuple[Fault, ...], target: str) -> tuple[Fault, ...]:
 
 def test_faults_of_precision_are_of_many_kinds() -> None:
     assert len({f.fault for f in OF_PRECISION}) >= 15
-    products = {(f.fault, t) for t in TWINS for f in planted_in(OF_PRECISION, t) if f.op in ("matmul", "dot")}
+    products = {(f.fault, t) for t in TWINS for f in planted_in(OF_PRECISION, t) if f.op in ("conv2d", "matmul", "dot")}
     assert {(f, t) for f in ("TF32 factors", "bf16 factors", "f16 accumulator") for t in TWINS} <= products
     assert {t for f, t in products if "dropped" in f} == set(TWINS)
 

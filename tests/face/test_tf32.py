@@ -95,15 +95,15 @@ def test_pytorchs_flags_are_heeded() -> None:
     keys = {}
     for precision, allows in (("highest", False), ("high", True), ("medium", True), ("highest", False)):
         torch.set_float32_matmul_precision(precision)
-        assert is_tf32_allowed() is allows
+        assert is_tf32_allowed("cuda") is allows
         request = op.request(tensors, {}, target)
         assert request.tf32 is allows
         keys[precision] = request.key("module").digest
     assert keys["high"] == keys["medium"] != keys["highest"]
     torch.backends.cuda.matmul.allow_tf32 = True
-    assert is_tf32_allowed()
+    assert is_tf32_allowed("cuda")
     torch.backends.cuda.matmul.allow_tf32 = False
-    assert not is_tf32_allowed()
+    assert not is_tf32_allowed("cuda")
 
 
 def test_a_bundle_says_whether_factors_are_rounded() -> None:

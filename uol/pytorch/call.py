@@ -195,7 +195,7 @@ class TorchOperator:
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
         first, chosen = inputs[0], exactly(options) if options else ()
-        place = first.is_cpu or (first.device, is_deterministic(), is_tf32_allowed())
+        place = first.is_cpu or (first.device, is_deterministic(), is_tf32_allowed(first.device.type))
         try:
             if len(inputs) == 1:  # in as few steps as can be
                 key: object = (place, first.dtype, first.shape, first.stride(), chosen, outs)
@@ -255,7 +255,8 @@ class TorchOperator:
             chosen = result_strides(result.name, size, laid_out) if outs is None else canonical(size, outs[number])
             strides[result.name] = chosen
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
-        return Request(instance, target, layouts, deterministic=is_deterministic(), tf32=is_tf32_allowed())
+        tf32 = any(map(is_tf32_allowed, target.backend.torch_devices()))
+        return Request(instance, target, layouts, deterministic=is_deterministic(), tf32=tf32)
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         self._require_strided(inputs)

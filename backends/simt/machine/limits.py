@@ -9,3 +9,5 @@ WHOLE_BYTES = 16
 """The largest access of a thread (CUDA C++ Programming Guide, "Device Memory Accesses"; CDNA2 ISA, global_load_dwordx4)."""
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
+TOGETHER = 4
+"""Turns that nvcc writes out of a loop whose length it does not know, the loads of all in front: a test counts them in SASS."""

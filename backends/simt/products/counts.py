@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from uol.backends.simt.c_text.counters import parts_of, typical
+from uol.backends.simt.machine.limits import TOGETHER
 from uol.backends.simt.products.blocks import grid_of
 from uol.backends.simt.products.schedule import Tile
 from uol.backends.simt.products.segments import has_segments, typical_segments, typical_sizes
-from uol.backends.simt.reading.waits import TOGETHER
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
 from uol.codegen.specs.nodes import Contract

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from uol.backends.simt.machine.limits import TOGETHER
 from uol.backends.simt.reading.merged import is_unrolled
 from uol.backends.simt.reading.syntax import Branch, Element, Loop, Name, Node, Operation, Simple, Statement, walk
-
-TOGETHER = 4
-"""Turns that nvcc writes out of a loop whose length it does not know, the loads of all in front: a test counts them in SASS."""
 
 
 def turns_together(loop: Loop, tensors: frozenset[str]) -> int:

@@ -59,7 +59,7 @@ class Draw:
         """The values at these places, in float64.
 
         >>> Draw(seed=0, bits=1, keep=4096).values(np.arange(4))
-        array([ 1., -1.,  1.,  1.])
+        array([ 1., -1., -1., -1.])
         """
         words = random_bits(np.array(self.seed), places)
         size = np.float64(1.0)
