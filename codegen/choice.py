@@ -114,26 +114,27 @@ def legal_kernels(spec: KernelSpec, backend: Backend, device: Device) -> tuple[K
 def legal_together(specs: Sequence[KernelSpec], backend: Backend, device: Device) -> tuple[KernelSpec, ...]:
     """The specs that a device runs in place of several: where it has alternatives, sums of a factor's rows go along with the
     contraction that reads it, if that takes less modelled time."""
+    if not isinstance(backend, AlternativesBackend):
+        return tuple(kernel for spec in specs for kernel in legal_kernels(spec, backend, device))
     found: list[KernelSpec] = []
     left = list(specs)
     while left:
         spec, *left = left
-        beside = next((each for each in left if with_row_sums(spec, each) is not None), None)
-        joined = None if beside is None else _with_sums_beside(spec, beside, backend, device)
-        if beside is not None and joined is not None:
-            left.remove(beside)
-        found += joined or legal_kernels(spec, backend, device)
+        pairs = ((each, joined) for each in left if (joined := with_row_sums(spec, each)) is not None)
+        pair = next(pairs, None)
+        together = None if pair is None else _with_sums_beside(spec, *pair, backend, device)
+        if pair is not None and together is not None:
+            left = [each for each in left if each is not pair[0]]
+        found += together or legal_kernels(spec, backend, device)
     return tuple(found)
 
 
 def _with_sums_beside(
-    spec: KernelSpec, beside: KernelSpec, backend: Backend, device: Device
+    spec: KernelSpec, beside: KernelSpec, joined: KernelSpec, backend: AlternativesBackend, device: Device
 ) -> tuple[KernelSpec, ...] | None:
-    """The kernels of a contraction together with the sums beside it; None where both as the backend's `legalise` gives them
-    take less. That other ways of the contraction alone do is not asked: sums beside it take next to nothing of theirs."""
-    joined = with_row_sums(spec, beside)
-    if joined is None or not isinstance(backend, AlternativesBackend):
-        return None
+    """The kernels of a contraction together with the sums beside it, `joined`; None where both as the backend's `legalise`
+    gives them take less. That other ways of the contraction alone do is not asked: sums beside it take next to nothing of
+    theirs."""
     apart = (*backend.legalise(spec, device), *backend.legalise(beside, device))
     ways = (apart, (joined,), *backend.alternatives(joined, device))
     best = min(ways, key=lambda way: sum(backend.estimate(s, device) for s in way))

@@ -96,7 +96,7 @@ class SimtBackend:
         folds and scans of few long rows are several kernels, with a part of the rows for every core of the device."""
         from uol.backends.simt.choosing.kinds import first_that_says
 
-        legalise = first_that_says(spec, "legalise")
+        legalise = first_that_says(spec, lambda kind: kind.legalise)
         return (spec,) if legalise is None else legalise(spec, self.target.on(device.architecture), device)
 
     def sums_products(self, spec: Contract, device: Device) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 _of_products = getattr(torch._C, "_get_fp32_precision_getter", None)
@@ -17,7 +19,15 @@ def is_tf32_allowed(device_type: str) -> bool:
     """
     if _of_products is None:
         return bool(torch._C._get_cublas_allow_tf32())
+    return _has_flag(device_type) and _of_products(device_type, "matmul") in ("tf32", "bf16")
+
+
+@cache
+def _has_flag(device_type: str) -> bool:
+    """Has PyTorch a flag for devices of the type? It raises where it has none, which would be slow at every call."""
+    assert _of_products is not None, "older flags are for all devices"
     try:
-        return _of_products(device_type, "matmul") in ("tf32", "bf16")
-    except RuntimeError:  # PyTorch has no such flag for devices of the type
+        _of_products(device_type, "matmul")
+    except RuntimeError:
         return False
+    return True

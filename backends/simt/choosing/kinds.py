@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TypeVar
 
 from uol.backends.simt.attention.kinds import ATTENTIONS
 from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
@@ -14,6 +14,8 @@ from uol.backends.simt.products.matrix.kinds import MATRIX_PRODUCTS
 from uol.backends.simt.rows.kinds import BUCKETS, FOLDS, ORDERS, SCANS
 from uol.codegen.backend import Schedule
 from uol.codegen.specs.nodes import KernelSpec
+
+Said = TypeVar("Said")
 
 KINDS: tuple[ScheduleKind, ...] = (
     *(TRANSPOSED, BINS, ELEMENTS),
@@ -28,9 +30,9 @@ def kinds_for(spec: KernelSpec) -> tuple[ScheduleKind, ...]:
     return tuple(kind for kind in KINDS if isinstance(spec, kind.specs))
 
 
-def first_that_says(spec: KernelSpec, what: Literal["parts", "legalise"]) -> Callable[..., Any] | None:
-    """The function of the first kind for a spec that has one of that name."""
-    return next((found for kind in kinds_for(spec) if (found := getattr(kind, what)) is not None), None)
+def first_that_says(spec: KernelSpec, what: Callable[[ScheduleKind], Said | None]) -> Said | None:
+    """What the first kind for a spec says that says it at all."""
+    return next((said for kind in kinds_for(spec) if (said := what(kind)) is not None), None)
 
 
 def kind_of(spec: KernelSpec, schedule: Schedule) -> ScheduleKind | None:

@@ -13,7 +13,7 @@ from uol.codegen.specs.nodes import KernelSpec
 
 def variants(spec: KernelSpec, machine: Machine) -> tuple[KernelSpec, ...]:
     """The spec for each part of the sizes, the last for what is left; itself where none is open."""
-    parts_of = first_that_says(spec, "parts")
+    parts_of = first_that_says(spec, lambda kind: kind.parts)
     parts = () if parts_of is None else tuple(parts_of(without_unit_axes(spec), machine))
     named = ((part, "_".join(filter(None, (spec.name, part.name)))) for part in parts)
     return tuple(replace(spec, name=name, where=tuple(dict.fromkeys((*spec.where, *p.where)))) for p, name in named) or (spec,)

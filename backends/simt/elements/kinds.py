@@ -86,7 +86,7 @@ def _histogram(spec: Scatter, schedule: Bins, machine: Machine) -> HistogramPlan
 
 
 def _legalise(spec: Map | Pack | Scatter, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
-    """Where threads of any block may add, all elements are 0 before."""
+    """The spec; before a scatter, to whose elements threads of any block may add, a kernel that makes them all 0."""
     return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
 
 

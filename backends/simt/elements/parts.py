@@ -24,7 +24,7 @@ Wide = TypeVar("Wide", bound=Map | Pack | Reduce | Scan)
 
 
 def parts_of_elements(spec: Map | Pack, machine: Machine) -> Iterator[Part]:
-    """By the width of an access; of a spec of no axes none."""
+    """The parts by the width of an access; a spec of no axes has none."""
     if spec.axes:
         has_rows = len(with_last_axes_joined(spec).axes) > 1
         yield from by_width(ALL, spec, _lengths(spec), _width, 2 if has_rows else None)

@@ -27,7 +27,8 @@ READ_INTEGER, STAGED_INTEGER = 2, 8
 """Integer operations that address what a thread reads of shared memory, and, for each axis of the result on its side, what
 comes into it: about as the texts of products, convolutions and their gradients have them."""
 OTHER_REGISTERS, REGISTER_BYTES = 32, 4
-"""Of a thread, for addresses and what is on its way, about as the texts of products have them."""
+"""Registers that a thread has for addresses and for loads on their way, about as many as the texts of products declare; and
+the bytes of a register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class Product:
 
 
 def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
-    """Of a contraction, whose k is as long for every block: the share of a segment, where terms are in segments. Where rows
-    are, a block goes through k once for each segment that it has rows of; all tiles together have as many as there are
-    segments, and one more for each tile that ends within one."""
+    """The counts of a contraction, whose k is as long for every block: the share of a segment, where terms are in segments.
+    Where rows are, a block goes through k once for each segment that it has rows of; all tiles together have as many as there
+    are segments, and one more for each tile that ends within one."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
     sizes = typical_sizes(spec)
@@ -62,7 +63,7 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
 
 
 def _waits(tile: Tile) -> int:
-    """Of a step of the tile's k: for each factor, of which a thread brings some elements, so many at once."""
+    """How often a thread waits in a step of the tile's k: for what it brings of each factor, so many elements at once."""
     return sum(ceil(outer * tile.k / (tile.threads * TOGETHER)) for outer in (tile.m, tile.n))
 
 

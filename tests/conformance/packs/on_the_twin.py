@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import cast
 
 import numpy as np
 
 from uol.backends.loading.card import Kind
 from uol.backends.twin import execute
 from uol.backends.twin.arrays import place
-from uol.codegen.backend import Module
+from uol.codegen.backend import Kernel, Module
 from uol.conformance.accuracy.interval import Array
 
 STRIDE = 2**32
@@ -83,7 +84,7 @@ class TwinCard:
         shared_bytes: int,
         values: Sequence[tuple[str, float | int]],
     ) -> None:
-        module, kernel = function  # type: ignore[misc]
+        module, kernel = cast(tuple[Module, Kernel], function)
         self.launched.append(kernel.name)
         self.given = {**getattr(self, "given", {}), **{p.name: v for p, (_, v) in zip(kernel.params, values, strict=True)}}
         if kernel.name == module.kernels[-1].name:
@@ -110,10 +111,11 @@ class TwinCard:
 
     def record(self, event: object) -> None:
         self.clock += self.tick_us
-        event["at"] = self.clock  # type: ignore[index]
+        cast(dict[str, float], event)["at"] = self.clock
 
     def elapsed_us(self, first: object, last: object) -> float:
-        return float(last["at"] - first["at"])  # type: ignore[index]
+        begin, end = (cast(dict[str, float], event)["at"] for event in (first, last))
+        return end - begin
 
     def synchronise(self) -> None:
         pass

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from on_the_stub import fields_of, packed_into
 from on_the_twin import TwinCard
+from torch import Tensor
 
 from uol.backends.cuda import nvrtc
 from uol.backends.twin import Job, execute_many
@@ -323,8 +324,9 @@ def test_of_pytorch_s_ways_to_write_it_the_fastest_counts(tmp_path: Path, monkey
     for name, draw in every.draws.items():
         arrays[f"in.{name}"] = encode(draw.values(np.arange(every.prepared.buffers[name].size)), "f16")
     assert entry["torch"]["forms"] == ["loop", "padded batches", "grouped_mm"]
-    loop, padded = (calls_beside(entry, arrays, "cpu", form)[0]() for form in ("loop", "padded batches"))
-    assert torch.equal(loop, padded) and loop.shape == (48, 40)  # type: ignore[call-overload, attr-defined]
+    loop, padded = (cast(Tensor, calls_beside(entry, arrays, "cpu", form)[0]()) for form in ("loop", "padded batches"))
+    assert torch.equal(loop, padded)
+    assert loop.shape == (48, 40)
     x, w = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("in.x", "in.w"))
     rows = [x.reshape(48, 64)[m] @ w.reshape(5, 40, 64)[e].T for m, e in enumerate(arrays["in.expert"])]
     torch.testing.assert_close(loop, torch.stack(rows).half())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -214,7 +215,7 @@ def test_what_is_a_view_in_pytorch_is_copied_and_what_is_an_input_is_not_timed()
         case = packed(subjects(op, "cuda:h100")[0])
         entries[op] = json.loads(json.dumps(case.entry).replace('"references.', '"uol.ops.references.')), case.arrays
     call, _ = calls_beside(*entries["slice"], "cpu")
-    (first,), (second,) = call(), call()  # type: ignore[misc]
+    (first,), (second,) = (cast(tuple[object], call()) for _ in range(2))
     assert first.is_contiguous() and first.data_ptr() != second.data_ptr()
     with pytest.raises(LookupError, match="there is nothing to time"):
         calls_beside(*entries["cast"], "cpu")

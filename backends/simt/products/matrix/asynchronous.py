@@ -81,7 +81,7 @@ class Copies:
 
     @property
     def row(self) -> Expr:
-        """Of the first copy of a thread."""
+        """The row of the tile that a thread copies first."""
         return quotient(THREAD, self.across)
 
     @property
@@ -171,7 +171,7 @@ class Asynchronous:
         yield index(place.name(side, "at"), self._in_tf32(side).first() if operand.is_wide else self._fragment(side)[0])
 
     def _named_rows(self, side: Side) -> Iterable[Statement]:
-        """Where the rows of a thread begin that data names; one that is not there will be zeros."""
+        """The pointers to the rows that a thread copies, which data names. A row that is not there will be zeros."""
         place, copies, operand, kind = self.place, self.copies(side), side.operand, _pointer(side)
         at = place.clamped(side, total(side.origin, copies.row, scaled(EACH, copies.rows_a_turn)), ONE)
         found, number, condition = row_of(place, side, at)

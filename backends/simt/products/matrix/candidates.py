@@ -41,14 +41,12 @@ IN_PARTS = (
     MatrixTile(32, 32, 32, 2, 2, 4),
     MatrixTile(32, 32, 64, 2, 2, 4),
 )
-"""Of factors in f32 that have registers of their own, twice as many where they are in parts."""
+"""Tiles for factors in f32: their fragments have registers of their own, twice as many where they are in parts."""
 SMALL = (MatrixTile(32, 32, 64, 1, 1, 2),)
-"""Of f32 through registers: its products take four times as long as those of 16 bits, so that idle cores cost more."""
-
-
+"""Tiles for f32 through registers: its products take four times as long as those of 16 bits, so that idle cores cost more."""
 UNROLLED_WARPS = 4
-"""Of blocks whose turns may be unrolled. A tile of eight warps has 0.83 instructions beside each product as it is, and what it
-would gain no unit waits for; its compiler would take a third longer."""
+"""Warps that a block has at the most whose turns may be unrolled. A tile of eight warps has 0.83 instructions beside each
+product as it is, and what it would gain no unit waits for; its compiler would take a third longer."""
 
 
 def matrix_tiles(machine: Machine, unit: MatrixUnit | None = None) -> tuple[MatrixTile, ...]:

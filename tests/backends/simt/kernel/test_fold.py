@@ -5,21 +5,21 @@ from __future__ import annotations
 from uol.backends.simt.c_text.address import flipped, scaled, total
 from uol.backends.simt.c_text.terms import Element, Local, Scalar, less
 from uol.backends.simt.kernel.fold import constants_folded
-from uol.backends.simt.kernel.nodes import Assign, Barrier, Block, Body, Declare, If, Leave, Loop
+from uol.backends.simt.kernel.nodes import Assign, Barrier, Block, Body, Declare, If, Leave, Loop, Statement
 from uol.codegen.indexing.arithmetic import ZERO
-from uol.ir.program.nodes import Call, Const
+from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
 
 WARP, TILES, AT, LANE = Local("warp"), Local("tiles"), Local("at"), Local("lane")
 INT = Scalar(INDEX)
 
 
-def one(name: str, value: object) -> Declare:
-    return Declare(name, INT, value)  # type: ignore[arg-type]
+def one(name: str, value: Expr) -> Declare:
+    return Declare(name, INT, value)
 
 
-def unrolled(name: str, count: int, *body: object) -> Loop:
-    return Loop(name, ZERO, Const(count), body, unrolled=True, few=True, bare=len(body) == 1)  # type: ignore[arg-type]
+def unrolled(name: str, count: int, *body: Statement) -> Loop:
+    return Loop(name, ZERO, Const(count), body, unrolled=True, few=True, bare=len(body) == 1)
 
 
 def test_a_constant_stands_where_it_is_used() -> None:
