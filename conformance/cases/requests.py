@@ -14,5 +14,6 @@ def request_of(case: Case) -> Request:
 
     Raises UolError where the operator does not admit them, or there is no such target.
     """
-    request = Request(fitting(find_operator(case.op), case), resolve_target(case.target), deterministic=case.deterministic)
+    instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
+    request = Request(instance, target, deterministic=case.deterministic, tf32=case.tf32)
     return opened(request) if case.sizes == "open" else request

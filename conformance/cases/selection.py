@@ -38,6 +38,7 @@ class Selection:
     sizes       "open": by kernels that take dims as arguments, in row-major order; cases beside those that every operator
                 has launch each of its kernels
     deterministic   by kernels that add in one order from run to run
+    tf32            by kernels that may round factors of f32 to TF32, on the targets that have it
     """
 
     ops: tuple[str, ...]
@@ -48,6 +49,7 @@ class Selection:
     seed: int = 0
     sizes: Sizes = "fixed"
     deterministic: bool = False
+    tf32: bool = False
     adversarial: bool = True
 
 
@@ -153,8 +155,8 @@ def _no_gradient(op: str) -> str | None:
 
 
 def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, ...]]:
-    seed, sizes, order = selection.seed, selection.sizes, selection.deterministic
-    each = [replace(c, seed=seed, sizes=sizes, deterministic=order) for c in _cases(op, dtype, selection)]
+    seed, sizes, order, tf32 = selection.seed, selection.sizes, selection.deterministic, selection.tf32
+    each = [replace(c, seed=seed, sizes=sizes, deterministic=order, tf32=tf32) for c in _cases(op, dtype, selection)]
     if selection.sizes == "open":
         each = [case for case in each if case.arrangement == "row-major"]
     yield from (tuple(replace(case, target=target) for target in selection.targets) for case in each)

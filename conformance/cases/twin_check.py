@@ -107,7 +107,7 @@ def compiled_of(case: Case) -> tuple[Compiled, Program]:
     whole = Request(instance, target)
     program = _programs.get(whole.program_key.digest, lambda: program_of(whole))
     layouts = strides_of(program, case.arrangement, instance.op)
-    request = Request(instance, target, layouts, deterministic=case.deterministic)
+    request = Request(instance, target, layouts, deterministic=case.deterministic, tf32=case.tf32)
     request = opened(request) if case.sizes == "open" else request
     cache = open_cache()
     module = _modules.get((cache.root, request.key("module").digest), lambda: module_of(request, cache))

@@ -28,7 +28,8 @@ State = Literal["passed", "failed", "refused"]
 @dataclass(frozen=True, slots=True)
 class Case:
     """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout;
-    whether its kernels are made for its sizes, and whether they add in one order from run to run."""
+    whether its kernels are made for its sizes, whether they add in one order from run to run, and whether those of f32 may have
+    factors in TF32."""
 
     op: str
     target: str
@@ -39,6 +40,7 @@ class Case:
     seed: int = 0
     sizes: Sizes = "fixed"
     deterministic: bool = False
+    tf32: bool = False
 
     @property
     def subject(self) -> str:
@@ -50,8 +52,8 @@ class Case:
         """All but target and types: `"softmax[S=3, C=33] on random inputs, gaps"`."""
         layout = "" if self.arrangement == "row-major" else f", {self.arrangement}"
         sizes = "" if self.sizes == "fixed" else ", by kernels of any size"
-        order = ", in one order" if self.deterministic else ""
-        return f"{self.workload} on {self.inputs} inputs{layout}{sizes}{order}"
+        how = ", in one order" * self.deterministic + ", in TF32" * self.tf32
+        return f"{self.workload} on {self.inputs} inputs{layout}{sizes}{how}"
 
     @property
     def name(self) -> str:
@@ -109,6 +111,7 @@ class Verdict:
             "seed": self.case.seed,
             "sizes": self.case.sizes,
             "deterministic": self.case.deterministic,
+            "tf32": self.case.tf32,
             "state": self.state,
             "status": self.status,
             "reason": self.reason,

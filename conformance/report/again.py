@@ -31,5 +31,6 @@ class Repeat:
         setting = f"{case.dtype} {case.setting}" if "=" in case.dtype else case.setting
         words = ["uol", "conform", "--op", named, "--target", case.target, "--dtype", ",".join(types), "--case", setting]
         words += ["--gradients"] * self.gradients + ["--any-size"] * (case.sizes == "open")
-        words += ["--deterministic"] * case.deterministic + (["--seed", str(case.seed)] if case.seed else [])
+        words += ["--deterministic"] * case.deterministic + ["--tf32"] * case.tf32
+        words += ["--seed", str(case.seed)] if case.seed else []
         return shlex.join([*words, *self.options])

@@ -131,8 +131,8 @@ def _of_operators(report: Mapping[str, Any]) -> Iterator[tuple[str, Result]]:
     for case in report["cases"]:
         layout = "" if case["arrangement"] == "row-major" else f", {case['arrangement']}"
         sizes = "" if case["sizes"] == "fixed" else ", by kernels of any size"
-        order = ", in one order" if case.get("deterministic") else ""
-        setting = f"{case['workload']} on {case['inputs']} inputs{layout}{sizes}{order}"
+        how = (", in one order" if case.get("deterministic") else "") + (", in TF32" if case.get("tf32") else "")
+        setting = f"{case['workload']} on {case['inputs']} inputs{layout}{sizes}{how}"
         subject = f"{case['op']} {case['dtype']} {setting}; seed {case['seed']}"
         yield f"{case['target']}: {subject}", Result(case["state"], case["reason"], subject)
 

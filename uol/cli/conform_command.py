@@ -12,7 +12,7 @@ import typer
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.cli.arguments import listed, refuse_beside
-from uol.cli.conform_operators import OperatorOptions, conform_operators, sizes_of
+from uol.cli.conform_operators import KernelOptions, OperatorOptions, conform_operators, sizes_of
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
@@ -68,6 +68,10 @@ DeterministicOption = Annotated[
     bool,
     typer.Option("--deterministic", help="By kernels that add in one order from run to run, where others are faster."),
 ]
+Tf32Option = Annotated[
+    bool,
+    typer.Option("--tf32", help="Products of f32 by factors rounded to TF32, where a target has it, within bounds of its own."),
+]
 BaselineOption = Annotated[
     Path | None,
     typer.Option(
@@ -115,6 +119,7 @@ def conform(
     gradients: GradientsOption = False,
     any_size: AnySizeOption = False,
     deterministic: DeterministicOption = False,
+    tf32: Tf32Option = False,
     modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     report: ReportOption = None,
     weights: WeightsOption = None,
@@ -132,7 +137,8 @@ def conform(
 ) -> None:
     """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin."""
     part = read_shard(shard)
-    kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size, "--deterministic": deterministic}
+    kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size}
+    kinds |= {"--deterministic": deterministic, "--tf32": tf32}
     runs = {"--case": case, "--shard": not part.is_whole, "--resume": resume, "--merge": merge}
     _require_one(path, {"--op": op, "--import": modules, **kinds, **runs}, (weights, image, kernel), quick)
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
@@ -145,7 +151,8 @@ def conform(
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, *evidence, resume)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
-        how = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes_of(any_size), deterministic, seed, jobs)
+        kernels = KernelOptions(sizes_of(any_size), deterministic, tf32)
+        how = OperatorOptions(op, targets, dtypes, first, quick, gradients, kernels, seed, jobs)
         how = replace(how, modules=tuple(modules), imported=imported, case=case, shard=part, resume=resume, merge=tuple(merge))
         ok = conform_operators(how, report, as_json, *evidence)
     if not ok:

@@ -32,6 +32,15 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
+class KernelOptions:
+    """Which kernels are checked: of what sizes, whether they add in one order, whether they may round factors to TF32."""
+
+    sizes: Sizes
+    deterministic: bool
+    tf32: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorOptions:
     """What `uol conform` was asked for operators; `imported` are those that the modules register.
 
@@ -46,8 +55,7 @@ class OperatorOptions:
     first: bool
     quick: bool
     gradients: bool
-    sizes: Sizes
-    deterministic: bool
+    kernels: KernelOptions
     seed: int
     jobs: int
     modules: tuple[str, ...] = ()
@@ -77,7 +85,8 @@ def conform_operators(
         require_writable(folder)
     ops, files = _chosen(options)
     first = options.first or options.quick
-    how = (first, options.gradients, options.seed, options.sizes, options.deterministic)
+    kernels = options.kernels
+    how = (first, options.gradients, options.seed, kernels.sizes, kernels.deterministic, kernels.tf32)
     planned = plan(Selection(ops, options.targets, options.dtypes, *how))
     planned = (planned.only(options.case) if options.case else planned).of(options.shard)
     facts = {"selection": _selection(options, planned), **machine_facts()}
@@ -160,8 +169,9 @@ def _selection(options: OperatorOptions, planned: Plan) -> str:
     quick = options.first or options.quick
     what = "the first case and the adversarial one of each" if quick else "every workload, kind of inputs and memory order"
     kind = "gradients" if options.gradients else "operators"
-    what += ", by kernels of any size" if options.sizes == "open" else ""
-    what += ", in one order from run to run" if options.deterministic else ""
+    what += ", by kernels of any size" if options.kernels.sizes == "open" else ""
+    what += ", in one order from run to run" if options.kernels.deterministic else ""
+    what += ", in TF32 where it is had" if options.kernels.tf32 else ""
     what += "" if options.shard.is_whole else f"; shard {options.shard}"
     return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
 

@@ -50,7 +50,7 @@ class Whole:
 def whole_of(case: Case, routing: Routing) -> Whole:
     """Raises what the compiler raises, and UolError for an input whose values nothing says."""
     instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
-    request = Request(instance, target, deterministic=case.deterministic)
+    request = Request(instance, target, deterministic=case.deterministic, tf32=case.tf32)
     program = program_of(request)
     symbolic = program_of(Request(_opened(instance), target))
     buffers = {t.name: np.empty(static_shape(t), STORAGE[t.dtype]) for t in program.by_role("in")}  # of no page in use

@@ -80,11 +80,14 @@ def test_a_shard_has_lost_what_is_of_its_own_alone() -> None:
 
 
 @pytest.mark.parametrize("sizes", ["fixed", "open"])
-@pytest.mark.parametrize("is_deterministic", [False, True])
+@pytest.mark.parametrize(("is_deterministic", "is_in_tf32"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("arrangement", ["row-major", "gaps"])
-def test_a_report_names_a_case_as_the_case_names_itself(arrangement: Any, is_deterministic: bool, sizes: Any) -> None:
-    own = Case("relu", "cuda:a100", "f16", Workload("relu", {"S": 3}), "exact", arrangement, 7, sizes, is_deterministic)
-    how = {"arrangement": arrangement, "seed": 7, "sizes": sizes, "deterministic": is_deterministic}
+def test_a_report_names_a_case_as_the_case_names_itself(
+    arrangement: Any, is_deterministic: bool, is_in_tf32: bool, sizes: Any
+) -> None:
+    workload, kernels = Workload("relu", {"S": 3}), (sizes, is_deterministic, is_in_tf32)
+    own = Case("relu", "cuda:a100", "f16", workload, "exact", arrangement, 7, *kernels)
+    how = {"arrangement": arrangement, "seed": 7, "sizes": sizes, "deterministic": is_deterministic, "tf32": is_in_tf32}
     record = case("relu", "passed", dtype="f16", inputs="exact", **how)
     ((name, result),) = results_of({"kind": "operators", "cases": [record], "measured": []}).items()
     assert (name, result.shard_name) == (f"cuda:a100: {own.name}", own.name)
