@@ -7,6 +7,7 @@
     lanes           values and conditions over blocks and threads; sectors and warps
     instructions    of what is one operation in a text and several in a machine
     merged          operations as a compiler leaves them: equal expressions once, what a loop does not change in front of it
+    kernel_facts    what is found once of a kernel, however often it is read
     loops, calls    how many turns there are, and what decides in them; what functions of the device header issue
     alike_turns     whether a turn stands for all
     counts          sums of intervals, and what a sample says of all

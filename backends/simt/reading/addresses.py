@@ -10,7 +10,9 @@ access is does not matter for counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from uol.backends.simt.machine.fragments import UNITS
 from uol.backends.simt.machine.matrix_primitives import MEMORY
 from uol.backends.simt.reading.calls import bytes_of, times
 from uol.backends.simt.reading.expressions import Expressions
+from uol.backends.simt.reading.kernel_facts import KEPT_KERNELS
 from uol.backends.simt.reading.lanes import Active, Value, chosen, computed
 from uol.backends.simt.reading.syntax import Element, KernelText, Name, Node, Operation, Simple
 from uol.backends.simt.reading.units import simple_statements
@@ -35,26 +38,24 @@ START = np.zeros((1, 1), np.int64)
 WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared", "transpose_4x4_words")
 
 
-def bases_in(kernel: KernelText) -> dict[str, str]:
+@lru_cache(maxsize=KEPT_KERNELS)
+def bases_in(kernel: KernelText) -> Mapping[str, str]:
     """The tensor, or the shared memory, that each pointer and each range of a kernel lies in: what it is made of says it."""
     found = {p.name: p.name for p in kernel.parameters if p.pointer}
+    declared = {s.target.name: s.dtype for s in simple_statements(kernel.body) if s.dtype and isinstance(s.target, Name)}
+    addresses = {name for name, dtype in declared.items() if dtype.endswith(("*", "BufferRange"))}
     for step in simple_statements(kernel.body):
         if step.target is None or step.value is None:
             continue
         name = step.target.name if isinstance(step.target, Name) else step.target.array
         if isinstance(step.value, Operation) and step.value.fn == "dynamic_shared":
             found[name] = name
-        elif name not in found and (root := _root(step.value, found)) is not None and _is_address(step, name, kernel):
+        elif name in addresses and name not in found and (root := _root(step.value, found)) is not None:
             found[name] = root
     return found
 
 
-def _is_address(step: Simple, name: str, kernel: KernelText) -> bool:
-    declared = {s.target.name: s.dtype for s in simple_statements(kernel.body) if s.dtype and isinstance(s.target, Name)}
-    return declared.get(name, "").endswith(("*", "BufferRange"))
-
-
-def _root(node: Node, bases: dict[str, str]) -> str | None:
+def _root(node: Node, bases: Mapping[str, str]) -> str | None:
     """What an address is in: its leftmost part."""
     match node:
         case Name(name=name) | Element(array=name):
@@ -70,7 +71,7 @@ def _root(node: Node, bases: dict[str, str]) -> str | None:
 class Addresses(Expressions):
     """Expressions with what goes through pointers."""
 
-    bases: dict[str, str] = field(init=False)
+    bases: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         Expressions.__post_init__(self)

@@ -11,9 +11,10 @@ from uol.backends.simt.machine.limits import SECTOR_BYTES
 from uol.backends.simt.reading.calls import SEARCHES, Reader, bytes_of, issue, search, times
 from uol.backends.simt.reading.counts import Ends, Ints
 from uol.backends.simt.reading.facts import Facts, Flags, Frame, LoopFacts
+from uol.backends.simt.reading.kernel_facts import facts_of_kernel
 from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, is_one_place, joined, range_of, sectors
 from uol.backends.simt.reading.lookups import Looked, found_by
-from uol.backends.simt.reading.merged import Issue, merged
+from uol.backends.simt.reading.merged import Issue
 from uol.backends.simt.reading.syntax import (
     Element,
     KernelText,
@@ -24,12 +25,8 @@ from uol.backends.simt.reading.syntax import (
 )
 from uol.backends.simt.reading.units import (
     PLACES,
-    memory_of,
-    places_in,
     type_of,
-    types_of,
     vector_access,
-    vectors_of,
 )
 from uol.ir.integers.intervals import EVERYTHING
 
@@ -53,8 +50,6 @@ class Expressions:
     """Who issues what stands behind a predicate."""
     touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
     """What the statement at hand touches of global memory, by kind and tensor."""
-    facts: dict[int, Facts] = field(default_factory=dict)
-    loops: dict[int, LoopFacts] = field(default_factory=dict)
     visits: int = 0
     """Expressions that were evaluated: what the reading costs."""
     types: Mapping[str, str] = field(init=False)
@@ -63,15 +58,14 @@ class Expressions:
     tensors: frozenset[str] = field(init=False)
     places: frozenset[str] = field(init=False)
     memory: frozenset[str] = field(init=False)
+    facts: dict[int, Facts] = field(init=False)
+    loops: dict[int, LoopFacts] = field(init=False)
     readers: tuple[Reader, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.types = types_of(self.kernel)
-        self.merged = merged(self.kernel, self.types)
-        self.vectors = vectors_of(self.kernel)
-        self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
-        self.places = places_in(self.kernel)
-        self.memory = memory_of(self.kernel)
+        known = facts_of_kernel(self.kernel)
+        self.types, self.merged, self.vectors, self.tensors = known.types, known.merged, known.vectors, known.tensors
+        self.places, self.memory, self.facts, self.loops = known.places, known.memory, known.statements, known.loops
         self.readers = tuple(Reader(w, self.threads, self.types, self.tensors, self.places) for w in self.widths)
 
     def add(self, kind: str, name: str, ends: Ends) -> None:

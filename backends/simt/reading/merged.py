@@ -58,12 +58,13 @@ def merged(kernel: KernelText, types: Types) -> Mapping[int, tuple[Issue, ...]]:
 
 @dataclass(slots=True)
 class _Merging:
-    """`available`: expressions whose values are there; `varies`: the loops that names vary with; `numbers`: names of loops that
-    are written out turn by turn."""
+    """`available`: expressions whose values are there; `naming`: those that were made of a name; `varies`: the loops that names
+    vary with; `numbers`: names of loops that are written out turn by turn."""
 
     types: Types
     found: dict[int, tuple[Issue, ...]] = field(default_factory=dict)
     available: set[Node] = field(default_factory=set)
+    naming: dict[str, list[Node]] = field(default_factory=dict)
     varies: dict[str, Loops] = field(default_factory=dict)
     numbers: set[str] = field(default_factory=set)
     nest: list[int] = field(default_factory=list)
@@ -113,7 +114,7 @@ class _Merging:
     def set(self, name: str, varies: Loops) -> None:
         """A name has another value: what was made of the one before is there no longer."""
         self.varies[name] = varies
-        self.available = {node for node in self.available if not any(_is_named(part, name) for part in walk(node))}
+        self.available.difference_update(self.naming.pop(name, ()))
 
     def issues(self, node: Node) -> Iterator[Issue]:
         """The operations of an expression whose values are not there yet."""
@@ -127,6 +128,8 @@ class _Merging:
                 yield Issue(*own, self.loops_of(node))
             if node.fn != "++" and not any(isinstance(part, Element) for part in walk(node)):
                 self.available.add(node)
+                for name in {part.name for part in walk(node) if isinstance(part, Name)}:
+                    self.naming.setdefault(name, []).append(node)
 
     def cost(self, node: Operation) -> tuple[str, int] | None:
         """Unit and number of instructions of an operation, without its operands."""
@@ -160,10 +163,6 @@ class _Merging:
         if any(isinstance(part, Element) for part in parts):
             return frozenset(self.nest)
         return frozenset().union(*(self.varies.get(part.name, frozenset()) for part in parts if isinstance(part, Name)))
-
-
-def _is_named(node: Node, name: str) -> bool:
-    return (isinstance(node, Name) and node.name == name) or (isinstance(node, Element) and node.array == name)
 
 
 def is_unrolled(loop: Loop) -> bool:

@@ -115,9 +115,9 @@ class Parameter:
     constant: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KernelText:
-    """One kernel."""
+    """One kernel; of two equal texts each is its own, as the statements in it are."""
 
     name: str
     parameters: tuple[Parameter, ...]
