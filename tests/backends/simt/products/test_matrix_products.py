@@ -1,4 +1,6 @@
-"""Products on matrix units, in the twin of both targets, against numpy: every tile, every way in which operands lie, tails."""
+"""Products on matrix units, in the twin of both targets, against numpy: every tile, every way in which operands lie, tails.
+
+Forms with other data, or whose tensors begin elsewhere, have the sizes of one with the same text: it is compiled once."""
 
 from __future__ import annotations
 
@@ -32,6 +34,8 @@ TILES = {"cuda": ASYNCHRONOUS, "hip": tuple(tile for tile in THROUGH_REGISTERS i
 WIDE = {"cuda": IN_PARTS, "hip": (*TILES["hip"], *SMALL)}
 """Of f32, alone and with 16 bits."""
 FEW_WIDE = {"cuda": IN_PARTS[2:4], "hip": (TILES["hip"][3], *SMALL)}
+SKEWED = np.repeat([-3, -1, 0, 1, 3, 5, 6, 9], [1, 1, 150, 5, 1, 70, 1, 1])
+"""Segments of rows, or terms: some outside of all of six, some empty, one that has most."""
 LARGE = {"cuda": (), "hip": tuple(tile for tile in THROUGH_REGISTERS if tile.warps > 4)}
 
 
@@ -69,8 +73,8 @@ def forms() -> list[Form]:
             return np.einsum(equation, i["a"].astype(np.float64), i["b"].astype(np.float64))
 
         for m, n, k, tiles, shift in (
-            (200, 136, 72, TILES, 0), (136, 264, 40, first(1), 0), (8, 8, 8, first(1), 0), (128, 128, 64, first(2), 0),
-            (24, 40, 16, first(1), 1),
+            (200, 136, 72, TILES, 0), (136, 264, 168, first(1), 0), (8, 8, 8, first(1), 0), (128, 128, 64, first(2), 0),
+            (200, 136, 72, first(1), 1),
         ):  # fmt: skip
             sizes = {"M": m, "N": n, "K": k}
             inputs = {name: integers(*(sizes[d] for d in dims.split(", "))) for name, dims in (("a", a), ("b", b))}
@@ -121,25 +125,32 @@ def all_bits(rows: int, cols: int, dtype: str, *, wide_first: bool) -> Array:
     return values.astype({"f16": np.float16, "f32": np.float32}[dtype])
 
 
+def lying(a: Array, b: Array, dims: tuple[str, str]) -> Arrays:
+    """Two matrices with rows along k, as they lie."""
+    return {"a": a.copy() if dims[0] == "M, K" else a.T.copy(), "b": b.copy() if dims[1] == "N, K" else b.T.copy()}
+
+
 def wide_types() -> list[Form]:
-    """f32, of whose products all bits are kept, alone and with 16 bits: with tails, unaligned, of what is not finite."""
+    """f32, of whose products all bits are kept, alone and with 16 bits: with tails, unaligned, of what is not finite. With 16
+    bits each tile is there with each way, and with each pair of types."""
     found = []
-    for (way, dims), (t, u) in product(WAYS.items(), (("f32", "f32"), ("f32", "f16"), ("f16", "f32"), ("bf16", "f32"))):
+    types = (("f32", "f32"), ("f32", "f16"), ("f16", "f32"), ("bf16", "f32"))
+    for number, ((way, dims), (t, u)) in enumerate(product(WAYS.items(), types)):
         text = PRODUCT.format(t=t, u=u, y="f32", a=dims[0], b=dims[1], at_a=dims[0].lower(), at_b=dims[1].lower())
         equation = ",".join(each.replace(", ", "").lower() for each in dims) + "->mn"
 
         def expected(i: Arrays, equation: str = equation, t: str = t, u: str = u) -> np.ndarray:
             return np.einsum(equation, widened(i["a"], t), widened(i["b"], u))
 
-        many = WIDE if t == u else FEW_WIDE
-        for (m, n, k), tiles, shift in (((72, 136, 88), many, 0), ((40, 32, 64), FEW_WIDE, 1)):
+        turn = (number + number // len(types)) % 2
+        few = FEW_WIDE if t == u else {target: FEW_WIDE[target][turn:][:1] for target in FEW_WIDE}
+        small = [((40, 32, 64), {target: tiles[:1] for target, tiles in few.items()}, 0)] if t == u else []
+        for (m, n, k), tiles, shift in (*small, ((72, 136, 88), WIDE if t == u else few, 0), ((72, 136, 88), few, 1)):
             a, b = all_bits(m, k, t, wide_first=True), all_bits(n, k, u, wide_first=False)
-            inputs = {"a": a if dims[0] == "M, K" else a.T.copy(), "b": b if dims[1] == "N, K" else b.T.copy()}
-            name = f"{t} by {u}, {way}-{m}x{n}x{k}-{shift}"
+            name, inputs = f"{t} by {u}, {way}-{m}x{n}x{k}-{shift}", lying(a, b, dims)
             found.append(Form(name, text, {"M": m, "N": n, "K": k}, inputs, expected, tiles, shift))
-        inputs = {name: value.copy() for name, value in inputs.items()}
-        inputs["a" if t == "f32" else "b"].flat[[5, 300, 700]] = np.inf, -np.inf, np.nan
-        found.append(replace(found[-1], name=f"{t} by {u}, {way}, not finite", inputs=inputs))
+        (a if t == "f32" else b)[[0, 3, 7], [3, 32, 80]] = np.inf, -np.inf, np.nan  # the other factor has 0, 1 and -1 for these
+        found.append(replace(found[-1], name=f"{t} by {u}, {way}, not finite", inputs=lying(a, b, dims), shift=0))
     return found
 
 
@@ -221,13 +232,15 @@ def grouped() -> list[Form]:
         return sums + i["c"][:, None, None]
 
     found = []
-    skewed = np.concatenate([[-3, -1], np.zeros(150), np.full(5, 1), np.full(1, 3), np.full(70, 5), [6, 9]])
-    for name, keys in (("skewed", skewed), ("one segment", np.full(40, 4)), ("none", np.full(3, 7))):
+    for name, keys, tiles in (
+        ("skewed", SKEWED, first(4)), ("one segment", np.full_like(SKEWED, 4), first(4)),
+        ("none", np.full_like(SKEWED, 7), first(4)), ("few", np.array([2, 2, 7]), first(1)),
+    ):  # fmt: skip
         key, count = keys.astype(np.int64), len(keys)
         inputs = {"a": integers(count, 72), "key": key, "b": integers(6, 40, 72)}
-        found.append(Form(f"rows of {name}", rows, {"M": count, "N": 40, "K": 72, "E": 6}, inputs, by_row, first(4)))
+        found.append(Form(f"rows of {name}", rows, {"M": count, "N": 40, "K": 72, "E": 6}, inputs, by_row, tiles))
         inputs = {"a": integers(count, 40), "key": key, "b": integers(count, 24), "c": np.arange(6, dtype=np.float32)}
-        found.append(Form(f"terms of {name}", terms, {"M": count, "C": 40, "D": 24, "E": 6}, inputs, by_term, first(4)))
+        found.append(Form(f"terms of {name}", terms, {"M": count, "C": 40, "D": 24, "E": 6}, inputs, by_term, tiles))
     return [*found, replace(found[0], name="rows of skewed, unaligned", shift=1), *gathered()]
 
 
@@ -256,12 +269,13 @@ def gathered() -> list[Form]:
         return np.einsum("em,mf,md->efd", own, numbers(i["a"]), taken(i)) + i["c"][:, None, None]
 
     found = []
-    skewed = np.concatenate([[-3, -1], np.zeros(150), np.full(5, 1), np.full(1, 3), np.full(70, 5), [6, 9]])
     for name, keys, tokens, integer, dtype, tiles, shift in (
-        ("skewed", skewed, 61, "int64", "f16", TILES, 0), ("skewed, bf16", skewed, 7, "int32", "bf16", first(2), 0),
-        ("one segment", np.full(40, 4), 50, "int32", "f16", first(4), 0),
-        ("none", np.full(3, 7), 2, "int64", "f16", first(2), 0), ("no tokens", np.full(9, 2), 0, "int64", "f16", first(2), 0),
-        ("skewed, unaligned", skewed, 61, "int64", "f16", first(2), 1),
+        ("skewed", SKEWED, 61, "int64", "f16", TILES, 0), ("skewed, bf16", SKEWED, 7, "int32", "bf16", first(2), 0),
+        ("one segment", np.full_like(SKEWED, 4), 61, "int64", "f16", first(4), 0),
+        ("none", np.full_like(SKEWED, 7), 61, "int64", "f16", first(2), 0),
+        ("few", np.array([2, 2, 7]), 5, "int32", "f16", first(1), 0),
+        ("no tokens", np.full(9, 2), 0, "int64", "f16", first(1), 0),
+        ("skewed, unaligned", SKEWED, 61, "int64", "f16", first(2), 1),
     ):  # fmt: skip
         key, count, texts = keys.astype(np.int64), len(keys), {"t": dtype, "i": f"i{integer[3:]}"}
         src = RNG.integers(-1, tokens + 2, count).astype(integer)
@@ -277,7 +291,7 @@ def gathered() -> list[Form]:
         dims = {"N": tokens, "M": count, "C": 40, "D": 24, "E": 6}
         found.append(Form(f"gathered terms of {name}", terms.format(**texts), dims, inputs, by_term, tiles, shift))
     opened = [replace(form, name=f"{form.name}, open", tiles=first(1), is_open=True) for form in found[:4]]
-    return [*found, *opened, *sums_of_products(skewed.astype(np.int64))]
+    return [*found, *opened, *sums_of_products(SKEWED)]
 
 
 def sums_of_products(key: Array) -> list[Form]:
@@ -313,21 +327,22 @@ def narrowed(values: Array, dtype: str) -> Array:
     return (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16) if dtype == "bf16" else values
 
 
+TOGETHER = 128
 CASES = [
     (form, target, tile) for form in forms() for target in ("cuda", "hip") for tile in form.tiles.get(target, ())
 ]
 
 
 @cache
-def results(target: str) -> dict[int, tuple[Job, Array, object]]:
-    """Of all cases of a target, in one twin."""
-    backend = registry.get(target)
-    assert isinstance(backend, SimtBackend)
-    device = backend.devices[backend.default_device]
+def results(part: int) -> dict[int, tuple[Job, Array, object]]:
+    """Of some cases that follow each other, in few twins: so many that another process which has the cases behind them seldom
+    needs these too."""
     jobs = {}
-    for number, (form, of, tile) in enumerate(CASES):
-        if of == target:
-            jobs[number] = job_of(form, tile, backend, device)
+    for number in range(part * TOGETHER, min((part + 1) * TOGETHER, len(CASES))):
+        form, target, tile = CASES[number]
+        backend = registry.get(target)
+        assert isinstance(backend, SimtBackend)
+        jobs[number] = job_of(form, tile, backend, backend.devices[backend.default_device])
     done = execute_many(list(jobs.values()))
     return {n: (job, run.outputs["y"], run.findings) for (n, job), run in zip(jobs.items(), done, strict=True)}
 
@@ -348,7 +363,7 @@ def job_of(form: Form, tile: MatrixTile, backend: SimtBackend, device: Device) -
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{t}-{form.name}-{tile.describe()}" for form, t, tile in CASES])
 def test_products(number: int) -> None:
     form, target, _ = CASES[number]
-    job, output, findings = results(target)[number]
+    job, output, findings = results(number // TOGETHER)[number]
     assert not findings, f"{findings}\n{job.module.device.text}"
     expected = form.expected(form.inputs)
     found = widened(output, "f64")
