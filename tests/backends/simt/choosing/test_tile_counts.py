@@ -13,7 +13,7 @@ from uol.backends.simt.choosing import issued
 from uol.backends.simt.products.candidates import TILES
 from uol.backends.simt.products.counts import contract_counts
 from uol.backends.simt.products.schedule import Tile
-from uol.backends.simt.reading import expressions
+from uol.backends.simt.reading import kernel_facts
 from uol.backends.simt.reading.merged import Issue
 from uol.backends.simt.reading.syntax import Branch, KernelText, Loop, Simple, Statement
 from uol.backends.simt.reading.units import Types, operations_in, operations_of
@@ -48,10 +48,14 @@ def as_written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                     found[id(condition)] = tuple(Issue(*count, loops) for count in operations_of(condition, types).items())
         return found
 
-    issued._read.cache_clear()
-    monkeypatch.setattr(expressions, "merged", written)
+    def forget() -> None:
+        issued._read.cache_clear()
+        kernel_facts.facts_of_kernel.cache_clear()
+
+    forget()
+    monkeypatch.setattr(kernel_facts, "merged", written)
     yield
-    issued._read.cache_clear()
+    forget()
 
 
 def statements(body: Iterable[Statement]) -> Iterator[Statement]:
