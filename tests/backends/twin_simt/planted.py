@@ -383,12 +383,12 @@ extern "C" __global__ void bug(const float* x, float* y, float* w)
         text="""#include "uol_device.h"
 static float deep(const float* x, int n)
 {
-  volatile float a[64] = {x[0]}; return n < 0 ? 0 : a[n % 64] + deep(x, n + 1);  // ! crash
+  volatile float a[64] = {x[0]}; return n < 0 ? 0 : a[n % 64] + deep(x, n + 1);
 }
 extern "C" __global__ void bug(const float* x, float* y, float* w)
 {
   const int i = blockIdx.x * 256 + threadIdx.x;
-  y[i] = deep(x, 1);
+  y[i] = deep(x, 1);  // ! crash
 }
 """,
     ),
