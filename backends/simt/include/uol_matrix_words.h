@@ -2,50 +2,68 @@
 // products of floats of 32 bits by those of 19 (tf32).
 #pragma once
 
+// Where a text is run on the host, it is asked here whether registers are as many as are read or written, of one array, or of all
+// that lie one behind the other in an array of arrays.
+#ifndef UOL_REQUIRE_ROOM
+#define UOL_REQUIRE_ROOM(bytes, registers)
+#define UOL_REQUIRE_ROOM_IN_ALL(bytes, registers)
+#endif
+
 namespace uol {
 
 template <int bytes> UOL_DEVICE void load_words(float* to, const void* from) {
+  UOL_REQUIRE_ROOM(bytes, to);
   unsigned words[bytes / 4];
   load_words<bytes>(words, from);
 #pragma unroll
   for (int word = 0; word < bytes / 4; ++word) to[word] = from_bits(words[word]);
 }
 template <int bytes> UOL_DEVICE void load_words(int* to, const void* from) {
+  UOL_REQUIRE_ROOM(bytes, to);
   unsigned words[bytes / 4];
   load_words<bytes>(words, from);
 #pragma unroll
   for (int word = 0; word < bytes / 4; ++word) to[word] = static_cast<int>(words[word]);
 }
 template <int bytes> UOL_DEVICE void store_words(void* to, const float* from) {
+  UOL_REQUIRE_ROOM(bytes, from);
   unsigned words[bytes / 4];
 #pragma unroll
   for (int word = 0; word < bytes / 4; ++word) words[word] = to_bits(from[word]);
   store_words<bytes>(to, words);
 }
 template <int bytes> UOL_DEVICE void store_words(void* to, const int* from) {
+  UOL_REQUIRE_ROOM(bytes, from);
   unsigned words[bytes / 4];
 #pragma unroll
   for (int word = 0; word < bytes / 4; ++word) words[word] = static_cast<unsigned>(from[word]);
   store_words<bytes>(to, words);
 }
 
-
 // Elements of 16 bits, two in a register, as floats.
 template <int count> UOL_DEVICE void widen_f16(float* to, const unsigned* from) {
+  UOL_REQUIRE_ROOM(count * 4, to);
+  UOL_REQUIRE_ROOM(count * 2, from);
 #pragma unroll
   for (int i = 0; i < count; ++i) to[i] = f16_value(static_cast<unsigned short>(from[i / 2] >> i % 2 * 16));
 }
 template <int count> UOL_DEVICE void widen_bf16(float* to, const unsigned* from) {
+  UOL_REQUIRE_ROOM(count * 4, to);
+  UOL_REQUIRE_ROOM(count * 2, from);
 #pragma unroll
   for (int i = 0; i < count; ++i) to[i] = from_bits(i % 2 ? from[i / 2] & 0xffff0000u : from[i / 2] << 16);
 }
 template <int count> UOL_DEVICE void widen_f16(unsigned* to, const unsigned* from) {
+  UOL_REQUIRE_ROOM(count * 4, to);
+  UOL_REQUIRE_ROOM(count * 2, from);
   float values[count];
   widen_f16<count>(values, from);
 #pragma unroll
   for (int i = 0; i < count; ++i) to[i] = to_bits(values[i]);
 }
 template <int count> UOL_DEVICE void widen_bf16(unsigned* to, const unsigned* from) {
+  UOL_REQUIRE_ROOM(count * 4, to);
+  UOL_REQUIRE_ROOM(count * 2, from);
   float values[count];
   widen_bf16<count>(values, from);
 #pragma unroll
@@ -56,6 +74,8 @@ template <int count> UOL_DEVICE void widen_bf16(unsigned* to, const unsigned* fr
 // product in tf32 reads as many. 2^12, so that the rest of a small number is no subnormal one. What is infinite has NaN as its rest.
 constexpr float tf32_rest = 4096.0f;
 template <int count> UOL_DEVICE void tf32_parts(unsigned* parts, const unsigned* from) {
+  UOL_REQUIRE_ROOM(count * 8, parts);
+  UOL_REQUIRE_ROOM(count * 4, from);
 #pragma unroll
   for (int i = 0; i < count; ++i) {
     parts[i] = (from[i] + 0x1000u) & 0xffffe000u;
@@ -89,6 +109,7 @@ UOL_DEVICE void add_tf32_products(float* d, const unsigned* a, const unsigned* b
 
 // Is none of them infinite or NaN?
 template <int count> UOL_DEVICE bool are_finite(const float* of) {
+  UOL_REQUIRE_ROOM_IN_ALL(count * 4, of);
   float zero = 0;
 #pragma unroll
   for (int i = 0; i < count; ++i) zero += of[i] * 0;

@@ -19,9 +19,12 @@ template <class T, decltype(sizeof(0)) n> struct Element<T[n]> : Element<T> {};
 template <class T> inline constexpr int first = alike<T, float> || alike<T, double> || alike<T, bool> ? 0 : 0xaa;
 template <class T> inline constexpr int second = alike<T, float> || alike<T, double> ? 0xff : alike<T, bool> ? 1 : 0x55;
 
+// Of an array of registers, which may hold floats of any width: NaN, which no product with a zero hides.
+template <class T, class Type> inline constexpr int garbage = !alike<T, Type> && alike<Type, unsigned> ? 0xff : second<Type>;
+
 template <class T> inline __attribute__((always_inline)) void fill(T& place, int number) {
   using Type = typename Element<T>::Type;
-  const int byte = poisoned == all || poisoned == number ? second<Type> : first<Type>;
+  const int byte = poisoned == all || poisoned == number ? garbage<T, Type> : first<Type>;
   __builtin_memset(static_cast<void*>(&place), byte, sizeof place);
 }
 

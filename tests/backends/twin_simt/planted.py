@@ -517,6 +517,14 @@ extern "C" __global__ void bug(const float* x, float* y, float* w)  // ! limit-s
 """,
     ),
     Planted(
+        "a register of two halves without a value, times zero",
+        """
+  unsigned part[2];  // ! uninitialised-local
+  part[0] = 0;
+  y[i] = x[i] + 0.0f * uol::f16_value(static_cast<unsigned short>(part[t % 2]));
+""",
+    ),
+    Planted(
         "a pick without a value",
         """
   uol::Pick<float, int> best;  // ! uninitialised-local

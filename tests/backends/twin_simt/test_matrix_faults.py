@@ -36,6 +36,7 @@ class Fault:
 WAIT = "    uol::wait_copies<1>();\n    __syncthreads();\n"
 OUT_OF_BOUNDS = frozenset({"out-of-bounds-global"})
 TOO_FEW = frozenset({"compile-error"})
+BEYOND = frozenset({"out-of-bounds-index"})
 DIVERGENT = frozenset({"divergent-matrix", "deadlock"})
 
 FAULTS = [
@@ -63,6 +64,8 @@ FAULTS = [
     Fault("registers for three words of four", "cuda", "unsigned a_part[4];", "unsigned a_part[3];", TOO_FEW),
     Fault("registers for three words of four", "hip", "unsigned a_in[4];", "unsigned a_in[3];", TOO_FEW),
     Fault("registers for one word of two", "hip", "unsigned b_part[2];", "unsigned b_part[1];", TOO_FEW),
+    Fault("a fragment behind the last one", "cuda", "b_part[j / 2] + j % 2 * 2", "b_part[j / 2] + (1 + j % 2) * 2", BEYOND),
+    Fault("rows behind the last one", "hip", "transpose_4x4(b_in)", "transpose_4x4(b_in + t % 2)", BEYOND),
     Fault("no barrier", "hip", "    __syncthreads();\n", "", frozenset({"race-wr"})),
     Fault("one stage", "hip", "tile % 2 * 2048", "0", frozenset({"race-rw"})),
     Fault("no zero fill of a", "hip", ", tile * 16 + t % 2 * 8 < K)", ")", OUT_OF_BOUNDS),

@@ -15,11 +15,18 @@ UOL_DEVICE unsigned char* dynamic_shared() { return uol_dynamic_bytes; }
 template <class T> UOL_DEVICE T* pinned(T* pointer) { return pointer; }
 
 [[gnu::error("the array of registers is smaller than what is loaded into it")]] void too_few_registers();
-// An array whose size the compiler knows where it is filled has room for all of it: a thread's registers have no addresses, so
-// that no access beyond them could be seen.
-template <int bytes> UOL_DEVICE void require_room(const void* to) {
-  if (__builtin_object_size(to, 1) < bytes) too_few_registers();
+// An array that the compiler knows where it is filled or read has all of it: a thread's registers have no addresses, so that no
+// access beyond them could be seen. What is too small wherever it is called does not compile; of an index, the run finds it.
+#if !__has_builtin(__builtin_dynamic_object_size)  // GCC before 12
+#define __builtin_dynamic_object_size __builtin_object_size
+#endif
+template <int bytes, int of_array = 1> UOL_DEVICE void require_room(const void* registers) {
+  if (__builtin_object_size(registers, of_array) < bytes) too_few_registers();
+  const unsigned long left = __builtin_dynamic_object_size(registers, of_array);
+  if (left < bytes) uol_twin::beyond_registers(left, bytes);
 }
+#define UOL_REQUIRE_ROOM(bytes, registers) require_room<(bytes)>(registers)
+#define UOL_REQUIRE_ROOM_IN_ALL(bytes, registers) require_room<(bytes), 0>(registers)
 
 // Registers are a thread's own: what is checked is the access to memory, as one.
 template <int bytes> UOL_DEVICE void load_words(unsigned* to, const void* from) {
@@ -38,10 +45,12 @@ template <int bytes> UOL_DEVICE void load_words(unsigned* to, const void* from) 
 }
 template <int bytes> UOL_DEVICE void load_words(unsigned* to, const void* from, bool valid) {
   if (valid) return load_words<bytes>(to, from);
+  require_room<bytes>(to);
   for (int word = 0; word < bytes / 4; ++word) to[word] = 0;
 }
 UOL_DEVICE unsigned long long two_words(const unsigned* from) { return from[0] | static_cast<unsigned long long>(from[1]) << 32; }
 template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from) {
+  require_room<bytes>(from);
   static_assert(bytes == 4 || bytes == 8 || bytes == 16, "4, 8 or 16 bytes");
   if constexpr (bytes == 4) uol_twin::store4(to, from[0]);
   if constexpr (bytes == 8) uol_twin::store8(to, two_words(from));
@@ -56,8 +65,15 @@ UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return a >> 16 | (b & 
 UOL_DEVICE unsigned pack_f16(float low, float high) { return f16_bits(low) | static_cast<unsigned>(f16_bits(high)) << 16; }
 UOL_DEVICE unsigned pack_bf16(float low, float high) { return bf16_bits(low) | static_cast<unsigned>(bf16_bits(high)) << 16; }
 
-#define UOL_PRODUCT(name, Sum, Part)                                                             \
+// Words of each operand, of a lane.
+template <int d_words, int a_words, int b_words> UOL_DEVICE void require_operands(const void* d, const void* a, const void* b) {
+  require_room<d_words * 4>(d);
+  require_room<a_words * 4>(a);
+  require_room<b_words * 4>(b);
+}
+#define UOL_PRODUCT(name, Sum, Part, d_words, a_words, b_words)                                  \
   UOL_DEVICE void name(Sum* d, const Part* a, const Part* b, int line = __builtin_LINE()) {      \
+    require_operands<d_words, a_words, b_words>(d, a, b);                                        \
     uol_twin::multiply(uol_twin::Product::name, d, a, b, line);                                  \
   }
 
@@ -83,10 +99,10 @@ UOL_DEVICE void load_matrices_transposed(unsigned* to, const void* row, int line
   uol_twin::load_matrices(to, row, true, line);
 }
 
-UOL_PRODUCT(mma_16x8x16_f16, float, unsigned)
-UOL_PRODUCT(mma_16x8x16_bf16, float, unsigned)
-UOL_PRODUCT(mma_16x8x8_tf32, float, unsigned)
-UOL_PRODUCT(mma_16x8x32_i8, int, unsigned)
+UOL_PRODUCT(mma_16x8x16_f16, float, unsigned, 4, 4, 2)
+UOL_PRODUCT(mma_16x8x16_bf16, float, unsigned, 4, 4, 2)
+UOL_PRODUCT(mma_16x8x8_tf32, float, unsigned, 4, 4, 2)
+UOL_PRODUCT(mma_16x8x32_i8, int, unsigned, 4, 4, 2)
 
 #else
 
@@ -105,6 +121,7 @@ template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range
 }
 
 UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
+  require_room<32>(rows);
   unsigned columns[4][2];
   for (int col = 0; col < 4; ++col)
     for (int half = 0; half < 2; ++half) {
@@ -115,6 +132,7 @@ UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
 }
 
 UOL_DEVICE void transpose_4x4_words(unsigned (*rows)[4]) {
+  require_room<64>(rows);
   for (int row = 0; row < 4; ++row)
     for (int col = 0; col < row; ++col) {
       const unsigned word = rows[row][col];
@@ -122,14 +140,14 @@ UOL_DEVICE void transpose_4x4_words(unsigned (*rows)[4]) {
     }
 }
 
-UOL_PRODUCT(mfma_32x32x8_f16, float, unsigned)
-UOL_PRODUCT(mfma_16x16x16_f16, float, unsigned)
-UOL_PRODUCT(mfma_32x32x8_bf16, float, unsigned)
-UOL_PRODUCT(mfma_16x16x16_bf16, float, unsigned)
-UOL_PRODUCT(mfma_32x32x2_f32, float, float)
-UOL_PRODUCT(mfma_16x16x4_f32, float, float)
-UOL_PRODUCT(mfma_32x32x8_i8, int, unsigned)
-UOL_PRODUCT(mfma_16x16x16_i8, int, unsigned)
+UOL_PRODUCT(mfma_32x32x8_f16, float, unsigned, 16, 2, 2)
+UOL_PRODUCT(mfma_16x16x16_f16, float, unsigned, 4, 2, 2)
+UOL_PRODUCT(mfma_32x32x8_bf16, float, unsigned, 16, 2, 2)
+UOL_PRODUCT(mfma_16x16x16_bf16, float, unsigned, 4, 2, 2)
+UOL_PRODUCT(mfma_32x32x2_f32, float, float, 16, 1, 1)
+UOL_PRODUCT(mfma_16x16x4_f32, float, float, 4, 1, 1)
+UOL_PRODUCT(mfma_32x32x8_i8, int, unsigned, 16, 1, 1)
+UOL_PRODUCT(mfma_16x16x16_i8, int, unsigned, 4, 1, 1)
 
 #endif
 #undef UOL_PRODUCT
@@ -141,6 +159,7 @@ UOL_PRODUCT(mfma_16x16x16_i8, int, unsigned)
 #if UOL_TWIN_WARP == 32
 #define UOL_BY_TF32(name, a_parts, b_parts)                                                                          \
   UOL_DEVICE void name(float* d, const unsigned* a, const unsigned* b, int line = __builtin_LINE()) {                \
+    require_operands<4, 8 * a_parts, 4 * b_parts>(d, a, b);                                                          \
     uol::add_tf32_products<a_parts, b_parts>(d, a, b, [line](float* sums, const unsigned* left, const unsigned* right) { \
       mma_16x8x8_tf32(sums, left, right, line);                                                                      \
     });                                                                                                              \

@@ -22,4 +22,7 @@ enum class Product {
 };
 void multiply(Product product, void* d, const void* a, const void* b, int line);
 
+// So many bytes of registers are read or written where fewer are left of an array.
+void beyond_registers(unsigned long left, int bytes);
+
 }  // namespace uol_twin

@@ -9,6 +9,7 @@
 #include "state.h"
 #include "statements.h"
 #include "uol_report.h"
+#include "uol_twin_matrix.h"
 
 extern "C" char __executable_start, end;
 
@@ -345,6 +346,9 @@ void mark_arrived(const void* pointer, unsigned bytes, bool forgotten) {
 
 [[gnu::noinline]] void beyond(long long index, int count) {
   uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "index %lld into %d elements side by side", index, count);
+}
+[[gnu::noinline]] void beyond_registers(unsigned long left, int bytes) {
+  uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "%d bytes of registers, where the array has %lu left", bytes, left);
 }
 
 }  // namespace uol_twin

@@ -179,7 +179,7 @@ def defined(header: Path) -> set[str]:
 def test_the_headers_define_what_texts_may_call() -> None:
     """Each primitive stands in a header, and the twin has all of them."""
     both = defined(HEADERS["cuda"]) | defined(HEADERS["hip"])
-    helpers = {"shared_address", "words_of", "sums", "four_of", "two_words", "require_room"}
+    helpers = {"shared_address", "words_of", "sums", "four_of", "two_words", "require_room", "require_operands"}
     shared = {"widen_f16", "widen_bf16", "tf32_parts", "are_finite"}
     assert defined(WORDS) >= shared
     assert both - helpers == set(UNITS) | MOVES - shared
