@@ -45,7 +45,7 @@ class Capability:
     symbolic_dims       may a dim be an argument of a kernel?
     row_parts           in how many parts rows are gone over one after another, so that sums over rows are added up along with
                         them (`Reduce.columns`); 0: such sums have kernels of their own
-    tf32                are there units that multiply f32 rounded to TF32, where that is allowed (`lower(..., tf32=True)`)?
+    tf32                are there units that multiply f32 shortened to TF32, where that is allowed (`lower(..., tf32=True)`)?
     workspace_alignment at what multiples of bytes the buffers between kernels lie
     """
 

@@ -83,7 +83,7 @@ def lower(
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
     share a kernel of `backend.accepts`, what a spec becomes on the device of `backend.legalise`, or of
     its alternatives. With `deterministic`, every sum has its terms in one order from run to run. With `tf32`, products of f32
-    may be those of factors rounded to TF32, where the machine has them.
+    may be those of factors shortened to TF32, where the machine has them.
 
     >>> from uol.backends import registry
     >>> from uol.ir import instantiate, parse

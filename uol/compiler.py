@@ -171,7 +171,7 @@ def compile(
     symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
              ("{op}_{types}_{sizes}"), or "auto", with types, sizes and attributes, so that two link into one program
     deterministic  sums over places that data gives keep their order from run to run; a machine with threads sorts the places
-    tf32     products of f32 may be of factors rounded to TF32, where the target has such products: 11 bits of 24 are left
+    tf32     products of f32 may be of factors shortened to TF32, where the target has such products: 11 bits of 24 are left
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for a dim
     that is open where it may not be, BoundsError where an access is not in range for every size, ScheduleError for a schedule

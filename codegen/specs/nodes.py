@@ -240,7 +240,7 @@ class Contract(KernelSpec):
     """acc[batch, m, n] = sum[k](a * b): `a` and `b` are each one Read in casts, or computed around one at all of the factor's
     axes (`Capability.computed_factors`); a varies over batch, m, k, b over batch, n, k; the result's unit-stride axis is the
     last of n, where it is none of batch. `epilogue`: Lets and Stores that read `acc` over batch, m, n. Of each there may be
-    several axes (a convolution has m = n, p, q). `tf32`: may f32 factors be rounded to TF32? `sums`: Lets and Stores over batch
+    several axes (a convolution has m = n, p, q). `tf32`: may f32 factors be in TF32? `sums`: Lets and Stores over batch
     and m that read `sum_of_a`, sum[k](a). `more`: factors of further products that `acc` has."""
 
     batch: tuple[Axis, ...]

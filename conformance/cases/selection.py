@@ -38,7 +38,7 @@ class Selection:
     sizes       "open": by kernels that take dims as arguments, in row-major order; cases beside those that every operator
                 has launch each of its kernels
     deterministic   by kernels that add in one order from run to run
-    tf32            by kernels that may round factors of f32 to TF32, on the targets that have it
+    tf32            by kernels that may shorten factors of f32 to TF32, on the targets that have it
     """
 
     ops: tuple[str, ...]

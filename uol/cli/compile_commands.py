@@ -38,7 +38,7 @@ DeterministicOption = Annotated[
     bool, typer.Option("--deterministic", help="The same numbers from run to run: places are put in order first.")
 ]
 Tf32Option = Annotated[
-    bool, typer.Option("--tf32", help="Products of f32 may be of factors rounded to TF32, where the target has them.")
+    bool, typer.Option("--tf32", help="Products of f32 may be of factors shortened to TF32, where the target has them.")
 ]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 

@@ -70,7 +70,7 @@ DeterministicOption = Annotated[
 ]
 Tf32Option = Annotated[
     bool,
-    typer.Option("--tf32", help="Products of f32 by factors rounded to TF32, where a target has it, within bounds of its own."),
+    typer.Option("--tf32", help="Products of f32 by factors shortened to TF32, where there are such, within their own bounds."),
 ]
 BaselineOption = Annotated[
     Path | None,

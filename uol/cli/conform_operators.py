@@ -33,7 +33,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class KernelOptions:
-    """Which kernels are checked: of what sizes, whether they add in one order, whether they may round factors to TF32."""
+    """Which kernels are checked: of what sizes, whether they add in one order, whether they may shorten factors to TF32."""
 
     sizes: Sizes
     deterministic: bool

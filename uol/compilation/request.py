@@ -69,7 +69,7 @@ class Request:
     """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. Dims that are
     open in the instance are arguments of the kernels. `policy` chooses their schedules. `symbol` names functions, files and
     kernels where they do not have the operator's name. `deterministic`: the same numbers from run to run. `tf32`: products of
-    f32 may be of factors rounded to TF32."""
+    f32 may be of factors shortened to TF32."""
 
     instance: Instance
     target: Target

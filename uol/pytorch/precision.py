@@ -11,7 +11,7 @@ _of_products = getattr(torch._C, "_get_fp32_precision_getter", None)
 
 
 def is_tf32_allowed(device_type: str) -> bool:
-    """May products of f32 on devices of a type be of factors rounded to TF32? `torch.set_float32_matmul_precision`,
+    """May products of f32 on devices of a type be of factors shortened to TF32? `torch.set_float32_matmul_precision`,
     `torch.backends.cuda.matmul.allow_tf32` and `fp32_precision` say so for those that have it; not unless they do.
 
     >>> is_tf32_allowed("cpu")

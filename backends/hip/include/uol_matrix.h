@@ -74,9 +74,9 @@ template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range
   if constexpr (bytes == 16) words_of<16>(to) = raw_buffer_load_16(range.words, lane, wave, 0);
   __builtin_amdgcn_sched_barrier(0x0002 | 0x0004 | 0x0080);
 }
-// Zeros where not `valid`: no range has byte 2^32 - 1.
+// Zeros where not `valid`: no range has byte 2^32 - 16, nor one of the 15 behind it, so that no word's place wraps around.
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave, bool valid) {
-  load_buffer<bytes>(to, range, valid ? lane : -1, wave);
+  load_buffer<bytes>(to, range, valid ? lane : -16, wave);
 }
 
 // Four rows of four 16-bit values become four columns.

@@ -540,7 +540,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
               ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -1, 0);
+              : -16, 0);
         }
       }
       da_from += 768;
@@ -590,7 +590,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
               ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -1, 0);
+              : -16, 0);
         }
       }
       da_from += 768;
@@ -793,7 +793,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
               ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -1, 0);
+              : -16, 0);
         }
       }
       db_from += 768;
@@ -843,7 +843,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
           const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
           uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
               ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -1, 0);
+              : -16, 0);
         }
       }
       db_from += 768;

@@ -57,8 +57,8 @@ from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 
 STAGES = 2
-BEYOND = -1
-"""The byte, of 32 bits without a sign, that no range has."""
+BEYOND = -16
+"""A byte, of 32 bits without a sign, that no range has, nor any of an access that begins there."""
 
 
 @dataclass(frozen=True, slots=True)

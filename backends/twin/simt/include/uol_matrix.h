@@ -117,7 +117,7 @@ template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range
   uol_twin::load_buffer(to, range.from, range.bytes, lane, wave, bytes);
 }
 template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range, int lane, int wave, bool valid) {
-  load_buffer<bytes>(to, range, valid ? lane : -1, wave);
+  load_buffer<bytes>(to, range, valid ? lane : -16, wave);
 }
 
 UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {

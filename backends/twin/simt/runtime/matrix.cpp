@@ -107,7 +107,7 @@ static void check_words(const unsigned char* from, unsigned bytes, const void* p
 void load_buffer(unsigned* to, const void* from, unsigned range, unsigned lane, unsigned wave, int bytes) {
   const void* pc = __builtin_return_address(0);
   const auto* at = static_cast<const unsigned char*>(from) + lane + wave;
-  if ((lane | wave) % 4 && lane < range)
+  if ((lane | wave) % 4)
     uol_report::add("misaligned", {0, pc}, "thread %u reads at byte %u + %u of a range, no multiple of 4", running->number, lane, wave);
   if (lane < range && range - lane >= static_cast<unsigned>(bytes)) {
     if (range - lane - bytes < wave)
