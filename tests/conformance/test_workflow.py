@@ -19,7 +19,7 @@ yaml = pytest.importorskip("yaml", reason="it reads the workflow")
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOW = ROOT / ".github" / "workflows" / "conformance.yml"
-SELECTION = "--op add,neg --first --target cpu,cuda"
+SELECTION = "--op add,neg --first --target cpu,cuda --dtype f32"
 INSTALL = "Install"
 
 
@@ -110,7 +110,7 @@ def test_the_vendor_job_takes_in_what_a_card_measured(workflow: dict[Any, Any], 
     answers.mkdir(exist_ok=True)
     stub = {"LD_LIBRARY_PATH": str(tmp_path / "driver"), "UOL_STUB_DEVICES": "sm_90", "UOL_STUB_ANSWERS": str(answers)}
     assert in_shell(run, tmp_path, **stub).returncode == (0 if is_right else 1)
-    found = in_shell(conform, tmp_path, SELECTION="--op add --first")
+    found = in_shell(conform, tmp_path, SELECTION="--op add --first --dtype f32")
     assert found.returncode == (0 if is_right else 1), found.stdout + found.stderr
     report = json.loads((tmp_path / "report" / "operators" / "report.json").read_text())
     assert [place["target"] for place in report["places"]] == ["cpu:host"], "no twin where a card is"
@@ -120,7 +120,7 @@ def test_the_vendor_job_takes_in_what_a_card_measured(workflow: dict[Any, Any], 
 
 def test_a_label_without_a_card_runs_no_pack(workflow: dict[Any, Any], tmp_path: Path) -> None:
     (conform,) = (step for step in steps(workflow, "vendor") if step.get("name") == "Operators")
-    found = in_shell(conform, tmp_path, SELECTION="--op add --first")
+    found = in_shell(conform, tmp_path, SELECTION="--op add --first --dtype f32")
     assert found.returncode == 0, found.stderr
     assert json.loads((tmp_path / "report" / "operators" / "report.json").read_text())["measured"] == []
 
