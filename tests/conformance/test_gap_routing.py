@@ -9,6 +9,7 @@ import torch
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.twin import Job, execute_many, kind_of
 from uol.codegen.backend import CountsData, Module
+from uol.codegen.cost import middle
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.work import Issued, exactly
@@ -72,6 +73,30 @@ def test_a_tile_has_rows_of_one_segment(target: str) -> None:
         tiles = sum(-(-keys.count(segment) // tile.m) for segment in range(SEGMENTS)) * -(-OUT // tile.n)
         found = counts_for(module, routing)[-1]
         assert found.operations["f16-matrix"] == exactly(2 * tiles * tile.m * tile.n * -(-IN // tile.k) * tile.k)
+
+
+@pytest.mark.parametrize("routing", ["balanced", "Zipf"])
+def test_long_segments_count_for_as_many_terms_as_they_have(routing: Routing) -> None:
+    """Of more blocks than are read, and of loops of more turns than are read otherwise: one segment of 128 has a fifth of the
+    terms."""
+    rows, segments, inner, outer = 16384, 128, 256, 512
+    x, dy = ((torch.float16, (rows, width), (width, 1)) for width in (inner, outer))
+    w = (torch.float16, (segments, outer, inner), (outer * inner, inner, 1))
+    asked = CallForm("grouped_matmul_grad", (x, (torch.int64, (rows,), (1,)), w, dy), ())
+    module = module_of(asked.request(resolve_target(TARGETS[0])))
+    keys = keys_by(routing, rows, segments)
+    ((kernel, found),) = (
+        (kernel, found)
+        for kernel, found in zip(module.kernels, counts_for(module, routing), strict=True)
+        if isinstance(kernel.spec, Contract) and kernel.spec.segments is not None and kernel.spec.segments.over == "terms"
+    )
+    tile = kernel.schedule
+    assert isinstance(tile, MatrixTile) and found.blocks * tile.warps * 32 > 1 << 16
+    lengths = np.bincount(keys, minlength=segments)
+    terms = int((-(-lengths // tile.k) * tile.k).sum())
+    assert middle(found.operations["f16-matrix"]) == pytest.approx(2 * terms * inner * outer, rel=0.03)
+    factors = 2 * terms * (inner * -(-outer // tile.m) + outer * -(-inner // tile.n))
+    assert middle(found.read_bytes) == pytest.approx(factors, rel=0.08)  # those of partial tiles are not read
 
 
 def test_the_gap_counts_the_kernel_that_is_emitted() -> None:

@@ -13,6 +13,8 @@ from uol.ir.integers.intervals import Interval
 Ints = NDArray[np.int64]
 MANY = 16
 """Pieces whose mean says more than their extremes."""
+GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it lie unevenly, and nowhere close together."""
 Ends = tuple[Ints, Ints]
 """The least and the most, of each block."""
 
@@ -35,17 +37,40 @@ class Counts:
             low, high = _likely(lows, highs)
             self.add(kind, name, (low * number, high * number))
 
-    def of_grid(self, chosen: Sequence[int], grid: int) -> dict[tuple[str, str], Interval]:
-        """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them."""
-        return {key: Interval(*_whole(ends, len(chosen), grid)) for key, ends in self.found.items()}
+    @staticmethod
+    def joined(parts: Sequence[tuple[Counts, Ints]], blocks: int) -> Counts:
+        """Of so many blocks, of which each part has those at some places."""
+        whole = Counts()
+        for kind, name in {key: None for counts, _ in parts for key in counts.found}:
+            ends = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
+            for counts, places in parts:
+                for end, of_part in zip(ends, counts.found.get((kind, name), (np.int64(0), np.int64(0))), strict=True):
+                    end[places] = of_part
+            whole.add(kind, name, ends)
+        return whole
+
+    def of_grid(self, chosen: Sequence[int], grid: int, *, in_order: bool = False) -> dict[tuple[str, str], Interval]:
+        """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them. `in_order`:
+        the latter are one of each of as many equal parts of the grid, whose blocks are much alike."""
+        return {key: Interval(*_whole(ends, len(chosen), grid, in_order)) for key, ends in self.found.items()}
 
 
-def _whole(ends: Ends, chosen: int, grid: int) -> tuple[int, int]:
+def _whole(ends: Ends, chosen: int, grid: int, in_order: bool) -> tuple[int, int]:
     least, most = (np.broadcast_to(end, (chosen,)) for end in ends)
     if chosen == grid:
         return int(least.sum()), int(most.sum())
-    low, high = _likely(least[1:-1], most[1:-1])
+    low, high = (_likely_in_order if in_order else _likely)(least[1:-1], most[1:-1])
     return int(least[0] + least[-1] + (grid - 2) * low), int(most[0] + most[-1] + (grid - 2) * high)
+
+
+def _likely_in_order(least: Ints, most: Ints) -> tuple[float, float]:
+    """Between what ends the mean of pieces lies, by one of each of some equal parts of them: the error of a part is about what
+    it differs by from its neighbour."""
+    low, high = (
+        each.mean() + sign * 3 * (np.square(np.diff(each)).sum() / 2) ** 0.5 / len(each)
+        for each, sign in ((least, -1), (most, 1))
+    )
+    return max(float(low), 0.0), float(high)
 
 
 def _likely(least: Ints, most: Ints) -> Ends:
@@ -69,6 +94,18 @@ def sample(number: int, most: int) -> tuple[int, ...]:
     """
     if number <= most:
         return tuple(range(number))
-    golden = (5**0.5 - 1) / 2
-    inner = {1 + int((k * golden) % 1 * (number - 2)) for k in range(1, most - 1)}
+    inner = {1 + int((k * GOLDEN) % 1 * (number - 2)) for k in range(1, most - 1)}
     return (0, *sorted(inner), number - 1)
+
+
+def sample_in_order(number: int, most: int) -> tuple[int, ...]:
+    """The same of pieces whose neighbours are much alike: between the first and the last one of each of as many equal parts.
+
+    >>> sample_in_order(3, 8), sample_in_order(100, 6)
+    ((0, 1, 2), (0, 16, 31, 70, 86, 99))
+    """
+    if number <= most:
+        return tuple(range(number))
+    parts = most - 2
+    inner = (1 + int((k + (k + 1) * GOLDEN % 1) * (number - 2) / parts) for k in range(parts))
+    return (0, *inner, number - 1)

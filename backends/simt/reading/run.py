@@ -7,7 +7,7 @@ distances with the first and the last apart.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
@@ -32,10 +32,14 @@ MANY = 1 << 31
 
 @dataclass(slots=True)
 class Reading(Addresses):
-    """The statements of a kernel, by its expressions."""
+    """The statements of a kernel, by its expressions. `longest`: the most turns that each block has of a loop whose turns are
+    read one by one."""
+
+    longest: Ints = field(init=False)
 
     def run(self) -> dict[int, Counts]:
         """The counts by the width of warps."""
+        self.longest = np.zeros(len(self.blocks), np.int64)
         everyone = np.ones((len(self.blocks), self.threads), bool)
         with np.errstate(divide="ignore"):
             self.body(self.kernel.body, Active(everyone, everyone))
@@ -163,6 +167,7 @@ class Reading(Addresses):
         else:
             found = np.broadcast_to(found, active.sure.shape)
             longest = np.where(active.maybe, found, 0).max(axis=1)
+            self.longest = np.maximum(self.longest, longest)
             self.wait(loop, (longest, longest), active)
             if self.data and int(longest.max(initial=0)) <= self.turns_read:
                 self.known_turns(loop, found, active)
