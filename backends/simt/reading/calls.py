@@ -62,6 +62,9 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn == "group_fold":
         _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
         return EVERYTHING
+    if call.fn == "strided_fold":
+        _shuffles(call, (reader.width // int(call.parameters[0])).bit_length() - 1, active, reader)
+        return EVERYTHING
     return None
 
 

@@ -34,7 +34,7 @@ FUNCTIONS = frozenset(
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
 PLACES = ("int", "long long")
 """Types of indices, the wider ones last."""
-FOLDS = ("group_fold", "block_")
+FOLDS = ("group_fold", "strided_fold", "block_")
 """What calls of the device header that fold over threads begin with: `calls.py` says what they issue."""
 
 Types = Mapping[str, str]

@@ -38,9 +38,8 @@ FACTORS = frozenset({"f16", "bf16", "i8"})
 LEAST_TERMS_IN_PARTS = 64
 """Of u = 2^-24 of a product, its factors lose up to 5 in parts, and the sums of 16 products up to 24 where they are cut off, or
 some 7 on an average. A sum of n terms in f32 may lose n, or 2 sqrt(n) on an average (conformance/contracts.toml)."""
-SUMMED = {True: frozenset({"bf16"}), False: frozenset({"f16", "bf16"})}
-"""Of which matrix units sum rows beside a product, by whether operands have changed places: MFMA takes subnormal factors for 0,
-which are less than the smallest normal f32 in bf16, and in f16 are up to 6e-5 of each term (CDNA2 ISA, 7.1)."""
+SUMMED = frozenset({"f16", "bf16"})
+"""Of which kernels on matrix units sum rows beside a product."""
 INDEX_BYTES = 8
 """Of what a fold over a block has of each warp, at the most."""
 PAIRED_COLUMNS = 16
@@ -107,7 +106,7 @@ def _check_product(spec: Contract, tile: MatrixTile, machine: Machine) -> Footpr
     unit, operands = unit_for(spec, machine), operands_of(spec)
     if unit is None or operands is None or not spec.k or not _are_bounded(spec, operands):
         return Refusal("no matrix unit multiplies these factors as they lie", "a tile of threads")
-    if spec.sums and unit.factor not in SUMMED[Owned.of(unit).exchanged]:
+    if spec.sums and unit.factor not in SUMMED:
         return Refusal(f"sums of rows of {unit.factor} have a kernel of their own", "the product alone")
     reason = _operand_defect(spec, operands) or _range_defect(spec, operands, unit) or _parts_defect(spec, unit)
     reason = reason or _tile_defect(tile, unit) or _staging_defect(spec, operands, tile, unit)

@@ -93,7 +93,7 @@ class ThroughRegisters:
             stage_bytes=self.shared_bytes // STAGES,
         )
         addresses = (statement for side in place.sides for statement in self._addresses(side))
-        return (*place.tiles_of_k(), *addresses, *through_registers(loop))
+        return (*place.tiles_of_k(), *addresses, *through_registers(loop), *RowSums(place).folded())
 
     def _addresses(self, side: Side) -> Iterable[Statement]:
         """Where a block's rows begin, what a thread reads of them, and where it puts that; where its fragments are."""

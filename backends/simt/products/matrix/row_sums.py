@@ -2,6 +2,9 @@
 
 A matrix unit adds up what a warp has in registers anyway, in every column of a fragment; the lanes with the first store it. All
 warps of such a block do so: the branch is one for the block, and takes no longer than for one warp.
+
+Where a unit takes subnormal factors for 0, which a sum may not, each lane adds up what it has of a fragment in f32, and lanes
+with the same row add up theirs behind the last tile.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.address import scaled, total
-from uol.backends.simt.c_text.terms import Element, Local, Primitive, Scalar
-from uol.backends.simt.kernel.nodes import Assign, Body, Declare, If, Multiply, Statement
+from uol.backends.simt.c_text.terms import Element, Functor, Local, Primitive, Scalar
+from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, If, Multiply, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.products.matrix.place import GROUP, M0, MI, N0, WARP_N, Place, index, nest, unrolled
 from uol.codegen.indexing.arithmetic import ZERO
@@ -24,6 +27,9 @@ HAS_FIRST = Local("has_first", Scalar("bool"))
 """Does a block have the first columns?"""
 PACKED = {"f16": "pack_f16", "bf16": "pack_bf16"}
 """What packs two ones of a type."""
+WIDE = Local("wide", Scalar("f32"))
+IN_A_REGISTER = 2
+"""Elements of 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,12 @@ class RowSums:
         return Element(replace(ONES, kind=self.place.word), ZERO, self.place.word)
 
     @property
+    def is_by_lanes(self) -> bool:
+        """Do lanes add up what they have? MFMA takes subnormal factors for 0, which in f16 are up to 6e-5 of each term; of bf16
+        they are less than the smallest normal f32 (CDNA2 ISA, 7.1)."""
+        return self.place.owned.exchanged and self.place.unit.factor == "f16"
+
+    @property
     def row_groups(self) -> int:
         """Rows of a lane in a fragment."""
         return 1 if self.place.owned.exchanged else self.place.owned.groups
@@ -51,6 +63,9 @@ class RowSums:
         if not place.spec.sums:
             return
         yield Declare(HAS_FIRST.name, HAS_FIRST.kind, Call("==", (N0, ZERO), "bool"))
+        if self.is_by_lanes:
+            yield Declare(self.array.name, self.array.kind, extent=(place.rows, 1), zeroed=True)
+            return
         side = unit.a if place.owned.exchanged else unit.b
         yield Declare(ONES.name, place.word, extent=(1, side.registers))
         one = Element(self.ones, Local("i"), place.word)
@@ -62,10 +77,29 @@ class RowSums:
         """Of a step of k, beside those of the fragments: `part` is that of `a` at `mi`."""
         if not self.place.spec.sums:
             return ()
+        if self.is_by_lanes:
+            return (If(HAS_FIRST, (unrolled("mi", self.place.rows, *self._of_lane(part)),)),)
         sums = Element(self.array, MI, self.array.kind)
         operands = (self.ones, part) if self.place.owned.exchanged else (part, self.ones)
         product = Multiply(self.place.unit, sums, *operands)
         return (If(HAS_FIRST, (unrolled("mi", self.place.rows, product),)),)
+
+    def _of_lane(self, part: Expr) -> Body:
+        """What a lane has of a fragment, added to its sum of the row."""
+        count = self.place.unit.b.registers * IN_A_REGISTER
+        widen = Primitive(f"widen_{self.place.unit.factor}", (count,), (WIDE, part))
+        first, *others = (Element(WIDE, Const(each), WIDE.kind) for each in range(count))
+        added: Expr = first
+        for other in others:
+            added = Call("+", (added, other), WIDE.dtype)
+        return (Declare(WIDE.name, WIDE.kind, extent=count), Do(widen), Assign(self._own, added, "+="))
+
+    def folded(self) -> Body:
+        """Behind the last tile: a row's sum, of the lanes that have parts of it."""
+        if not self.place.spec.sums or not self.is_by_lanes:
+            return ()
+        fold = Primitive("strided_fold", (self.place.owned.rows,), (self._own, Functor("Sum")), self.array.kind)
+        return (If(HAS_FIRST, (unrolled("mi", self.place.rows, Assign(self._own, fold)),)),)
 
     def one_by_one(self, element: Expr) -> Body:
         """The same of an element of a row at `mi` and `group`."""
