@@ -5,7 +5,8 @@
 What the last cache does not hold until it is read again passes the memory again. A block waits for memory as often as its
 longest thread does, one wait after another, and with it those that are on its core at the same time: the latency of each such
 round. By Little's law that is what few blocks, and few bytes on their way, draw of the bandwidth. A rate counts all cores of a
-device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
+device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long. Nor is it done before the
+longest block is, which has one core at the most.
 The units of a core work side by side, each for the cycles that its instructions take.
 A count that lies in an interval is taken at its middle, one without an upper bound at its least.
 
@@ -79,5 +80,6 @@ def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[t
 
 
 def _idle(issued: Issued, device: Device) -> float:
-    """How much longer all takes for the cores that the last wave leaves without a block."""
-    return max(1.0, issued.waves * device.cores / max(issued.blocks, 1))
+    """How much longer all takes for the cores that the last wave, or the longest block, leaves without a block."""
+    working = max(issued.blocks - issued.leaving, 1)
+    return max(1.0, issued.waves * device.cores / working, issued.longest * device.cores)

@@ -80,10 +80,12 @@ class Issued:
     accesses        bytes of global memory that threads ask for, by tensor and by how many one access has, where threads ask
                     for them; not those of one element that all threads of a warp ask for, which is none of a row's
     cycles          of the core that takes longest, by unit, where the machine's tables say how long its instructions take
-    blocks, waves   blocks of the grid, and how often the cores take one each
+    blocks, waves   blocks of the grid, and how often the cores take one each of those that do not leave at once
     resident        blocks that a core has at once, whose waits overlap
     again_bytes     what passes the memory once more: of tensors that the last cache does not hold until they are read again
     waits           how often a block waits for memory, one wait after another
+    leaving         blocks that leave at once, where data decides
+    longest         the share of all work that the longest block has, where data decides; else 0
     """
 
     memory_bytes: int
@@ -101,6 +103,8 @@ class Issued:
     again_bytes: int = 0
     waits: int = 1
     launches: int = 1
+    leaving: int = 0
+    longest: float = 0.0
 
 
 def work_of(spec: KernelSpec) -> Work:

@@ -9,7 +9,7 @@ import torch
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.twin import Job, execute_many, kind_of
 from uol.codegen.backend import CountsData, Module
-from uol.codegen.cost import middle
+from uol.codegen.cost import middle, time_of
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.work import Issued, exactly
@@ -85,18 +85,27 @@ def test_long_segments_count_for_as_many_terms_as_they_have(routing: Routing) ->
     asked = CallForm("grouped_matmul_grad", (x, (torch.int64, (rows,), (1,)), w, dy), ())
     module = module_of(asked.request(resolve_target(TARGETS[0])))
     keys = keys_by(routing, rows, segments)
-    ((kernel, found),) = (
-        (kernel, found)
+    products = {
+        kernel.spec.segments.over: (kernel.schedule, found)
         for kernel, found in zip(module.kernels, counts_for(module, routing), strict=True)
-        if isinstance(kernel.spec, Contract) and kernel.spec.segments is not None and kernel.spec.segments.over == "terms"
-    )
-    tile = kernel.schedule
+        if isinstance(kernel.spec, Contract) and kernel.spec.segments is not None
+    }
+    tile, found = products["terms"]
     assert isinstance(tile, MatrixTile) and found.blocks * tile.warps * 32 > 1 << 16
     lengths = np.bincount(keys, minlength=segments)
     terms = int((-(-lengths // tile.k) * tile.k).sum())
     assert middle(found.operations["f16-matrix"]) == pytest.approx(2 * terms * inner * outer, rel=0.03)
-    factors = 2 * terms * (inner * -(-outer // tile.m) + outer * -(-inner // tile.n))
-    assert middle(found.read_bytes) == pytest.approx(factors, rel=0.08)  # those of partial tiles are not read
+    factors = 2 * rows * (inner * -(-outer // tile.m) + outer * -(-inner // tile.n))
+    assert middle(found.read_bytes) == pytest.approx(factors, rel=0.02), "terms that are not there are not read"
+    device = resolve_target(TARGETS[0]).device
+    longest = -(-int(lengths.max()) // tile.k) * tile.k
+    alone = 2 * longest * tile.m * tile.n / (device.rates["f16-matrix"].si / device.cores)
+    assert found.longest == pytest.approx(0 if routing == "balanced" else longest * segments / (terms * found.blocks), rel=0.03)
+    assert time_of(found, device).parts["f16-matrix"] > 0.97 * alone, "no core can do a tile of the longest segment faster"
+    tile, found = products["rows"]
+    assert isinstance(tile, MatrixTile)
+    tiles = int((-(-lengths // tile.m)).sum()) * -(-inner // tile.n)
+    assert found.blocks - found.leaving == pytest.approx(tiles, rel=0.06), "places without rows have no work"
 
 
 def test_the_gap_counts_the_kernel_that_is_emitted() -> None:

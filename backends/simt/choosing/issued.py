@@ -36,6 +36,10 @@ MOST_VISITS = 1 << 15
 """Expressions that a reading may evaluate, a few us each; of loops, fewer turns are read where it would be more."""
 EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
+WORKING, TURNS, LONGEST = ("block", "working"), ("block", "turns"), ("block", "longest")
+"""Of what data decides: blocks that do not leave at once; turns of loops of which some blocks have more, of all and of one."""
+FEW_TIMES = 4
+"""Blocks more than are read otherwise, of which all are: where every other one leaves at once, a sample says little."""
 MOST_TURNS_OF_DATA = 512
 """Of a loop that goes on as far as known data says: a turn that stands for others knows nothing of what data it looks up."""
 
@@ -55,6 +59,7 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
     found = _read(kernel.text, grid, kernel.launch.block[0], _sizes(kernel, dims), held)[lanes] if grid else {}
     must, resident = compulsory(kernel.spec, dims), resident_blocks(kernel, _parsed(kernel.text), device)
     again = 0 if data else _again(kernel, device, found, lanes, dims, resident)
+    working = min(grid, round(middle(found[WORKING]))) if WORKING in found else grid
     return Issued(
         must.memory_bytes,
         _total(found, "load"),
@@ -65,11 +70,13 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int
         statements=_by_name(found, "statement"),
         accesses=_accesses(kernel, found),
         blocks=grid,
-        waves=-(-grid // device.cores),
+        waves=-(-working // device.cores),
         resident=resident,
         again_bytes=again,
-        waits=_waits(found, grid),
+        waits=_waits(found, working),
         launches=1 if grid else 0,
+        leaving=grid - working,
+        longest=_longest(found),
     )
 
 
@@ -93,17 +100,20 @@ def _read(
         return first.visits
 
     if data:
-        chosen = sample_in_order(grid, max(FEW_BLOCKS, MOST_THREADS // threads))
-        return {width: counts.of_grid(chosen, grid, in_order=True) for width, counts in _read_alike(reading, chosen).items()}
+        number = max(FEW_BLOCKS, MOST_THREADS // threads)
+        chosen = sample_in_order(grid, grid if grid <= FEW_TIMES * number else number)
+        longest, of_data = _read_alike(reading, chosen)
+        one = {LONGEST: Interval(longest, longest)}
+        return {width: counts.of_grid(chosen, grid, in_order=True) | one for width, counts in of_data.items()}
     cost = visits(FEW_TURNS)
     chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // cost) // threads))
     found = reading(chosen, _turns_read(visits, cost)).run()
     return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
 
 
-def _read_alike(reading: Callable[[Sequence[int], int], Reading], chosen: Sequence[int]) -> Mapping[int, Counts]:
-    """The counts of blocks whose loops go on as far as data says: those whose longest loop has about as many turns are read
-    together, turn by turn. A first reading finds out how many these are."""
+def _read_alike(reading: Callable[[Sequence[int], int], Reading], chosen: Sequence[int]) -> tuple[int, Mapping[int, Counts]]:
+    """The most turns of one, and the counts, of blocks whose loops go on as far as data says: those whose longest loop has
+    about as many turns are read together, turn by turn. A first reading finds out how many these are."""
     first = reading(chosen, FEW_TURNS)
     first.run()
     blocks, parts = np.array(chosen), []
@@ -113,7 +123,11 @@ def _read_alike(reading: Callable[[Sequence[int], int], Reading], chosen: Sequen
         turns = min(int(first.longest[places].max()), MOST_TURNS_OF_DATA)
         parts.append((reading(blocks[places].tolist(), max(turns, MOST_TURNS)).run(), places))
     widths = parts[0][0]
-    return {width: Counts.joined([(found[width], places) for found, places in parts], len(blocks)) for width in widths}
+    of_data = {width: Counts.joined([(found[width], places) for found, places in parts], len(blocks)) for width in widths}
+    for counts in of_data.values():
+        for (kind, name), each in ((WORKING, np.minimum(first.staying, 1)), (TURNS, first.uneven)):
+            counts.add(kind, name, (each, each))
+    return int(first.uneven.max(initial=0)), of_data
 
 
 @lru_cache(maxsize=KEPT_READINGS)
@@ -208,6 +222,12 @@ def _waits(found: Found, grid: int) -> int:
     """A block waits for memory this often, on an average: once a turn of its loops, and once for what is loaded beside them."""
     count = found.get(("wait", "memory"))
     return 1 if count is None or not grid else 1 + round(middle(count) / grid)
+
+
+def _longest(found: Found) -> float:
+    """The share of all turns that one block has, where data decides how many there are."""
+    turns = middle(found.get(TURNS, Interval(0, 0)))
+    return middle(found[LONGEST]) / turns if turns else 0.0
 
 
 def _by_name(found: Found, kind: str) -> dict[str, Interval]:

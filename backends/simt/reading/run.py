@@ -33,13 +33,18 @@ MANY = 1 << 31
 @dataclass(slots=True)
 class Reading(Addresses):
     """The statements of a kernel, by its expressions. `longest`: the most turns that each block has of a loop whose turns are
-    read one by one."""
+    read one by one; `uneven`: all its turns of those loops of which blocks have different numbers. `staying`: how many of a
+    block's threads may go on behind the last place where some leave."""
 
     longest: Ints = field(init=False)
+    uneven: Ints = field(init=False)
+    staying: Ints = field(init=False)
 
     def run(self) -> dict[int, Counts]:
         """The counts by the width of warps."""
         self.longest = np.zeros(len(self.blocks), np.int64)
+        self.uneven = np.zeros(len(self.blocks), np.int64)
+        self.staying = np.full(len(self.blocks), self.threads)
         everyone = np.ones((len(self.blocks), self.threads), bool)
         with np.errstate(divide="ignore"):
             self.body(self.kernel.body, Active(everyone, everyone))
@@ -61,6 +66,7 @@ class Reading(Addresses):
                     holds = self.condition(condition, active)
                     if any(isinstance(s, Leave) for s in inner):
                         active = active.where(holds, holds=False)
+                        self.staying = np.minimum(self.staying, active.maybe.sum(axis=1)) if not self.frames else self.staying
                     elif isinstance(condition, Element) and isinstance(holds, np.ndarray):
                         self.predicated(inner, active, holds)
                     else:
@@ -168,6 +174,7 @@ class Reading(Addresses):
             found = np.broadcast_to(found, active.sure.shape)
             longest = np.where(active.maybe, found, 0).max(axis=1)
             self.longest = np.maximum(self.longest, longest)
+            self.uneven += longest if len(np.unique(longest[longest > 0])) > 1 else 0
             self.wait(loop, (longest, longest), active)
             if self.data and int(longest.max(initial=0)) <= self.turns_read:
                 self.known_turns(loop, found, active)
