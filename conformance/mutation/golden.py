@@ -31,7 +31,6 @@ class Golden:
     threads_only  is it a form of kernel that those machines do not have?
     further       of kernels of any size: other sizes, at which others of them are launched
     mutated       are its mutants judged, or is it read and run alone?
-    mutated_lanes  of a warp: on machines with so many alone they are; on all, where it is 0
     deterministic   are its sums in one order from run to run?
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     """
@@ -43,7 +42,6 @@ class Golden:
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
     mutated: bool = True
-    mutated_lanes: int = 0
     text: str = ""
 
     def on(self, target: str) -> Workload | None:
@@ -51,11 +49,6 @@ class Golden:
         if registry.get(target.partition(":")[0]).capability.max_threads > 1:
             return self.workload
         return None if self.threads_only else self.on_cores or self.workload
-
-    def is_mutated_on(self, target: str) -> bool:
-        """Are its mutants judged there?"""
-        lanes = registry.get(target.partition(":")[0]).capability.lanes
-        return self.mutated and self.mutated_lanes in (0, lanes)
 
     def case(self, target: str, dtype: str, workload: Workload) -> Case:
         """Its kernels, on random inputs."""
@@ -72,6 +65,10 @@ class Golden:
     @property
     def op(self) -> str:
         return self.workload.op
+
+
+def _on_matrix_units(workload: Workload, text: str, dtype: str = "f16", *, mutated: bool = True) -> Golden:
+    return Golden(workload, (dtype,), threads_only=True, text=text, mutated=mutated)
 
 
 GOLDEN = (
@@ -129,37 +126,21 @@ GOLDEN = (
     ),
     Golden(Workload("matmul", {"S": (), "M": 40, "K": 1560, "N": 37}), ("f16",), threads_only=True, text="matmul_of_parts"),
     # On matrix units: rows and columns beyond whole tiles, a first tile of terms that is partial, each stage filled more than
-    # once; rows of segments, and sums over the terms of each, which are read and run: a twin takes seconds for each mutant.
-    # On HIP a loop of one turn too many, over registers, is not seen.
-    Golden(
-        Workload("matmul", {"S": (), "M": 40, "K": 376, "N": 72}),
-        ("f16",),
-        threads_only=True,
-        text="matmul_on_matrix_units",
-        mutated_lanes=32,
-    ),
-    Golden(
-        Workload("matmul", {"S": (), "M": 72, "K": 200, "N": 136}),
-        ("f32",),
-        threads_only=True,
-        text="matmul_of_f32_on_matrix_units",
-        mutated=False,
-    ),
-    # One factor in f32 and one of 16 bits, along k and from row to row.
-    Golden(Workload("moe_scores_grad", {"N": 200, "D": 136, "E": 72}), ("f16",), threads_only=True, mutated=False),
-    Golden(
+    # once; factors in f32.
+    _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_on_matrix_units"),
+    _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_of_f32_on_matrix_units", "f32"),
+    # Read and run, and not mutated: rows of segments, and sums over the terms of each, whose few tiles fill no stage twice;
+    # one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products by the matrices of a row's
+    # segment, and terms whose rows data names.
+    _on_matrix_units(
         Workload("grouped_matmul_grad", {"M": 193, "D": 72, "E": 3, "F": 136}),
-        ("f16",),
-        threads_only=True,
-        text="grouped_matmul_grad_on_matrix_units",
+        "grouped_matmul_grad_on_matrix_units",
         mutated=False,
     ),
-    # The sum of two products by the matrices of a row's segment; terms whose rows data names.
-    Golden(
+    _on_matrix_units(Workload("moe_scores_grad", {"N": 200, "D": 136, "E": 72}), "", mutated=False),
+    _on_matrix_units(
         Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
-        ("f16",),
-        threads_only=True,
-        text="moe_swiglu_grad_on_matrix_units",
+        "moe_swiglu_grad_on_matrix_units",
         mutated=False,
     ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
@@ -261,9 +242,7 @@ def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16"))
 
 def mutated_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
     """Those whose mutants are judged."""
-    judged = [golden for golden in GOLDEN if golden.mutated]
-    each = ((target, [golden for golden in judged if golden.is_mutated_on(target)]) for target in targets)
-    return tuple(case for target, goldens in each for case in _cases([target], dtypes, goldens))
+    return _cases(targets, dtypes, [golden for golden in GOLDEN if golden.mutated])
 
 
 def _cases(targets: Sequence[str], dtypes: Sequence[str], chosen: Sequence[Golden]) -> tuple[Case, ...]:

@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the kernel's name, and the number of its mutants done and of all."""
 
 TIMEOUT_S = 10.0
-BY_PLACE = re.compile(r"\bif \((uol::is_)?aligned\b")
+BY_PLACE = re.compile(r"\bif \((uol::is_)?aligned\b|\bis_whole = uol::is_aligned\b")
 """What a text does in one way where tensors begin at addresses for whole accesses, and in another elsewhere: mutants are judged
 in both places."""
 _BATCH = 64

@@ -194,6 +194,8 @@ def _limit(term: Expr) -> int | None:
     match term:
         case Const(value=value):
             return int(value) + 1
+        case Local(limit=limit):
+            return limit
         case By(how="%", number=number):
             return number
         case By(how=how, of=of, number=number) if (of_it := _limit(of)) is not None:

@@ -87,10 +87,11 @@ def ctype_of(kind: Kind, index_type: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Local(Term):
-    """A variable, or a word of the machine, by its C name."""
+    """A variable, or a word of the machine, by its C name. `limit`: what a number is less than, where that is known."""
 
     name: str
     kind: Kind = Scalar(INDEX)
+    limit: int | None = field(default=None, compare=False)
 
     @property
     def dtype(self) -> str:

@@ -53,20 +53,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* dy_from =
         uol::pinned(dy + uol::min(m0 + (thread % 4) * 8, 128) + begin * 136 + (thread / 4) * 136 - k_before * 136);
-    const int dy_k = thread / 4 - k_before;
     const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* x_from =
         uol::pinned(x + uol::min(n0 + (thread % 8) * 8, 64) + begin * 72 + (thread / 8) * 72 - k_before * 72);
-    const int x_k = thread / 8 - k_before;
     const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 4352, dy_k + i * 32 >= 0);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 4352, thread / 4 + i * 32 >= k_before);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + i * 1152, x_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + i * 1152, thread / 8 + i * 16 >= k_before);
     }
     uol::commit_copies();
     dy_from += 8704;
@@ -122,7 +120,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(dw_sum[mi][ni], dy_part[mi], x_part[ni / 2] + (ni % 2) * 2);
+            uol::mma_16x8x16_f16(dw_sum[mi][ni], dy_part[mi], x_part[0] + ni * 2);
         }
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
@@ -171,7 +169,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();
@@ -233,20 +231,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     for (int i = 0; i < 2; ++i)
       dy_from[i] =
           uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 136 + (thread % 8) * 8 - k_before);
-    const int dy_k = (thread % 8) * 8 - k_before;
     const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from =
         uol::pinned(w + expert_of_m * 9792 + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - k_before * 72);
-    const int w_k = thread / 8 - k_before;
     const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], dy_k >= 0);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 >= k_before / 8);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, w_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= k_before / 8);
     }
     uol::commit_copies();
 #pragma unroll
@@ -310,7 +306,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(dx_sum[mi][ni], dy_part[mi], w_part[ni / 2] + (ni % 2) * 2);
+            uol::mma_16x8x16_f16(dx_sum[mi][ni], dy_part[mi], w_part[0] + ni * 2);
         }
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
@@ -361,7 +357,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dx_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dx_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();

@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 72 x 136 x 200; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
+// 40 x 72 x 344; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const float* __restrict__ a,
     const float* __restrict__ b,
@@ -16,8 +16,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   const int lane = thread % 32;
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int m0 = blockIdx.x / 3 * 32;
+  const int n0 = blockIdx.x % 3 * 32;
   float y_value[1][2][4] = {};  // line 2
   const bool is_whole = uol::is_aligned(a, b);
   if (is_whole) {
@@ -25,68 +25,66 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const float* a_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 16 + i * 8, 71) * 200 + (thread % 16) * 4 - 56);
-    const int a_k = (thread % 16) * 4 - 56;
+      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 16 + i * 8, 39) * 344 + (thread % 16) * 4 - 40);
     const int a_at =
         warp_m * 4096 + (lane / 4) * 256 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int b_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* b_from =
-        uol::pinned(b + uol::min(n0 + (thread % 8) * 4, 132) + (thread / 8) * 136 - 7616);
-    const int b_k = thread / 8 - 56;
+        uol::pinned(b + uol::min(n0 + (thread % 8) * 4, 68) + (thread / 8) * 72 - 2880);
     const int b_at =
         (lane % 4) * 256 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
+      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], thread % 16 / 2 >= 5);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + b_to + i * 2048 + 8192, b_from + i * 2176, b_k + i * 16 >= 0);
+      uol::copy_async<16>(shared + b_to + i * 2048 + 8192, b_from + i * 1152, i * 2 + thread / 64 >= 5);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_from[i] += 64;
-    b_from += 8704;
+    b_from += 4608;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + a_to + i * 2048 + 16384, a_from[i]);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + b_to + i * 2048 + 24576, b_from + i * 2176);
+      uol::copy_async<16>(shared + b_to + i * 2048 + 24576, b_from + i * 1152);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_from[i] += 64;
-    b_from += 8704;
+    b_from += 4608;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + a_to + i * 2048 + 32768, a_from[i]);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + b_to + i * 2048 + 40960, b_from + i * 2176);
+      uol::copy_async<16>(shared + b_to + i * 2048 + 40960, b_from + i * 1152);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       a_from[i] += 64;
-    b_from += 8704;
+    b_from += 4608;
     int read = 0;
     int write = 49152;
 #pragma unroll 1
-    for (int tile = 0; tile < 4; ++tile) {
+    for (int tile = 0; tile < 6; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 4) {
+      if (tile + 3 < 6) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + a_to + i * 2048 + write, a_from[i]);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + b_to + i * 2048 + write + 8192, b_from + i * 2176);
+          uol::copy_async<16>(shared + b_to + i * 2048 + write + 8192, b_from + i * 1152);
       }
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         a_from[i] += 64;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned a_part[1][8];
@@ -130,20 +128,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
         y_value[0][ni][i] = 0.0f;
     }
 #pragma unroll 1
-    for (int k = 0; k < 200; ++k) {
+    for (int k = 0; k < 344; ++k) {
       float a_part[2];
       float b_part[4];
 #pragma unroll
       for (int group = 0; group < 2; ++group) {
-        const int m = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 71);
-        a_part[group] = a[m * 200 + k];  // line 2
+        const int m = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 39);
+        a_part[group] = a[m * 344 + k];  // line 2
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 135);
-          b_part[ni * 2 + r] = b[k * 136 + n];  // line 2
+          const int n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
+          b_part[ni * 2 + r] = b[k * 72 + n];  // line 2
         }
       }
 #pragma unroll
@@ -169,7 +167,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
     const int n = n0 + (thread % 8) * 4;
-    if (m < 72 && n < 136) {
+    if (m < 40 && n < 72) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 8) * 16 ^ (row % 2) * 16 ^ (row % 4) * 32));
       const bool aligned = uol::is_aligned(y);
@@ -178,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
       for (int v = 0; v < 4; ++v) {
         y_vec.at[v] = sums[v];  // line 2
       }
-      uol::store_vector(y, m * 136 + n, y_vec, aligned);
+      uol::store_vector(y, m * 72 + n, y_vec, aligned);
     }
   }
 }

@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 40 x 72 x 376; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 40 x 72 x 344; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -23,20 +23,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const uol::f16* a_from[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 8 + i * 16, 39) * 376 + (thread % 8) * 8 - 8);
-    const int a_k = (thread % 8) * 8 - 8;
+      a_from[i] = uol::pinned(a + uol::min(m0 + thread / 8 + i * 16, 39) * 344 + (thread % 8) * 8 - 40);
     const int a_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int b_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* b_from =
-        uol::pinned(b + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 576);
-    const int b_k = thread / 8 - 8;
+        uol::pinned(b + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 2880);
     const int b_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], a_k >= 0);
+      uol::copy_async<16>(shared + a_to + i * 2048, a_from[i], thread % 8 >= 5);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + b_to + i * 2048 + 4096, b_from + i * 1152, b_k + i * 16 >= 0);
+      uol::copy_async<16>(shared + b_to + i * 2048 + 4096, b_from + i * 1152, i * 2 + thread / 64 >= 5);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
@@ -95,7 +93,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(y_sum[mi][ni], a_part[mi], b_part[ni / 2] + (ni % 2) * 2);
+            uol::mma_16x8x16_f16(y_sum[mi][ni], a_part[mi], b_part[0] + ni * 2);
         }
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
@@ -105,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int k = 0; k < 376; ++k) {
+    for (int k = 0; k < 344; ++k) {
       float a_part[4];
       float b_part[4];
 #pragma unroll
@@ -113,7 +111,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
           const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 39);
-          a_part[mi * 2 + group] = float(a[m * 376 + k]);  // line 2
+          a_part[mi * 2 + group] = float(a[m * 344 + k]);  // line 2
         }
       }
 #pragma unroll
@@ -144,7 +142,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n * 4 + ni * 2) / 8 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();

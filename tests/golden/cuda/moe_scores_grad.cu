@@ -29,18 +29,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       dy_from[i] = uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, 199) * 72 + (thread % 8) * 4 - 24);
-    const int dy_k = (thread % 8) * 4 - 24;
     const int dy_at =
         warp_m * 2048 + (lane / 4) * 128 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int w_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* w_from =
         uol::pinned(w + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 3264);
-    const int w_k = thread / 4 - 24;
     const int w_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], dy_k >= 0);
-    uol::copy_async<16>(shared + w_to + 4096, w_from + 0, w_k >= 0);
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 / 2 >= 3);
+    uol::copy_async<16>(shared + w_to + 4096, w_from + 0, thread / 32 >= 3);
     uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
@@ -97,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         unsigned w_tf32[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
-          uol::widen_f16<4>(w_tf32[ni], w_part[ni / 2] + (ni % 2) * 2);
+          uol::widen_f16<4>(w_tf32[ni], w_part[0] + ni * 2);
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
           uol::mma_16x8x16_f32_tf32(dx_sum[0][ni], dy_tf32[0], w_tf32[ni]);
@@ -189,20 +187,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* dy_from =
         uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 68) + (thread / 8) * 72 - 4032);
-    const int dy_k = thread / 8 - 56;
     const int dy_at =
         (lane % 4) * 256 + (warp_m * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
     const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* x_from =
         uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 7616);
-    const int x_k = thread / 4 - 56;
     const int x_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 1152, dy_k + i * 16 >= 0);
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 1152, i * 2 + thread / 64 >= 7);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 4352, x_k + i * 32 >= 0);
+      uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 4352, i * 4 + thread / 32 >= 7);
     uol::commit_copies();
     dy_from += 4608;
     x_from += 8704;
@@ -260,7 +256,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         unsigned x_tf32[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
-          uol::widen_f16<4>(x_tf32[ni], x_part[ni / 2] + (ni % 2) * 2);
+          uol::widen_f16<4>(x_tf32[ni], x_part[0] + ni * 2);
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
           uol::mma_16x8x16_f32_tf32(dw_sum[0][ni], dy_tf32[0], x_tf32[ni]);

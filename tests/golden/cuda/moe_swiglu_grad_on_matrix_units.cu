@@ -106,20 +106,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
     for (int i = 0; i < 2; ++i)
       db_from[i] =
           uol::pinned(db + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - k_before);
-    const int db_k = (thread % 4) * 8 - k_before;
     const int db_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     const int up_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* up_from =
         uol::pinned(up + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
-    const int up_k = thread / 8 - k_before;
     const int up_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], db_k >= 0);
+        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], thread % 4 >= k_before / 8);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, up_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, i * 2 + thread / 64 >= k_before / 8);
     }
     uol::commit_copies();
 #pragma unroll
@@ -239,20 +237,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
     for (int i = 0; i < 2; ++i)
       da_from[i] =
           uol::pinned(da + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - k_before);
-    const int da_k = (thread % 4) * 8 - k_before;
     const int da_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     const int gate_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* gate_from =
         uol::pinned(gate + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
-    const int gate_k = thread / 8 - k_before;
     const int gate_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], da_k >= 0);
+        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], thread % 4 >= k_before / 8);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, gate_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, i * 2 + thread / 64 >= k_before / 8);
     }
     uol::commit_copies();
 #pragma unroll
@@ -369,7 +365,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n + ni / 4) % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dr_sum2[mi][ni] + group * 2);
+        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dr_sum2[mi][ni] + group * 2);
     }
   }
   __syncthreads();
@@ -448,7 +444,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
     const int da_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* da_from =
         uol::pinned(da + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
-    const int da_k = thread / 8 - k_before;
     const int da_at =
         (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
@@ -464,7 +459,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048, da_from + i * 384, da_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + da_to + i * 2048, da_from + i * 384, thread / 8 + i * 16 >= k_before);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
@@ -602,7 +597,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n + ni / 4) % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dgate_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dgate_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();
@@ -650,7 +645,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
     const int db_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* db_from =
         uol::pinned(db + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
-    const int db_k = thread / 8 - k_before;
     const int db_at =
         (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
@@ -666,7 +660,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048, db_from + i * 384, db_k + i * 16 >= 0);
+        uol::copy_async<16>(shared + db_to + i * 2048, db_from + i * 384, thread / 8 + i * 16 >= k_before);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
@@ -804,7 +798,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ ((warp_n + ni / 4) % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dup_sum[mi][ni] + group * 2);
+        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dup_sum[mi][ni] + group * 2);
     }
   }
   __syncthreads();

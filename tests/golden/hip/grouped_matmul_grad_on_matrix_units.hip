@@ -52,7 +52,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int k_before = tiles * 64 - terms;
     const uol::f16* dy_from = dy + begin * 136 - k_before * 136;
     const int dy_at = (thread / 8) * 1088 + uol::min(m0 + (thread % 8) * 4, 132) * 2;
-    const int dy_k = (thread / 8) * 4 - k_before;
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
@@ -61,7 +60,6 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const uol::f16* x_from = x + begin * 72 - k_before * 72;
     const int x_at =
         (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
-    const int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int x_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
@@ -71,13 +69,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 17408);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 272, dy_k + r >= 0);
+        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 272, (thread / 8) * 4 + r >= k_before);
       const uol::BufferRange x_range = uol::buffer_range(x_from, 9216);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 4608 + r * 144, x_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 4608 + r * 144, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
       dy_from += 8704;
       x_from += 4608;
@@ -176,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -238,14 +236,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 272 + (thread % 8) * 16;
-    const int dy_k = (thread % 8) * 8 - k_before;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[2][4];
     const uol::f16* w_from = w + expert_of_m * 9792 - k_before * 72;
     const int w_at =
         (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
-    const int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int w_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int w_part_at =
@@ -254,13 +250,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, dy_k >= 0);
+        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 8 >= k_before / 8);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, w_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, thread / 32 + i * 4 >= k_before / 8);
       }
       dy_step += 128;
       w_from += 4608;
@@ -358,7 +354,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {

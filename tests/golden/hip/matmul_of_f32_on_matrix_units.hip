@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 72 x 136 x 200; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+// 40 x 72 x 344; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
     const float* __restrict__ a,
     const float* __restrict__ b,
@@ -13,43 +13,40 @@ extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int lane = thread;
+  const int m0 = blockIdx.x / 3 * 32;
+  const int n0 = blockIdx.x % 3 * 32;
   float y_value[1][1][16] = {};  // line 2
   if (uol::is_aligned(a, b)) {
-    const float* const a_from = a + m0 * 200 - 56;
-    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(72 - m0, 32) * 800 + 224);
+    const float* const a_from = a + m0 * 344 - 40;
+    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(40 - m0, 32) * 1376 + 160);
     int a_step = 0;
     int a_at[8];
 #pragma unroll
     for (int i = 0; i < 8; ++i)
-      a_at[i] = (uol::min(m0 + thread / 16 + i * 4, 71) - m0) * 800 + (thread % 16) * 16;
-    const int a_k = (thread % 16) * 4 - 56;
-    const int a_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
+      a_at[i] = (uol::min(m0 + thread / 16 + i * 4, 39) - m0) * 1376 + (thread % 16) * 16;
+    const int a_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16) * 16);
     const int a_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned a_in[8][4];
-    const float* b_from = b + 0 - 7616;
-    const int b_at = (thread / 8) * 2176 + uol::min(n0 + (thread % 8) * 4, 132) * 4;
-    const int b_k = (thread / 8) * 4 - 56;
+    const float* b_from = b + 0 - 2880;
+    const int b_at = (thread / 8) * 1152 + uol::min(n0 + (thread % 8) * 4, 68) * 4;
     const int b_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int b_part_at =
-        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned b_in[2][4][4];
     {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, a_k >= 0);
-      const uol::BufferRange b_range = uol::buffer_range(b_from, 34816);
+        uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, thread % 16 / 2 >= 5);
+      const uol::BufferRange b_range = uol::buffer_range(b_from, 18432);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(b_in[i][r], b_range, b_at, i * 17408 + r * 544, b_k + i * 32 + r >= 0);
+          uol::load_buffer<16>(b_in[i][r], b_range, b_at, i * 9216 + r * 288, i * 4 + thread / 16 >= 5);
       }
       a_step += 256;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int i = 0; i < 8; ++i)
         uol::store_words<16>(shared + (a_to ^ (i % 2) * 64) + i * 1024, a_in[i]);
@@ -66,19 +63,19 @@ extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 4; ++tile) {
+    for (int tile = 1; tile < 6; ++tile) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step);
-      const uol::BufferRange b_range = uol::buffer_range(b_from, 34816);
+      const uol::BufferRange b_range = uol::buffer_range(b_from, 18432);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(b_in[i][r], b_range, b_at, i * 17408 + r * 544);
+          uol::load_buffer<16>(b_in[i][r], b_range, b_at, i * 9216 + r * 288);
       }
       a_step += 256;
-      b_from += 8704;
+      b_from += 4608;
 #pragma unroll
       for (int kk = 0; kk < 8; ++kk) {
         float a_part[1][4];
@@ -117,17 +114,17 @@ extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int k = 0; k < 200; ++k) {
+    for (int k = 0; k < 344; ++k) {
       float a_part[1];
       float b_part[16];
-      const int m = uol::min(m0 + lane % 32, 71);
-      a_part[0] = a[m * 200 + k];  // line 2
+      const int m = uol::min(m0 + lane % 32, 39);
+      a_part[0] = a[m * 344 + k];  // line 2
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 135);
-          b_part[group * 4 + r] = b[k * 136 + n];  // line 2
+          const int n = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 71);
+          b_part[group * 4 + r] = b[k * 72 + n];  // line 2
         }
       }
 #pragma unroll
@@ -140,14 +137,14 @@ extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_value[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_value[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 8 + thread / 8;
     const int m = m0 + row;
     const int n = n0 + (thread % 8) * 4;
-    if (m < 72 && n < 136) {
+    if (m < 40 && n < 72) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 8) * 16 ^ (row % 8) * 16));
       const bool aligned = uol::is_aligned(y);
@@ -156,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) matmul_kernel(
       for (int v = 0; v < 4; ++v) {
         y_vec.at[v] = sums[v];  // line 2
       }
-      uol::store_vector(y, m * 136 + n, y_vec, aligned);
+      uol::store_vector(y, m * 72 + n, y_vec, aligned);
     }
   }
 }

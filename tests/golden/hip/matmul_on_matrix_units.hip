@@ -5,7 +5,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 40 x 72 x 376; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 40 x 72 x 344; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -19,21 +19,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 2
   if (uol::is_aligned(a, b)) {
-    const uol::f16* const a_from = a + m0 * 376 - 8;
-    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(40 - m0, 32) * 752 + 16);
+    const uol::f16* const a_from = a + m0 * 344 - 40;
+    const uol::BufferRange a_range = uol::buffer_range(a_from, uol::min(40 - m0, 32) * 688 + 80);
     int a_step = 0;
     int a_at[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      a_at[i] = (uol::min(m0 + thread / 8 + i * 16, 39) - m0) * 752 + (thread % 8) * 16;
-    const int a_k = (thread % 8) * 8 - 8;
+      a_at[i] = (uol::min(m0 + thread / 8 + i * 16, 39) - m0) * 688 + (thread % 8) * 16;
     const int a_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int a_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned a_in[2][4];
-    const uol::f16* b_from = b + 0 - 576;
+    const uol::f16* b_from = b + 0 - 2880;
     const int b_at =
         (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
-    const int b_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 8;
     const int b_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int b_part_at =
@@ -42,13 +40,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, a_k >= 0);
+        uol::load_buffer<16>(a_in[i], a_range, a_at[i], a_step, thread % 8 >= 5);
       const uol::BufferRange b_range = uol::buffer_range(b_from, 9216);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 4608 + r * 144, b_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(b_in[i][r], b_range, b_at, i * 4608 + r * 144, thread / 32 + i * 4 >= 5);
       }
       a_step += 128;
       b_from += 4608;
@@ -119,11 +117,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int k = 0; k < 376; ++k) {
+    for (int k = 0; k < 344; ++k) {
       float a_part[1];
       float b_part[16];
       const int m = uol::min(m0 + lane % 32, 39);
-      a_part[0] = float(a[m * 376 + k]);  // line 2
+      a_part[0] = float(a[m * 344 + k]);  // line 2
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
@@ -142,7 +140,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) matmul_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {

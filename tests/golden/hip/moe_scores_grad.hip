@@ -16,8 +16,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
+  const int lane = thread;
   const int m0 = blockIdx.x / 5 * 32;
   const int n0 = blockIdx.x % 5 * 32;
   float dx_sum[1][1][16] = {};  // line 4
@@ -29,27 +28,25 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
 #pragma unroll
     for (int i = 0; i < 8; ++i)
       dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 199) - m0) * 288 + (thread % 16) * 16;
-    const int dy_k = (thread % 16) * 4 - 56;
-    const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 8) * 16);
+    const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16) * 16);
     const int dy_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[8][4];
     const uol::f16* w_from = w + 0 - 7616;
     const int w_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
-    const int w_k = (thread / 8) * 4 - 56;
     const int w_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int w_part_at =
-        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned w_in[2][4][2];
     {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, dy_k >= 0);
+        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 16 / 2 >= 7);
       const uol::BufferRange w_range = uol::buffer_range(w_from, 17408);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 8704 + r * 272, w_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 8704 + r * 272, i * 4 + thread / 16 >= 7);
       }
       dy_step += 256;
       w_from += 8704;
@@ -135,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 135);
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 135);
           w_part[group * 4 + r] = float(w[e * 136 + d]);  // line 4
         }
       }
@@ -149,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), dx_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
@@ -179,25 +176,22 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
+  const int lane = thread;
   const int m0 = blockIdx.x / 5 * 32;
   const int n0 = blockIdx.x % 5 * 32;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
     const float* dy_from = dy + 0 - 4032;
     const int dy_at = (thread / 8) * 1152 + uol::min(m0 + (thread % 8) * 4, 68) * 4;
-    const int dy_k = (thread / 8) * 4 - 56;
     const int dy_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int dy_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[2][4][4];
     const uol::f16* x_from = x + 0 - 7616;
     const int x_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
-    const int x_k = (thread / 8) * 4 - 56;
     const int x_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int x_part_at =
-        (lane % 4) * 2048 + warp_n * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+        (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     {
       const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
@@ -205,14 +199,14 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288, dy_k + i * 32 + r >= 0);
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288, i * 4 + thread / 16 >= 7);
       }
       const uol::BufferRange x_range = uol::buffer_range(x_from, 17408);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 8704 + r * 272, x_k + i * 32 + r >= 0);
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 8704 + r * 272, i * 4 + thread / 16 >= 7);
       }
       dy_from += 4608;
       x_from += 8704;
@@ -314,7 +308,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 135);
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 135);
           x_part[group * 4 + r] = float(x[n * 136 + d]);  // line 5
         }
       }
@@ -328,7 +322,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 128 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ ((warp_n + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), dw_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {

@@ -79,8 +79,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
   __shared__ int scratch[64 / uol::warp_width];
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
+  const int lane = thread;
   const int slot = blockIdx.x;
   int own = 0;
   for (int edge = thread; edge < 5; edge += 64) {
@@ -107,29 +106,27 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       db_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-    const int db_k = (thread % 4) * 8 - k_before;
     const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const int db_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
     unsigned db_in[4][4];
     const uol::f16* up_from = up + expert_of_m2 * 960 - k_before * 40;
     const int up_at =
         (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
-    const int up_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int up_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int up_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned up_in[2][4][2];
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, db_k >= 0);
+        uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, thread % 4 >= k_before / 8);
       const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80, up_k + i * 16 + r >= 0);
+          uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80, thread / 32 + i * 2 >= k_before / 8);
       }
       db_step += 64;
       up_from += 1280;
@@ -236,7 +233,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             up_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
                 ? float(up[(expert_of_m2 * 24 + f) * 40 + d])
                 : 0.0f;
@@ -268,29 +265,27 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       da_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-    const int da_k = (thread % 4) * 8 - k_before;
     const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const int da_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
     unsigned da_in[4][4];
     const uol::f16* gate_from = gate + expert_of_m2 * 960 - k_before * 40;
     const int gate_at =
         (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
-    const int gate_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int gate_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int gate_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned gate_in[2][4][2];
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, da_k >= 0);
+        uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, thread % 4 >= k_before / 8);
       const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80, gate_k + i * 16 + r >= 0);
+          uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80, thread / 32 + i * 2 >= k_before / 8);
       }
       da_step += 64;
       gate_from += 1280;
@@ -397,7 +392,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             gate_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
                 ? float(gate[(expert_of_m2 * 24 + f) * 40 + d])
                 : 0.0f;
@@ -424,7 +419,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dr_sum2[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dr_sum2[mi][ni] + group * 4);
     }
   }
   __syncthreads();
@@ -490,8 +485,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
+  const int lane = thread;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -502,7 +496,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
     const uol::f16* da_from = da + begin * 24 - k_before * 24;
     const int da_at =
         (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
-    const int da_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int da_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int da_part_at =
@@ -523,7 +516,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
     const int x_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned x_in[2][4][2];
     if (0 < tiles) {
       const uol::BufferRange da_range = uol::buffer_range(da_from, 1536);
@@ -531,7 +524,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 768 + r * 48, da_k + i * 16 + r >= 0);
+          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 768 + r * 48, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r >= k_before);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -683,7 +676,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
           }
         }
@@ -708,7 +701,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dgate_sum[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dgate_sum[mi][ni] + group * 4);
     }
   }
   __syncthreads();
@@ -743,8 +736,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 64;
-  const int warp_n = thread / 64;
+  const int lane = thread;
   const int e = blockIdx.x;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
@@ -755,7 +747,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
     const uol::f16* db_from = db + begin * 24 - k_before * 24;
     const int db_at =
         (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
-    const int db_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
     const int db_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int db_part_at =
@@ -776,7 +767,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
     const int x_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
-        (lane % 4) * 1024 + warp_n * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned x_in[2][4][2];
     if (0 < tiles) {
       const uol::BufferRange db_range = uol::buffer_range(db_from, 1536);
@@ -784,7 +775,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 768 + r * 48, db_k + i * 16 + r >= 0);
+          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 768 + r * 48, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r >= k_before);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -936,7 +927,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(warp_n * 64 + ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
             x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
           }
         }
@@ -961,7 +952,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
     for (int group = 0; group < 4; ++group) {
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((warp_n * 256 + ni * 128 + group * 32 + (lane / 32) * 16) ^ ((ni + (group * 2 + lane / 32) / 8) % 2) * 16 ^ (lane % 8) * 16), dup_sum[mi][ni] + group * 4);
+        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dup_sum[mi][ni] + group * 4);
     }
   }
   __syncthreads();

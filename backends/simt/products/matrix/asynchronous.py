@@ -24,10 +24,10 @@ from uol.backends.simt.products.matrix.place import (
     MI,
     NI,
     SHARED,
-    THREAD,
     TILES,
     Place,
     index,
+    thread_of,
     unrolled,
 )
 from uol.backends.simt.products.matrix.row_sums import RowSums
@@ -80,19 +80,23 @@ class Copies:
         return self.tile.rows // self.rows_a_turn
 
     @property
+    def thread(self) -> Local:
+        return thread_of(self.threads)
+
+    @property
     def row(self) -> Expr:
         """The row of the tile that a thread copies first."""
-        return quotient(THREAD, self.across)
+        return quotient(self.thread, self.across)
 
     @property
     def col(self) -> Expr:
         """The first element of a row, the same in each turn."""
-        return scaled(remainder(THREAD, self.across), self.each)
+        return scaled(remainder(self.thread, self.across), self.each)
 
     @property
     def to(self) -> Expr:
         """The byte that a thread copies to in its first turn."""
-        return self.tile.part(self.row, remainder(THREAD, self.across), self.bytes)
+        return self.tile.part(self.row, remainder(self.thread, self.across), self.bytes)
 
     @property
     def is_one_pointer(self) -> bool:
@@ -164,10 +168,10 @@ class Asynchronous:
             declared, first = self._first(side, total(copies.row, scaled(EACH, copies.rows_a_turn)))
             yield Declare(name, kind, extent=copies.turns)
             yield unrolled("i", copies.turns, *declared, Assign(Element(Local(name, kind), EACH, kind), first))
-        if not operand.looks_up_k and (place.k_is_padded or operand.k_is_in_pieces):
+        if not operand.looks_up_k and operand.k_is_in_pieces:
             at = copies.col if operand.along_k else copies.row
             at = Call("-", (at, BEFORE), INDEX) if place.k_is_padded else at
-            yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=not operand.k_is_in_pieces)
+            yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=False)
         yield index(place.name(side, "at"), self._in_tf32(side).first() if operand.is_wide else self._fragment(side)[0])
 
     def _named_rows(self, side: Side) -> Iterable[Statement]:
@@ -244,10 +248,13 @@ class Asynchronous:
         place, copies, operand = self.place, self.copies(side), side.operand
         to = Local(place.name(side, "to"))
         moved = copies.tile.further(to, EACH, copies.rows_a_turn)
-        first = Local(place.name(side, "k"))
-        k = first if operand.along_k else total(first, scaled(EACH, copies.rows_a_turn))
-        conditions: list[Expr] = [Call(">=", (k, ZERO), "bool")] if guarded and not operand.looks_up_k else []
-        conditions += self._of_lookup(side)
+        further = ZERO if operand.along_k else scaled(EACH, copies.rows_a_turn)
+        k = total(Local(place.name(side, "k")), further)
+        conditions = self._of_lookup(side)
+        if guarded and not operand.looks_up_k:
+            within = total(copies.col if operand.along_k else copies.row, further)
+            is_term = Call(">=", (k, ZERO), "bool") if operand.k_is_in_pieces else place.is_term(within)
+            conditions.insert(0, is_term)
         valid = all_of(conditions) if conditions else None
         copy = CopyAsync(Pointer(SHARED, total(moved, WRITE, self.at(side))), self._source(side), copies.bytes, valid)
         if operand.looks_up_k:
@@ -324,7 +331,7 @@ class Asynchronous:
             product = Multiply(unit, place.fragment(MI, NI), left, right)
         else:
             a, b = (Local(place.name(side, "part"), Word()) for side in place.sides)
-            of_pair = Offset(Element(b, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
+            of_pair = Offset(Element(b, quotient(place.ni, 2), Word()), scaled(remainder(place.ni, 2), 2))
             product = Multiply(unit, place.fragment(MI, NI), Element(a, MI, Word()), of_pair)
         products = unrolled("mi", place.rows, unrolled("ni", place.cols, product))
         sums = RowSums(place).products(Element(Local(place.name(place.a, "part"), Word()), MI, Word()))

@@ -138,9 +138,10 @@ class Epilogue:
     def keep(self) -> Iterable[Statement]:
         """The sums of a part go to shared memory."""
         place, owned, each = self.place, self.place.owned, self.fragments // self.parts
+        group = replace(GROUP, limit=owned.groups)
         number = total(scaled(PART, each), MI) if self.parts > 1 else MI
-        row = total(scaled(WARP_M, each * owned.rows), scaled(MI, owned.rows), owned.row(GROUP))
-        col = total(place.b.first_of_warp, scaled(NI, owned.cols), owned.col(GROUP))
+        row = total(scaled(WARP_M, each * owned.rows), scaled(MI, owned.rows), owned.row(group))
+        col = total(place.b.first_of_warp, scaled(place.ni, owned.cols), owned.col(group))
         at = total(self.staged.chunk(row, quotient(col, 4)), scaled(remainder(col, 4), SUM_BYTES))
         registers = Offset(place.fragment(number, NI), scaled(GROUP, owned.width))
         store = Do(Primitive("store_words", (owned.width * SUM_BYTES,), (Pointer(SHARED, at), registers)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
+from uol.backends.simt.c_text.terms import Local
 from uol.backends.simt.kernel.layouts import BANKS_BYTES, CHUNK_BYTES, SharedTile
 from uol.backends.simt.products.matrix.operand import Operand
-from uol.backends.simt.products.matrix.place import THREAD
+from uol.backends.simt.products.matrix.place import thread_of
 from uol.ir.program.nodes import Expr
 
 BLOCK = 4
@@ -72,21 +73,25 @@ class Moves:
         return (self.outer if self.operand.along_k else self.k) // self.rows_a_turn
 
     @property
+    def thread(self) -> Local:
+        return thread_of(self.threads)
+
+    @property
     def row(self) -> Expr:
         """The first of a thread."""
         if self.operand.along_k:
-            return quotient(THREAD, self.across)
+            return quotient(self.thread, self.across)
         if not self.is_in_pairs:
-            return scaled(quotient(THREAD, self.across), BLOCK)
-        pair = scaled(quotient(THREAD, 2 * self.across), 2)
-        return scaled(total(pair, remainder(quotient(THREAD, SIDE_BY_SIDE), 2)), BLOCK)
+            return scaled(quotient(self.thread, self.across), BLOCK)
+        pair = scaled(quotient(self.thread, 2 * self.across), 2)
+        return scaled(total(pair, remainder(quotient(self.thread, SIDE_BY_SIDE), 2)), BLOCK)
 
     @property
     def col(self) -> Expr:
         if self.operand.along_k or not self.is_in_pairs:
-            return scaled(remainder(THREAD, self.across), self.each)
-        eights = remainder(quotient(THREAD, 2 * SIDE_BY_SIDE), self.across // SIDE_BY_SIDE)
-        return scaled(total(scaled(eights, SIDE_BY_SIDE), remainder(THREAD, SIDE_BY_SIDE)), self.each)
+            return scaled(remainder(self.thread, self.across), self.each)
+        eights = remainder(quotient(self.thread, 2 * SIDE_BY_SIDE), self.across // SIDE_BY_SIDE)
+        return scaled(total(scaled(eights, SIDE_BY_SIDE), remainder(self.thread, SIDE_BY_SIDE)), self.each)
 
     @property
     def is_in_pairs(self) -> bool:

@@ -108,14 +108,18 @@ class Owned:
     def cols(self) -> int:
         return self.unit.m if self.exchanged else self.unit.n
 
+    @property
+    def lane(self) -> Local:
+        return replace(LANE, limit=self.unit.lanes)
+
     def row(self, group: Expr) -> Expr:
         d, element = self.unit.d, scaled(group, self.width)
-        return (d.col if self.exchanged else d.row)(LANE, element)
+        return (d.col if self.exchanged else d.row)(self.lane, element)
 
     def col(self, group: Expr) -> Expr:
         """Of the first of a group."""
         d, element = self.unit.d, scaled(group, self.width)
-        return (d.row if self.exchanged else d.col)(LANE, element)
+        return (d.row if self.exchanged else d.col)(self.lane, element)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,9 @@ class Place:
         assert operands is not None, "legality has asked"
         left, right = (each.read.tensor for each in operands)
         called = (left, right) if left != right else (f"{left}_m", f"{right}_n")
-        a = Side(operands[0], tile.m, M0, WARP_M, tile.warp_m, called[0])
-        b = Side(operands[1], tile.n, N0, WARP_N, tile.warp_n, called[1])
+        warp_m, warp_n = replace(WARP_M, limit=tile.warps_m), replace(WARP_N, limit=tile.warps_n)
+        a = Side(operands[0], tile.m, M0, warp_m, tile.warp_m, called[0])
+        b = Side(operands[1], tile.n, N0, warp_n, tile.warp_n, called[1])
         names = names.with_locals([*a.names(OF_A_SIDE), *b.names(OF_A_SIDE), IS_WHOLE])
         printer = Printer(names, Proofs.of(spec), index.ctype)
         for counter in (a.operand.outer, b.operand.outer, a.operand.k, *((batch,) if batch.axes else ())):
@@ -184,6 +189,10 @@ class Place:
         return self.tile.warps * self.unit.lanes
 
     @property
+    def thread(self) -> Local:
+        return thread_of(self.threads)
+
+    @property
     def rows(self) -> int:
         """Fragments of a warp along m."""
         return self.tile.warp_m // self.owned.rows
@@ -197,6 +206,15 @@ class Place:
         """May the first tile of k be partial?"""
         counts = [self.k.count, *([] if self.part is None else [self.part])]
         return is_over(self.spec, "terms") or not all(self.is_whole(count, self.tile.k) for count in counts)
+
+    def is_term(self, k: Expr) -> Expr:
+        """Is a k of the first tile, which is counted from that tile's beginning, none of those before the first? Of both the
+        multiples of a power of two are compared that all numbers of terms are multiples of."""
+        counts = [self.k.count, *([] if self.part is None else [self.part])]
+        unit = 1 if is_over(self.spec, "terms") else self.tile.k
+        while not all(self.is_whole(count, unit) for count in counts):
+            unit //= 2
+        return Call(">=", (quotient(k, unit), quotient(BEFORE, unit)), "bool")
 
     @property
     def terms(self) -> Expr:
@@ -214,6 +232,11 @@ class Place:
             return ROWS_END
         count = side.operand.outer.count
         return None if is_multiple(count, side.tile) else self.known(count)
+
+    @property
+    def ni(self) -> Local:
+        """Which fragment of a warp along n."""
+        return replace(NI, limit=self.cols)
 
     @property
     def word(self) -> Kind:
@@ -265,10 +288,10 @@ class Place:
     def declarations(self) -> Iterable[Statement]:
         """Words of the machine, the first row and column of a block, its batch, the accumulators."""
         lanes, tile, spec = self.unit.lanes, self.tile, self.spec
-        warp = quotient(THREAD, lanes)
+        warp = quotient(self.thread, lanes)
         yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
         yield index("thread", WORD_OF_THREAD)
-        yield index("lane", remainder(THREAD, lanes))
+        yield index("lane", remainder(self.thread, lanes))
         yield index("warp_m", quotient(warp, tile.warps_n) if tile.warps_m > 1 else ZERO)
         yield index("warp_n", remainder(warp, tile.warps_n) if tile.warps_m > 1 else warp)
         grouped = is_over(spec, "rows")
@@ -378,6 +401,11 @@ class Place:
             return place
         last = total(count, -1) if count == ROWS_END else self.known(sub(side.operand.outer.count, several))
         return Call("min", (place, last), INDEX)
+
+
+def thread_of(threads: int) -> Local:
+    """Which of the threads of a block one is."""
+    return replace(THREAD, limit=threads)
 
 
 def index(name: str, value: Expr) -> Declare:

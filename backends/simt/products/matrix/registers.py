@@ -13,7 +13,7 @@ be too many bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.terms import (
@@ -105,10 +105,10 @@ class ThroughRegisters:
         if operand.along_k and not operand.is_in_pieces:
             yield Declare(place.name(side, "step"), Scalar(INDEX), ZERO, constant=False)
         yield from self._lanes(side)
-        if not operand.looks_up_k and (place.k_is_padded or operand.is_in_pieces):
+        if not operand.looks_up_k and operand.is_in_pieces:
             k = moves.col if operand.along_k else moves.row
             k = Call("-", (k, BEFORE), INDEX) if place.k_is_padded else k
-            yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=not operand.is_in_pieces)
+            yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=False)
         yield index(place.name(side, "to"), self._target(side))
         yield index(place.name(side, "part_at"), self._fragment(side)[0])
         extent = (moves.turns, moves.words) if operand.along_k else (moves.turns, BLOCK, moves.words)
@@ -237,7 +237,9 @@ class ThroughRegisters:
         further, width = scaled(EACH, moves.rows_a_turn), WORD_BYTES * moves.words
         first = Local(place.name(side, "k"))
         k = first if operand.along_k else total(first, further, NEXT)
-        valid: tuple[Expr, ...] = (Call(">=", (k, ZERO), "bool"),) if guarded else ()
+        within = moves.col if operand.along_k else total(moves.row, further, replace(NEXT, limit=BLOCK))
+        is_term = Call(">=", (k, ZERO), "bool") if operand.is_in_pieces else place.is_term(within)
+        valid: tuple[Expr, ...] = (is_term,) if guarded else ()
         if operand.along_k:
             lane: Expr = Element(at, EACH, Scalar(INDEX))
             if operand.lookup is None and self._is_one_lane_offset(side):

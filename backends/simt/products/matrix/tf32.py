@@ -124,4 +124,5 @@ class Fragments:
         """The words of a fragment of 16 bits; of b those of two lie together."""
         if self.is_a:
             return Element(self.words, MI, Word())
-        return Offset(Element(self.words, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
+        ni = self.place.ni
+        return Offset(Element(self.words, quotient(ni, 2), Word()), scaled(remainder(ni, 2), 2))

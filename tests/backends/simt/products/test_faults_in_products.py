@@ -29,7 +29,7 @@ class Fault:
 IN_FLIGHT = frozenset({"copy-in-flight"})
 RACE = frozenset({"race-wr", "race-rw", "race-ww"})
 COMMON = (
-    Fault("no zero fill", r", \w+_k[^,()]*? >= 0\)", ")"),
+    Fault("no zero fill", r"((?:copy_async|load_buffer)<.*), [^,\n]* >= [^,;\n]*\);", r"\1);"),
     Fault("swizzle of stores alone", r"(const int \w+_to =\s+.*?) \^ \(thread[^)]*\) \* 16\)", r"\1)", times=1),
 )
 PIPELINE = {
@@ -39,7 +39,7 @@ PIPELINE = {
         Fault("no barrier behind the wait", r"(wait_copies<2>\(\);\n) *__syncthreads\(\);\n", r"\1", kinds=RACE),
         Fault("the stage that is read is filled", r"int write = \d+;", "int write = 0;", kinds=IN_FLIGHT | RACE),
         Fault("no commit in the loop", r"(      \}\n)      uol::commit_copies\(\);\n", r"\1", kinds=IN_FLIGHT),
-        Fault("halves of a fragment swapped", r"\(ni % 2\) \* 2\)", "(1 - ni % 2) * 2)"),
+        Fault("halves of a fragment swapped", r"_part\[0\] \+ ni \* 2\)", "_part[0] + (1 - ni) * 2)"),
         Fault("warps of 64", r"lane = thread % 32;", "lane = thread % 64;"),
     ),
     "hip": (
@@ -93,6 +93,8 @@ WORKLOADS = {
     "sums of segments": Workload("grouped_matmul_grad", {"M": 700, "E": 2, "D": 40, "F": 40}),
     "parts of terms": Workload("matmul", {"S": (), "M": 40, "N": 72, "K": 3008}),
 }
+WIDE_SUMS = Workload("grouped_matmul_grad", {"M": 700, "E": 2, "D": 72, "F": 136})
+"""As large that the sums of segments are on matrix units on HIP, too."""
 KERNELS = {"sums of segments": "_dw_sum_kernel"}
 BY_ROWS = ("second factor by rows", "rows of segments")
 """Forms whose factors both lie along the terms: nothing is transposed on HIP."""
@@ -100,8 +102,7 @@ FORMS = [
     *(Form(name, "cuda", w, PIPELINE["cuda"], KERNELS.get(name, "")) for name, w in WORKLOADS.items()),
     *(
         Form(name, "hip", w, PIPELINE["hip"] + (() if name in BY_ROWS else (TRANSPOSED,)), KERNELS.get(name, ""))
-        for name, w in WORKLOADS.items()
-        if name != "sums of segments"  # which are not on matrix units at these sizes there
+        for name, w in {**WORKLOADS, "sums of segments": WIDE_SUMS}.items()
     ),
     *(Form("sum of parts", backend, WORKLOADS["parts of terms"], PARTS, "matmul_kernel") for backend in PIPELINE),
     Form("few rows", "cuda", Workload("linear", {"S": (13,), "N": 45, "K": 328}), FEW_ROWS),
