@@ -220,132 +220,123 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m = segment - 1;
-  const int terms = expert_of_m >= 0 && expert_of_m < 3 ? 136 : 0;
   float dx_sum[2][2][4] = {};  // line 6
-  if (uol::is_aligned(dy, w)) {
-    const int tiles = (terms + 63) / 64;
-    const int k_before = tiles * 64 - terms;
-    const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* dy_from[2];
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] =
-          uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 136 + (thread % 8) * 8 - k_before);
-    const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
-    const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* w_from =
-        uol::pinned(w + expert_of_m * 9792 + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - k_before * 72);
-    const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
+  if (expert_of_m >= 0 && expert_of_m < 3) {
+    if (uol::is_aligned(dy, w)) {
+      const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const uol::f16* dy_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 >= k_before / 8);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= k_before / 8);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] += 64;
-    w_from += 4608;
-    if (1 < tiles) {
+        dy_from[i] =
+            uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 136 + (thread % 8) * 8 - 56);
+      const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+      const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const uol::f16* w_from =
+          uol::pinned(w + expert_of_m * 9792 + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 4032);
+      const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 >= 7);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + i * 1152);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] += 64;
-    w_from += 4608;
-    if (2 < tiles) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i]);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from + i * 1152);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] += 64;
-    w_from += 4608;
-    int read = 0;
-    int write = 36864;
-#pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      uol::wait_copies<2>();
-      __syncthreads();
-      if (tile + 3 < tiles) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + i * 1152);
-      }
+        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= 7);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] += 64;
       w_from += 4608;
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        unsigned dy_part[2][4];
-        unsigned w_part[1][4];
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices(dy_part[mi], shared + (dy_at ^ kk * 32) + mi * 2048 + read);
-        uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 2048 + read + 4096);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + i * 1152);
+      uol::commit_copies();
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        dy_from[i] += 64;
+      w_from += 4608;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from + i * 1152);
+      uol::commit_copies();
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        dy_from[i] += 64;
+      w_from += 4608;
+      int read = 0;
+      int write = 36864;
+#pragma unroll 1
+      for (int tile = 0; tile < 3; ++tile) {
+        uol::wait_copies<2>();
+        __syncthreads();
+        if (tile + 3 < 3) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i)
+            uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
+#pragma unroll
+          for (int i = 0; i < 4; ++i)
+            uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + i * 1152);
+        }
+        uol::commit_copies();
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          dy_from[i] += 64;
+        w_from += 4608;
+#pragma unroll
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned dy_part[2][4];
+          unsigned w_part[1][4];
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_matrices(dy_part[mi], shared + (dy_at ^ kk * 32) + mi * 2048 + read);
+          uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 2048 + read + 4096);
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 2; ++ni)
+              uol::mma_16x8x16_f16(dx_sum[mi][ni], dy_part[mi], w_part[0] + ni * 2);
+          }
+        }
+        read = read + 12288 == 49152 ? 0 : read + 12288;
+        write = write + 12288 == 49152 ? 0 : write + 12288;
+      }
+      uol::wait_copies<0>();
+      __syncthreads();
+    } else {
+#pragma unroll 1
+      for (int f = 0; f < 136; ++f) {
+        float dy_part[4];
+        float w_part[4];
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(dx_sum[mi][ni], dy_part[mi], w_part[0] + ni * 2);
+          for (int group = 0; group < 2; ++group) {
+            const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+            dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 6
+          }
         }
-      }
-      read = read + 12288 == 49152 ? 0 : read + 12288;
-      write = write + 12288 == 49152 ? 0 : write + 12288;
-    }
-    uol::wait_copies<0>();
-    __syncthreads();
-  } else {
-#pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float dy_part[4];
-      float w_part[4];
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-          dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 6
-        }
-      }
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = expert_of_m >= 0 && expert_of_m < 3  // line 6
-              ? float(w[(expert_of_m * 136 + f) * 72 + d])
-              : 0.0f;
-        }
-      }
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
+          for (int r = 0; r < 2; ++r) {
+            const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
+            w_part[ni * 2 + r] = float(w[(expert_of_m * 136 + f) * 72 + d]);  // line 6
+          }
+        }
 #pragma unroll
-            for (int r = 0; r < 2; ++r)
-              dx_sum[mi][ni][group * 2 + r] += dy_part[mi * 2 + group] * w_part[ni * 2 + r];
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+            for (int group = 0; group < 2; ++group) {
+#pragma unroll
+              for (int r = 0; r < 2; ++r)
+                dx_sum[mi][ni][group * 2 + r] += dy_part[mi * 2 + group] * w_part[ni * 2 + r];
+            }
           }
         }
       }

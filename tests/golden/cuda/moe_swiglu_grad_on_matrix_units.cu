@@ -95,265 +95,224 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
   const int m0 = begin + (slot - begin / 64 - segment) * 64;
   if (m0 >= rows_end) return;
   const int expert_of_m2 = segment - 1;
-  const int terms = expert_of_m2 >= 0 && expert_of_m2 < 3 ? 24 : 0;
   float dr_sum2[2][4][4] = {};  // line 9
-  if (uol::is_aligned(up)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* db_from[2];
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      db_from[i] =
-          uol::pinned(db + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - k_before);
-    const int db_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
-    const int up_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* up_from =
-        uol::pinned(up + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
-    const int up_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+    if (uol::is_aligned(up)) {
+      const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const uol::f16* db_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], thread % 4 >= k_before / 8);
+        db_from[i] =
+            uol::pinned(db + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - 8);
+      const int db_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+      const int up_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const uol::f16* up_from =
+          uol::pinned(up + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 320);
+      const int up_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, i * 2 + thread / 64 >= k_before / 8);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      db_from[i] += 32;
-    up_from += 1280;
-    if (1 < tiles) {
+        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], thread % 4 >= 1);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048 + 8192, db_from[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + up_to + i * 2048 + 12288, up_from + i * 640);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      db_from[i] += 32;
-    up_from += 1280;
-    if (2 < tiles) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048 + 16384, db_from[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + up_to + i * 2048 + 20480, up_from + i * 640);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      db_from[i] += 32;
-    up_from += 1280;
-    int read = 0;
-    int write = 24576;
-#pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      uol::wait_copies<2>();
-      __syncthreads();
-      if (tile + 3 < tiles) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + db_to + i * 2048 + write, db_from[i]);
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + up_to + i * 2048 + write + 4096, up_from + i * 640);
-      }
+        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, i * 2 + thread / 64 >= 1);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         db_from[i] += 32;
       up_from += 1280;
+      uol::commit_copies();
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
-        unsigned up_part[2][4];
+      for (int i = 0; i < 2; ++i)
+        db_from[i] += 32;
+      up_from += 1280;
+      uol::commit_copies();
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 1024 + read);
+      for (int i = 0; i < 2; ++i)
+        db_from[i] += 32;
+      up_from += 1280;
+      int read = 0;
+      int write = 24576;
+#pragma unroll 1
+      for (int tile = 0; tile < 1; ++tile) {
+        uol::wait_copies<2>();
+        __syncthreads();
+        if (tile + 3 < 1) {
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(up_part[pair], shared + (up_at ^ pair * 32) + kk * 2048 + read + 4096);
+          for (int i = 0; i < 2; ++i)
+            uol::copy_async<16>(shared + db_to + i * 2048 + write, db_from[i]);
+#pragma unroll
+          for (int i = 0; i < 2; ++i)
+            uol::copy_async<16>(shared + up_to + i * 2048 + write + 4096, up_from + i * 640);
+        }
+        uol::commit_copies();
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          db_from[i] += 32;
+        up_from += 1280;
+#pragma unroll
+        for (int kk = 0; kk < 2; ++kk) {
+          unsigned db_part[2][4];
+          unsigned up_part[2][4];
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 1024 + read);
+#pragma unroll
+          for (int pair = 0; pair < 2; ++pair)
+            uol::load_matrices_transposed(up_part[pair], shared + (up_at ^ pair * 32) + kk * 2048 + read + 4096);
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 4; ++ni)
+              uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[ni / 2] + (ni % 2) * 2);
+          }
+        }
+        read = read + 8192 == 32768 ? 0 : read + 8192;
+        write = write + 8192 == 32768 ? 0 : write + 8192;
+      }
+      uol::wait_copies<0>();
+      __syncthreads();
+    } else {
+#pragma unroll 1
+      for (int f = 0; f < 24; ++f) {
+        float db_part[4];
+        float up_part[8];
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-          for (int ni = 0; ni < 4; ++ni)
-            uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[ni / 2] + (ni % 2) * 2);
+          for (int group = 0; group < 2; ++group) {
+            const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+            db_part[mi * 2 + group] = float(db[m * 24 + f]);  // line 9
+          }
         }
-      }
-      read = read + 8192 == 32768 ? 0 : read + 8192;
-      write = write + 8192 == 32768 ? 0 : write + 8192;
-    }
-    uol::wait_copies<0>();
-    __syncthreads();
-  } else {
-#pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float db_part[4];
-      float up_part[8];
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-          db_part[mi * 2 + group] = float(db[m * 24 + f]);  // line 9
-        }
-      }
-#pragma unroll
-      for (int ni = 0; ni < 4; ++ni) {
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
-          up_part[ni * 2 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
-              ? float(up[(expert_of_m2 * 24 + f) * 40 + d])
-              : 0.0f;
-        }
-      }
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
+          for (int r = 0; r < 2; ++r) {
+            const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+            up_part[ni * 2 + r] = float(up[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+          }
+        }
 #pragma unroll
-            for (int r = 0; r < 2; ++r)
-              dr_sum2[mi][ni][group * 2 + r] += db_part[mi * 2 + group] * up_part[ni * 2 + r];
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+            for (int group = 0; group < 2; ++group) {
+#pragma unroll
+              for (int r = 0; r < 2; ++r)
+                dr_sum2[mi][ni][group * 2 + r] += db_part[mi * 2 + group] * up_part[ni * 2 + r];
+            }
           }
         }
       }
     }
   }
-  if (uol::is_aligned(gate)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* da_from[2];
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      da_from[i] =
-          uol::pinned(da + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - k_before);
-    const int da_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
-    const int gate_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* gate_from =
-        uol::pinned(gate + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - k_before * 40);
-    const int gate_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+    if (uol::is_aligned(gate)) {
+      const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const uol::f16* da_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], thread % 4 >= k_before / 8);
+        da_from[i] =
+            uol::pinned(da + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - 8);
+      const int da_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+      const int gate_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const uol::f16* gate_from =
+          uol::pinned(gate + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 320);
+      const int gate_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, i * 2 + thread / 64 >= k_before / 8);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      da_from[i] += 32;
-    gate_from += 1280;
-    if (1 < tiles) {
+        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], thread % 4 >= 1);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048 + 8192, da_from[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + gate_to + i * 2048 + 12288, gate_from + i * 640);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      da_from[i] += 32;
-    gate_from += 1280;
-    if (2 < tiles) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048 + 16384, da_from[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + gate_to + i * 2048 + 20480, gate_from + i * 640);
-    }
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      da_from[i] += 32;
-    gate_from += 1280;
-    int read = 0;
-    int write = 24576;
-#pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      uol::wait_copies<2>();
-      __syncthreads();
-      if (tile + 3 < tiles) {
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + da_to + i * 2048 + write, da_from[i]);
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + gate_to + i * 2048 + write + 4096, gate_from + i * 640);
-      }
+        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, i * 2 + thread / 64 >= 1);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         da_from[i] += 32;
       gate_from += 1280;
+      uol::commit_copies();
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
-        unsigned gate_part[2][4];
+      for (int i = 0; i < 2; ++i)
+        da_from[i] += 32;
+      gate_from += 1280;
+      uol::commit_copies();
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 1024 + read);
+      for (int i = 0; i < 2; ++i)
+        da_from[i] += 32;
+      gate_from += 1280;
+      int read = 0;
+      int write = 24576;
+#pragma unroll 1
+      for (int tile = 0; tile < 1; ++tile) {
+        uol::wait_copies<2>();
+        __syncthreads();
+        if (tile + 3 < 1) {
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(gate_part[pair], shared + (gate_at ^ pair * 32) + kk * 2048 + read + 4096);
+          for (int i = 0; i < 2; ++i)
+            uol::copy_async<16>(shared + da_to + i * 2048 + write, da_from[i]);
+#pragma unroll
+          for (int i = 0; i < 2; ++i)
+            uol::copy_async<16>(shared + gate_to + i * 2048 + write + 4096, gate_from + i * 640);
+        }
+        uol::commit_copies();
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          da_from[i] += 32;
+        gate_from += 1280;
+#pragma unroll
+        for (int kk = 0; kk < 2; ++kk) {
+          unsigned da_part[2][4];
+          unsigned gate_part[2][4];
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 1024 + read);
+#pragma unroll
+          for (int pair = 0; pair < 2; ++pair)
+            uol::load_matrices_transposed(gate_part[pair], shared + (gate_at ^ pair * 32) + kk * 2048 + read + 4096);
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+            for (int ni = 0; ni < 4; ++ni)
+              uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[ni / 2] + (ni % 2) * 2);
+          }
+        }
+        read = read + 8192 == 32768 ? 0 : read + 8192;
+        write = write + 8192 == 32768 ? 0 : write + 8192;
+      }
+      uol::wait_copies<0>();
+      __syncthreads();
+    } else {
+#pragma unroll 1
+      for (int f = 0; f < 24; ++f) {
+        float da_part[4];
+        float gate_part[8];
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-          for (int ni = 0; ni < 4; ++ni)
-            uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[ni / 2] + (ni % 2) * 2);
+          for (int group = 0; group < 2; ++group) {
+            const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+            da_part[mi * 2 + group] = float(da[m * 24 + f]);  // line 9
+          }
         }
-      }
-      read = read + 8192 == 32768 ? 0 : read + 8192;
-      write = write + 8192 == 32768 ? 0 : write + 8192;
-    }
-    uol::wait_copies<0>();
-    __syncthreads();
-  } else {
-#pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float da_part[4];
-      float gate_part[8];
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-          da_part[mi * 2 + group] = float(da[m * 24 + f]);  // line 9
-        }
-      }
-#pragma unroll
-      for (int ni = 0; ni < 4; ++ni) {
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
-          gate_part[ni * 2 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
-              ? float(gate[(expert_of_m2 * 24 + f) * 40 + d])
-              : 0.0f;
-        }
-      }
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
+          for (int r = 0; r < 2; ++r) {
+            const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+            gate_part[ni * 2 + r] = float(gate[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+          }
+        }
 #pragma unroll
-            for (int r = 0; r < 2; ++r)
-              dr_sum2[mi][ni][group * 2 + r] += da_part[mi * 2 + group] * gate_part[ni * 2 + r];
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+            for (int group = 0; group < 2; ++group) {
+#pragma unroll
+              for (int r = 0; r < 2; ++r)
+                dr_sum2[mi][ni][group * 2 + r] += da_part[mi * 2 + group] * gate_part[ni * 2 + r];
+            }
           }
         }
       }

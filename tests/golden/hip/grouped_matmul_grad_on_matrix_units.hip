@@ -223,132 +223,127 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m = segment - 1;
-  const int terms = expert_of_m >= 0 && expert_of_m < 3 ? 136 : 0;
   float dx_sum[1][1][16] = {};  // line 6
-  if (uol::is_aligned(dy, w)) {
-    const int tiles = (terms + 63) / 64;
-    const int k_before = tiles * 64 - terms;
-    const uol::f16* const dy_from = dy + m0 * 136 - k_before;
-    const uol::BufferRange dy_range =
-        uol::buffer_range(dy_from, uol::min(rows_end - m0, 32) * 272 + k_before * 2);
-    int dy_step = 0;
-    int dy_at[2];
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 272 + (thread % 8) * 16;
-    const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned dy_in[2][4];
-    const uol::f16* w_from = w + expert_of_m * 9792 - k_before * 72;
-    const int w_at =
-        (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
-    const int w_to =
-        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
-    const int w_part_at =
-        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
-    unsigned w_in[2][4][2];
-    if (0 < tiles) {
+  if (expert_of_m >= 0 && expert_of_m < 3) {
+    if (uol::is_aligned(dy, w)) {
+      const uol::f16* const dy_from = dy + m0 * 136 - 56;
+      const uol::BufferRange dy_range =
+          uol::buffer_range(dy_from, uol::min(rows_end - m0, 32) * 272 + 112);
+      int dy_step = 0;
+      int dy_at[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 8 >= k_before / 8);
-      const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
+        dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 272 + (thread % 8) * 16;
+      const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+      unsigned dy_in[2][4];
+      const uol::f16* w_from = w + expert_of_m * 9792 - 4032;
+      const int w_at =
+          (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
+      const int w_to =
+          (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
+      const int w_part_at =
+          (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+      unsigned w_in[2][4][2];
+      {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; ++i)
+          uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 8 >= 7);
+        const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, thread / 32 + i * 4 >= k_before / 8);
-      }
-      dy_step += 128;
-      w_from += 4608;
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + dy_to + i * 2048, dy_in[i]);
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, thread / 32 + i * 4 >= 7);
+        }
+        dy_step += 128;
+        w_from += 4608;
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(w_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + dy_to + i * 2048, dy_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(w_in[i]);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, w_in[i][r]);
-      }
-    }
-    __syncthreads();
-    int read = 0;
-#pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
-      const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144);
-      }
-      dy_step += 128;
-      w_from += 4608;
-#pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        unsigned dy_part[1][4];
-        unsigned w_part[1][4];
-        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
-      }
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 12288), dy_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(w_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, w_in[i][r]);
-      }
-      __syncthreads();
-      read = read ^ 12288;
-    }
-    if (0 < tiles) {
-#pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        unsigned dy_part[1][4];
-        unsigned w_part[1][4];
-        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
-      }
-    }
-    __syncthreads();
-  } else {
-#pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float dy_part[1];
-      float w_part[16];
-      const int m = uol::min(m0 + lane % 32, rows_end - 1);
-      dy_part[0] = float(dy[m * 136 + f]);  // line 6
-#pragma unroll
-      for (int group = 0; group < 4; ++group) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int d = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
-          w_part[group * 4 + r] = expert_of_m >= 0 && expert_of_m < 3  // line 6
-              ? float(w[(expert_of_m * 136 + f) * 72 + d])
-              : 0.0f;
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, w_in[i][r]);
         }
       }
+      __syncthreads();
+      int read = 0;
+#pragma unroll 1
+      for (int tile = 1; tile < 3; ++tile) {
 #pragma unroll
-      for (int group = 0; group < 4; ++group) {
+        for (int i = 0; i < 2; ++i)
+          uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
+        const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          dx_sum[0][0][group * 4 + r] += dy_part[0] * w_part[group * 4 + r];
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144);
+        }
+        dy_step += 128;
+        w_from += 4608;
+#pragma unroll
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned dy_part[1][4];
+          unsigned w_part[1][4];
+          uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+          uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
+#pragma unroll
+          for (int half = 0; half < 2; ++half)
+            uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
+        }
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + dy_to + i * 2048 + (read ^ 12288), dy_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(w_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, w_in[i][r]);
+        }
+        __syncthreads();
+        read = read ^ 12288;
+      }
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned dy_part[1][4];
+        unsigned w_part[1][4];
+        uol::load_words<16>(dy_part[0], shared + (dy_part_at ^ kk * 32) + read);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dx_sum[0][0], w_part[0] + half * 2, dy_part[0] + half * 2);
+      }
+      __syncthreads();
+    } else {
+#pragma unroll 1
+      for (int f = 0; f < 136; ++f) {
+        float dy_part[1];
+        float w_part[16];
+        const int m = uol::min(m0 + lane % 32, rows_end - 1);
+        dy_part[0] = float(dy[m * 136 + f]);  // line 6
+#pragma unroll
+        for (int group = 0; group < 4; ++group) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r) {
+            const int d = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
+            w_part[group * 4 + r] = float(w[(expert_of_m * 136 + f) * 72 + d]);  // line 6
+          }
+        }
+#pragma unroll
+        for (int group = 0; group < 4; ++group) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            dx_sum[0][0][group * 4 + r] += dy_part[0] * w_part[group * 4 + r];
+        }
       }
     }
   }

@@ -93,108 +93,104 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
   const int m0 = begin + (slot - begin / 64 - segment) * 64;
   if (m0 >= rows_end) return;
   const int expert_of_m2 = segment - 1;
-  const int terms = expert_of_m2 >= 0 && expert_of_m2 < 3 ? 24 : 0;
   float dr_sum2[2][2][16] = {};  // line 9
-  if (uol::is_aligned(up)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const uol::f16* const db_from = db + m0 * 24 - k_before;
-    const uol::BufferRange db_range =
-        uol::buffer_range(db_from, uol::min(rows_end - m0, 64) * 48 + k_before * 2);
-    int db_step = 0;
-    int db_at[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      db_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-    const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const int db_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
-    unsigned db_in[4][4];
-    const uol::f16* up_from = up + expert_of_m2 * 960 - k_before * 40;
-    const int up_at =
-        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
-    const int up_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    const int up_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned up_in[2][4][2];
-    if (0 < tiles) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+    if (uol::is_aligned(up)) {
+      const uol::f16* const db_from = db + m0 * 24 - 8;
+      const uol::BufferRange db_range = uol::buffer_range(db_from, uol::min(rows_end - m0, 64) * 48 + 16);
+      int db_step = 0;
+      int db_at[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, thread % 4 >= k_before / 8);
-      const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
+        db_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
+      const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const int db_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
+      unsigned db_in[4][4];
+      const uol::f16* up_from = up + expert_of_m2 * 960 - 320;
+      const int up_at =
+          (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
+      const int up_to =
+          (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+      const int up_part_at =
+          (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+      unsigned up_in[2][4][2];
+      {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 4; ++i)
+          uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, thread % 4 >= 1);
+        const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80, thread / 32 + i * 2 >= k_before / 8);
-      }
-      db_step += 64;
-      up_from += 1280;
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + db_to + i * 1024, db_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(up_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, up_in[i][r]);
-      }
-    }
-    __syncthreads();
-    int read = 0;
-#pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step);
-      const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80);
-      }
-      db_step += 64;
-      up_from += 1280;
-#pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
-        unsigned up_part[2][4];
-#pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(up_part[ni], shared + (up_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dr_sum2[mi][ni], up_part[ni] + half * 2, db_part[mi] + half * 2);
-          }
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80, thread / 32 + i * 2 >= 1);
         }
-      }
+        db_step += 64;
+        up_from += 1280;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + db_to + i * 1024 + (read ^ 8192), db_in[i]);
+        for (int i = 0; i < 4; ++i)
+          uol::store_words<16>(shared + db_to + i * 1024, db_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(up_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(up_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, up_in[i][r]);
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, up_in[i][r]);
+        }
       }
       __syncthreads();
-      read = read ^ 8192;
-    }
-    if (0 < tiles) {
+      int read = 0;
+#pragma unroll 1
+      for (int tile = 1; tile < 1; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step);
+        const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80);
+        }
+        db_step += 64;
+        up_from += 1280;
+#pragma unroll
+        for (int kk = 0; kk < 2; ++kk) {
+          unsigned db_part[2][4];
+          unsigned up_part[2][4];
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 2048 + read);
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::load_words<16>(up_part[ni], shared + (up_part_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+#pragma unroll
+            for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+              for (int ni = 0; ni < 2; ++ni)
+                uol::mfma_32x32x8_f16(dr_sum2[mi][ni], up_part[ni] + half * 2, db_part[mi] + half * 2);
+            }
+          }
+        }
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::store_words<16>(shared + db_to + i * 1024 + (read ^ 8192), db_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(up_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, up_in[i][r]);
+        }
+        __syncthreads();
+        read = read ^ 8192;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned db_part[2][4];
@@ -215,145 +211,140 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
           }
         }
       }
-    }
-    __syncthreads();
-  } else {
+      __syncthreads();
+    } else {
 #pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float db_part[2];
-      float up_part[32];
+      for (int f = 0; f < 24; ++f) {
+        float db_part[2];
+        float up_part[32];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-        const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
-        db_part[mi] = float(db[m * 24 + f]);  // line 9
-      }
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-        for (int group = 0; group < 4; ++group) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-            up_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
-                ? float(up[(expert_of_m2 * 24 + f) * 40 + d])
-                : 0.0f;
-          }
+        for (int mi = 0; mi < 2; ++mi) {
+          const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
+          db_part[mi] = float(db[m * 24 + f]);  // line 9
         }
-      }
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
           for (int group = 0; group < 4; ++group) {
 #pragma unroll
-            for (int r = 0; r < 4; ++r)
-              dr_sum2[mi][ni][group * 4 + r] += db_part[mi] * up_part[ni * 16 + group * 4 + r];
+            for (int r = 0; r < 4; ++r) {
+              const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+              up_part[ni * 16 + group * 4 + r] = float(up[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+            }
+          }
+        }
+#pragma unroll
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+            for (int group = 0; group < 4; ++group) {
+#pragma unroll
+              for (int r = 0; r < 4; ++r)
+                dr_sum2[mi][ni][group * 4 + r] += db_part[mi] * up_part[ni * 16 + group * 4 + r];
+            }
           }
         }
       }
     }
   }
-  if (uol::is_aligned(gate)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const uol::f16* const da_from = da + m0 * 24 - k_before;
-    const uol::BufferRange da_range =
-        uol::buffer_range(da_from, uol::min(rows_end - m0, 64) * 48 + k_before * 2);
-    int da_step = 0;
-    int da_at[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      da_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-    const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const int da_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
-    unsigned da_in[4][4];
-    const uol::f16* gate_from = gate + expert_of_m2 * 960 - k_before * 40;
-    const int gate_at =
-        (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
-    const int gate_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    const int gate_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned gate_in[2][4][2];
-    if (0 < tiles) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+    if (uol::is_aligned(gate)) {
+      const uol::f16* const da_from = da + m0 * 24 - 8;
+      const uol::BufferRange da_range = uol::buffer_range(da_from, uol::min(rows_end - m0, 64) * 48 + 16);
+      int da_step = 0;
+      int da_at[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, thread % 4 >= k_before / 8);
-      const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
+        da_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
+      const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const int da_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
+      unsigned da_in[4][4];
+      const uol::f16* gate_from = gate + expert_of_m2 * 960 - 320;
+      const int gate_at =
+          (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
+      const int gate_to =
+          (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+      const int gate_part_at =
+          (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+      unsigned gate_in[2][4][2];
+      {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 4; ++i)
+          uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, thread % 4 >= 1);
+        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80, thread / 32 + i * 2 >= k_before / 8);
-      }
-      da_step += 64;
-      gate_from += 1280;
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + da_to + i * 1024, da_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(gate_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, gate_in[i][r]);
-      }
-    }
-    __syncthreads();
-    int read = 0;
-#pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step);
-      const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80);
-      }
-      da_step += 64;
-      gate_from += 1280;
-#pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
-        unsigned gate_part[2][4];
-#pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(gate_part[ni], shared + (gate_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dr_sum2[mi][ni], gate_part[ni] + half * 2, da_part[mi] + half * 2);
-          }
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80, thread / 32 + i * 2 >= 1);
         }
-      }
+        da_step += 64;
+        gate_from += 1280;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + da_to + i * 1024 + (read ^ 8192), da_in[i]);
+        for (int i = 0; i < 4; ++i)
+          uol::store_words<16>(shared + da_to + i * 1024, da_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(gate_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(gate_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, gate_in[i][r]);
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, gate_in[i][r]);
+        }
       }
       __syncthreads();
-      read = read ^ 8192;
-    }
-    if (0 < tiles) {
+      int read = 0;
+#pragma unroll 1
+      for (int tile = 1; tile < 1; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step);
+        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80);
+        }
+        da_step += 64;
+        gate_from += 1280;
+#pragma unroll
+        for (int kk = 0; kk < 2; ++kk) {
+          unsigned da_part[2][4];
+          unsigned gate_part[2][4];
+#pragma unroll
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 2048 + read);
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::load_words<16>(gate_part[ni], shared + (gate_part_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+#pragma unroll
+            for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+              for (int ni = 0; ni < 2; ++ni)
+                uol::mfma_32x32x8_f16(dr_sum2[mi][ni], gate_part[ni] + half * 2, da_part[mi] + half * 2);
+            }
+          }
+        }
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::store_words<16>(shared + da_to + i * 1024 + (read ^ 8192), da_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::transpose_4x4(gate_in[i]);
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+#pragma unroll
+          for (int r = 0; r < 4; ++r)
+            uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, gate_in[i][r]);
+        }
+        __syncthreads();
+        read = read ^ 8192;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned da_part[2][4];
@@ -374,40 +365,38 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
           }
         }
       }
-    }
-    __syncthreads();
-  } else {
+      __syncthreads();
+    } else {
 #pragma unroll 1
-    for (int f = 0; f < terms; ++f) {
-      float da_part[2];
-      float gate_part[32];
+      for (int f = 0; f < 24; ++f) {
+        float da_part[2];
+        float gate_part[32];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-        const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
-        da_part[mi] = float(da[m * 24 + f]);  // line 9
-      }
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-        for (int group = 0; group < 4; ++group) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-            gate_part[ni * 16 + group * 4 + r] = expert_of_m2 >= 0 && expert_of_m2 < 3  // line 9
-                ? float(gate[(expert_of_m2 * 24 + f) * 40 + d])
-                : 0.0f;
-          }
+        for (int mi = 0; mi < 2; ++mi) {
+          const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
+          da_part[mi] = float(da[m * 24 + f]);  // line 9
         }
-      }
-#pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
           for (int group = 0; group < 4; ++group) {
 #pragma unroll
-            for (int r = 0; r < 4; ++r)
-              dr_sum2[mi][ni][group * 4 + r] += da_part[mi] * gate_part[ni * 16 + group * 4 + r];
+            for (int r = 0; r < 4; ++r) {
+              const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+              gate_part[ni * 16 + group * 4 + r] = float(gate[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+            }
+          }
+        }
+#pragma unroll
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+            for (int group = 0; group < 4; ++group) {
+#pragma unroll
+              for (int r = 0; r < 4; ++r)
+                dr_sum2[mi][ni][group * 4 + r] += da_part[mi] * gate_part[ni * 16 + group * 4 + r];
+            }
           }
         }
       }

@@ -18,12 +18,13 @@ from uol.backends.simt.kernel.nodes import Block, Body, Buffer, Declare, If, Ker
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.asynchronous import Asynchronous
 from uol.backends.simt.products.matrix.epilogue import Epilogue, room_of_sums
+from uol.backends.simt.products.matrix.one_by_one import OneByOne
 from uol.backends.simt.products.matrix.operand import products_of
 from uol.backends.simt.products.matrix.place import IS_WHOLE, Place, is_over
 from uol.backends.simt.products.matrix.registers import ThroughRegisters
 from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
-from uol.backends.simt.products.matrix.segments import SCRATCH
+from uol.backends.simt.products.matrix.segments import SCRATCH, is_segment
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract
@@ -70,13 +71,19 @@ def matrix_kernel(spec: Contract, tile: MatrixTile, unit: MatrixUnit, most_share
 
 
 def sums(place: Place, whole: Body, *, apart: bool) -> Body:
-    """The sums by accesses of 16 bytes, where both operands begin at multiples of it; workspaces do. `apart`: with names of
-    their own, where others follow."""
+    """The sums of a product; of rows, where they are of a segment. `apart`: with names of their own, where others follow."""
+    if is_over(place.spec, "rows"):
+        return (If(is_segment(place.spec, place.printer), _by_place(place, whole, apart=False)),)
+    return _by_place(place, whole, apart=apart)
+
+
+def _by_place(place: Place, whole: Body, *, apart: bool) -> Body:
+    """The sums by accesses of 16 bytes, where both operands begin at multiples of it; workspaces do."""
     tensors = dict.fromkeys(side.operand.read.tensor for side in place.sides)
     workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
     asked = [tensor for tensor in tensors if tensor not in workspaces]
     aligned = Known(are_aligned(asked), place.printer)
-    one_by_one = place.one_by_one(RowSums(place).one_by_one)
+    one_by_one = OneByOne(place).sums(RowSums(place).one_by_one)
     if not place.unit.is_by_parts:
         return (If(aligned, whole, (one_by_one,)),) if asked else (Block(whole),) if apart else whole
     count = place.rows * place.cols * place.unit.d.registers

@@ -1,10 +1,10 @@
 """What a kernel on matrix units knows of its block and its threads, whatever the machine: names, the first row and column, the
-batch; and the sums of elements that are read one by one.
+batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import legalise
@@ -219,7 +219,8 @@ class Place:
     @property
     def terms(self) -> Expr:
         """How many k a block sums over."""
-        return self.known(self.k.count) if self.spec.segments is None and self.part is None else TERMS
+        is_bounded = self.part is not None or is_over(self.spec, "terms")
+        return TERMS if is_bounded else self.known(self.k.count)
 
     @property
     def first_term(self) -> Expr:
@@ -301,7 +302,7 @@ class Place:
         yield index("n0", self._block_part(ONE, None if is_one_row else self.grid.n, tile.n, self.grid.n))
         yield from self._batches()
         if grouped:
-            yield from find_rows(spec, self.printer, tile.m, self.threads, self.known(self.k.count))
+            yield from find_rows(spec, self.printer, tile.m, self.threads)
         elif is_over(spec, "terms"):
             yield from find_terms(spec, self.printer)
         elif self.part is not None:
@@ -350,49 +351,6 @@ class Place:
         sums = Element(self.fragment(MI, NI), EACH, self.acc.kind)
         zero = Assign(sums, Const(0.0, self.spec.acc_dtype))
         return nest((("mi", self.rows), ("ni", self.cols), ("i", self.unit.d.registers)), (zero,))
-
-    def one_by_one(self, beside: Callable[[Expr], Body]) -> Statement:
-        """The sums of elements that are read one by one; `beside`: what else is done with an element of a row."""
-        owned, kind = self.owned, Scalar(self.spec.acc_dtype)
-        rows, cols = (Local(self.name(side, "part"), kind) for side in self.sides)
-        # Of a fragment, rows differ from group to group and columns within one; where operands have changed places, columns
-        # differ from group to group, too.
-        groups = owned.groups
-        col_groups = groups if owned.exchanged else 1
-        row_groups = 1 if owned.exchanged else groups
-        m = total(M0, self.a.first_of_warp, scaled(MI, owned.rows), owned.row(GROUP if row_groups > 1 else ZERO))
-        n = total(N0, self.b.first_of_warp, scaled(NI, owned.cols), owned.col(GROUP if col_groups > 1 else ZERO), NEXT)
-        left = Element(rows, total(scaled(MI, row_groups), GROUP) if row_groups > 1 else MI, kind)
-        across = total(scaled(NI, col_groups * owned.width), scaled(GROUP, owned.width) if col_groups > 1 else ZERO, NEXT)
-        right = Element(cols, across, kind)
-        acc = Element(self.fragment(MI, NI), total(scaled(GROUP, owned.width), NEXT), kind)
-        product = Assign(acc, Call("*", (left, right), self.spec.acc_dtype), "+=")
-        of_term = Scope(self.printer)
-        of_term.axes(self.k, frozenset().union(*(variables(self._factor(side)) for side in self.sides)))
-        body = (
-            *of_term.body,
-            Declare(rows.name, kind, extent=row_groups * self.rows),
-            Declare(cols.name, kind, extent=col_groups * owned.width * self.cols),
-            *nest((("mi", self.rows), ("group", row_groups)), self._element(self.a, m, left)),
-            *nest((("ni", self.cols), ("group", col_groups), ("r", owned.width)), self._element(self.b, n, right)),
-            *nest((("mi", self.rows), ("ni", self.cols), ("group", groups), ("r", owned.width)), (product,)),
-            *beside(left),
-        )
-        first = self.first_term
-        return Loop(self.printer.names.variable(self.k.name), first, total(first, self.terms), body, times=1)
-
-    def _factor(self, side: Side) -> Expr:
-        """An operand's element by the counters, or by axes where it is dense over none."""
-        return self.k.shorter(side.operand.outer.shorter(side.operand.factor))
-
-    def _element(self, side: Side, place: Expr, target: Expr) -> Body:
-        """An element of an operand, at the last row or column where it is asked for one beyond."""
-        outer, value = side.operand.outer, self._factor(side)
-        scope = Scope(self.printer)
-        scope.put(index(self.printer.names.variable(outer.name), self.clamped(side, place, ONE)))
-        scope.axes(outer, variables(value))
-        scope.put(Assign(target, scope.value(value), line=self.spec.line))
-        return tuple(scope.body)
 
     def clamped(self, side: Side, place: Expr, several: Expr) -> Expr:
         """A place along m or n, or that of the last `several` where tiles go beyond them."""

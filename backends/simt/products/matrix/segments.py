@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from uol.backends.simt.c_text.address import quotient, total
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.terms import Element, Known, Local, Pointer, Primitive, Scalar, select
+from uol.backends.simt.c_text.terms import Element, Known, Local, Pointer, Primitive, Scalar
 from uol.backends.simt.kernel.nodes import Assign, Declare, If, Leave, Loop, Statement
+from uol.backends.simt.products.matrix.operand import variables_of
 from uol.codegen.contractions.segment_bounds import DTYPE, EDGES, segments_of
 from uol.codegen.indexing.arithmetic import ZERO, add, folded
 from uol.codegen.specs.nodes import Contract, Read
@@ -35,11 +36,20 @@ def of_known_segment(spec: Contract) -> Contract:
     if segments is None or number is None or segments.over != "rows":
         return replace(spec, segments=None)
 
-    def rule(node: Expr) -> Expr | None:
-        return replace(node, guard=()) if isinstance(node, Read) else None
-
     own = Axis(segments.of, number)
-    return replace(spec, segments=None, batch=(*spec.batch, own), b=rewrite(spec.b, rule))
+    return replace(spec, segments=None, batch=(*spec.batch, own), b=unguarded(spec.b, segments.of))
+
+
+def unguarded(factor: Expr, segment: str) -> Expr:
+    """A factor without what its reads ask of the segment alone."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        guard = tuple(each for each in node.guard if not variables_of(each) <= {segment})
+        return replace(node, guard=guard, fill=node.fill if guard else None)
+
+    return rewrite(factor, rule)
 
 
 def slots_of_rows(spec: Contract, rows: int, count: Expr) -> Expr:
@@ -54,9 +64,8 @@ def _bound(spec: Contract, printer: Printer, at: Expr) -> Expr:
     return Element(Pointer(printer.names.tensor(spec.segments.bounds)), at, Scalar(DTYPE, stored=True))
 
 
-def find_rows(spec: Contract, printer: Printer, rows: int, threads: int, k_count: Expr) -> Iterable[Statement]:
-    """The rows of a block, which are of one segment, and the terms of their sums: none where they are of no segment. `SLOT` is
-    declared. A block that has no rows leaves."""
+def find_rows(spec: Contract, printer: Printer, rows: int, threads: int) -> Iterable[Statement]:
+    """The rows of a block, which are of one segment, or of none. `SLOT` is declared. A block that has no rows leaves."""
     segments, index = spec.segments, Scalar(INDEX)
     number = segments_of(spec)
     assert segments is not None and number is not None
@@ -74,8 +83,14 @@ def find_rows(spec: Contract, printer: Printer, rows: int, threads: int, k_count
     yield Leave("return", Call(">=", (Local("m0"), ROWS_END), "bool"))
     of = Local(printer.names.variable(segments.of))
     yield Declare(of.name, index, Call("-", (SEGMENT, Const(1)), INDEX))
-    is_one = Call("and", (Call(">=", (of, ZERO), "bool"), Call("<", (of, Known(number, printer)), "bool")), "bool")
-    yield Declare(TERMS.name, index, select(is_one, k_count, ZERO))
+
+
+def is_segment(spec: Contract, printer: Printer) -> Expr:
+    """Is what `find_rows` has found a segment? Keys may name others, whose rows have sums of no terms."""
+    segments, number = spec.segments, segments_of(spec)
+    assert segments is not None and number is not None
+    of = Local(printer.names.variable(segments.of))
+    return Call("and", (Call(">=", (of, ZERO), "bool"), Call("<", (of, Known(number, printer)), "bool")), "bool")
 
 
 def find_terms(spec: Contract, printer: Printer) -> Iterable[Statement]:
