@@ -129,6 +129,8 @@ GOLDEN = (
     # once; factors in f32.
     _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_on_matrix_units"),
     _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_of_f32_on_matrix_units", "f32"),
+    # Rows of segments, in several tiles, of the last not all; some of no segment.
+    _on_matrix_units(Workload("grouped_matmul", {"M": 205, "D": 344, "E": 3, "F": 72}), "grouped_matmul_on_matrix_units"),
     # Read and run, and not mutated: rows of segments, and sums over the terms of each, whose few tiles fill no stage twice;
     # one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products by the matrices of a row's
     # segment, and terms whose rows data names.
