@@ -37,11 +37,13 @@ MOST_VISITS = 1 << 15
 EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
 WORKING, TURNS, LONGEST = ("block", "working"), ("block", "turns"), ("block", "longest")
-"""Of what data decides: blocks that do not leave at once; turns of loops of which some blocks have more, of all and of one."""
+"""The names of counts that data decides: the blocks that do not leave at once; the turns, of all blocks and of the one with the
+most, of loops of which some blocks have more turns than others."""
 FEW_TIMES = 4
 """Blocks more than are read otherwise, of which all are: where every other one leaves at once, a sample says little."""
 MOST_TURNS_OF_DATA = 512
-"""Of a loop that goes on as far as known data says: a turn that stands for others knows nothing of what data it looks up."""
+"""The most turns that are read of a loop whose end known data decides. Each is read: a turn that stands for others would not
+know the data that it looks up."""
 
 
 Data = Mapping[str, Sequence[int]]

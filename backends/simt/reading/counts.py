@@ -39,7 +39,7 @@ class Counts:
 
     @staticmethod
     def joined(parts: Sequence[tuple[Counts, Ints]], blocks: int) -> Counts:
-        """Of so many blocks, of which each part has those at some places."""
+        """The counts of so many blocks, put together from parts: each has the counts of the blocks at its places."""
         whole = Counts()
         for kind, name in {key: None for counts, _ in parts for key in counts.found}:
             ends = np.zeros(blocks, np.int64), np.zeros(blocks, np.int64)
@@ -50,7 +50,7 @@ class Counts:
         return whole
 
     def of_grid(self, chosen: Sequence[int], grid: int, *, in_order: bool = False) -> dict[tuple[str, str], Interval]:
-        """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them. `in_order`:
+        """The counts of all blocks of a grid, from chosen ones: all, or the first, the last, and some between them. `in_order`:
         the latter are one of each of as many equal parts of the grid, whose blocks are much alike."""
         return {key: Interval(*_whole(ends, len(chosen), grid, in_order)) for key, ends in self.found.items()}
 

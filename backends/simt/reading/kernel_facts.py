@@ -17,7 +17,7 @@ KEPT_KERNELS = 64
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
-    """Of one kernel: its names, and by the identity of a statement, a condition or a loop, what is known of that. The facts of
+    """What is known of one kernel: its names, and facts by the identity of a statement, a condition or a loop. The facts of
     statements and loops are found as they are come to."""
 
     types: Mapping[str, str]

@@ -39,7 +39,7 @@ LEAST_TERMS_IN_PARTS = 64
 """Of u = 2^-24 of a product, its factors lose up to 5 in parts, and the sums of 16 products up to 24 where they are cut off, or
 some 7 on an average. A sum of n terms in f32 may lose n, or 2 sqrt(n) on an average (conformance/contracts.toml)."""
 SUMMED = frozenset({"f16", "bf16"})
-"""Of which kernels on matrix units sum rows beside a product."""
+"""The types of factors whose rows kernels on matrix units sum beside a product."""
 INDEX_BYTES = 8
 """Of what a fold over a block has of each warp, at the most."""
 PAIRED_COLUMNS = 16

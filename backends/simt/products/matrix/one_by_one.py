@@ -21,7 +21,7 @@ from uol.ir.program.walk import variables
 
 @dataclass(frozen=True, slots=True)
 class OneByOne:
-    """Of one kernel."""
+    """The loop over the terms of one kernel's sums, an element at a time."""
 
     place: Place
 

@@ -335,8 +335,8 @@ CASES = [
 
 @cache
 def results(part: int) -> dict[int, tuple[Job, Array, object]]:
-    """Of some cases that follow each other, in few twins: so many that another process which has the cases behind them seldom
-    needs these too."""
+    """The results of cases that follow each other, in few twins: so many that another process which has those behind them
+    seldom needs these too."""
     jobs = {}
     for number in range(part * TOGETHER, min((part + 1) * TOGETHER, len(CASES))):
         form, target, tile = CASES[number]
