@@ -17,14 +17,7 @@ Layouts = Mapping[str, Sequence[int]]
 def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, ...]]:
     """Strides of inputs and results as given, of the tensors between kernels in the order of the result that has
     their axes: a channels-last result keeps its intermediates channels-last."""
-    strides: dict[str, tuple[Expr, ...]] = {}
-    for name, tensor in program.tensors.items():
-        if tensor.role == "local":
-            continue
-        given = layouts.get(name)
-        if given is not None and len(given) != len(tensor.shape):
-            raise ShapeError(f"{name} has {len(tensor.shape)} dims, its layout {len(given)} strides")
-        strides[name] = dense_strides(tensor.shape) if given is None else tuple(Const(s) for s in given)
+    strides = given_strides(program, layouts)
     ranks = _axis_ranks(program, strides)
     for stage in program.stages:
         if stage.name not in strides:
@@ -34,6 +27,19 @@ def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, 
             strides[stage.name] = dense_strides(shape, order)
         if isinstance(stage, nodes.Put):
             strides.setdefault(stage.into, dense_strides(program.tensors[stage.into].shape))
+    return strides
+
+
+def given_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, ...]]:
+    """Strides of inputs and results. Raises ShapeError for a layout of other than a tensor's number of dims."""
+    strides: dict[str, tuple[Expr, ...]] = {}
+    for name, tensor in program.tensors.items():
+        if tensor.role == "local":
+            continue
+        given = layouts.get(name)
+        if given is not None and len(given) != len(tensor.shape):
+            raise ShapeError(f"{name} has {len(tensor.shape)} dims, its layout {len(given)} strides")
+        strides[name] = dense_strides(tensor.shape) if given is None else tuple(Const(s) for s in given)
     return strides
 
 

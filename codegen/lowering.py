@@ -15,7 +15,7 @@ from uol.codegen.contractions.segment_bounds import with_shared_bounds
 from uol.codegen.extensions import SumsOfProducts
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import physical_order, static
-from uol.codegen.layouts import Layouts, assign_strides
+from uol.codegen.layouts import Layouts, assign_strides, given_strides
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping
 from uol.codegen.partition.contraction import Contraction
@@ -42,6 +42,7 @@ from uol.codegen.program.small_orders import small_orders
 from uol.codegen.program.sums_beside_rows import sums_beside_rows
 from uol.codegen.program.sums_in_order import sums_in_order
 from uol.codegen.program.unify_axes import align_axes
+from uol.codegen.program.unit_dims import kept_dims, picked, without_dims
 from uol.codegen.program.wider_copies import drop_wider_copies
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
@@ -95,8 +96,10 @@ def lower(
     """
     machine = backend.capability
     scatters = machine.scatters - machine.unordered if deterministic else machine.scatters
-    prepared = _prepared(program, replace(machine, scatters=scatters))
-    lowering = Lowering.of(prepared, layouts or {})
+    given, kept = given_strides(program, layouts or {}), kept_dims(program)
+    outer = {t.name: _arg(t, given) for role in ("in", "out") for t in program.by_role(role)}
+    prepared = _prepared(without_dims(program, kept), replace(machine, scatters=scatters))
+    lowering = Lowering.of(prepared, {name: picked(s, kept.get(name)) for name, s in (layouts or {}).items()}, outer)
 
     def accepts(group: Group) -> bool:
         return backend.accepts(lowering.summary(group))
@@ -205,10 +208,12 @@ class Lowering:
     strides: Mapping[str, tuple[Expr, ...]]
     taken: frozenset[str]
     """Names that nothing new may have."""
+    outer: Mapping[str, Arg]
+    """Inputs and results with all their dims."""
 
     @classmethod
-    def of(cls, program: Program, layouts: Layouts) -> Lowering:
-        return cls(program, assign_strides(program, layouts), taken_names(program))
+    def of(cls, program: Program, layouts: Layouts, outer: Mapping[str, Arg]) -> Lowering:
+        return cls(program, assign_strides(program, layouts), taken_names(program), outer)
 
     def contraction(self, stage: Stage) -> Contraction | None:
         """The stage as a contraction with n along the axis that its tensor is contiguous in."""
@@ -351,15 +356,18 @@ class Lowering:
         return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
 
     def arg(self, name: str) -> Arg:
-        tensor = self.program.tensors[name]
-        role: ArgRole = "workspace" if tensor.role == "local" else tensor.role
-        return Arg(name, tensor.dtype, tensor.shape, self.strides[name], role)
+        return self.outer.get(name) or _arg(self.program.tensors[name], self.strides)
 
     def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:
         parts = [e for s in group.stages for e in stage_expressions(s)]
         parts += group.attention.values if group.attention is not None else ()
         used = frozenset().union(*map(variables, parts))
         return tuple(s for s in self.program.scalars if s.name in used)
+
+
+def _arg(tensor: nodes.Tensor, strides: Mapping[str, tuple[Expr, ...]]) -> Arg:
+    role: ArgRole = "workspace" if tensor.role == "local" else tensor.role
+    return Arg(tensor.name, tensor.dtype, tensor.shape, strides[tensor.name], role)
 
 
 def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:
