@@ -39,6 +39,14 @@ class Deep(Tiled, Protocol):
     def k(self) -> int: ...
 
 
+@runtime_checkable
+class Shared(Deep, Protocol):
+    """One whose rows several warps share, so many each: a warp multiplies none where it has no rows of a segment."""
+
+    @property
+    def warp_m(self) -> int: ...
+
+
 def must_move(kernel: Kernel, runs: Sequence[int] = ()) -> int:
     """Bytes of a kernel of known sizes. `runs`: how many rows, or terms, lie in each segment. What finds segments, their keys
     and bounds, is none of it."""
@@ -100,12 +108,13 @@ def _parts(count: int, of: int) -> int:
 
 def issued_share(kernel: Kernel, runs: Sequence[int]) -> float:
     """Of the multiply-adds that tiles of a contraction issue, those of rows, columns and terms that there are: tiles are
-    whole."""
+    whole, but for warps without rows of a segment."""
     spec, tile = kernel.spec, kernel.schedule
     assert isinstance(spec, Contract) and isinstance(tile, Deep), "a contraction in tiles"
     m, n, k = (_count(axes) for axes in (spec.m, spec.n, spec.k))
     over = spec.segments.over if spec.segments is not None else ""
-    rows = _padded(runs, tile.m) / sum(runs) if over == "rows" else _padded([m], tile.m) / m
+    own = tile.warp_m if isinstance(tile, Shared) else tile.m
+    rows = _padded(runs, own) / sum(runs) if over == "rows" else _padded([m], tile.m) / m
     terms = _padded(runs, tile.k) / sum(runs) if over == "terms" else _padded([k], tile.k) / k
     return 1 / (rows * terms * _padded([n], tile.n) / n)
 

@@ -20,6 +20,10 @@ template <class T> UOL_DEVICE T* pinned(T* pointer) {
   return pointer;
 }
 
+// A truth value that all lanes of a warp have in common, of which the compiler knows that they do: what depends on it is one branch
+// of the warp, behind which lanes need not meet again (PTX ISA, vote.sync).
+UOL_DEVICE bool uniform(bool value) { return __any_sync(0xffffffffu, value); }
+
 // 4, 8 or 16 bytes from global to shared memory, both at multiples of as many, in the background (PTX ISA, cp.async; 16 bytes pass
 // by the first cache). They may be read after `wait_copies`, by other threads after a barrier behind it.
 template <int bytes> UOL_DEVICE void copy_async(void* shared, const void* global) {

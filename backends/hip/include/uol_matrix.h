@@ -16,6 +16,9 @@ UOL_DEVICE unsigned char* dynamic_shared() {
 // The same pointer.
 template <class T> UOL_DEVICE T* pinned(T* pointer) { return pointer; }
 
+// A truth value that all lanes of a wave have in common, of which the compiler knows that they do: it lies in a scalar register.
+UOL_DEVICE bool uniform(bool value) { return __builtin_amdgcn_ballot_w64(value) != 0; }
+
 // What an access of so many bytes moves, and the same in registers, which lie anywhere. (A copy word by word would take LLVM's
 // register pairs apart.)
 template <int bytes> struct Words;

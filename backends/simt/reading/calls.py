@@ -38,6 +38,8 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     """Counts what a call of the header issues, and gives what is known of its value; None where it is an operation only."""
     if call.fn in ("is_aligned", "are_finite"):  # tensors that begin elsewhere, and sums of what is infinite, are not counted
         return np.array([[1]], np.int64)
+    if call.fn == "uniform":
+        return args[0]
     if call.fn == "__syncthreads":
         _barriers(1, active, reader)
         return EVERYTHING

@@ -32,6 +32,25 @@ def test_tiles_multiply_what_the_twin_counts(op: str, target: str) -> None:
     assert run.counts["matrix operations f16"] == pytest.approx(sum(useful / share for share in shares), rel=1e-12)
 
 
+@pytest.mark.parametrize(("target", "stages"), [("cuda", 4), ("hip", 2)])
+def test_a_warp_without_rows_of_a_segment_multiplies_none(target: str, stages: int) -> None:
+    """Segments of 70, 5 and 65 rows in tiles of 64, of which each of two warps has 32: the second has none of 6, 5 and 1."""
+    dims = {"M": len(KEYS), "D": 72, "E": 4, "F": 136}
+    schedule = f"m=64,n=64,k=32,warps_m=2,warps_n=2,stages={stages}"
+    module = uol.compile("grouped_matmul", target, "f16", dims, schedule=schedule).module
+    inputs = inputs_of(module, KEYS)
+    (run,) = execute_many([Job(module, inputs)])
+    assert not run.findings
+    rows, columns, terms = 64 + 32 + 32 + 64 + 32, 192, 96
+    assert run.counts["matrix operations f16"] == 2 * rows * columns * terms
+    assert issued_share(module.kernels[-1], runs_of(module.kernels[-1].spec, {"expert": KEYS})) == pytest.approx(
+        len(KEYS) * 136 * 72 / (rows * columns * terms), rel=1e-12
+    )
+    x, w = (inputs[name].astype(np.float64) for name in ("x", "w"))
+    golden = np.einsum("md,mfd->mf", x, w[KEYS])
+    np.testing.assert_allclose(run.outputs["y"], golden, rtol=2e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("target", ["cuda:a100", "hip:mi250x"])
 @pytest.mark.parametrize("op", ["grouped_matmul", "grouped_matmul_grad"])
 def test_tiles_of_many_rows_are_mostly_full(op: str, target: str) -> None:

@@ -95,6 +95,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
   const int m0 = begin + (slot - begin / 64 - segment) * 64;
   if (m0 >= rows_end) return;
   const int expert_of_m2 = segment - 1;
+  const bool has_rows = uol::uniform(m0 + warp_m * 32 < rows_end);
   float dr_sum2[2][4][4] = {};  // line 9
   if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
     if (uol::is_aligned(up)) {
@@ -149,21 +150,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
         for (int i = 0; i < 2; ++i)
           db_from[i] += 32;
         up_from += 1280;
+        if (has_rows) {
 #pragma unroll
-        for (int kk = 0; kk < 2; ++kk) {
-          unsigned db_part[2][4];
-          unsigned up_part[2][4];
+          for (int kk = 0; kk < 2; ++kk) {
+            unsigned db_part[2][4];
+            unsigned up_part[2][4];
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi)
-            uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 1024 + read);
+            for (int mi = 0; mi < 2; ++mi)
+              uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 1024 + read);
 #pragma unroll
-          for (int pair = 0; pair < 2; ++pair)
-            uol::load_matrices_transposed(up_part[pair], shared + (up_at ^ pair * 32) + kk * 2048 + read + 4096);
+            for (int pair = 0; pair < 2; ++pair)
+              uol::load_matrices_transposed(up_part[pair], shared + (up_at ^ pair * 32) + kk * 2048 + read + 4096);
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
+            for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-            for (int ni = 0; ni < 4; ++ni)
-              uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[ni / 2] + (ni % 2) * 2);
+              for (int ni = 0; ni < 4; ++ni)
+                uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[ni / 2] + (ni % 2) * 2);
+            }
           }
         }
         read = read + 8192 == 32768 ? 0 : read + 8192;
@@ -260,21 +263,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
         for (int i = 0; i < 2; ++i)
           da_from[i] += 32;
         gate_from += 1280;
+        if (has_rows) {
 #pragma unroll
-        for (int kk = 0; kk < 2; ++kk) {
-          unsigned da_part[2][4];
-          unsigned gate_part[2][4];
+          for (int kk = 0; kk < 2; ++kk) {
+            unsigned da_part[2][4];
+            unsigned gate_part[2][4];
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi)
-            uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 1024 + read);
+            for (int mi = 0; mi < 2; ++mi)
+              uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 1024 + read);
 #pragma unroll
-          for (int pair = 0; pair < 2; ++pair)
-            uol::load_matrices_transposed(gate_part[pair], shared + (gate_at ^ pair * 32) + kk * 2048 + read + 4096);
+            for (int pair = 0; pair < 2; ++pair)
+              uol::load_matrices_transposed(gate_part[pair], shared + (gate_at ^ pair * 32) + kk * 2048 + read + 4096);
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
+            for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-            for (int ni = 0; ni < 4; ++ni)
-              uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[ni / 2] + (ni % 2) * 2);
+              for (int ni = 0; ni < 4; ++ni)
+                uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[ni / 2] + (ni % 2) * 2);
+            }
           }
         }
         read = read + 8192 == 32768 ? 0 : read + 8192;

@@ -143,7 +143,7 @@ class Asynchronous:
             count=TILES,
             first=tuple(s for side in place.sides for s in self._fetch(side, guarded=place.k_is_padded)),
             fetch=tuple(s for side in place.sides for s in self._fetch(side, guarded=False)),
-            compute=self._compute(),
+            compute=place.of_rows_there(self._compute()),
             advance=tuple(s for side in place.sides for s in self._advance(side)),
             stage_bytes=self.shared_bytes // tile.stages,
         )

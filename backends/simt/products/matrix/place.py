@@ -15,7 +15,7 @@ from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
 from uol.backends.simt.c_text.terms import Address, Element, Kind, Known, Local, Primitive, Scalar, Word
 from uol.backends.simt.elements.multiples import is_multiple_of
-from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Loop, Statement, inner_bodies
+from uol.backends.simt.kernel.nodes import Assign, Body, Declare, If, Loop, Statement, inner_bodies
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
@@ -23,6 +23,7 @@ from uol.backends.simt.products.matrix.operand import Side, operands_of, terms_o
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import (
     BEGIN,
+    HAS_ROWS,
     ROWS_END,
     TERMS,
     find_rows,
@@ -227,6 +228,15 @@ class Place:
         """The first of them."""
         return BEGIN if is_over(self.spec, "terms") else ZERO
 
+    @property
+    def warps_may_rest(self) -> bool:
+        """May a segment end in front of all rows that a warp has of its last tile?"""
+        return is_over(self.spec, "rows") and self.tile.warps_m > 1
+
+    def of_rows_there(self, products: Body) -> Body:
+        """The products of a tile, by the warps that have rows there: those behind the end of a segment are not stored."""
+        return (If(HAS_ROWS, products),) if self.warps_may_rest else products
+
     def count(self, side: Side) -> Expr | None:
         """Up to where rows or columns go; None where every tile is full."""
         if is_over(self.spec, "rows") and side is self.a:
@@ -303,6 +313,9 @@ class Place:
         yield from self._batches()
         if grouped:
             yield from find_rows(spec, self.printer, tile.m, self.threads)
+            if self.warps_may_rest:
+                has_rows = Call("<", (total(M0, self.a.first_of_warp), ROWS_END), "bool")
+                yield Declare(HAS_ROWS.name, HAS_ROWS.kind, Primitive("uniform", (), (has_rows,), HAS_ROWS.kind))
         elif is_over(spec, "terms"):
             yield from find_terms(spec, self.printer)
         elif self.part is not None:

@@ -26,8 +26,10 @@ from uol.ir.types import INDEX
 SLOT, OWN, EDGE, SEGMENT, BEGIN, ROWS_END, TERMS = map(
     Local, ("slot", "own", "edge", "segment", "begin", "rows_end", "terms")
 )
+HAS_ROWS = Local("has_rows", Scalar("bool"))
+"""Are any of a warp's rows of the block's segment?"""
 SCRATCH = "scratch"
-LOCALS = ("slot", "own", "edge", "segment", "begin", "rows_end", "terms", "scratch")
+LOCALS = ("slot", "own", "edge", "segment", "begin", "rows_end", "terms", "scratch", "has_rows")
 
 
 def of_known_segment(spec: Contract) -> Contract:

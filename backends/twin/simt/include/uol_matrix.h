@@ -13,6 +13,7 @@ namespace uol {
 
 UOL_DEVICE unsigned char* dynamic_shared() { return uol_dynamic_bytes; }
 template <class T> UOL_DEVICE T* pinned(T* pointer) { return pointer; }
+UOL_DEVICE bool uniform(bool value) { return value; }
 
 [[gnu::error("the array of registers is smaller than what is loaded into it")]] void too_few_registers();
 // An array that the compiler knows where it is filled or read has all of it: a thread's registers have no addresses, so that no

@@ -66,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(32) KERNEL(const unsigned* x, unsig
   uol::mma_16x8x16_f32_tf32(d, left, right);
   uol::mma_16x8x16_tf32_f32(d, left, right);
   uol::mma_16x8x16_tf32_tf32(d, left, right);
-  if (uol::are_finite<4>(d)) uol::store_words<16>(y + 512 + t * 4, reinterpret_cast<unsigned*>(d));
+  if (uol::uniform(n > t / 32) && uol::are_finite<4>(d)) uol::store_words<16>(y + 512 + t * 4, reinterpret_cast<unsigned*>(d));
 }
 """
 
@@ -99,7 +99,7 @@ extern "C" __global__ void __launch_bounds__(64) KERNEL(const unsigned* x, unsig
   uol::mfma_16x16x4_f32(narrow, wide + 2, narrow + 1);
   uol::mfma_32x32x8_i8(wide_whole, a, b);
   uol::mfma_16x16x16_i8(narrow_whole, a + 1, b + 3);
-  uol::store_words<4>(y + t, words);
+  if (uol::uniform(n > t / 64)) uol::store_words<4>(y + t, words);
   uol::store_words<8>(y + 64 + t * 2, words + 1, t < n);
   uol::store_words<16>(y + 192 + t * 4, words + 3);
   words[0] = uol::pack_f16(wide[0], wide[5]) + wide_whole[0];
