@@ -97,7 +97,7 @@ def op(
     require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     if reference is not None and not callable(reference):
         raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
-    parsed = _right_operators(cast(str, text), file)
+    parsed = right_operators(cast(str, text), file)
     with_it = list(_checked(parsed[-1], aliases, cases, contract))
     _require_first(parsed)
     _take_in(parsed)
@@ -108,7 +108,7 @@ def op(
     return Operator(parsed[-1], parsed, aliases)
 
 
-def _right_operators(text: str, file: str) -> tuple[Op, ...]:
+def right_operators(text: str, file: str) -> tuple[Op, ...]:
     """The operators of a text, which the checker has passed."""
     parsed = tuple(trees_of(text, file).values())
     if not parsed:

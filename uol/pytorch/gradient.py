@@ -44,7 +44,6 @@ class Gradient:
 
     def __init__(self, op: Op, find: Find, define: Define) -> None:
         self.op = op
-        self.overload = getattr(torch.ops.uol, op.name).default
         self.find = find
         self.define = define
         self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`autocast`)
@@ -52,6 +51,11 @@ class Gradient:
         self.names = tuple(p.name for p in op.params)
         self.differentiable = op.float_inputs if has_gradient(op) else ()
         self.mixed = _mixed(op, self.differentiable)
+
+    @cached_property
+    def overload(self) -> Any:
+        """The operator as PyTorch's dispatcher knows it; operators of a graph (`graph/operators`) are none of its."""
+        return getattr(torch.ops.uol, self.op.name).default
 
     def save(self, ctx: Any, way: Way | None, forms: Forms, options: Mapping[str, Any], tensors: Sequence[Any]) -> None:
         """Keeps what the gradient reads, and no more. `tensors`: the inputs, and the results."""

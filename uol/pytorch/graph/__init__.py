@@ -1,0 +1,17 @@
+"""`torch.compile(model, backend="uol")`: whole models, graph by graph.
+
+backend         what dynamo calls; sizes that are open become fixed ones
+decompositions  how PyTorch's operators are taken apart
+tidying         aliases, flattened products
+library         nodes that the library has an operator for, with its gradients
+words, views, convolutions    one node in index notation
+groups          which neighbours become one text; `texts` writes it; `operators` makes an operator of it, without a name
+plan            the steps of a graph; `arena` their memory; `program` the function that runs them
+report          which nodes ran where, and why not
+"""
+
+from __future__ import annotations
+
+from uol.pytorch.graph.report import GraphReport, Report, report, reset
+
+__all__ = ["GraphReport", "Report", "report", "reset"]

@@ -1,0 +1,75 @@
+"""`torch.compile(model, backend="uol")`: graphs that dynamo has captured, forward and backward, as kernels of `uol`.
+
+PyTorch finds `backend` by the entry point `uol` of `torch_dynamo_backends`, so that neither `import uol` nor `import torch` has
+to load anything for it. A graph with open sizes becomes one of fixed sizes for each that it is called with (`ByShape`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import fx
+from torch._dynamo.backends.common import aot_autograd
+from torch._functorch.aot_autograd import make_boxed_func
+from torch._functorch.partitioners import min_cut_rematerialization_partition
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from uol.pytorch.graph.decompositions import decompositions
+from uol.pytorch.graph.program import Program
+
+SHAPES = 32
+"""Sizes of an open graph for which a program is made; what comes after them runs as PyTorch runs the graph."""
+
+
+class ByShape:
+    """A graph with open sizes."""
+
+    def __init__(self, module: fx.GraphModule, role: str) -> None:
+        self.module, self.role = module, role
+        self.programs: dict[object, Program] = {}
+
+    def __call__(self, *inputs: Any) -> Any:
+        key = tuple([(x.shape, x.stride()) if isinstance(x, torch.Tensor) else x for x in inputs])
+        program = self.programs.get(key)
+        if program is None:
+            if len(self.programs) >= SHAPES:
+                return self.module(*inputs)
+            fixed = make_fx(self.module, tracing_mode="fake")(*inputs)
+            program = self.programs[key] = Program(fixed, self.role)
+        return program(*inputs)
+
+
+def _is_open(module: fx.GraphModule) -> bool:
+    """Has the graph sizes that are no numbers?"""
+    for n in module.graph.nodes:
+        for value in _leaves(n.meta.get("val")):
+            if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+                return True
+            if isinstance(value, torch.Tensor) and any(isinstance(d, torch.SymInt) for d in (*value.shape, *value.stride())):
+                return True
+    return False
+
+
+def _leaves(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _compiler(role: str) -> Callable[[fx.GraphModule, list[Any]], Any]:
+    def compile_graph(module: fx.GraphModule, example: list[Any]) -> Any:
+        return make_boxed_func(ByShape(module, role) if _is_open(module) else Program(module, role))
+
+    return compile_graph
+
+
+def backend(module: fx.GraphModule, example: list[Any], **options: Any) -> Any:
+    """What dynamo calls with a captured graph."""
+    compiled = aot_autograd(
+        fw_compiler=_compiler("forward"),
+        bw_compiler=_compiler("backward"),
+        inference_compiler=_compiler("inference"),
+        decompositions=decompositions(),
+        partition_fn=min_cut_rematerialization_partition,
+    )
+    return compiled(module, example, **options)

@@ -1,0 +1,135 @@
+"""The steps of a graph, in an order in which everything is there before it is read."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import fx
+
+from uol.ir.errors import UolError
+from uol.pytorch.graph.groups import Group, Partition, kind
+from uol.pytorch.graph.library import LibraryCall
+from uol.pytorch.graph.operators import operator_of
+from uol.pytorch.graph.texts import GroupText
+from uol.pytorch.graph.words import Unsaid
+
+StepKind = Literal["text", "library", "view", "constant", "pytorch"]
+
+PATIENCE = 64
+"""Refused texts after which the groups that are left stay PyTorch's: each refusal costs a partition."""
+
+
+@dataclass(eq=False)
+class Step:
+    """What runs at once. `operator` is None where PyTorch runs it, for the `reason` given; `text` is a group's."""
+
+    kind: StepKind
+    name: str
+    nodes: list[fx.Node]
+    inputs: list[fx.Node]
+    outputs: list[fx.Node]
+    operator: Any = None
+    options: dict[str, int | float] = field(default_factory=dict)
+    reason: str = ""
+    text: str = ""
+
+
+def plan(graph: fx.Graph, left: dict[fx.Node, str]) -> list[Step]:
+    """The steps of a tidied graph. `left`: nodes that stay PyTorch's, and why."""
+    order = {n: i for i, n in enumerate(graph.nodes)}
+    reasons = dict(left)
+    of, made = _grouped(graph, order, reasons)
+    steps: list[Step] = []
+    seen: set[Group] = set()
+    for n in graph.nodes:
+        if n.op != "call_function":
+            continue
+        if n not in of:
+            steps.append(_single(n, reasons))
+        elif of[n] not in seen:
+            seen.add(of[n])
+            steps.append(made[of[n]])
+    return _in_order(graph, steps)
+
+
+def _grouped(
+    graph: fx.Graph, order: dict[fx.Node, int], reasons: dict[fx.Node, str]
+) -> tuple[dict[fx.Node, Group], dict[Group, Step]]:
+    """The groups, each with a text that the checker has passed. A text that is refused loses its last node, which is computed
+    alone from then on, or stays PyTorch's where it is refused alone."""
+    apart: set[fx.Node] = set()
+    for attempt in range(PATIENCE + 1):
+        found = Partition(graph, apart)
+        made: dict[Group, Step] = {}
+        refused = False
+        for group in found.groups():
+            try:
+                made[group] = _text_step(group, order)
+            except (Unsaid, UolError) as error:
+                last = sorted(group.nodes, key=order.__getitem__)
+                for n in last[-1:] if attempt < PATIENCE else last:
+                    apart.add(n)
+                    reasons[n] = str(error).splitlines()[0][:150]
+                refused = True
+                if attempt < PATIENCE:
+                    break
+        if not refused:
+            return found.of, made
+    return {n: g for n, g in found.of.items() if g in made}, made
+
+
+def _text_step(group: Group, order: dict[fx.Node, int]) -> Step:
+    found = GroupText(group, order)
+    own = operator_of(found.text)
+    nodes = sorted(group.nodes, key=order.__getitem__)
+    return Step("text", own.op.name, nodes, found.inputs, found.outputs, own, text=found.text)
+
+
+def _single(n: fx.Node, reasons: dict[fx.Node, str]) -> Step:
+    """A node that is in no group."""
+    inputs = list(n.all_input_nodes)
+    if isinstance(n.target, LibraryCall):
+        call = n.target
+        text = call.op if isinstance(call.op, str) else ""
+        return Step("library", call.__name__, [n], inputs, [n], call.operator, dict(call.options), text=text)
+    if kind(n) == "view" or n.target is operator.getitem:
+        return Step("view", str(n.target), [n], inputs, [n])
+    if kind(n) == "constant":
+        return Step("constant", str(n.target), [n], inputs, [n])
+    return Step("pytorch", str(n.target), [n], inputs, [n], reason=reasons.get(n, "no text"))
+
+
+def _in_order(graph: fx.Graph, steps: Sequence[Step]) -> list[Step]:
+    """What nobody reads is left out, but where it writes."""
+    maker = {o: s for s in steps for o in s.outputs}
+    found: list[Step] = []
+    state: dict[Step, bool] = {}
+
+    def visit(first: Step) -> None:
+        todo = [(first, iter(first.inputs))]
+        state[first] = False
+        while todo:
+            step, rest = todo[-1]
+            for i in rest:
+                needed = maker.get(i)
+                if needed is not None and needed not in state:
+                    state[needed] = False
+                    todo.append((needed, iter(needed.inputs)))
+                    break
+                assert needed is None or state[needed], f"a circle at {needed.name}"
+            else:
+                state[step] = True
+                found.append(step)
+                todo.pop()
+
+    result = next(n for n in graph.nodes if n.op == "output")
+    for n in result.all_input_nodes:
+        if n in maker and maker[n] not in state:
+            visit(maker[n])
+    for step in steps:
+        if step not in state and step.kind == "pytorch" and step.nodes[0].is_impure():
+            visit(step)
+    return found

@@ -1,0 +1,92 @@
+"""Which nodes of compiled graphs ran where, and why not.
+
+torch.compile(model, backend="uol")(x)
+print(uol.pytorch.graph.report())
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from uol.pytorch.graph.plan import Step
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """One graph. Nodes that compute, by who runs them; views and constants are not counted. `left`: how often which operator of
+    PyTorch stayed, and why. `texts` are those that were made for groups."""
+
+    role: str
+    in_texts: int
+    by_library: int
+    by_pytorch: int
+    left: tuple[tuple[str, str, int], ...]
+    texts: tuple[str, ...]
+    library: tuple[str, ...]
+
+    @classmethod
+    def of(cls, role: str, steps: Sequence[Step]) -> GraphReport:
+        """That of a graph's steps."""
+        count: Counter[str] = Counter()
+        for step in steps:
+            count[step.kind] += len(step.nodes)
+        left = Counter((s.name, s.reason) for s in steps if s.kind == "pytorch")
+        texts = tuple(s.text for s in steps if s.kind == "text")
+        library = tuple(s.name for s in steps if s.kind == "library")
+        rows = tuple((name, why, times) for (name, why), times in left.items())
+        return cls(role, count["text"], count["library"], count["pytorch"], rows, texts, library)
+
+    def __str__(self) -> str:
+        taken = f"{self.in_texts} in {len(self.texts)} texts, {self.by_library} by the library"
+        lines = [f"{self.role}: {taken}, {self.by_pytorch} by PyTorch"]
+        return "\n".join([*lines, *(f"    {times} x {name}: {why}" for name, why, times in self.left)])
+
+
+@dataclass(frozen=True)
+class Report:
+    """All graphs since the last `reset`."""
+
+    graphs: tuple[GraphReport, ...]
+
+    @property
+    def computing(self) -> int:
+        """Nodes that compute."""
+        return self.taken + sum(g.by_pytorch for g in self.graphs)
+
+    @property
+    def taken(self) -> int:
+        """Those that run in kernels of `uol`."""
+        return sum(g.in_texts + g.by_library for g in self.graphs)
+
+    @property
+    def share(self) -> float:
+        """The part that is taken; 1 where nothing computes."""
+        return self.taken / self.computing if self.computing else 1.0
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.graphs)) if self.graphs else "no graph was compiled"
+
+
+@dataclass
+class _Noted:
+    graphs: list[GraphReport] = field(default_factory=list)
+
+
+_NOTED = _Noted()
+
+
+def note(graph: GraphReport) -> None:
+    """A graph was compiled."""
+    _NOTED.graphs.append(graph)
+
+
+def report() -> Report:
+    """What became of the graphs that were compiled."""
+    return Report(tuple(_NOTED.graphs))
+
+
+def reset() -> None:
+    """Forgets the graphs that were compiled."""
+    _NOTED.graphs.clear()
