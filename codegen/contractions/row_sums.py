@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Contract, Fold, KernelSpec, Let, Read, Reduce, Store
 from uol.codegen.specs.rewrites import (
     args_of,
@@ -63,30 +62,30 @@ def _anywhere(factor: Expr) -> Expr:
 def split_with_sums(
     contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1
 ) -> tuple[KernelSpec, ...]:
-    """The kernels of `split_terms`; where sums of rows stand beside the contraction, these are of the same parts, and a further
-    kernel adds them up in order."""
+    """The kernels of `split_terms`; where sums of rows stand beside the contraction, these are of the same parts, and one
+    kernel adds up both."""
     if not contract.sums:
         return split_terms(contract, divisions, multiple)
     plain = replace(contract, sum_of_a="", sums=())
     plain = replace(plain, args=args_of(contract, tuple(values(plain)), plain.epilogue))
     product, total = split_terms(plain, divisions, multiple)
-    return *_of_parts(contract, product, product.batch[: len(divisions)]), total
+    return _of_parts(contract, product, total)
 
 
 @verified
-def _of_parts(contract: Contract, product: Contract, parts: tuple[Axis, ...]) -> tuple[Contract, Reduce]:
-    """A product over parts of the terms with the sums of the rows' parts, and what these come to."""
-    name, dtype, own = contract.sum_of_a, contract.acc_dtype, (*parts, *contract.m)
+def _of_parts(contract: Contract, product: Contract, total: Reduce) -> tuple[Contract, Reduce]:
+    """A product over parts of the terms with the sums of the rows' parts, and what both come to. Each row of the total folds
+    the few parts of its sum of `a`, too, which is the same along n and stored once."""
+    name, dtype, own = contract.sum_of_a, contract.acc_dtype, (*total.cols, *contract.m)
     array = workspace_over(f"{contract.name}_{name}_parts", dtype, own)
     place, strides = place_in(array, own, own)
     line = contract.sums[0].line
     store = Store(array.name, place, strides, Var(name, dtype), dtype, tuple(a.name for a in own), line)
     product = replace(product, args=(*product.args, array), sum_of_a=name, sums=(over_axes(store, product.axes),))
-    fold = Fold(name, "sum", read_of(array, own, (*contract.m, *parts)), dtype, (), line)
-    steps = tuple(over_axes(step, contract.m) for step in contract.sums)
+    fold = Fold(name, "sum", read_of(array, own, total.axes), dtype, (), line)
+    steps = tuple(over_axes(step, total.rows) for step in contract.sums)
     written = [expr for step in steps for expr in step_expressions(step)]
-    head = head_of(contract)
-    head["name"] = f"{contract.name}_{name}"
-    head["args"] = ordered((*args_of(contract, written, steps), array))
-    head["scalars"] = scalars_of(contract, written)
-    return product, Reduce(**head, rows=contract.m, cols=parts, steps=(fold, *steps))
+    args = ordered(tuple(dict.fromkeys((*total.args, *args_of(contract, written, steps), array))))
+    scalars = tuple(dict.fromkeys((*total.scalars, *scalars_of(contract, written))))
+    (acc, *epilogue) = total.steps
+    return product, replace(total, args=args, scalars=scalars, steps=(acc, fold, *epilogue, *steps))

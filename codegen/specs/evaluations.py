@@ -24,6 +24,7 @@ from uol.codegen.specs.nodes import (
 from uol.codegen.specs.scan_ends import within_row
 from uol.codegen.specs.traverse import products_in, step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 Space = frozenset[str]
@@ -70,16 +71,16 @@ def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
         case Scatter():
             whole = space_of(spec.axes)
             yield from _of_steps(steps_of(spec), known, whole)
-            known = {**known, **_defined(spec.steps, whole)}
+            known = _with_defined(spec.steps, known, whole)
             yield from (Evaluation(e, whole, known) for e in (*spec.place, *guard_operands(spec.guard)))
         case Reduce(rows=rows):
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(rows))
-            known = {**known, **_defined(spec.steps, space_of(rows))}
+            known = _with_defined(spec.steps, known, space_of(rows))
             yield from _of_columns(spec, known)
         case Scan(rows=rows):
             within, whole = within_row(spec), space_of(spec.axes)
-            yield from _of_steps(within, known, whole, whole)
-            known = {**known, **_defined(within, space_of(rows))}
+            yield from _of_steps(within, known, whole, whole, whole)
+            known = _with_defined(within, known, space_of(rows), space_of(rows))
             yield from _of_steps([step for step in spec.steps if step not in within], known, space_of(rows))
         case Map() | Pack():
             yield from _of_steps(spec.steps, known, space_of(spec.axes))
@@ -128,23 +129,32 @@ def _of_attention(spec: Attention, known: Known) -> Iterator[Evaluation]:
         yield Evaluation(dot.b, space_of(spec.batch, spec.cols, dot.depth), known)
         known = {**known, dot.name: Value(dot.dtype, pair)}
     yield from _of_steps(spec.steps, known, pair, row)
-    known = {**known, **_defined(spec.steps, row)}
+    known = _with_defined(spec.steps, known, row)
     for total in spec.sums:
         yield Evaluation(total.value, space_of(spec.batch, spec.cols, total.width), known)
         known = {**known, total.name: Value(total.dtype, row | space_of(total.width))}
     yield from _of_steps(spec.epilogue, known, row)
 
 
-def _of_steps(steps: Sequence[Step], known: Known, space: Space, folded: Space = frozenset()) -> Iterator[Evaluation]:
-    """Steps in order: folds are evaluated over the whole space, and vary over `folded`."""
+def _of_steps(
+    steps: Sequence[Step], known: Known, space: Space, folded: Space = frozenset(), always: Space = frozenset()
+) -> Iterator[Evaluation]:
+    """Steps in order: folds are evaluated over the whole space, and vary over those axes of `folded` that what they fold varies
+    over, and over `always`."""
     for number, step in enumerate(steps):
-        before = {**known, **_defined(steps[:number], folded)}
+        before = _with_defined(steps[:number], known, folded, always)
         own = space if isinstance(step, Fold) else frozenset(step.axes)
         yield from (Evaluation(expr, own, before) for expr in step_expressions(step))
 
 
-def _defined(steps: Sequence[Step], folded: Space) -> Known:
-    """What steps give names to."""
-    return {
-        s.name: Value(s.dtype, frozenset(s.axes) if isinstance(s, Let) else folded) for s in steps if isinstance(s, Let | Fold)
-    }
+def _with_defined(steps: Sequence[Step], known: Known, folded: Space, always: Space = frozenset()) -> Known:
+    """What is known, and what steps give names to."""
+    found = dict(known)
+    for step in steps:
+        if isinstance(step, Let):
+            found[step.name] = Value(step.dtype, frozenset(step.axes))
+        elif isinstance(step, Fold):
+            used = frozenset().union(*map(variables, step_expressions(step)))
+            varies = frozenset().union(*(found[name].axes for name in used & found.keys()))
+            found[step.name] = Value(step.dtype, always | varies & folded)
+    return found

@@ -203,9 +203,9 @@ class Map(KernelSpec):
 @dataclass(frozen=True, slots=True)
 class Reduce(KernelSpec):
     """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a row step,
-    any other an element step; one after a fold may use its name. Several folds and stores are usual (softmax: max, sum, a store
-    of every element). `ascending`: buffers that are known to ascend along their last dim. `columns`: Stores over the first of
-    the rows and the cols, each of the sum of its value, which is made of the steps', over all other rows."""
+    any other an element step; one after a fold may use its name. A row step may be alike along some rows. Several folds and
+    stores are usual (softmax: max, sum, a store of every element). `ascending`: buffers that ascend along their last dim.
+    `columns`: Stores over the first of the rows and the cols, of sums over all other rows of what is made of the steps'."""
 
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...]

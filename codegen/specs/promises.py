@@ -169,7 +169,9 @@ def _whole(spec: KernelSpec) -> Iterator[str]:
 
 def _of_reduce(spec: KernelSpec) -> Iterator[str]:
     assert isinstance(spec, Reduce)
-    yield from _stores_over(replace(spec, columns=()), space_of(spec.axes), space_of(spec.rows))
+    rows = space_of(spec.rows)
+    elements = tuple(step for step in spec.steps if isinstance(step, Store) and not set(step.axes) <= rows)
+    yield from _stores_over(replace(spec, steps=elements, columns=()), space_of(spec.axes))
     yield from _stores_over(replace(spec, steps=()), space_of(spec.rows[:1], spec.cols))
 
 

@@ -50,6 +50,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any], KernelSpec]]] = {
     "stands for two things": ("reduce", lambda s: replace(s, scalars=(*s.scalars, Scalar("r", "f32")))),
     "is not defined before it is used": ("reduce", lambda s: replace(s, steps=s.steps[1:])),
     "varies over c, which is not an axis of it": ("reduce", lambda s: at_steps(s, Let, axes=("r",))),
+    "varies over r, which is not an axis of it": ("reduce", lambda s: at_steps(s, Store, axes=())),
     "varies over n, which is not an axis of it": ("contract", lambda s: replace(s, a=s.b, b=s.a)),
     "varies over m, which is not an axis of it": (
         "rows",

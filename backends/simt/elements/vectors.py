@@ -245,13 +245,16 @@ class Vectors:
 
     def at_element(self, step: Step, counter: str) -> Step:
         """The step with the axis, and the counter over all axes, at the element at hand."""
-        values: dict[str, Expr] = {name: add(Var(name), self.element) for name in (self.axis.name, counter)}
         match step:
             case Store():
-                step = replace(step, offset=substitute(step.offset, values))
+                step = replace(step, offset=self.at(step.offset, counter))
             case Fold():
-                step = replace(step, where=tuple(substitute(each, values) for each in step.where))
-        return replace(step, value=substitute(step.value, values))
+                step = replace(step, where=tuple(self.at(each, counter) for each in step.where))
+        return replace(step, value=self.at(step.value, counter))
+
+    def at(self, expr: Expr, counter: str) -> Expr:
+        """The same of an expression."""
+        return substitute(expr, {name: add(Var(name), self.element) for name in (self.axis.name, counter)})
 
     def needed(self, names: frozenset[str]) -> frozenset[str]:
         """Names of variables, with the axis where its first step is one."""

@@ -23,6 +23,7 @@ from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.head import ROW, Head
 from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.rows.schedule import ThreadPerRow
+from uol.backends.simt.rows.stored_once import asked_of, when_first
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, mul, size
 from uol.codegen.specs.ends import End, until_end
@@ -78,7 +79,7 @@ class _Writer:
         places += [self._moved(store).offset for store in vectors.stores.values()]
         places += [each for read in vectors.loads.values() for each in guard_operands(read.guard)]
         places += [self.end.count] if self.end else []
-        used = used_variables(steps_of(self.spec)).union(*map(variables, places))
+        used = used_variables(steps_of(self.spec)).union(asked_of(self.spec.steps, self.spec.rows), *map(variables, places))
         self.scope.axes(self.row, vectors.needed(used))
         workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
         self.scope.put(self.vectors.aligned(self.scope.printer, workspaces))
@@ -133,7 +134,9 @@ class _Writer:
             scope.put(self.vectors.declaration(name, scope.printer))
         self.vectors.read_once(steps, scope)
         inner = self._of_element(scope)
-        inner.write(steps)
+        for step in steps:
+            first = when_first(step, self.spec.rows)
+            inner.write((step,), None if first is None else inner.known(self.vectors.at(first, self.row.name)))
         self.vectors.loop(inner, scope)
         for name, store in self.vectors.stores.items():
             self.vectors.store(name, self._moved(store).offset, scope)

@@ -30,13 +30,14 @@ from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.kernel.keep_values import with_kept_values
 from uol.backends.simt.kernel.nodes import Assign, Buffer, Declare, If, Kernel, Leave, Loop, PerWarp, Statement
-from uol.backends.simt.kernel.scope import Scope, where_natural
+from uol.backends.simt.kernel.scope import Scope, all_of, where_natural
 from uol.backends.simt.rows.column_loops import END, ROW_END, end_of_row, loops_over, nested, row_major
 from uol.backends.simt.rows.folds import Folding, folding, take
 from uol.backends.simt.rows.head import BEGIN, ROW, ROW_BEGIN, Head
 from uol.backends.simt.rows.kept_reads import BLOCK_BYTES, NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.rows.staging import Staging
+from uol.backends.simt.rows.stored_once import asked_of, when_first
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
 from uol.codegen.specs.ends import End, until_end
@@ -151,7 +152,8 @@ class _Writer:
         held = () if self.each > 1 else self.kept.reads.values()
         held = (*held, *((self.run_of_row.first, self.run_of_row.key) if self.run_of_row else ()))
         held = (*held, *((self.end.count,) if self.end else ()))
-        used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
+        used = used_variables(steps_of(self.spec)).union(asked_of(self.spec.steps, self.spec.rows))
+        used = used.union(*map(variables, (*offsets, *held)))
         self.row_scope.axes(row, used)
         printer = self.row_scope.printer
         if self.shared is not None and self.shared.rows > 1:
@@ -350,5 +352,9 @@ class _Writer:
 
     def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[Statement, ...]:
         first = len(self.row_scope.body)
-        self.row_scope.write(steps, None if self.shared is None else Call("==", (self.lane, ZERO), "bool"))
+        is_first_lane = () if self.shared is None else (Call("==", (self.lane, ZERO), "bool"),)
+        for step in steps:
+            is_first_row = when_first(step, self.spec.rows)
+            conditions = (*is_first_lane, *(() if is_first_row is None else (self.row_scope.known(is_first_row),)))
+            self.row_scope.write((step,), all_of(conditions) if conditions else None)
         return tuple(self.row_scope.body[first:])

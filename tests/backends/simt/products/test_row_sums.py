@@ -13,9 +13,11 @@ from uol.backends import registry
 from uol.backends.cpu.oracle import oracle
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
+from uol.backends.simt.rows.schedule import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
+from uol.codegen.backend import Footprint, Module
 from uol.codegen.choice import choose, compile_graph
 from uol.codegen.contractions.row_sums import with_row_sums
 from uol.codegen.lowering import lower
@@ -123,7 +125,7 @@ def test_sums_of_rows_beside_a_product(target: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_sums_of_rows_beside_parts_of_a_product(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of one length, but for the last; the sums of the parts are added up in a kernel of their own."""
+    """Parts of one length, but for the last; one kernel adds up the parts of both."""
 
     def ways(self: SimtBackend, spec: KernelSpec, device: object) -> list[tuple[KernelSpec, ...]]:
         return list(uneven_products(spec, device)) if isinstance(spec, Contract) and spec.sums else []
@@ -136,9 +138,29 @@ def test_sums_of_rows_beside_parts_of_a_product(target: str, monkeypatch: pytest
         SimtBackend, "estimate", lambda self, spec, device: 9 * (isinstance(spec, Contract) and not spec.batch) + 1
     )
     graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
-    assert [type(spec) for spec in graph.specs] == [Contract, Reduce, Reduce]
+    assert [type(spec) for spec in graph.specs] == [Contract, Reduce]
     jobs = jobs_of(form, target, graph)
     check([form] * len(jobs), jobs)
+    others = [with_rows_by(schedule, job.module, target) for job in jobs[:1] for schedule in SHARED[target]]
+    check([form] * len(others), [Job(module, form.inputs(), {}, shift=form.shift) for module in others])
+
+
+SHARED: dict[str, tuple[RowSchedule, ...]] = {
+    "cuda": (ThreadPerRow(96), ThreadPerRow(96, 2), BlockPerRow(32), BlockPerRow(64, 16)),
+    "hip": (ThreadPerRow(192), ThreadPerRow(192, 2), BlockPerRow(64), BlockPerRow(128, 16)),
+}
+"""A row a thread, two neighbours, a block a row, several rows of a block."""
+
+
+def with_rows_by(schedule: RowSchedule, module: Module, target: str) -> Module:
+    """The module with another schedule for the kernel that adds up parts. Did all rows of one m store its sum, the twin would
+    see them race."""
+    backend = registry.get(target)
+    assert isinstance(backend, SimtBackend)
+    device = backend.devices[backend.default_device]
+    product, total = module.kernels
+    assert isinstance(backend.check(total.spec, schedule, device), Footprint)
+    return backend.assemble(module.graph, (product, backend.render(total.spec, schedule, device)), device)
 
 
 def check(forms: list[Form], jobs: list[Job]) -> None:
