@@ -7,11 +7,11 @@ library         nodes that the library has an operator for, with its gradients
 words, views, convolutions    one node in index notation
 groups          which neighbours become one text; `texts` writes it; `operators` makes an operator of it, without a name
 plan            the steps of a graph; `arena` their memory; `program` the function that runs them
-report          which nodes ran where, and why not
+report          which nodes ran where, and why not; `profile` where the time goes
 """
 
 from __future__ import annotations
 
-from uol.pytorch.graph.report import GraphReport, Report, report, reset
+from uol.pytorch.graph.reports import GraphReport, Report, report, reset
 
 __all__ = ["GraphReport", "Report", "report", "reset"]

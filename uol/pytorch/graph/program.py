@@ -7,17 +7,20 @@ the source of a function, which later calls run.
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import fx
 
+from uol.pytorch.devices import HOST
 from uol.pytorch.graph.arena import Arena
 from uol.pytorch.graph.library import put_in
 from uol.pytorch.graph.plan import Step, plan
-from uol.pytorch.graph.report import GraphReport, note
+from uol.pytorch.graph.reports import GraphReport, note
 from uol.pytorch.graph.tidying import tidy
 from uol.pytorch.graph.views import FLATTENING
 from uol.pytorch.graph.words import value_of
@@ -52,6 +55,14 @@ class Program:
             results = written.record(inputs)
             self.runs[key] = written
             return results
+
+
+_WRITTEN: WeakSet[Writer] = WeakSet()
+
+
+def written() -> list[Writer]:
+    """The functions of all programs that are there."""
+    return list(_WRITTEN)
 
 
 class _Name(str):
@@ -99,7 +110,18 @@ class Writer:
         results = fx.map_arg(list(self.result), lambda a: self.value[a])
         self.value.clear()
         found: list[Any] = list(results)
+        _WRITTEN.add(self)
         return found
+
+    def clocked(self) -> list[float]:
+        """From here on each line's seconds are added up, in what is returned, by place; `run` is to be put back."""
+        seconds = [0.0] * len(self.lines)
+        head, *_, last = self.source.split("\n  ")
+        body = [f"{line}\n  now = clock(); seconds[{k}] += now - t; t = now" for k, line in enumerate(self.lines)]
+        env = {**self.env, "clock": time.perf_counter, "seconds": seconds}
+        exec("\n  ".join([head, "t = clock()", *body, last]), env)
+        self.run = env["run"]
+        return seconds
 
     def _line(self, text: str, step: Step | None = None) -> None:
         self.lines.append(text)
@@ -160,7 +182,7 @@ class Writer:
         sizes, strides, dtype = form
         kind_of = str(dtype).split(".")[1]
         self.env[kind_of] = dtype
-        where = "" if device.type == "cpu" else f", device={device.type + str(device.index or 0)}"
+        where = "" if device.type == HOST else f", device={device.type + str(device.index or 0)}"
         if where:
             self.env[device.type + str(device.index or 0)] = device
         self._line(f"{name} = empty({tuple(sizes)}, {tuple(strides)}, dtype={kind_of}{where})")
@@ -226,4 +248,4 @@ def _without_ones(t: torch.Tensor) -> tuple[int, ...]:
 def _is_on_host(steps: Sequence[Step]) -> bool:
     """Streams of an accelerator would each need memory of their own; there PyTorch's allocator serves."""
     outputs = [t for step in steps if step.kind == "text" for t in map(value_of, step.outputs)]
-    return all(t.device.type == "cpu" for t in outputs)
+    return all(t.device.type == HOST for t in outputs)

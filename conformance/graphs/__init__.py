@@ -1,0 +1,5 @@
+"""`torch.compile(model, backend="uol")` beside eager PyTorch and Inductor.
+
+models     what is measured, written plainly
+bench      the command: `python -m uol.conformance.graphs.bench`
+"""
