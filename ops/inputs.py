@@ -55,9 +55,9 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few", "skewed", "ascending"]
-"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8; from -3
-to 496, mostly small; each at least as large as the one before."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "within_one", "from_one", "few", "skewed", "ascending"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; between -1 and 1; above 1;
+integers from -1 to 8; from -3 to 496, mostly small; each at least as large as the one before."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
@@ -222,6 +222,10 @@ def _asked(values: NDArray[np.float64], ask: Ask) -> NDArray[np.float64]:
             return np.where(np.isfinite(values), np.clip(np.abs(values), 0.0, 1.0), values)
         case "above_minus_one":
             return np.where(values <= -1, -values, values)
+        case "within_one":
+            return np.where(np.isfinite(values) & (np.abs(values) >= 1), 0.75 / np.where(values == 0, 1, values), values)
+        case "from_one":
+            return np.where(np.abs(values) <= 1, 1.5 + np.abs(values), np.abs(values))
     return values
 
 
@@ -230,6 +234,10 @@ def _exact(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) -> 
         return generator.integers(-3 if ask == "any" else 0, 4, size=shape).astype(np.float64)
     if ask == "unit":
         return np.asarray(generator.choice(np.array([0.25, 0.5, 0.75]), size=shape))
+    if ask == "within_one":
+        return np.asarray(generator.choice(np.array([-0.75, -0.5, 0.0, 0.25, 0.5]), size=shape))
+    if ask == "from_one":
+        return generator.integers(2, 6, size=shape).astype(np.float64)
     signs = np.where((ask == "nonzero") & (generator.random(shape) < 0.5), -1.0, 1.0)
     return np.asarray(signs * generator.choice(np.array([0.25, 1.0, 4.0]), size=shape))
 
@@ -245,6 +253,10 @@ def _random(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) ->
             return np.asarray(1.0 / (1.0 + np.exp(-values)))
         case "above_minus_one":
             return np.asarray(np.abs(values) - 0.75)
+        case "within_one":
+            return np.asarray(0.96875 * np.tanh(values))
+        case "from_one":
+            return np.asarray(1.125 + np.abs(values))
     return np.asarray(values)
 
 

@@ -18,7 +18,7 @@ from uol.ops.trees import trees_of
 from uol.ops.variadic import generated
 
 FAMILIES = (
-    *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
+    *("activation", "piecewise", "unary", "trigonometry", "special", "integral", "binary", "comparison"),
     *("reduce", "statistics", "exponential", "norm", "group"),
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d"),
     *("pool_counted", "adaptive", "resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),

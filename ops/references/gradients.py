@@ -121,6 +121,16 @@ def _first_extremum(x: torch.Tensor, argument: str, with_place: bool) -> torch.T
     return (best, place) if with_place else best
 
 
+def _digamma(x: torch.Tensor) -> torch.Tensor:
+    """NaN at the poles, where digamma is; PyTorch's gradient is what the sine leaves of a whole number times pi."""
+    import torch
+
+    from uol.ops.references.special import digamma
+
+    pole = (x <= 0) & (x == x.round())
+    return torch.where(pole, x * torch.nan, digamma(torch.where(pole, 0.5, x)))
+
+
 def _pixel_shuffle(x: torch.Tensor, factor: int) -> torch.Tensor:
     """PyTorch's gradient fails of no pictures."""
     n, c, h, w = x.shape
@@ -151,6 +161,7 @@ _FORMULAS: Mapping[str, Formula] = {
     "min_with_index": partial(_first_extremum, argument="argmin", with_place=True),
     # clamp gives a tie with a bound to x alone; maximum and minimum share it, as the text does
     "clamp": lambda x, low, high: x.maximum(low).minimum(high),
+    "digamma": _digamma,
     "cummax": partial(_running, extremum="cummax"),
     "cummin": partial(_running, extremum="cummin"),
     "max_norm": lambda x: _first_extremum(x.abs(), argument="argmax", with_place=False),

@@ -20,10 +20,14 @@ PYTORCH = {
     "low": ["linear", "matmul", "batched_matmul", "matrix_vector", "conv1d", "conv2d", "conv3d", "attention"],
     "f32": [
         *("exp", "expm1", "log", "log10", "log2", "log1p", "pow", "reciprocal", "rsqrt", "tan", "softplus"),
+        *("acos", "asin", "cosh", "sinh", "erfinv"),
         *("layer_norm", "group_norm", "cosine_similarity", "sum", "prod", "cumsum", "cumprod", "softmax", "log_softmax"),
         *("logsumexp", "vector_norm", "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "kl_div"),
     ],
-    "widest": ["relu", "sigmoid", "tanh", "gelu", "silu", "add", "mul", "addcmul", "addcdiv", "dot", "bilinear", "mean"],
+    "widest": [
+        *("relu", "sigmoid", "tanh", "gelu", "silu", "add", "mul", "addcmul", "addcdiv", "dot", "bilinear", "mean"),
+        *("atan2", "lgamma"),
+    ],
 }  # fmt: skip
 
 
