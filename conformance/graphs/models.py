@@ -69,7 +69,8 @@ class Block(nn.Module):
         y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         x = x + self.o(y.transpose(1, 2).reshape(batch, length, width))
         n = rms_norm(x, self.second)
-        return x + self.down(functional.silu(self.gate(n)) * self.up(n))
+        y: Tensor = x + self.down(functional.silu(self.gate(n)) * self.up(n))
+        return y
 
 
 def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -97,7 +98,8 @@ class LanguageModel(nn.Module):
         x = self.words(at)
         for block in self.blocks:
             x = block(x, self.cosine, self.sine)
-        return self.head(rms_norm(x, self.norm))  # type: ignore[no-any-return]
+        y: Tensor = self.head(rms_norm(x, self.norm))
+        return y
 
 
 class StateSpace(nn.Module):
@@ -125,7 +127,8 @@ class StateSpace(nn.Module):
         v = u.view(batch, length, self.heads, self.size).transpose(1, 2)
         y = weight @ (v * step.transpose(1, 2)[..., None]) + v * self.skip[:, None, None]
         y = y.transpose(1, 2).reshape(batch, length, width)
-        return x + self.out(y * functional.silu(gate))  # type: ignore[no-any-return]
+        found: Tensor = x + self.out(y * functional.silu(gate))
+        return found
 
 
 class Mixer(nn.Module):
@@ -144,7 +147,8 @@ class Mixer(nn.Module):
         for k, (places, channels) in enumerate(zip(self.over_places, self.over_channels, strict=True)):
             x = x + places(self.norms[2 * k](x).transpose(1, 2)).transpose(1, 2)
             x = x + channels(self.norms[2 * k + 1](x))
-        return self.head(self.norm(x).mean(1))  # type: ignore[no-any-return]
+        y: Tensor = self.head(self.norm(x).mean(1))
+        return y
 
 
 def _perceptron(width: int, hidden: int) -> nn.Sequential:

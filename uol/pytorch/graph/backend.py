@@ -17,6 +17,7 @@ from torch._functorch.partitioners import min_cut_rematerialization_partition
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from uol.pytorch.graph.decompositions import decompositions
+from uol.pytorch.graph.matching import match
 from uol.pytorch.graph.program import Program
 
 SHAPES = 32
@@ -65,6 +66,7 @@ def _compiler(role: str) -> Callable[[fx.GraphModule, list[Any]], Any]:
 
 def backend(module: fx.GraphModule, example: list[Any], **options: Any) -> Any:
     """What dynamo calls with a captured graph."""
+    match(module)
     compiled = aot_autograd(
         fw_compiler=_compiler("forward"),
         bw_compiler=_compiler("backward"),

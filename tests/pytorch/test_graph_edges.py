@@ -1,0 +1,195 @@
+"""`torch.compile(model, backend="uol")` at its edges: open sizes, halves, what is overwritten, threads, what is refused, and
+what a second process finds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+import uol.pytorch.graph as graph
+from uol.operators.registry import catalogue
+from uol.pytorch.bridge import defined
+
+Tensor = torch.Tensor
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> Iterator[None]:
+    torch._dynamo.reset()
+    graph.reset()
+    torch.manual_seed(0)
+    yield
+    torch._dynamo.reset()
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    return torch.compile(function, backend="uol", fullgraph=True, **options)
+
+
+def shifted(x: Tensor) -> Tensor:
+    return torch.exp(x) * 3 - x.sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_open_sizes_have_a_program_each(dynamic: bool | None) -> None:
+    run = compiled(shifted, dynamic=dynamic)
+    for rows, columns in ((3, 4), (5, 4), (6, 7), (3, 4)):
+        x = torch.randn(rows, columns, requires_grad=True)
+        torch.testing.assert_close(run(x), shifted(x))
+        (found,), (wanted,) = torch.autograd.grad(run(x).sum(), x), torch.autograd.grad(shifted(x).sum(), x)
+        torch.testing.assert_close(found, wanted)
+    assert graph.report().share == 1, str(graph.report())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_types_round_as_pytorch_does(dtype: torch.dtype) -> None:
+    x, w = torch.randn(40, 24, dtype=dtype), torch.randn(8, 24, dtype=dtype)
+
+    def model(x: Tensor, w: Tensor) -> Tensor:
+        y = functional.linear(x, w).softmax(-1)
+        return y * 2 + y.mean(-1, keepdim=True)
+
+    torch.testing.assert_close(compiled(model)(x, w), model(x, w))
+    assert graph.report().share == 1, str(graph.report())
+
+
+def test_layouts_that_change_are_met_anew() -> None:
+    run, x = compiled(shifted, dynamic=False), torch.randn(36, 36)
+    torch.testing.assert_close(run(x), shifted(x))
+    torch.testing.assert_close(run(x.t()), shifted(x.t()))
+    torch.testing.assert_close(run(x), shifted(x))
+
+
+def test_what_is_overwritten_is() -> None:
+    def model(x: Tensor, total: Tensor) -> Tensor:
+        total.add_(x.sum(0))
+        y = x.clone()
+        y[:, 1] = 5
+        return y * total
+
+    x = torch.randn(33, 4)
+    found, wanted = torch.ones(4), torch.ones(4)
+    run = compiled(model)
+    for _ in range(3):
+        torch.testing.assert_close(run(x, found), model(x, wanted))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_results_that_are_inputs_views_or_numbers() -> None:
+    def model(x: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+        y = x * 2
+        return x, y, y[1:, ::2].t(), 3
+
+    x = torch.randn(5, 6)
+    first, second = compiled(model)(x), compiled(model)(x)
+    for found in (first, second):
+        assert found[0] is x and found[3] == 3
+        torch.testing.assert_close(found[2], (x * 2)[1:, ::2].t())
+    assert first[1].data_ptr() != second[1].data_ptr()
+
+
+def test_what_has_no_text_stays_and_is_named() -> None:
+    def model(x: Tensor) -> Tensor:
+        return torch.linalg.inv(torch.exp(x)) * 2
+
+    x = torch.randn(4, 4)
+    torch.testing.assert_close(compiled(model)(x), model(x))
+    said = graph.report()
+    assert 0 < said.taken < said.computing
+    assert "aten.linalg_inv_ex" in str(said) and "no text" in str(said)
+
+
+def test_dropout_draws_as_pytorch_does() -> None:
+    def model(x: Tensor) -> Tensor:
+        return functional.dropout(x, 0.5) * 2
+
+    x = torch.randn(64, 64)
+    torch.manual_seed(3)
+    kept = (compiled(model)(x) != 0).float().mean()
+    assert 0.4 < kept < 0.6
+
+
+def test_threads_share_no_memory() -> None:
+    """The arena is one call's at a time."""
+    run = compiled(lambda x: torch.softmax(torch.softmax(x @ x, -1) @ x, 0) @ x)
+    inputs = [torch.randn(64, 64) * k for k in range(1, 5)]
+    wanted = [run(x) for x in inputs]
+    wrong: list[int] = []
+
+    def call(k: int) -> None:
+        for _ in range(20):
+            if not torch.equal(run(inputs[k]), wanted[k]):
+                wrong.append(k)
+
+    threads = [Thread(target=call, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_texts_have_no_name_in_the_library() -> None:
+    compiled(shifted)(torch.randn(3, 5))
+    assert graph.report().graphs[0].texts
+    assert not [op.name for op in catalogue() if op.name.startswith("graph_")]
+    assert not [name for name in defined() if name.startswith("graph_")]
+
+
+@pytest.mark.parametrize("keeps_ties", [False, True])
+def test_softmax_that_is_written_out_has_the_librarys_gradient(keeps_ties: bool) -> None:
+    def model(x: Tensor) -> Tensor:
+        e = torch.exp(x - x.max(-1, keepdim=True)[0])
+        return e / e.sum(-1, keepdim=True)
+
+    x = torch.zeros(40, 8) if keeps_ties else torch.randn(40, 8)
+    x.requires_grad_()
+    dy = torch.randn(40, 8)
+    (found,), (wanted,) = torch.autograd.grad(compiled(model)(x), x, dy), torch.autograd.grad(torch.softmax(x, -1), x, dy)
+    torch.testing.assert_close(found, wanted)
+    (backward,) = [g for g in graph.report().graphs if g.role == "backward"]
+    assert len(backward.texts) == 1 and backward.texts[0].count("sum[") == 1, str(backward.texts)
+
+
+def test_norms_that_are_written_out_have_two_reductions_a_row_at_most() -> None:
+    def model(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / torch.sqrt(centred.square().mean(-1, keepdim=True) + 1e-3) * w + b
+
+    x, w, b = torch.randn(40, 8, requires_grad=True), torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
+    dy = torch.randn(40, 8)
+    wanted = functional.layer_norm(x, (8,), w, b, 1e-3)
+    found = compiled(model)(x, w, b)
+    torch.testing.assert_close(found, wanted)
+    pairs = zip(torch.autograd.grad(found, (x, w, b), dy), torch.autograd.grad(wanted, (x, w, b), dy), strict=True)
+    for mine, theirs in pairs:
+        torch.testing.assert_close(mine, theirs)
+    (backward,) = [g for g in graph.report().graphs if g.role == "backward"]
+    assert max(text.count("sum[") for text in backward.texts) == 2, str(backward.texts)
+
+
+_PROCESS = """
+import torch, uol.pytorch.graph as graph
+torch.compile(lambda x: torch.softmax(x, -1) * 2, backend="uol", dynamic=False)(torch.ones(35, 6))
+import sys
+print(graph.report().share, "tvm" in sys.modules)
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path))
+    said, files = [], []
+    for _ in range(2):
+        ended = subprocess.run([sys.executable, "-c", _PROCESS], capture_output=True, text=True, check=True)
+        said.append(ended.stdout.strip())
+        files.append(sorted(str(p) for p in tmp_path.rglob("*") if p.is_file()))
+    assert said == ["1.0 True", "1.0 False"]
+    assert files[0] == files[1] and files[0]
