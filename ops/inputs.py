@@ -11,6 +11,7 @@
     wide      values with as many bits as the type has, and signs that they are multiplied with, so that sums are exact in the
               accumulator and in nothing narrower (`wide_inputs`); `signs` is -1, 0 and 1 (or `exact` values, where something
               else is asked for), which a gradient's forward is given where its cotangents are wide
+    uneven    random values, and indices of which most are small: segments of many rows, of few, and of none
     mixed     rows by turns of all the kinds that the operator is checked on (`_mixed`): the adversarial case of a quick check
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
@@ -40,7 +41,7 @@ from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, from_rows, row_values,
 from uol.ops.wide_inputs import sign_values, wide_values
 from uol.ops.workloads import cases_of
 
-Kind = Literal["exact", "random", "steep", "lone", "special", "wide", "signs", "mixed", RowKind]
+Kind = Literal["exact", "random", "steep", "lone", "special", "wide", "signs", "uneven", "mixed", RowKind]
 Array = NDArray[np.generic]
 
 SPECIAL = (
@@ -83,7 +84,7 @@ def _of_kind(program: Program, kind: Kind, seed: int, *, few: bool = False) -> d
     for t in program.by_role("in"):
         ask = _ask(program.name, t.name)
         if t.name in places:
-            inputs[t.name] = _places(t, places[t.name], generator)
+            inputs[t.name] = _places(t, places[t.name], generator, power=4 if kind == "uneven" else 1)
         elif t.name in wide:
             inputs[t.name] = _asked_for(wide[t.name], ask, t.dtype)
         elif t.name in by_rows:
@@ -314,10 +315,14 @@ def _accesses(program: Program) -> Iterator[tuple[str, tuple[Expr, ...]]]:
             yield stage.name, stage.target
 
 
-def _places(tensor: Tensor, extent: int, generator: np.random.Generator) -> Array:
-    """Indices: mostly in range; now and then one just outside on either side, or far outside."""
+def _places(tensor: Tensor, extent: int, generator: np.random.Generator, power: int) -> Array:
+    """Indices: mostly in range; now and then one just outside on either side, or far outside. Those in range are as frequent as
+    each other where the power is 1; with a larger one small indices are more frequent."""
     shape, bits = static_shape(tensor), int(tensor.dtype[1:])
     low, high = (0, 2**bits - 1) if tensor.dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    inside = generator.integers(0, max(1, min(extent, high + 1)), size=shape, dtype=np.int64)
+    count = max(1, min(extent, high + 1))
+    inside = generator.integers(0, count, size=shape, dtype=np.int64)
+    if power != 1:
+        inside = np.floor(count * generator.random(shape) ** power).astype(np.int64)
     outside = generator.choice(np.array([v for v in (-1, extent, low, high) if low <= v <= high]), size=shape)
     return np.where(generator.random(shape) < 0.2, outside, inside)

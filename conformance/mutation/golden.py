@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from uol.backends import registry
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case
+from uol.ops.inputs import Kind, kinds
 from uol.ops.workloads import Workload
 
 _ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
@@ -32,6 +33,7 @@ class Golden:
     further       of kernels of any size: other sizes, at which others of them are launched
     mutated       are its mutants judged, or is it read and run alone?
     deterministic   are its sums in one order from run to run?
+    inputs        kinds of inputs on which mutants are judged beside those that the operator is checked on
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     """
 
@@ -42,6 +44,7 @@ class Golden:
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
     mutated: bool = True
+    inputs: tuple[Kind, ...] = ()
     text: str = ""
 
     def on(self, target: str) -> Workload | None:
@@ -67,8 +70,10 @@ class Golden:
         return self.workload.op
 
 
-def _on_matrix_units(workload: Workload, text: str, dtype: str = "f16", *, mutated: bool = True) -> Golden:
-    return Golden(workload, (dtype,), threads_only=True, text=text, mutated=mutated)
+def _on_matrix_units(
+    workload: Workload, text: str, dtype: str = "f16", *, inputs: tuple[Kind, ...] = (), mutated: bool = True
+) -> Golden:
+    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, mutated=mutated)
 
 
 GOLDEN = (
@@ -131,18 +136,20 @@ GOLDEN = (
     _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_of_f32_on_matrix_units", "f32"),
     # Rows of segments, in several tiles, of the last not all; some of no segment.
     _on_matrix_units(Workload("grouped_matmul", {"M": 205, "D": 344, "E": 3, "F": 72}), "grouped_matmul_on_matrix_units"),
-    # Read and run, and not mutated: rows of segments, and sums over the terms of each, whose few tiles fill no stage twice;
-    # one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products by the matrices of a row's
-    # segment, and terms whose rows data names.
+    # Read and run, and not mutated yet: rows of segments, and sums over the terms of each, of one tile of terms, two, three,
+    # and more than there are stages; one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products
+    # by the matrices of a row's segment, and terms whose rows data names.
     _on_matrix_units(
-        Workload("grouped_matmul_grad", {"M": 193, "D": 72, "E": 3, "F": 136}),
+        Workload("grouped_matmul_grad", {"M": 1400, "D": 40, "E": 5, "F": 344}),
         "grouped_matmul_grad_on_matrix_units",
+        inputs=("uneven",),
         mutated=False,
     ),
-    _on_matrix_units(Workload("moe_scores_grad", {"N": 200, "D": 136, "E": 72}), "", mutated=False),
+    _on_matrix_units(Workload("moe_scores_grad", {"N": 344, "D": 40, "E": 344}), "", inputs=("special",), mutated=False),
     _on_matrix_units(
         Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
         "moe_swiglu_grad_on_matrix_units",
+        inputs=("uneven",),
         mutated=False,
     ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
@@ -235,6 +242,12 @@ def cases_of_sizes(case: Case) -> tuple[Case, ...]:
     """A golden case at each of its sizes, which have one text; another case as it is."""
     further = (each for golden in GOLDEN if golden.has(case) for each in golden.further)
     return (case, *(replace(case, workload=each) for each in further))
+
+
+def judged_on(case: Case) -> tuple[Case, ...]:
+    """A golden case on each kind of inputs, at each of its sizes."""
+    further = [kind for golden in GOLDEN if golden.has(case) for kind in golden.inputs]
+    return tuple(replace(each, inputs=kind) for kind in (*kinds(case.op), *further) for each in cases_of_sizes(case))
 
 
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:

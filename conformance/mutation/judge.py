@@ -22,10 +22,9 @@ from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.cases.twin_check import Prepared, compare_result, prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.mutation.golden import cases_of_sizes
+from uol.conformance.mutation.golden import judged_on
 from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ir.errors import UolError
-from uol.ops.inputs import kinds
 
 Fate = Literal["compiler", "findings", "contract", "timeout", "counts", "equivalent", "survived"]
 """compiler, findings, contract, timeout: what killed it; counts: it computes the same, and does other work than the clean
@@ -99,8 +98,7 @@ def judge_mutants(
     """
     judged: list[Judged] = []
     for case in cases:
-        sizes = cases_of_sizes(case)
-        trials = [cache(partial(Trial.of, replace(each, inputs=kind))) for kind in kinds(case.op) for each in sizes]
+        trials = [cache(partial(Trial.of, each)) for each in judged_on(case)]
         if BY_PLACE.search(trials[0]().module.device.text):
             trials.append(cache(partial(Trial.of, case, shift=1)))
         found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]

@@ -10,13 +10,13 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 6 elements, 2 a thread
+// 8 elements, 2 a thread
 extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dw_sum_bounds_kernel(
     const long long* __restrict__ expert,
     long long* __restrict__ grouped_matmul_grad_dw_sum_bounds)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 3) return;
+  if (vector >= 4) return;
   const int edge = vector * 2;
   const bool aligned = true;
   uol::Vector<long long, 2> grouped_matmul_grad_dw_sum_bounds_vec;
@@ -24,12 +24,12 @@ extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dw_sum_bou
   for (int v = 0; v < 2; ++v) {
     grouped_matmul_grad_dw_sum_bounds_vec.at[v] = edge + v == 0  // line 5
         ? 0LL
-        : edge + v == 5 ? (long long)193 : (long long)uol::lower_bound<int>(expert, 1, 193, (long long)(edge + v - 1));
+        : edge + v == 7 ? (long long)1400 : (long long)uol::lower_bound<int>(expert, 1, 1400, (long long)(edge + v - 1));
   }
   uol::store_vector(grouped_matmul_grad_dw_sum_bounds, edge, grouped_matmul_grad_dw_sum_bounds_vec, aligned);
 }
 
-// 136 x 72 x 193, 3 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 344 x 40 x 1400, 5 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ expert,
@@ -41,9 +41,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const int warp_n = thread / 32;
-  const int m0 = blockIdx.x / 2 % 5 * 32;
-  const int n0 = blockIdx.x % 2 * 64;
-  const int e = blockIdx.x / 10;
+  const int m0 = blockIdx.x % 11 * 32;
+  const int e = blockIdx.x / 11;
   const int begin = grouped_matmul_grad_dw_sum_bounds[e + 1];
   const int terms = grouped_matmul_grad_dw_sum_bounds[e + 2] - begin;
   float dw_sum[2][2][4] = {};  // line 5
@@ -52,45 +51,45 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int k_before = tiles * 64 - terms;
     const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* dy_from =
-        uol::pinned(dy + uol::min(m0 + (thread % 4) * 8, 128) + begin * 136 + (thread / 4) * 136 - k_before * 136);
+        uol::pinned(dy + uol::min(m0 + (thread % 4) * 8, 336) + begin * 344 + (thread / 4) * 344 - k_before * 344);
     const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* x_from =
-        uol::pinned(x + uol::min(n0 + (thread % 8) * 8, 64) + begin * 72 + (thread / 8) * 72 - k_before * 72);
+        uol::pinned(x + uol::min((thread % 8) * 8, 32) + begin * 40 + (thread / 8) * 40 - k_before * 40);
     const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 4352, thread / 4 + i * 32 >= k_before);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 11008, thread / 4 + i * 32 >= k_before);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + i * 1152, thread / 8 + i * 16 >= k_before);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + i * 640, thread / 8 + i * 16 >= k_before);
     }
     uol::commit_copies();
-    dy_from += 8704;
-    x_from += 4608;
+    dy_from += 22016;
+    x_from += 2560;
     if (1 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 4352);
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 11008);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + i * 1152);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + i * 640);
     }
     uol::commit_copies();
-    dy_from += 8704;
-    x_from += 4608;
+    dy_from += 22016;
+    x_from += 2560;
     if (2 < tiles) {
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 4352);
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 11008);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + i * 1152);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + i * 640);
     }
     uol::commit_copies();
-    dy_from += 8704;
-    x_from += 4608;
+    dy_from += 22016;
+    x_from += 2560;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
@@ -100,14 +99,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       if (tile + 3 < tiles) {
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 4352);
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 11008);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + i * 1152);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + i * 640);
       }
       uol::commit_copies();
-      dy_from += 8704;
-      x_from += 4608;
+      dy_from += 22016;
+      x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[2][4];
@@ -137,16 +136,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 135);
-          dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 5
+          const int f = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 343);
+          dy_part[mi * 2 + group] = float(dy[m * 344 + f]);  // line 5
         }
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          x_part[ni * 2 + r] = float(x[m * 72 + d]);  // line 5
+          const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+          x_part[ni * 2 + r] = float(x[m * 40 + d]);  // line 5
         }
       }
 #pragma unroll
@@ -177,8 +176,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   for (int turn = 0; turn < 2; ++turn) {
     const int row = turn * 16 + thread / 8;
     const int f = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
-    if (f < 136 && d < 72) {
+    const int d = (thread % 8) * 8;
+    if (f < 344 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -188,12 +187,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int v = 0; v < 8; ++v) {
         dw_vec.at[v] = uol::f16(sums[v]);  // line 7
       }
-      uol::store_vector(dw, e * 9792 + f * 72 + d, dw_vec, aligned);
+      uol::store_vector(dw, e * 13760 + f * 40 + d, dw_vec, aligned);
     }
   }
 }
 
-// 193 x 72 x 136; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 1400 x 40 x 344; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
@@ -206,10 +205,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const int warp_n = thread / 32;
-  const int slot = blockIdx.x / 2;
-  const int n0 = blockIdx.x % 2 * 64;
+  const int slot = blockIdx.x;
   int own = 0;
-  for (int edge = thread; edge < 5; edge += 128) {
+  for (int edge = thread; edge < 7; edge += 128) {
     if (grouped_matmul_grad_dw_sum_bounds[edge] / 32 + edge <= slot) {
       own = edge;
     }
@@ -221,71 +219,71 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   if (m0 >= rows_end) return;
   const int expert_of_m = segment - 1;
   float dx_sum[2][2][4] = {};  // line 6
-  if (expert_of_m >= 0 && expert_of_m < 3) {
+  if (expert_of_m >= 0 && expert_of_m < 5) {
     if (uol::is_aligned(dy, w)) {
       const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* dy_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] =
-            uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 136 + (thread % 8) * 8 - 56);
+            uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 344 + (thread % 8) * 8 - 40);
       const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
       const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* w_from =
-          uol::pinned(w + expert_of_m * 9792 + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 4032);
+          uol::pinned(w + expert_of_m * 13760 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 1600);
       const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 >= 7);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 >= 5);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= 7);
+        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 640, i * 2 + thread / 64 >= 5);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] += 64;
-      w_from += 4608;
+      w_from += 2560;
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + i * 1152);
+        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] += 64;
-      w_from += 4608;
+      w_from += 2560;
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i]);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from + i * 1152);
+        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] += 64;
-      w_from += 4608;
+      w_from += 2560;
       int read = 0;
       int write = 36864;
 #pragma unroll 1
-      for (int tile = 0; tile < 3; ++tile) {
+      for (int tile = 0; tile < 6; ++tile) {
         uol::wait_copies<2>();
         __syncthreads();
-        if (tile + 3 < 3) {
+        if (tile + 3 < 6) {
 #pragma unroll
           for (int i = 0; i < 2; ++i)
             uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
 #pragma unroll
           for (int i = 0; i < 4; ++i)
-            uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + i * 1152);
+            uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + i * 640);
         }
         uol::commit_copies();
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           dy_from[i] += 64;
-        w_from += 4608;
+        w_from += 2560;
 #pragma unroll
         for (int kk = 0; kk < 4; ++kk) {
           unsigned dy_part[2][4];
@@ -308,7 +306,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 136; ++f) {
+      for (int f = 0; f < 344; ++f) {
         float dy_part[4];
         float w_part[4];
 #pragma unroll
@@ -316,15 +314,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
           for (int group = 0; group < 2; ++group) {
             const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-            dy_part[mi * 2 + group] = float(dy[m * 136 + f]);  // line 6
+            dy_part[mi * 2 + group] = float(dy[m * 344 + f]);  // line 6
           }
         }
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-            w_part[ni * 2 + r] = float(w[(expert_of_m * 136 + f) * 72 + d]);  // line 6
+            const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+            w_part[ni * 2 + r] = float(w[(expert_of_m * 344 + f) * 40 + d]);  // line 6
           }
         }
 #pragma unroll
@@ -356,8 +354,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   for (int turn = 0; turn < 2; ++turn) {
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
-    const int d = n0 + (thread % 8) * 8;
-    if (m < rows_end && d < 72) {
+    const int d = (thread % 8) * 8;
+    if (m < rows_end && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -367,7 +365,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       for (int v = 0; v < 8; ++v) {
         dx_vec.at[v] = uol::f16(sums[v]);  // line 6
       }
-      uol::store_vector(dx, m * 72 + d, dx_vec, aligned);
+      uol::store_vector(dx, m * 40 + d, dx_vec, aligned);
     }
   }
 }

@@ -8,7 +8,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 200 x 136 x 72; tile 32 x 32 x 32, 4 warps of 16 x 16, 4 stages
+// 344 x 40 x 344; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const float* __restrict__ dy,
@@ -19,77 +19,86 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   const int lane = thread % 32;
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 32;
   float dx_sum[1][2][4] = {};  // line 4
   const bool is_whole = uol::is_aligned(dy, w);
   if (is_whole) {
-    const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 4) * 32);
-    const float* dy_from[2];
+    const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16 % 4) * 32);
+    const float* dy_from[4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] = uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, 199) * 72 + (thread % 8) * 4 - 24);
+    for (int i = 0; i < 4; ++i)
+      dy_from[i] =
+          uol::pinned(dy + uol::min(m0 + thread / 16 + i * 8, 343) * 344 + (thread % 16) * 4 - 40);
     const int dy_at =
-        warp_m * 2048 + (lane / 4) * 128 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
+        warp_m * 4096 + (lane / 4) * 256 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int w_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* w_from =
-        uol::pinned(w + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 3264);
+        uol::pinned(w + uol::min(n0 + (thread % 4) * 8, 32) + (thread / 4) * 40 - 1600);
     const int w_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
 #pragma unroll
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 16 / 2 >= 5);
+#pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i], thread % 8 / 2 >= 3);
-    uol::copy_async<16>(shared + w_to + 4096, w_from + 0, thread / 32 >= 3);
+      uol::copy_async<16>(shared + w_to + i * 2048 + 8192, w_from + i * 1280, i * 4 + thread / 32 >= 5);
     uol::commit_copies();
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] += 32;
-    w_from += 4352;
+    for (int i = 0; i < 4; ++i)
+      dy_from[i] += 64;
+    w_from += 2560;
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 6144, dy_from[i]);
-    uol::copy_async<16>(shared + w_to + 10240, w_from + 0);
-    uol::commit_copies();
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      dy_from[i] += 32;
-    w_from += 4352;
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i]);
-    uol::copy_async<16>(shared + w_to + 16384, w_from + 0);
-    uol::commit_copies();
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      dy_from[i] += 32;
-    w_from += 4352;
+      uol::copy_async<16>(shared + w_to + i * 2048 + 20480, w_from + i * 1280);
+    uol::commit_copies();
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      dy_from[i] += 64;
+    w_from += 2560;
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      uol::copy_async<16>(shared + w_to + i * 2048 + 32768, w_from + i * 1280);
+    uol::commit_copies();
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      dy_from[i] += 64;
+    w_from += 2560;
     int read = 0;
-    int write = 18432;
+    int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 3; ++tile) {
+    for (int tile = 0; tile < 6; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 3) {
+      if (tile + 3 < 6) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
-        uol::copy_async<16>(shared + w_to + write + 4096, w_from + 0);
+          uol::copy_async<16>(shared + w_to + i * 2048 + write + 8192, w_from + i * 1280);
       }
       uol::commit_copies();
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        dy_from[i] += 32;
-      w_from += 4352;
+      for (int i = 0; i < 4; ++i)
+        dy_from[i] += 64;
+      w_from += 2560;
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
+      for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][8];
         unsigned w_part[1][4];
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
 #pragma unroll
           for (int group = 0; group < 2; ++group)
-            uol::load_words<8>(dy_part[0] + half * 4 + group * 2, shared + (dy_at ^ kk * 64 ^ half * 32) + group * 1024 + read);
+            uol::load_words<8>(dy_part[0] + half * 4 + group * 2, shared + (dy_at ^ kk * 64 ^ half * 32) + group * 2048 + read);
         }
-        uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 1024 + read + 4096);
+        uol::load_matrices_transposed(w_part[0], shared + w_at + kk * 1024 + read + 8192);
         unsigned dy_tf32[1][16];
         uol::tf32_parts<8>(dy_tf32[0], dy_part[0]);
         unsigned w_tf32[2][4];
@@ -100,8 +109,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         for (int ni = 0; ni < 2; ++ni)
           uol::mma_16x8x16_f32_tf32(dx_sum[0][ni], dy_tf32[0], w_tf32[ni]);
       }
-      read = read + 6144 == 24576 ? 0 : read + 6144;
-      write = write + 6144 == 24576 ? 0 : write + 6144;
+      read = read + 12288 == 49152 ? 0 : read + 12288;
+      write = write + 12288 == 49152 ? 0 : write + 12288;
     }
     uol::wait_copies<0>();
     __syncthreads();
@@ -114,20 +123,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         dx_sum[0][ni][i] = 0.0f;
     }
 #pragma unroll 1
-    for (int e = 0; e < 72; ++e) {
+    for (int e = 0; e < 344; ++e) {
       float dy_part[2];
       float w_part[4];
 #pragma unroll
       for (int group = 0; group < 2; ++group) {
-        const int n = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 199);
-        dy_part[group] = dy[n * 72 + e];  // line 4
+        const int n = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
+        dy_part[group] = dy[n * 344 + e];  // line 4
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 135);
-          w_part[ni * 2 + r] = float(w[e * 136 + d]);  // line 4
+          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+          w_part[ni * 2 + r] = float(w[e * 40 + d]);  // line 4
         }
       }
 #pragma unroll
@@ -153,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     const int row = turn * 32 + thread / 4;
     const int n = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (n < 200 && d < 136) {
+    if (n < 344 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
@@ -163,12 +172,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
       for (int v = 0; v < 8; ++v) {
         dx_vec.at[v] = uol::f16(sums[v]);  // line 4
       }
-      uol::store_vector(dx, n * 136 + d, dx_vec, aligned);
+      uol::store_vector(dx, n * 40 + d, dx_vec, aligned);
     }
   }
 }
 
-// 72 x 136 x 200; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
+// 344 x 40 x 344; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const float* __restrict__ dy,
@@ -179,64 +188,64 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   const int lane = thread % 32;
   const int warp_m = thread / 64;
   const int warp_n = thread / 32 % 2;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 32;
   float dw_sum[1][2][4] = {};  // line 5
   const bool is_whole = uol::is_aligned(dy, x);
   if (is_whole) {
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* dy_from =
-        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 68) + (thread / 8) * 72 - 4032);
+        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 340) + (thread / 8) * 344 - 13760);
     const int dy_at =
         (lane % 4) * 256 + (warp_m * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
     const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* x_from =
-        uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 128) + (thread / 4) * 136 - 7616);
+        uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 32) + (thread / 4) * 40 - 1600);
     const int x_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 1152, i * 2 + thread / 64 >= 7);
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 5504, i * 2 + thread / 64 >= 5);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 4352, i * 4 + thread / 32 >= 7);
+      uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 1280, i * 4 + thread / 32 >= 5);
     uol::commit_copies();
-    dy_from += 4608;
-    x_from += 8704;
+    dy_from += 22016;
+    x_from += 2560;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 1152);
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 5504);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 4352);
+      uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 1280);
     uol::commit_copies();
-    dy_from += 4608;
-    x_from += 8704;
+    dy_from += 22016;
+    x_from += 2560;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 1152);
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 5504);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 4352);
+      uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 1280);
     uol::commit_copies();
-    dy_from += 4608;
-    x_from += 8704;
+    dy_from += 22016;
+    x_from += 2560;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 4; ++tile) {
+    for (int tile = 0; tile < 6; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 4) {
+      if (tile + 3 < 6) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 1152);
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 5504);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + i * 4352);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + i * 1280);
       }
       uol::commit_copies();
-      dy_from += 4608;
-      x_from += 8704;
+      dy_from += 22016;
+      x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         unsigned dy_part[1][8];
@@ -275,20 +284,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         dw_sum[0][ni][i] = 0.0f;
     }
 #pragma unroll 1
-    for (int n = 0; n < 200; ++n) {
+    for (int n = 0; n < 344; ++n) {
       float dy_part[2];
       float x_part[4];
 #pragma unroll
       for (int group = 0; group < 2; ++group) {
-        const int e = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 71);
-        dy_part[group] = dy[n * 72 + e];  // line 5
+        const int e = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
+        dy_part[group] = dy[n * 344 + e];  // line 5
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 135);
-          x_part[ni * 2 + r] = float(x[n * 136 + d]);  // line 5
+          const int d = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+          x_part[ni * 2 + r] = float(x[n * 40 + d]);  // line 5
         }
       }
 #pragma unroll
@@ -314,7 +323,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     const int row = turn * 32 + thread / 4;
     const int e = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (e < 72 && d < 136) {
+    if (e < 344 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
@@ -324,7 +333,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
       for (int v = 0; v < 8; ++v) {
         dw_vec.at[v] = uol::f16(sums[v]);  // line 5
       }
-      uol::store_vector(dw, e * 136 + d, dw_vec, aligned);
+      uol::store_vector(dw, e * 40 + d, dw_vec, aligned);
     }
   }
 }

@@ -8,7 +8,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 200 x 136 x 72; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+// 344 x 40 x 344; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const float* __restrict__ dy,
@@ -17,22 +17,22 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 32;
   float dx_sum[1][1][16] = {};  // line 4
   if (uol::is_aligned(dy, w)) {
-    const float* const dy_from = dy + m0 * 72 - 56;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(200 - m0, 32) * 288 + 224);
+    const float* const dy_from = dy + m0 * 344 - 40;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(344 - m0, 32) * 1376 + 160);
     int dy_step = 0;
     int dy_at[8];
 #pragma unroll
     for (int i = 0; i < 8; ++i)
-      dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 199) - m0) * 288 + (thread % 16) * 16;
+      dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 343) - m0) * 1376 + (thread % 16) * 16;
     const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16) * 16);
     const int dy_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[8][4];
-    const uol::f16* w_from = w + 0 - 7616;
-    const int w_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
+    const uol::f16* w_from = w + 0 - 1600;
+    const int w_at = (thread / 8) * 320 + uol::min(n0 + (thread % 8) * 4, 36) * 2;
     const int w_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int w_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
@@ -40,16 +40,16 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 16 / 2 >= 7);
-      const uol::BufferRange w_range = uol::buffer_range(w_from, 17408);
+        uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step, thread % 16 / 2 >= 5);
+      const uol::BufferRange w_range = uol::buffer_range(w_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 8704 + r * 272, i * 4 + thread / 16 >= 7);
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 2560 + r * 80, i * 4 + thread / 16 >= 5);
       }
       dy_step += 256;
-      w_from += 8704;
+      w_from += 2560;
 #pragma unroll
       for (int i = 0; i < 8; ++i)
         uol::store_words<16>(shared + (dy_to ^ (i % 2) * 64) + i * 1024, dy_in[i]);
@@ -69,19 +69,19 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 2; ++tile) {
+    for (int tile = 1; tile < 6; ++tile) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
-      const uol::BufferRange w_range = uol::buffer_range(w_from, 17408);
+      const uol::BufferRange w_range = uol::buffer_range(w_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 8704 + r * 272);
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 2560 + r * 80);
       }
       dy_step += 256;
-      w_from += 8704;
+      w_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 8; ++kk) {
         float dy_part[1][4];
@@ -123,17 +123,17 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int e = 0; e < 72; ++e) {
+    for (int e = 0; e < 344; ++e) {
       float dy_part[1];
       float w_part[16];
-      const int n = uol::min(m0 + lane % 32, 199);
-      dy_part[0] = dy[n * 72 + e];  // line 4
+      const int n = uol::min(m0 + lane % 32, 343);
+      dy_part[0] = dy[n * 344 + e];  // line 4
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 135);
-          w_part[group * 4 + r] = float(w[e * 136 + d]);  // line 4
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 39);
+          w_part[group * 4 + r] = float(w[e * 40 + d]);  // line 4
         }
       }
 #pragma unroll
@@ -153,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     const int row = turn * 16 + thread / 4;
     const int n = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (n < 200 && d < 136) {
+    if (n < 344 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
@@ -163,12 +163,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
       for (int v = 0; v < 8; ++v) {
         dx_vec.at[v] = uol::f16(sums[v]);  // line 4
       }
-      uol::store_vector(dx, n * 136 + d, dx_vec, aligned);
+      uol::store_vector(dx, n * 40 + d, dx_vec, aligned);
     }
   }
 }
 
-// 72 x 136 x 200; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+// 344 x 40 x 344; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const float* __restrict__ dy,
@@ -177,39 +177,39 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = blockIdx.x / 5 * 32;
-  const int n0 = blockIdx.x % 5 * 32;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 32;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
-    const float* dy_from = dy + 0 - 4032;
-    const int dy_at = (thread / 8) * 1152 + uol::min(m0 + (thread % 8) * 4, 68) * 4;
+    const float* dy_from = dy + 0 - 13760;
+    const int dy_at = (thread / 8) * 5504 + uol::min(m0 + (thread % 8) * 4, 340) * 4;
     const int dy_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int dy_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[2][4][4];
-    const uol::f16* x_from = x + 0 - 7616;
-    const int x_at = (thread / 8) * 1088 + uol::min(n0 + (thread % 8) * 4, 132) * 2;
+    const uol::f16* x_from = x + 0 - 1600;
+    const int x_at = (thread / 8) * 320 + uol::min(n0 + (thread % 8) * 4, 36) * 2;
     const int x_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int x_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 88064);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288, i * 4 + thread / 16 >= 7);
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 44032 + r * 1376, i * 4 + thread / 16 >= 5);
       }
-      const uol::BufferRange x_range = uol::buffer_range(x_from, 17408);
+      const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 8704 + r * 272, i * 4 + thread / 16 >= 7);
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80, i * 4 + thread / 16 >= 5);
       }
-      dy_from += 4608;
-      x_from += 8704;
+      dy_from += 22016;
+      x_from += 2560;
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::transpose_4x4_words(dy_in[i]);
@@ -235,23 +235,23 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 4; ++tile) {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 18432);
+    for (int tile = 1; tile < 6; ++tile) {
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 88064);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 9216 + r * 288);
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 44032 + r * 1376);
       }
-      const uol::BufferRange x_range = uol::buffer_range(x_from, 17408);
+      const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 8704 + r * 272);
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80);
       }
-      dy_from += 4608;
-      x_from += 8704;
+      dy_from += 22016;
+      x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 8; ++kk) {
         float dy_part[1][4];
@@ -299,17 +299,17 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int n = 0; n < 200; ++n) {
+    for (int n = 0; n < 344; ++n) {
       float dy_part[1];
       float x_part[16];
-      const int e = uol::min(m0 + lane % 32, 71);
-      dy_part[0] = dy[n * 72 + e];  // line 5
+      const int e = uol::min(m0 + lane % 32, 343);
+      dy_part[0] = dy[n * 344 + e];  // line 5
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 135);
-          x_part[group * 4 + r] = float(x[n * 136 + d]);  // line 5
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 39);
+          x_part[group * 4 + r] = float(x[n * 40 + d]);  // line 5
         }
       }
 #pragma unroll
@@ -329,7 +329,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     const int row = turn * 16 + thread / 4;
     const int e = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (e < 72 && d < 136) {
+    if (e < 344 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
@@ -339,7 +339,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
       for (int v = 0; v < 8; ++v) {
         dw_vec.at[v] = uol::f16(sums[v]);  // line 5
       }
-      uol::store_vector(dw, e * 136 + d, dw_vec, aligned);
+      uol::store_vector(dw, e * 40 + d, dw_vec, aligned);
     }
   }
 }
