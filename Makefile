@@ -41,11 +41,13 @@ soak: environment
 readme: environment
 	$(BIN)/python tests/cli/readme_blocks.py
 
-# What a type checker sees of uol.ops, from the texts.
+# What a type checker sees of uol.ops, from PyTorch's signatures and the texts.
 stubs: environment
 	mkdir -p build
 	$(BIN)/python -m uol.pytorch.stubs > build/operators.pyi
 	mv build/operators.pyi ops/__init__.pyi
+	$(BIN)/python -m uol.pytorch.stubs text > build/operators.pyi
+	mv build/operators.pyi ops/text.pyi
 
 environment: packages $(STAMP)
 

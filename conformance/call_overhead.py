@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from uol import ops
 from uol.conformance.command import run_command
+from uol.ops import text as ops
 
 Call = Callable[[], object]
 

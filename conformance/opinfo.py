@@ -14,7 +14,7 @@ import argparse
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
@@ -92,7 +92,7 @@ def types_of(entry: Entry, dtypes: Sequence[str]) -> Sequence[str]:
 
 def check(entry: Entry, dtype: torch.dtype, most: int | None = None, device: str = "cpu") -> Tally:
     """All samples of an OpInfo in one type, or the first `most`, on a device of PyTorch's."""
-    info, tally = _infos()[entry.opinfo], Tally()
+    info, tally = infos()[entry.opinfo], Tally()
     device_type = torch.device(device).type
     if dtype not in info.supported_dtypes(device_type):
         return tally
@@ -102,7 +102,7 @@ def check(entry: Entry, dtype: torch.dtype, most: int | None = None, device: str
     for number, sample in enumerate(islice(samples, most)):
         where = f"{entry.opinfo} {NAMES[dtype]} sample {number}"
         try:
-            tally.rounded += _compare(info, entry, sample, differentiated)
+            tally.rounded += compare(info, partial(entry.function, entry.op), sample, differentiated)
             tally.passed += 1
         except NotExpressed as reason:
             tally.not_expressed[str(reason)] += 1
@@ -114,16 +114,16 @@ def check(entry: Entry, dtype: torch.dtype, most: int | None = None, device: str
 
 
 @cache
-def _infos() -> Mapping[str, Any]:
+def infos() -> Mapping[str, Any]:
     from torch.testing._internal.common_methods_invocations import op_db
 
     return {f"{info.name}/{info.variant_test_name}" if info.variant_test_name else info.name: info for info in op_db}
 
 
-def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> bool:
-    """Raises where a sample fails. Returns whether PyTorch's own error had to decide."""
+def compare(info: Any, ours: Callable[..., Any], sample: Any, differentiated: bool) -> bool:
+    """Raises where a sample fails, on a function that takes its arguments. Returns whether PyTorch's own error decided."""
     arguments = (sample.input, *sample.args), dict(sample.kwargs)
-    found = _tensors(entry.function(entry.op, *arguments[0], **arguments[1]))
+    found = tensors_of(ours(*arguments[0], **arguments[1]))
     leaves = [x for x in _leaves(arguments) if x.requires_grad] if differentiated else []
     try:
         _require_close(found, info.op, _widened(arguments, LOW), leaves)
@@ -144,7 +144,7 @@ def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> bool
 
 def _as_exact_as(found: Sequence[torch.Tensor], function: Any, plain: Any, exact: Any, leaves: Sequence[torch.Tensor]) -> bool:
     """Is the largest error of each result and gradient at most `RATIO` times PyTorch's?"""
-    theirs, golden = (_tensors(function(*given[0], **given[1]))[: len(found)] for given in (plain, exact))
+    theirs, golden = (tensors_of(function(*given[0], **given[1]))[: len(found)] for given in (plain, exact))
     triples = list(zip(found, theirs, golden, strict=True))
     kept = [t for t in triples if t[1].requires_grad] if leaves else []
     if kept:
@@ -162,7 +162,7 @@ def _error(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 def _require_close(found: Sequence[torch.Tensor], function: Any, arguments: Any, leaves: Sequence[torch.Tensor]) -> None:
-    expected = _tensors(function(*arguments[0], **arguments[1]))[: len(found)]
+    expected = tensors_of(function(*arguments[0], **arguments[1]))[: len(found)]
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs.to(ours.dtype), equal_nan=True)
     pairs = [(ours, theirs) for ours, theirs in zip(found, expected, strict=True) if theirs.requires_grad]
@@ -185,7 +185,7 @@ def _gradients(results: Any, leaves: Any, cotangents: Any) -> list[torch.Tensor]
     return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
 
 
-def _tensors(result: Any) -> tuple[torch.Tensor, ...]:
+def tensors_of(result: Any) -> tuple[torch.Tensor, ...]:
     return (result,) if isinstance(result, torch.Tensor) else tuple(result)
 
 

@@ -39,15 +39,15 @@ import uol
 torch.manual_seed(0)
 x, w, b = (torch.randn(*size, requires_grad=True) for size in ((64, 32), (16, 32), (16,)))
 image, filters = torch.randn(1, 4, 8, 8, requires_grad=True), torch.randn(8, 4, 3, 3, requires_grad=True)
-total = uol.ops.softmax(x).square().sum()
-total = total + uol.ops.linear(x, w, b).sum()
-total = total + uol.ops.conv2d(image, filters, pad=1).sum()
-total = total + uol.ops.layer_norm(x, torch.ones(32), torch.zeros(32)).square().sum()
-total = total + uol.ops.gelu(x).sum()
+total = uol.ops.text.softmax(x).square().sum()
+total = total + uol.ops.text.linear(x, w, b).sum()
+total = total + uol.ops.text.conv2d(image, filters, pad=1).sum()
+total = total + uol.ops.text.layer_norm(x, torch.ones(32), torch.zeros(32)).square().sum()
+total = total + uol.ops.text.gelu(x).sum()
 total.backward()
 with torch.no_grad():
-    results = [uol.ops.relu(torch.randn(400_000)), uol.ops.sigmoid(x), uol.ops.add(x, x), uol.ops.sum(x)]
-    results += [uol.ops.max_pool2d(image, kernel=2), uol.ops.softmax(torch.randn(96, 32))]
+    results = [uol.ops.relu(torch.randn(400_000)), uol.ops.sigmoid(x), uol.ops.add(x, x), uol.ops.text.sum(x)]
+    results += [uol.ops.text.max_pool2d(image, kernel=2), uol.ops.text.softmax(torch.randn(96, 32))]
 numbers = [float(total), *(float(r.sum()) for r in results), *(float(t.grad.sum()) for t in (x, w, b, image, filters))]
 print(json.dumps({"cpu_s": seconds() - start, "tvm": "tvm" in sys.modules, "numbers": numbers}))
 '''

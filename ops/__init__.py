@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_MODULES = ("inputs", "references", "texts", "workloads")
+_MODULES = ("inputs", "references", "signatures", "text", "texts", "workloads")
 _providers: list[Callable[[str], object]] = []
 
 
@@ -31,6 +31,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
+    from uol.ops import signatures
     from uol.ops.texts import names
 
-    return sorted({"provide", *names()})
+    return sorted({"provide", "text", *names(), *signatures.names()})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uol import ops
 from uol.ir.forking import unforked
+from uol.ops import text as _by_text
 
 if TYPE_CHECKING:
     from uol.checking import checked
@@ -99,25 +100,42 @@ def _operator(name: str) -> object:
         return _found_operator(name)
 
 
+def _text(name: str) -> object:
+    """The operator behind `uol.ops.text.<name>`."""
+    with unforked(firmly=True):
+        return _found_text(name, "uol.ops.text")
+
+
 def _found_operator(name: str) -> object:
+    from uol.ops.signatures import forms_of
+
+    if name == "foreach":
+        return import_module("uol.pytorch.foreach")
+    if name == "text":
+        return import_module("uol.ops.text")
+    if forms_of(name):
+        return import_module("uol.pytorch.signatures.functions").function(name)
+    return _found_text(name, "uol.ops")
+
+
+def _found_text(name: str, module: str) -> object:
     from uol.ops.other_names import ALIASES
     from uol.ops.variadic import VARIADIC
 
     asked, name = name, ALIASES.get(name, name)
     if name in VARIADIC:
         return import_module("uol.pytorch.variadic").FACES[name]
-    if name == "foreach":
-        return import_module("uol.pytorch.foreach")
     if name.endswith("_") and import_module("uol.ops.aliasing").aliases_of(name[:-1]):
         return import_module("uol.pytorch.in_place").in_place_function(name[:-1])
     registry = import_module("uol.operators.registry")
     if not registry.is_known(name):
         hint = registry.nearest_operator(asked)
-        raise AttributeError(f"module 'uol.ops' has no operator {asked!r}" + (f": {hint}" if hint else ""))
+        raise AttributeError(f"module {module!r} has no operator {asked!r}" + (f": {hint}" if hint else ""))
     return import_module("uol.pytorch.bridge").operator(name)
 
 
 ops.provide(_operator)
+_by_text.provide(_text)
 if "torch" in sys.modules:  # so that `torch.ops.uol.<name>` finds what it names, in a graph that was exported elsewhere
     import_module("uol.pytorch.namespace")
 

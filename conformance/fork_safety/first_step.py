@@ -35,7 +35,7 @@ class Activations(Dataset[torch.Tensor]):
         return 4
 
     def __getitem__(self, number: int) -> torch.Tensor:
-        found: torch.Tensor = uol.ops.softmax(uol.ops.gelu(values(number)))
+        found: torch.Tensor = uol.ops.text.softmax(uol.ops.text.gelu(values(number)))
         return found
 
 
@@ -49,7 +49,7 @@ def compile_operators(wrong: list[str]) -> None:
     """Forwards and gradients, for the first time in this process."""
     for name in COMPILED:
         x = values(0).requires_grad_()
-        getattr(uol.ops, name)(x).sum().backward()
+        getattr(uol.ops.text, name)(x).sum().backward()
         if x.grad is None or not x.grad.isfinite().all():
             wrong.append(f"the gradient of {name}")
 
@@ -58,7 +58,7 @@ def step(wrong: list[str]) -> None:
     """A layer and its gradient, beside PyTorch's."""
     x, w = values(1), torch.linspace(-1, 1, 8 * COLUMNS).reshape(8, COLUMNS)
     ours, theirs = w.clone().requires_grad_(), w.clone().requires_grad_()
-    uol.ops.matmul(x, ours.t()).square().sum().backward()
+    uol.ops.text.matmul(x, ours.t()).square().sum().backward()
     (x @ theirs.t()).square().sum().backward()
     assert ours.grad is not None and theirs.grad is not None
     if not torch.allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3 * float(theirs.grad.abs().max())):

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from uol import ops
 from uol.backends import registry
 from uol.backends.twin.machine import processors
 from uol.compilation.request import resolve_target
@@ -25,6 +24,7 @@ from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_call
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 from uol.conformance.paths.recorded import Run, recorded
 from uol.ir.errors import UolError
+from uol.ops import text as ops
 
 NARROW_DRAWS = 3
 """Of the narrow size."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from uol import ops
 from uol.operators.registry import find_operator
+from uol.ops import text as ops
 from uol.pytorch.schema import NAMES
 
 Tensor = torch.Tensor

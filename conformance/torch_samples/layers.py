@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from uol import ops
 from uol.conformance.torch_samples.forms import apply, require
 from uol.operators.registry import is_known
+from uol.ops import text as ops
 from uol.pytorch.variadic import FACES
 
 Tensor = torch.Tensor

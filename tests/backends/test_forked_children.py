@@ -107,7 +107,7 @@ def test_a_child_that_leaves_the_block_leaves_its_parent_s_lock(tmp_path: Path) 
 KERNELS = """
 import os, signal, sys
 import torch
-from uol import ops
+from uol.ops import text as ops
 from uol.backends.cpu.runtime import thread_pool
 
 def right():

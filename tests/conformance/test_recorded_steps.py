@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import uol
-from uol import ops
 from uol.conformance.cases.verdict import Case, Verdict
 from uol.conformance.paths.draw import Values
 from uol.conformance.paths.emulation import Emulation
@@ -18,6 +17,7 @@ from uol.conformance.paths.record import PathOptions
 from uol.conformance.paths.recorded import recorded
 from uol.conformance.paths.step_checks import check_steps
 from uol.ir.errors import UolError
+from uol.ops import text as ops
 from uol.ops.workloads import Workload
 
 

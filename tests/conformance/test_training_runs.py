@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import nn
 
-from uol import ops
 from uol.conformance.paths.task import Batch, Side, Task
 from uol.conformance.paths.training import checkpoint
 from uol.conformance.paths.training.recipe import Recipe
@@ -20,6 +19,7 @@ from uol.conformance.paths.training.record import TrainingRecord
 from uol.conformance.paths.training.run import MOST_SKIPS, RunOptions, run
 from uol.conformance.report.files import write_training
 from uol.ir.errors import ResourceError, UolError
+from uol.ops import text as ops
 
 RECIPE = Recipe("sgd", {"lr": 0.1, "momentum": 0.9}, accumulate=2, restart=3)
 

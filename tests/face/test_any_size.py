@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Callable[[int], tuple[torch.Tensor, ...]], Callable[..., 
 def test_one_kernel_serves_every_size(name: str, compiled: list[Request]) -> None:
     make, reference = CASES[name]
     for size in SIZES:
-        found = getattr(uol.ops, name)(*make(size))
+        found = getattr(uol.ops.text, name)(*make(size))
         found = found[0] if isinstance(found, tuple) else found
         torch.testing.assert_close(found, reference(*make(size)), rtol=1e-12, atol=1e-12)
     assert len(compiled) == 1  # the first size; one more, with the dim as an argument, for all others
@@ -165,7 +165,7 @@ def test_gradients_and_attributes_take_part() -> None:
     for size, slope in itertools.product(SIZES, (0.1, 0.3)):
         x, other = seeded(size, 6).requires_grad_(), seeded(size, 6).requires_grad_()
         scale, shift = torch.ones(6, dtype=torch.float64), torch.zeros(6, dtype=torch.float64)
-        uol.ops.layer_norm(uol.ops.leaky_relu(x, negative_slope=slope), scale, shift).square().sum().backward()
+        uol.ops.text.layer_norm(uol.ops.leaky_relu(x, negative_slope=slope), scale, shift).square().sum().backward()
         F.layer_norm(F.leaky_relu(other, slope), (6,)).square().sum().backward()
         torch.testing.assert_close(x.grad, other.grad, rtol=1e-9, atol=1e-9)
 
@@ -173,7 +173,7 @@ def test_gradients_and_attributes_take_part() -> None:
 def test_another_layout_has_kernels_of_its_own(compiled: list[Request]) -> None:
     for size in SIZES[:3]:
         x = seeded(6, size).T
-        torch.testing.assert_close(uol.ops.softmax(x), F.softmax(x, -1))
+        torch.testing.assert_close(uol.ops.text.softmax(x), F.softmax(x, -1))
     assert len(compiled) == 3  # for every size of columns, and for one row, of which a column is a row
 
 
@@ -189,9 +189,9 @@ def test_checked_mode_reads_the_sizes_of_the_call() -> None:
 
 def test_a_condition_on_sizes_is_checked_at_each_call() -> None:
     for size in (4, 6, 8):
-        uol.ops.pixel_shuffle(seeded(1, size * 4, 3, 3), factor=2)
+        uol.ops.text.pixel_shuffle(seeded(1, size * 4, 3, 3), factor=2)
     with pytest.raises(uol.ir.errors.UolError):
-        uol.ops.pixel_shuffle(seeded(1, 7, 3, 3), factor=2)
+        uol.ops.text.pixel_shuffle(seeded(1, 7, 3, 3), factor=2)
 
 
 def test_the_sign_of_a_zero_is_each_calls_own() -> None:
@@ -207,5 +207,5 @@ def test_attributes_that_are_values_alone_want_no_kernel_of_their_own(compiled: 
     for seed in range(5):
         uol.ops.dropout(x, seed=seed, p=0.1 * seed).sum().backward()
     for ignored in range(4):
-        uol.ops.cross_entropy(x, torch.arange(40) % 30, ignore_index=ignored)
+        uol.ops.text.cross_entropy(x, torch.arange(40) % 30, ignore_index=ignored)
     assert [request.instance.op.name for request in compiled] == ["dropout", "dropout_grad", "cross_entropy"]

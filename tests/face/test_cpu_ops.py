@@ -29,20 +29,20 @@ def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_every_float_type(dtype: torch.dtype) -> None:
     x = seeded(6, 33, dtype=dtype)
-    assert_close(uol.ops.softmax(x), x.softmax(-1))
+    assert_close(uol.ops.text.softmax(x), x.softmax(-1))
     assert_close(uol.ops.add(x, x[:1]), x + x[:1])
 
 
 def test_a_convolution_keeps_channels_last() -> None:
     x, w = seeded(2, 3, 9, 8), seeded(5, 3, 3, 3)
-    assert_close(uol.ops.conv2d(x, w, stride=2, pad=1), F.conv2d(x, w, stride=2, padding=1))
+    assert_close(uol.ops.text.conv2d(x, w, stride=2, pad=1), F.conv2d(x, w, stride=2, padding=1))
     last = x.to(memory_format=torch.channels_last)
-    assert_close(uol.ops.conv2d(last, w, stride=2, pad=1), F.conv2d(last, w, stride=2, padding=1))
+    assert_close(uol.ops.text.conv2d(last, w, stride=2, pad=1), F.conv2d(last, w, stride=2, padding=1))
 
 
 def test_inputs_with_gaps_and_broadcasts() -> None:
     x = seeded(8, 20)[::2, 3:]
-    assert_close(uol.ops.gelu(x).contiguous(), F.gelu(x).contiguous())
+    assert_close(uol.ops.text.gelu(x).contiguous(), F.gelu(x).contiguous())
     assert_close(uol.ops.mul(x, seeded(4, 1)), (x * seeded(4, 1)).contiguous())
 
 
@@ -147,7 +147,7 @@ def test_strides_that_do_not_fit_are_refused(strides: dict, message: str) -> Non
 
 def test_threads_may_call_at_once() -> None:
     x = seeded(64, 300)
-    expected = uol.ops.softmax(x)
+    expected = uol.ops.text.softmax(x)
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: uol.ops.softmax(x), range(32)))
+        results = list(pool.map(lambda _: uol.ops.text.softmax(x), range(32)))
     assert all(torch.equal(result, expected) for result in results)

@@ -68,8 +68,8 @@ def test_gradients_of_a_row_major_model_stay_row_major() -> None:
     found: list[tuple[int, ...]] = []
     w.register_hook(lambda dw: found.append(dw.stride()))
     x.register_hook(lambda dx: found.append(dx.stride()))
-    tokens = uol.ops.relu(uol.ops.conv2d(x, w)).flatten(2).transpose(1, 2)
-    uol.ops.gelu(tokens.contiguous()).backward(torch.randn(2, 36, 5))
+    tokens = uol.ops.relu(uol.ops.text.conv2d(x, w)).flatten(2).transpose(1, 2)
+    uol.ops.text.gelu(tokens.contiguous()).backward(torch.randn(2, 36, 5))
     assert sorted(found) == sorted([row_major(x.shape), row_major(w.shape)])
 
 
@@ -93,7 +93,7 @@ def test_heads_that_lie_within_rows_stay_there() -> None:
 def test_such_results_are_right_and_become_rows_without_a_copy(name: str) -> None:
     q, k, v = (torch.randn(2, 7, 3, 4, dtype=torch.float64).transpose(1, 2).requires_grad_() for _ in range(3))
     given = (q,) if name == "gelu" else (q, k, v)
-    y = getattr(uol.ops, name)(*given)
+    y = getattr(uol.ops.text, name)(*given)
     causal = name == "causal_attention"
     expected = F.gelu(q) if name == "gelu" else F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     torch.testing.assert_close(y, expected)

@@ -25,7 +25,7 @@ def both(name: str, row: list[float], dtype: torch.dtype, length: int = 6) -> li
     """Values and gradients of `uol` and of PyTorch, in float64."""
     found: list[list[torch.Tensor]] = []
     dy = torch.from_numpy(np.random.default_rng(0).uniform(0.5, 2, (2, length)))
-    for run, kind in ((getattr(uol.ops, name), dtype), (lambda x: getattr(x, name)(-1), torch.float64)):
+    for run, kind in ((getattr(uol.ops.text, name), dtype), (lambda x: getattr(x, name)(-1), torch.float64)):
         x = torch.tensor([row, row], dtype=kind).requires_grad_()
         y = run(x)
         (dx,) = torch.autograd.grad(y, x, dy.to(kind))
@@ -55,7 +55,7 @@ def test_second_derivatives_are_pytorchs(name: str) -> None:
     if name == "cumprod":
         x[0, 2] = x[1, 0] = x[1, 5] = 0
     found = []
-    for run in (getattr(uol.ops, name), lambda t: getattr(t, name)(-1)):
+    for run in (getattr(uol.ops.text, name), lambda t: getattr(t, name)(-1)):
         at, cotangent = x.clone().requires_grad_(), dy.clone().requires_grad_()
         (dx,) = torch.autograd.grad(run(at), at, cotangent, create_graph=True)
         found.append(torch.autograd.grad(dx, (at, cotangent), u))

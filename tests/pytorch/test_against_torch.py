@@ -33,9 +33,9 @@ def test_values_stand_among_edges_where_pytorch_puts_them(edges: int, dtype: tor
     x = torch.randint(-45, 45, (7, 30), generator=generator).to(dtype)
     if dtype.is_floating_point:
         x[0, :3] = torch.tensor([float("nan"), float("inf"), -float("inf")])
-    assert torch.equal(uol.ops.searchsorted(at, x), torch.searchsorted(at, x))
+    assert torch.equal(uol.ops.text.searchsorted(at, x), torch.searchsorted(at, x))
     assert torch.equal(uol.ops.searchsorted_right(at, x), torch.searchsorted(at, x, right=True))
-    assert torch.equal(uol.ops.searchsorted(at, x.t()), torch.searchsorted(at, x.t().contiguous()))
+    assert torch.equal(uol.ops.text.searchsorted(at, x.t()), torch.searchsorted(at, x.t().contiguous()))
 
 
 def test_edges_that_do_not_ascend_are_an_error_of_checked_mode() -> None:
@@ -43,7 +43,9 @@ def test_edges_that_do_not_ascend_are_an_error_of_checked_mode() -> None:
     with uol.checked(), pytest.raises(DataError, match=r"edges\[1\] = 2.0 comes before edges\[2\] = 1.0"):
         uol.ops.histogram(x, edges)
     with uol.checked():
-        assert torch.equal(uol.ops.searchsorted(torch.tensor([0.0, 0.0, float("nan")]), x), torch.zeros(3, dtype=torch.int64))
+        assert torch.equal(
+            uol.ops.text.searchsorted(torch.tensor([0.0, 0.0, float("nan")]), x), torch.zeros(3, dtype=torch.int64)
+        )
 
 
 def test_the_median_of_a_row_with_nan_is_nan() -> None:
@@ -53,4 +55,4 @@ def test_the_median_of_a_row_with_nan_is_nan() -> None:
 
 def test_a_count_beyond_two_to_the_31() -> None:
     many = 2**31 + 77
-    assert int(uol.ops.count_nonzero(torch.ones(1).expand(many))) == many
+    assert int(uol.ops.text.count_nonzero(torch.ones(1).expand(many))) == many

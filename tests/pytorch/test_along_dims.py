@@ -41,48 +41,48 @@ ALONG: dict[str, Callable[..., Tensor]] = {
 )
 def test_a_reduction_over_dims(name: str, dim: int | tuple[int, ...], keepdim: bool) -> None:
     owed = REDUCED[name](X, dim=dim, keepdim=keepdim)
-    torch.testing.assert_close(getattr(uol.ops, name)(X, dim=dim, keepdim=keepdim), owed)
+    torch.testing.assert_close(getattr(uol.ops.text, name)(X, dim=dim, keepdim=keepdim), owed)
 
 
 @pytest.mark.parametrize("name", ALONG)
 @pytest.mark.parametrize("dim", [0, 1, 2, -3])
 def test_along_a_dim(name: str, dim: int) -> None:
-    torch.testing.assert_close(getattr(uol.ops, name)(X, dim=dim), ALONG[name](X, dim=dim))
+    torch.testing.assert_close(getattr(uol.ops.text, name)(X, dim=dim), ALONG[name](X, dim=dim))
 
 
 def test_all_dims_and_none() -> None:
-    torch.testing.assert_close(uol.ops.sum(X, dim=None), X.sum())
-    torch.testing.assert_close(uol.ops.prod(X[0, 0, 0], dim=None), X[0, 0, 0])
-    torch.testing.assert_close(uol.ops.sum(torch.ones(3, 0, 2), dim=1), torch.zeros(3, 2))
+    torch.testing.assert_close(uol.ops.text.sum(X, dim=None), X.sum())
+    torch.testing.assert_close(uol.ops.text.prod(X[0, 0, 0], dim=None), X[0, 0, 0])
+    torch.testing.assert_close(uol.ops.text.sum(torch.ones(3, 0, 2), dim=1), torch.zeros(3, 2))
 
 
 def test_several_inputs_and_results() -> None:
     at = torch.tensor([[[0, 2, 1, 1, 0]]]).expand(2, 4, 5)
-    torch.testing.assert_close(uol.ops.gather(X, at, dim=1), torch.gather(X, 1, at))
-    values, places = uol.ops.topk(X, dim=1, top=2)
+    torch.testing.assert_close(uol.ops.text.gather(X, at, dim=1), torch.gather(X, 1, at))
+    values, places = uol.ops.text.topk(X, dim=1, top=2)
     owed = torch.topk(X, 2, dim=1)
     torch.testing.assert_close((values, places), (owed.values, owed.indices))
-    torch.testing.assert_close(uol.ops.cosine_similarity(X, X.cos(), dim=0), torch.cosine_similarity(X, X.cos(), dim=0))
+    torch.testing.assert_close(uol.ops.text.cosine_similarity(X, X.cos(), dim=0), torch.cosine_similarity(X, X.cos(), dim=0))
 
 
 def test_gradients_and_traces_go_through() -> None:
     x = X.clone().requires_grad_()
-    assert gradcheck(lambda x: uol.ops.softmax(x, dim=1), (x,))
-    assert gradcheck(lambda x: uol.ops.logsumexp(x, dim=(0, 2)), (x,))
-    traced = torch.compile(lambda x: uol.ops.mean(x, dim=(0, 2), keepdim=True), backend="aot_eager", fullgraph=True)
+    assert gradcheck(lambda x: uol.ops.text.softmax(x, dim=1), (x,))
+    assert gradcheck(lambda x: uol.ops.text.logsumexp(x, dim=(0, 2)), (x,))
+    traced = torch.compile(lambda x: uol.ops.text.mean(x, dim=(0, 2), keepdim=True), backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(traced(X), X.mean((0, 2), keepdim=True))
 
 
 WRONG = {
-    "sum: dim is 3": lambda: uol.ops.sum(X, dim=3),
-    "sum: dim is (0, 0)": lambda: uol.ops.sum(X, dim=(0, 0)),
-    "sum: dim is 'x'": lambda: uol.ops.sum(X, dim="x"),
-    "softmax: dim is (0, 1)": lambda: uol.ops.softmax(X, dim=(0, 1)),
-    "softmax keeps its dims": lambda: uol.ops.softmax(X, dim=0, keepdim=True),
-    "softmax: dim is 0": lambda: uol.ops.softmax(torch.ones(()), dim=0),
-    "relu has no attribute 'dim'": lambda: uol.ops.relu(X, dim=0),
-    "sum takes out= along the last dim alone": lambda: uol.ops.sum(X, dim=0, out=torch.empty(3, 5)),
-    "dot: dim counts the dims of tensors that have [3, 2]": lambda: uol.ops.dot(X, X[0], dim=0),
+    "sum: dim is 3": lambda: uol.ops.text.sum(X, dim=3),
+    "sum: dim is (0, 0)": lambda: uol.ops.text.sum(X, dim=(0, 0)),
+    "sum: dim is 'x'": lambda: uol.ops.text.sum(X, dim="x"),
+    "softmax: dim is (0, 1)": lambda: uol.ops.text.softmax(X, dim=(0, 1)),
+    "softmax keeps its dims": lambda: uol.ops.text.softmax(X, dim=0, keepdim=True),
+    "softmax: dim is 0": lambda: uol.ops.text.softmax(torch.ones(()), dim=0),
+    "relu has no attribute 'dim'": lambda: uol.ops.text.relu(X, dim=0),
+    "sum takes out= along the last dim alone": lambda: uol.ops.text.sum(X, dim=0, out=torch.empty(3, 5)),
+    "dot: dim counts the dims of tensors that have [3, 2]": lambda: uol.ops.text.dot(X, X[0], dim=0),
 }
 
 

@@ -10,18 +10,18 @@ import uol
 
 def test_a_slope_is_of_a_channel() -> None:
     x, slope = torch.randn(2, 3, 3), torch.randn(3)
-    torch.testing.assert_close(uol.ops.prelu(x, slope), torch.nn.functional.prelu(x, slope))
-    torch.testing.assert_close(uol.ops.prelu(x, slope=slope[:1]), torch.nn.functional.prelu(x, slope[:1]))
+    torch.testing.assert_close(uol.ops.text.prelu(x, slope), torch.nn.functional.prelu(x, slope))
+    torch.testing.assert_close(uol.ops.text.prelu(x, slope=slope[:1]), torch.nn.functional.prelu(x, slope[:1]))
     with pytest.raises(uol.ShapeError, match="prelu"):
-        uol.ops.prelu(torch.randn(2, 4, 3), slope)
+        uol.ops.text.prelu(torch.randn(2, 4, 3), slope)
 
 
 def test_results_share_no_memory() -> None:
     x, v = torch.randn(3, 4), torch.empty(6)
     for out in ((v[:3], v[:3]), (v[:3], v[2:5])):
         with pytest.raises(uol.TypeCheckError, match="var_mean: tensors of out share memory"):
-            uol.ops.var_mean(x, out=out)
-    uol.ops.var_mean(x, out=(v[:3], v[3:]))
+            uol.ops.text.var_mean(x, out=out)
+    uol.ops.text.var_mean(x, out=(v[:3], v[3:]))
     torch.testing.assert_close(v[:3], x.var(-1))
 
 
@@ -78,12 +78,12 @@ TRUTH = torch.tensor([[True, False, True, False], [False, False, True, True]])
 
 @pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum"])
 def test_truth_values_compare(name: str) -> None:
-    assert torch.equal(getattr(uol.ops, name)(TRUTH, TRUTH.flip(1)), getattr(torch, name)(TRUTH, TRUTH.flip(1)))
+    assert torch.equal(getattr(uol.ops.text, name)(TRUTH, TRUTH.flip(1)), getattr(torch, name)(TRUTH, TRUTH.flip(1)))
 
 
 def test_truth_values_have_extrema_and_casts() -> None:
-    assert torch.equal(uol.ops.amax(TRUTH), TRUTH.amax(-1))
-    assert torch.equal(uol.ops.amin(TRUTH), TRUTH.amin(-1))
+    assert torch.equal(uol.ops.text.amax(TRUTH), TRUTH.amax(-1))
+    assert torch.equal(uol.ops.text.amin(TRUTH), TRUTH.amin(-1))
     numbers = torch.tensor([0.0, -0.0, 2.0, float("nan"), -float("inf")])
     for x in (numbers, torch.tensor([0, -1, 2**31 - 1], dtype=torch.int32), TRUTH):
         assert torch.equal(uol.ops.cast(x, dtype=torch.bool), x.to(torch.bool))
@@ -94,7 +94,7 @@ def test_truth_values_have_extrema_and_casts() -> None:
 def test_places_of_extrema_of_integers(dtype: torch.dtype) -> None:
     x = torch.tensor([[3, 1, 3, 1], [2, 2, 0, 0], [7, 2**31 - 1, 7, 0]]).to(dtype)
     for name in ("argmax", "argmin"):
-        assert torch.equal(getattr(uol.ops, name)(x), getattr(torch, name)(x, -1))
+        assert torch.equal(getattr(uol.ops.text, name)(x), getattr(torch, name)(x, -1))
     assert torch.equal(torch.stack(uol.ops.max_with_index(x)), torch.stack([x.amax(-1).to(dtype), x.argmax(-1).to(dtype)]))
 
 

@@ -16,7 +16,7 @@ import pickle, torch, uol
 early = uol.op("op demand_early(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] }")
 from uol.pytorch import bridge
 assert set(bridge.defined()) == {"demand_early"}, set(bridge.defined())
-f = torch.compile(lambda x: uol.ops.softmax(uol.ops.relu(x)).sum(), backend="eager", fullgraph=True)
+f = torch.compile(lambda x: uol.ops.text.softmax(uol.ops.relu(x)).sum(), backend="eager", fullgraph=True)
 f(torch.ones(2, 3))  # named for the first time in what is traced
 assert {"softmax", "relu"} <= set(bridge.defined()) and "conv2d" not in bridge.defined()
 assert "conv2d" in uol.operators.registry.catalogue().unread
@@ -44,7 +44,7 @@ def test_an_operator_is_defined_when_it_is_named() -> None:
 
 class Gated(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return uol.ops.gelu(uol.ops.softmax(x))
+        return uol.ops.text.gelu(uol.ops.text.softmax(x))
 
 
 LOAD = """

@@ -19,7 +19,7 @@ import uol
 class Gated(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.linear, self.act = nn.Linear(4, 4), uol.ops.gelu
+        self.linear, self.act = nn.Linear(4, 4), uol.ops.text.gelu
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.act(self.linear(x))
@@ -50,7 +50,7 @@ def test_a_module_is_saved_and_loaded(build: Callable[[], nn.Module]) -> None:
 
 @pytest.mark.parametrize("name", ["relu", "mse_loss", "where", "sgd_", "max_pool2d", "softmax_grad"])
 def test_an_operator_is_itself(name: str) -> None:
-    operator = getattr(uol.ops, name)
+    operator = getattr(uol.ops.text, name)
     assert pickle.loads(pickle.dumps(operator)) is operator
 
 

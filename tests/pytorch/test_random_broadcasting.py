@@ -90,7 +90,7 @@ def agree(name: str, seed: int) -> None:
     """Results recorded and not, in new tensors and in given ones with gaps, and the gradient."""
     torch.manual_seed(seed)
     drawn = Drawn.draw(name, seed)
-    ours, theirs, function, attrs = leaves(drawn), leaves(drawn), getattr(uol.ops, name), drawn.attrs
+    ours, theirs, function, attrs = leaves(drawn), leaves(drawn), getattr(uol.ops.text, name), drawn.attrs
     wide = [drawn.broadcast(p, theirs[p.name]) for p in drawn.op.params]
     owed = several(differentiable_reference(name)(*wide, **attrs))
     values = tuple(y.detach() for y in owed)

@@ -69,7 +69,7 @@ def agree(seed: int) -> None:
     x, w = torch.randn(rng.randint(1, 2), into, *size), torch.randn(*shape, *window)
     name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
     ours, expected = ([t.double().requires_grad_() for t in (x, w)] for _ in range(2))
-    y = getattr(uol.ops, name)(*ours, **at.options(transposed=transposed))
+    y = getattr(uol.ops.text, name)(*ours, **at.options(transposed=transposed))
     owed = theirs(*expected, at, transposed=transposed)
     torch.testing.assert_close(y, owed, msg=lambda text: f"{name}, {at}: {text}")
     dy = torch.randn_like(owed)

@@ -17,7 +17,7 @@ def test_cotangents_are_not_copied() -> None:
     a, b, dy = (torch.ones(4, 5, requires_grad=True) for _ in range(3))
     da, db = torch.autograd.grad(uol.ops.add(a, b), (a, b), dy)
     assert da.data_ptr() == db.data_ptr() == dy.data_ptr()
-    (dx,) = torch.autograd.grad(uol.ops.sum(a), a, row := torch.arange(4.0))
+    (dx,) = torch.autograd.grad(uol.ops.text.sum(a), a, row := torch.arange(4.0))
     assert dx.data_ptr() == row.data_ptr()
     assert dx.stride() == (1, 0)
     assert torch.equal(dx, row[:, None].expand(4, 5))
@@ -44,13 +44,13 @@ def test_derivatives_of_every_kind() -> None:
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
 
     def function(x: torch.Tensor) -> torch.Tensor:
-        return uol.ops.mul(uol.ops.sum(x)[:, None], uol.ops.add(x, x))
+        return uol.ops.mul(uol.ops.text.sum(x)[:, None], uol.ops.add(x, x))
 
     assert gradcheck(function, x)
     assert gradgradcheck(function, x)
     expected = torch.func.grad(lambda x: (x.sum(1, keepdim=True) * 2 * x).sum())(x.detach())
     torch.testing.assert_close(torch.func.grad(lambda x: function(x).sum())(x.detach()), expected)
-    rows = torch.func.vmap(torch.func.grad(lambda row: uol.ops.sum(row[None]).sum()))(x.detach())
+    rows = torch.func.vmap(torch.func.grad(lambda row: uol.ops.text.sum(row[None]).sum()))(x.detach())
     assert torch.equal(rows, torch.ones_like(rows))
 
 

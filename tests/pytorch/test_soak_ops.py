@@ -50,22 +50,22 @@ def pair(draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
         x = draw.tensor(*(draw.size(40) for _ in range(draw.random.randint(1, 4))))
     if kind == "unary":
         name = draw.random.choice(["relu", "gelu", "silu", "sigmoid", "tanh"])
-        return getattr(uol.ops, name)(x), getattr(F, name)(x)
+        return getattr(uol.ops.text, name)(x), getattr(F, name)(x)
     if kind == "binary":
         other = draw.tensor(*(draw.random.choice([1, n]) for n in x.shape[draw.random.randint(0, x.ndim - 1) :]))
         name = draw.random.choice(["add", "sub", "mul"])
-        return getattr(uol.ops, name)(x, other), getattr(torch, name)(x, other)
+        return getattr(uol.ops.text, name)(x, other), getattr(torch, name)(x, other)
     if kind == "rows":
-        return uol.ops.softmax(x), x.softmax(-1)
+        return uol.ops.text.softmax(x), x.softmax(-1)
     if kind == "linear":
         rows, inner, columns = draw.size(70), draw.size(70), draw.size(70)
         x, w, b = draw.tensor(rows, inner), draw.tensor(columns, inner), draw.tensor(columns)
-        return uol.ops.linear(x, w, b), F.linear(x, w, b)
+        return uol.ops.text.linear(x, w, b), F.linear(x, w, b)
     x = draw.tensor(draw.random.randint(1, 2), draw.size(40), draw.random.randint(5, 20), draw.random.randint(5, 20))
     if kind == "pool":
-        return uol.ops.max_pool2d(x, kernel=3, stride=2, pad=1), F.max_pool2d(x, 3, 2, 1)
+        return uol.ops.text.max_pool2d(x, kernel=3, stride=2, pad=1), F.max_pool2d(x, 3, 2, 1)
     w, stride, pad = draw.tensor(draw.size(40), x.shape[1], 3, 3), draw.random.randint(1, 2), draw.random.randint(0, 2)
-    return uol.ops.conv2d(x, w, stride=stride, pad=pad), F.conv2d(x, w, stride=stride, padding=pad)
+    return uol.ops.text.conv2d(x, w, stride=stride, pad=pad), F.conv2d(x, w, stride=stride, padding=pad)
 
 
 @pytest.mark.soak

@@ -37,9 +37,9 @@ BAD: dict[str, Callable[[], object]] = {
     "relu: x is a tensor of the layout torch._mkldnn": lambda: uol.ops.relu(X.to_mkldnn()),
     "relu takes PyTorch tensors, not [1.0, 2.0]": lambda: uol.ops.relu([1.0, 2.0]),
     "relu: x is a nested tensor": lambda: uol.ops.relu(nested()),
-    "rms_norm: the attribute eps is float, not 'x'": lambda: uol.ops.rms_norm(X, X[0], eps="x"),
-    "max_pool2d: the attribute kernel is int, not 2.5": lambda: uol.ops.max_pool2d(POOL, kernel=2.5),
-    "max_pool2d: the attribute kernel is int, not True": lambda: uol.ops.max_pool2d(POOL, kernel=True),
+    "rms_norm: the attribute eps is float, not 'x'": lambda: uol.ops.text.rms_norm(X, X[0], eps="x"),
+    "max_pool2d: the attribute kernel is int, not 2.5": lambda: uol.ops.text.max_pool2d(POOL, kernel=2.5),
+    "max_pool2d: the attribute kernel is int, not True": lambda: uol.ops.text.max_pool2d(POOL, kernel=True),
     "cast: dtype is 'f16', not a torch.dtype": lambda: uol.ops.cast(X, dtype="f16"),
     "cast: dtype is 5, not a torch.dtype": lambda: uol.ops.cast(X, dtype=5),
     "cast: dtype is torch.complex64, which is no type of the language": lambda: uol.ops.cast(X, dtype=torch.complex64),
@@ -64,8 +64,8 @@ def test_numbers_of_every_kind_are_taken(number: object) -> None:
 
 
 def test_numbers_of_numpy_are_attributes() -> None:
-    assert uol.ops.max_pool2d(POOL, kernel=np.int64(2)).shape == (1, 1, 2, 2)
-    assert torch.equal(uol.ops.rms_norm(X, X[0], eps=np.float32(0.5)), uol.ops.rms_norm(X, X[0], eps=0.5))
+    assert uol.ops.text.max_pool2d(POOL, kernel=np.int64(2)).shape == (1, 1, 2, 2)
+    assert torch.equal(uol.ops.text.rms_norm(X, X[0], eps=np.float32(0.5)), uol.ops.text.rms_norm(X, X[0], eps=0.5))
 
 
 @pytest.mark.parametrize("number", [3, 3.5])

@@ -45,12 +45,12 @@ def test_the_table_holds_only_what_the_text_does_not_say() -> None:
 
 
 CALLS: dict[str, tuple[Callable[..., Any], torch.dtype]] = {
-    "linear": (lambda: uol.ops.linear(X, W, B), torch.bfloat16),
-    "softmax of bf16": (lambda: uol.ops.softmax(X.bfloat16()), torch.float32),
+    "linear": (lambda: uol.ops.text.linear(X, W, B), torch.bfloat16),
+    "softmax of bf16": (lambda: uol.ops.text.softmax(X.bfloat16()), torch.float32),
     "relu of bf16": (lambda: uol.ops.relu(X.bfloat16()), torch.bfloat16),
     "widest": (lambda: uol.ops.add(X.bfloat16(), X), torch.float32),
-    "f64 stays": (lambda: uol.ops.linear(X.double(), W.double(), B.double()), torch.float64),
-    "layers": (lambda: uol.ops.softmax(uol.ops.relu(uol.ops.linear(X, W, B))), torch.float32),
+    "f64 stays": (lambda: uol.ops.text.linear(X.double(), W.double(), B.double()), torch.float64),
+    "layers": (lambda: uol.ops.text.softmax(uol.ops.relu(uol.ops.text.linear(X, W, B))), torch.float32),
 }
 
 
@@ -66,7 +66,7 @@ def test_an_operator_runs_in_the_type_of_its_policy(name: str) -> None:
 
 def loss(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = uol.ops.softmax(uol.ops.relu(uol.ops.linear(x, w, b)))
+        y = uol.ops.text.softmax(uol.ops.relu(uol.ops.text.linear(x, w, b)))
         assert isinstance(y, torch.Tensor)
         return (y * y).sum()
 
@@ -100,7 +100,7 @@ def test_gradients_come_back_in_the_types_of_the_inputs(way: Callable[[], tuple[
 def test_a_gradient_within_the_autocast_keeps_its_types() -> None:
     x = X.clone().requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = uol.ops.linear(x, W, B)
+        y = uol.ops.text.linear(x, W, B)
         assert isinstance(y, torch.Tensor)
         y.sum().backward()
     assert x.grad is not None and x.grad.dtype is torch.float32

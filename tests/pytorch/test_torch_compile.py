@@ -22,9 +22,9 @@ class Network(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.randn(6, 4)), nn.Parameter(torch.randn(6))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = uol.ops.leaky_relu(uol.ops.linear(x, self.weight, self.bias), negative_slope=0.2)
-        normal = uol.ops.layer_norm(hidden, self.bias.cos(), self.bias, eps=1e-3)
-        y = uol.ops.add(uol.ops.softmax(normal), hidden)
+        hidden = uol.ops.leaky_relu(uol.ops.text.linear(x, self.weight, self.bias), negative_slope=0.2)
+        normal = uol.ops.text.layer_norm(hidden, self.bias.cos(), self.bias, eps=1e-3)
+        y = uol.ops.add(uol.ops.text.softmax(normal), hidden)
         assert isinstance(y, torch.Tensor)
         return y.tanh()
 
@@ -67,9 +67,9 @@ def test_the_same_bits_each_time_and_under_the_flag() -> None:
     x, w = torch.randn(2, 3, 24, 24).requires_grad_(), torch.randn(4, 3, 3, 3).requires_grad_()
 
     def bits() -> list[torch.Tensor]:
-        picked, image = uol.ops.embedding(table, at), uol.ops.conv2d(x, w, pad=1)
+        picked, image = uol.ops.text.embedding(table, at), uol.ops.text.conv2d(x, w, pad=1)
         assert isinstance(picked, torch.Tensor) and isinstance(image, torch.Tensor)
-        return [*torch.autograd.grad(picked.sin().sum() + image.sin().sum(), (table, x, w)), uol.ops.sum(x.detach())]  # type: ignore[list-item]
+        return [*torch.autograd.grad(picked.sin().sum() + image.sin().sum(), (table, x, w)), uol.ops.text.sum(x.detach())]  # type: ignore[list-item]
 
     first = bits()
     for _ in range(5):

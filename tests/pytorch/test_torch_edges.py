@@ -8,7 +8,7 @@ import torch
 import uol
 from uol.pytorch.arguments import MOST_KEPT, remember
 
-ops = uol.ops
+ops = uol.ops.text
 
 
 def negated() -> torch.Tensor:
@@ -31,7 +31,7 @@ def test_a_negated_view_is_written_as_it_is() -> None:
     out = negated()
     ops.relu(torch.tensor([-1.0, 2, 3, -4]), out=out)
     assert out.tolist() == [0, 2, 3, 0]
-    for step in (ops.sgd_, lambda p, g, lr: ops.foreach.sgd_([p], [g], lr=lr)):
+    for step in (ops.sgd_, lambda p, g, lr: uol.ops.foreach.sgd_([p], [g], lr=lr)):
         p = negated()
         with torch.no_grad():
             step(p, torch.ones(4), lr=1.0)
@@ -136,13 +136,13 @@ def test_batch_norm_of_one_value_says_what_pytorch_says() -> None:
 def test_what_foreach_takes() -> None:
     p, g = torch.ones(2), torch.ones(2)
     with torch.no_grad():
-        ops.foreach.sgd_((x for x in [p]), iter([g]), lr=torch.tensor(0.25))
+        uol.ops.foreach.sgd_((x for x in [p]), iter([g]), lr=torch.tensor(0.25))
         assert p.tolist() == [0.75, 0.75]
         for lr in ("x", None, torch.ones(2)):
             with pytest.raises(uol.UolError, match="lr is"):
-                ops.foreach.sgd_([p], [g], lr=lr)
+                uol.ops.foreach.sgd_([p], [g], lr=lr)
         with pytest.raises(uol.UolError, match="not a list of tensors"):
-            ops.foreach.sgd_(p, g, lr=0.1)
+            uol.ops.foreach.sgd_(p, g, lr=0.1)
 
 
 @pytest.mark.parametrize(

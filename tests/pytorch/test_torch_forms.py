@@ -34,28 +34,28 @@ LOSSES = ("mse_loss", "huber_loss", "kl_div", "binary_cross_entropy_with_logits"
 
 @pytest.mark.parametrize(("name", "reduction"), by_turns(2, LOSSES, REDUCTIONS))
 def test_a_loss_is_reduced_as_pytorchs(name: str, reduction: str) -> None:
-    both(getattr(uol.ops, name), getattr(functional, name), X, T, reduction=reduction)
+    both(getattr(uol.ops.text, name), getattr(functional, name), X, T, reduction=reduction)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_a_loss_of_classes_is_reduced_as_pytorchs(reduction: str) -> None:
     at = torch.tensor([1, -100, 3])
-    both(uol.ops.cross_entropy, functional.cross_entropy, X, at, reduction=reduction, label_smoothing=0.2)
+    both(uol.ops.text.cross_entropy, functional.cross_entropy, X, at, reduction=reduction, label_smoothing=0.2)
     both(uol.ops.soft_cross_entropy, functional.cross_entropy, X, T, reduction=reduction)
 
 
 def test_a_mean_over_a_batch() -> None:
-    both(uol.ops.kl_div, functional.kl_div, X, T, reduction="batchmean")
+    both(uol.ops.text.kl_div, functional.kl_div, X, T, reduction="batchmean")
 
 
 def test_a_sum_over_nothing_is_0() -> None:
-    assert uol.ops.mse_loss(X[:0], T[:0], reduction="sum") == 0
-    assert uol.ops.mse_loss(X[:0], T[:0], reduction="none").shape == (0, 4)
+    assert uol.ops.text.mse_loss(X[:0], T[:0], reduction="sum") == 0
+    assert uol.ops.text.mse_loss(X[:0], T[:0], reduction="none").shape == (0, 4)
 
 
 def test_a_reduction_is_traced() -> None:
     def f(x: torch.Tensor) -> torch.Tensor:
-        return uol.ops.mse_loss(x, T, reduction="sum") * 2
+        return uol.ops.text.mse_loss(x, T, reduction="sum") * 2
 
     torch.testing.assert_close(torch.compile(f, backend="aot_eager", fullgraph=True)(X), f(X))
 
@@ -63,7 +63,7 @@ def test_a_reduction_is_traced() -> None:
 @pytest.mark.parametrize("reduction", ["median", 3, None, "batchmean"])
 def test_a_reduction_that_there_is_not(reduction: object) -> None:
     with pytest.raises(uol.UolError, match=r"mse_loss: the reduction is") as caught:
-        uol.ops.mse_loss(X, T, reduction=reduction)
+        uol.ops.text.mse_loss(X, T, reduction=reduction)
     assert "'mean', 'sum', 'none'" in str(caught.value.hint)
 
 
@@ -75,10 +75,10 @@ OPTIONS = ({}, {"ceil_mode": True}, {"stride": (3, 1)}, {"padding": (1, 0), "cei
 
 @pytest.mark.parametrize(("kernel", "options"), by_turns(2, [3, (2, 3)], OPTIONS))
 def test_a_pool_takes_pytorchs_options(kernel: object, options: dict[str, Any]) -> None:
-    both(uol.ops.max_pool2d, functional.max_pool2d, IMAGE, kernel_size=kernel, dilation=(1, 2), **options)
+    both(uol.ops.text.max_pool2d, functional.max_pool2d, IMAGE, kernel_size=kernel, dilation=(1, 2), **options)
     for includes in (True, False):
         given = {"kernel_size": kernel, "count_include_pad": includes, **options}
-        both(uol.ops.avg_pool2d, functional.avg_pool2d, IMAGE, **given)
+        both(uol.ops.text.avg_pool2d, functional.avg_pool2d, IMAGE, **given)
 
 
 @pytest.mark.parametrize(("window", "first"), by_turns(2, [(2, 3, 1), (3, 2, 1), (2, 5, 0), (4, 3, 2)], [3, 4]))
@@ -86,16 +86,16 @@ def test_a_last_window_begins_within_the_input_or_the_padding_before_it(window: 
     kernel, stride, padding = window
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": True}
     for size in range(first, 12, 2):
-        both(uol.ops.avg_pool1d, functional.avg_pool1d, IMAGE.reshape(2, -1)[:, None, :size], **options)
+        both(uol.ops.text.avg_pool1d, functional.avg_pool1d, IMAGE.reshape(2, -1)[:, None, :size], **options)
 
 
 def test_a_convolution_takes_a_number_for_each_axis() -> None:
     w = torch.linspace(-1, 1, 4 * 3 * 3 * 2, dtype=torch.float64).reshape(4, 3, 3, 2)
     options: dict[str, Any] = {"stride": (2, 1), "padding": [1, 2], "dilation": (1, 3)}
-    both(uol.ops.conv2d, functional.conv2d, IMAGE, w, **options)
+    both(uol.ops.text.conv2d, functional.conv2d, IMAGE, w, **options)
     back = {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2)}
-    both(uol.ops.conv_transpose2d, functional.conv_transpose2d, IMAGE, w.transpose(0, 1).contiguous(), **back)
-    torch.testing.assert_close(uol.ops.conv2d(IMAGE, w, stride=2, pad=1), functional.conv2d(IMAGE, w, stride=2, padding=1))
+    both(uol.ops.text.conv_transpose2d, functional.conv_transpose2d, IMAGE, w.transpose(0, 1).contiguous(), **back)
+    torch.testing.assert_close(uol.ops.text.conv2d(IMAGE, w, stride=2, pad=1), functional.conv2d(IMAGE, w, stride=2, padding=1))
 
 
 @pytest.mark.parametrize("aligned", [True, False])
@@ -119,24 +119,24 @@ def test_a_probability(p: float) -> None:
 
 def test_windows_are_traced() -> None:
     def f(x: torch.Tensor) -> torch.Tensor:
-        return uol.ops.avg_pool2d(x, kernel_size=(3, 2), stride=2, ceil_mode=True, count_include_pad=False) * 2
+        return uol.ops.text.avg_pool2d(x, kernel_size=(3, 2), stride=2, ceil_mode=True, count_include_pad=False) * 2
 
     torch.testing.assert_close(torch.compile(f, backend="aot_eager", fullgraph=True)(IMAGE), f(IMAGE))
 
 
 def test_as_many_numbers_as_axes() -> None:
     with pytest.raises(uol.UolError, match=r"max_pool2d: kernel is \(1, 2, 3\)") as caught:
-        uol.ops.max_pool2d(IMAGE, kernel_size=(1, 2, 3))
+        uol.ops.text.max_pool2d(IMAGE, kernel_size=(1, 2, 3))
     assert "one number, or 2" in str(caught.value.hint)
     with pytest.raises(uol.UolError, match="conv2d has no attribute 'ceil_mode'"):
-        uol.ops.conv2d(IMAGE, torch.ones(1, 3, 1, 1).double(), ceil_mode=True)
+        uol.ops.text.conv2d(IMAGE, torch.ones(1, 3, 1, 1).double(), ceil_mode=True)
 
 
 def test_a_number_for_one_axis_goes_before_one_for_all() -> None:
     x = IMAGE[..., :7, :]
-    found = uol.ops.max_pool2d(x, kernel_size=(3, 3), stride_h=1, stride_w=2)
+    found = uol.ops.text.max_pool2d(x, kernel_size=(3, 3), stride_h=1, stride_w=2)
     torch.testing.assert_close(found, functional.max_pool2d(x, 3, (1, 2)))
-    found = uol.ops.max_pool2d(x, stride_w=3, padding=(1, 1), pad_left=0, pad_right=1, kernel_size=[3, 3], ceil_mode=True)
+    found = uol.ops.text.max_pool2d(x, stride_w=3, padding=(1, 1), pad_left=0, pad_right=1, kernel_size=[3, 3], ceil_mode=True)
     wanted = functional.max_pool2d(functional.pad(x, (0, 1, 1, 1), value=float("-inf")), 3, 3, ceil_mode=True)
     torch.testing.assert_close(found, wanted)
 
@@ -144,7 +144,7 @@ def test_a_number_for_one_axis_goes_before_one_for_all() -> None:
 @pytest.mark.parametrize("options", [{"kernel_size": 3, "kernel": 2}, {"kernel_size": 3, "padding": 1, "pad": 0}])
 def test_an_option_under_both_of_its_names(options: dict[str, Any]) -> None:
     with pytest.raises(uol.ShapeError, match="(kernel_size and kernel|padding and pad) are one option, and both are given"):
-        uol.ops.max_pool2d(IMAGE, **options)
+        uol.ops.text.max_pool2d(IMAGE, **options)
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_an_option_under_both_of_its_names(options: dict[str, Any]) -> None:
 def test_what_is_no_window_is_refused_however_it_is_rounded(options: dict[str, Any], message: str) -> None:
     for more in ({}, {"ceil_mode": True}, {"ceil_mode": True, "count_include_pad": False}):
         with pytest.raises(uol.ShapeError, match=message):
-            uol.ops.avg_pool2d(IMAGE, **options, **more)
+            uol.ops.text.avg_pool2d(IMAGE, **options, **more)
 
 
 def test_the_mean_over_rows_of_a_divergence_fills_what_it_is_given() -> None:
     x, t, out = torch.randn(4, 5).log_softmax(-1), torch.rand(4, 5), torch.empty(())
     expected = functional.kl_div(x, t, reduction="batchmean")
-    torch.testing.assert_close(uol.ops.kl_div(x, t, reduction="batchmean", out=out), expected)
+    torch.testing.assert_close(uol.ops.text.kl_div(x, t, reduction="batchmean", out=out), expected)
     torch.testing.assert_close(out, expected)
 
 
@@ -178,7 +178,7 @@ def test_rows_that_are_ignored_change_nothing(targets: tuple[int, ...], weights:
     t, w = torch.tensor(targets), [torch.tensor(each) for each in weights]
     x = torch.tensor([[0.5, torch.inf, 1.0], [0.25, -1.0, 2.0]])
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    loss = uol.ops.weighted_cross_entropy if w else uol.ops.cross_entropy
+    loss = uol.ops.weighted_cross_entropy if w else uol.ops.text.cross_entropy
     found = loss(ours, t, *w, label_smoothing=smoothing)
     expected = functional.cross_entropy(theirs, t, *w, label_smoothing=smoothing)
     found.backward()

@@ -19,7 +19,7 @@ EXPECTED = torch.func.grad(lambda x: torch.softmax(x, 1).square().sum())(X)
 
 
 def total(x: torch.Tensor) -> torch.Tensor:
-    result = uol.ops.softmax(x)
+    result = uol.ops.text.softmax(x)
     assert isinstance(result, torch.Tensor)
     return result.square().sum()
 
@@ -80,7 +80,7 @@ def test_second_derivatives() -> None:
         torch.func.hessian(lambda x: torch.softmax(x, 1).square().sum())(X),
     )
     x = leaf()
-    assert gradcheck(uol.ops.softmax, (x,)) and gradgradcheck(uol.ops.softmax, (x,))
+    assert gradcheck(uol.ops.text.softmax, (x,)) and gradgradcheck(uol.ops.text.softmax, (x,))
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -91,7 +91,7 @@ def test_what_needs_no_gradient_is_not_computed() -> None:
     x, w = random(1, 4, 6, 7), random(6, 2, 3, 2)
 
     def conv(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        result = uol.ops.conv2d(x, w, stride_h=2, pad=1, groups=2, dilation_w=2)
+        result = uol.ops.text.conv2d(x, w, stride_h=2, pad=1, groups=2, dilation_w=2)
         assert isinstance(result, torch.Tensor)
         return result
 
@@ -222,7 +222,7 @@ def test_attributes_and_types_reach_the_gradient() -> None:
     x, gamma, beta = random(4, 5), random(5), random(5)
 
     def norm(*tensors: torch.Tensor) -> torch.Tensor:
-        result = uol.ops.layer_norm(*tensors, eps=0.5)
+        result = uol.ops.text.layer_norm(*tensors, eps=0.5)
         assert isinstance(result, torch.Tensor)
         return result
 
@@ -252,6 +252,6 @@ SAMPLES = {
 @pytest.mark.parametrize("name", by_turns(2, list(SAMPLES)))
 def test_pytorch_finds_nothing_wrong(name: str) -> None:
     tensors, options = SAMPLES[name]
-    assert callable(getattr(uol.ops, name))  # named, and so known to PyTorch
+    assert callable(getattr(uol.ops.text, name))  # named, and so known to PyTorch
     inputs = tuple(t.detach().float().requires_grad_() for t in tensors)
     torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options)

@@ -62,7 +62,7 @@ STRIDED = {
 @pytest.mark.parametrize("name", STRIDED)
 def test_inputs_may_have_any_strides(name: str) -> None:
     x = STRIDED[name]()
-    assert torch.allclose(uol.ops.softmax(x), x.softmax(-1), atol=1e-6)
+    assert torch.allclose(uol.ops.text.softmax(x), x.softmax(-1), atol=1e-6)
     assert torch.equal(uol.ops.relu(x), x.relu())
 
 
@@ -70,7 +70,7 @@ def test_channels_last_is_kept() -> None:
     x = seeded(2, 3, 4, 5).to(memory_format=torch.channels_last)
     y = uol.ops.add(x, seeded(3, 1, 1))
     assert y.is_contiguous(memory_format=torch.channels_last)
-    pooled = uol.ops.max_pool2d(x, kernel=2)
+    pooled = uol.ops.text.max_pool2d(x, kernel=2)
     assert pooled.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(pooled, F.max_pool2d(x, 2))
     assert uol.ops.relu(x.contiguous()).is_contiguous()
@@ -78,9 +78,9 @@ def test_channels_last_is_kept() -> None:
 
 def test_attributes_reach_the_kernel() -> None:
     x = seeded(1, 2, 9, 9)
-    y = uol.ops.max_pool2d(x, kernel=3, stride=2, pad=1)
+    y = uol.ops.text.max_pool2d(x, kernel=3, stride=2, pad=1)
     assert torch.equal(y, F.max_pool2d(x, 3, 2, 1))
-    z = uol.ops.rms_norm(seeded(3, 8), torch.ones(8), eps=0.5)
+    z = uol.ops.text.rms_norm(seeded(3, 8), torch.ones(8), eps=0.5)
     assert torch.allclose(z, F.rms_norm(seeded(3, 8), (8,), eps=0.5), atol=1e-6)
 
 
@@ -105,7 +105,7 @@ def test_out_may_lie_in_any_way(layout: str) -> None:
 def test_out_may_be_an_input_or_overlap_one() -> None:
     x = seeded(4, 6)
     expected = x.softmax(-1)
-    uol.ops.softmax(x, out=x)
+    uol.ops.text.softmax(x, out=x)
     assert torch.allclose(x, expected, atol=1e-6)
     line = seeded(10)
     expected = line[:9].relu()
@@ -141,7 +141,7 @@ def test_the_registered_operator_is_well_formed() -> None:
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_torch_compile_sees_one_graph(dynamic: bool) -> None:
     def model(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return uol.ops.softmax(uol.ops.add(x, w)).sum(-1)
+        return uol.ops.text.softmax(uol.ops.add(x, w)).sum(-1)
 
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=dynamic)
     for rows in (3, 5):
@@ -159,27 +159,27 @@ def test_tracing_makes_no_kernel() -> None:
 
 X = seeded(3, 4)
 BAD = {
-    "add: *S is [3] in a, but [4] in b": lambda: uol.ops.add(seeded(3), seeded(4)),
-    "add: a is f32, but b is f16": lambda: uol.ops.add(X, X.half()),
-    "relu does not admit i32 for x": lambda: uol.ops.relu(X.int()),
-    "relu: x is torch.complex64, which is no type of the language": lambda: uol.ops.relu(X.to(torch.complex64)),
-    "relu takes 1 tensors, not 2": lambda: uol.ops.relu(X, X),
-    "relu takes PyTorch tensors, not 3": lambda: uol.ops.relu(3),
-    "relu has no attribute 'alpha'": lambda: uol.ops.relu(X, alpha=2),
-    "max_pool2d needs 'kernel'": lambda: uol.ops.max_pool2d(seeded(1, 1, 4, 4)),
+    "add: *S is [3] in a, but [4] in b": lambda: uol.ops.text.add(seeded(3), seeded(4)),
+    "add: a is f32, but b is f16": lambda: uol.ops.text.add(X, X.half()),
+    "relu does not admit i32 for x": lambda: uol.ops.text.relu(X.int()),
+    "relu: x is torch.complex64, which is no type of the language": lambda: uol.ops.text.relu(X.to(torch.complex64)),
+    "relu takes 1 tensors, not 2": lambda: uol.ops.text.relu(X, X),
+    "relu takes PyTorch tensors, not 3": lambda: uol.ops.text.relu(3),
+    "relu has no attribute 'alpha'": lambda: uol.ops.text.relu(X, alpha=2),
+    "max_pool2d needs 'kernel'": lambda: uol.ops.text.max_pool2d(seeded(1, 1, 4, 4)),
     "cast needs 'dtype'": lambda: uol.ops.cast(X),
     "cast does not admit f8e5m2 for U": lambda: uol.ops.cast(X, dtype=torch.float8_e5m2),
-    "max_pool2d: x has 2 dims, the operator takes 4 dims": lambda: uol.ops.max_pool2d(X, kernel=2),
-    "softmax: x has 0 dims, the operator takes at least 1 dims": lambda: uol.ops.softmax(seeded()),
-    "linear: K is 4 in x, but 5 in w": lambda: uol.ops.linear(X, seeded(2, 5), seeded(2)),
-    "linear: N is 2 in w, but 3 in b": lambda: uol.ops.linear(X, seeded(2, 4), seeded(3)),
+    "max_pool2d: x has 2 dims, the operator takes 4 dims": lambda: uol.ops.text.max_pool2d(X, kernel=2),
+    "softmax: x has 0 dims, the operator takes at least 1 dims": lambda: uol.ops.text.softmax(seeded()),
+    "linear: K is 4 in x, but 5 in w": lambda: uol.ops.text.linear(X, seeded(2, 5), seeded(2)),
+    "linear: N is 2 in w, but 3 in b": lambda: uol.ops.text.linear(X, seeded(2, 4), seeded(3)),
     "conv2d needs C == D * groups, but C = 3, D = 2, groups = 1": (
-        lambda: uol.ops.conv2d(seeded(1, 3, 5, 5), seeded(4, 2, 1, 1))
+        lambda: uol.ops.text.conv2d(seeded(1, 3, 5, 5), seeded(4, 2, 1, 1))
     ),
     "relu: out has the shape [4], the result has [3]": lambda: uol.ops.relu(seeded(3), out=torch.empty(4)),
     "relu: out is torch.float16, the result is torch.float32": lambda: uol.ops.relu(X, out=torch.empty(3, 4).half()),
     "relu: out is a PyTorch tensor": lambda: uol.ops.relu(X, out=3),
-    "softmax: out is a PyTorch tensor": lambda: uol.ops.softmax(X, out=(torch.empty(3, 4), torch.empty(3, 4))),
+    "softmax: out is a PyTorch tensor": lambda: uol.ops.text.softmax(X, out=(torch.empty(3, 4), torch.empty(3, 4))),
     "relu: x is on cpu, but out is on meta": lambda: uol.ops.relu(X, out=torch.empty(3, 4, device="meta")),
     "add: a is on meta, but b is on cpu": lambda: uol.ops.add(X.to("meta"), X),
     "relu: no gradient goes through out=": lambda: uol.ops.relu(X.clone().requires_grad_(), out=torch.empty(3, 4)),
@@ -258,7 +258,7 @@ def test_a_dim_varies_from_its_second_size() -> None:
 def test_the_same_shapes_are_compiled_once() -> None:
     operator = bridge.defined()["gelu"]
     for _ in range(3):
-        uol.ops.gelu(seeded(3, 5))
+        uol.ops.text.gelu(seeded(3, 5))
     assert len(operator.prepared) == 1
 
 

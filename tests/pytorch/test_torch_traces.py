@@ -21,7 +21,7 @@ class Network(nn.Module):
     """An attribute, a number in the place of a tensor, an option by which PyTorch chooses among operators."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = uol.ops.softmax(uol.ops.leaky_relu(uol.ops.add(x, 2.0), negative_slope=0.3), dim=0)
+        y = uol.ops.text.softmax(uol.ops.leaky_relu(uol.ops.add(x, 2.0), negative_slope=0.3), dim=0)
         assert isinstance(y, torch.Tensor)
         return y * 2
 

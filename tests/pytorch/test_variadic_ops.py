@@ -208,12 +208,12 @@ def test_names_of_no_family_are_unknown() -> None:
         "stack_2_at_0",
     ):
         with pytest.raises(AttributeError):
-            getattr(uol.ops, name)
+            getattr(uol.ops.text, name)
 
 
 @pytest.mark.parametrize(
     ("name", "sizes"), [("concat_2_at_1", [(2, 3), (2, 1)]), ("stack_2", [(3,), (3,)]), ("einsum_ij_kj_ik", [(2, 3), (4, 3)])]
 )
 def test_pytorch_takes_generated_operators(name: str, sizes: list[tuple[int, ...]]) -> None:
-    assert getattr(uol.ops, name)
+    assert getattr(uol.ops.text, name)
     torch.library.opcheck(getattr(torch.ops.uol, name).default, tuple(seeded(*size).requires_grad_() for size in sizes))

@@ -53,10 +53,10 @@ def forget() -> None:
 
 def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub, vendor: Vendor) -> None:
     x, w, b = (torch.ones(size, device=f"{NAME}:1") for size in ((8, 16), (12, 16), (12,)))
-    uol.ops.linear(x, w, b)
+    uol.ops.text.linear(x, w, b)
     stub.clear()
     before = counts(1)
-    y = uol.ops.linear(x, w, b)
+    y = uol.ops.text.linear(x, w, b)
     launched = stub.records(vendor.launch)
     assert launched and {each["device"] for each in launched} == {1} and {each["status"] for each in launched} == {0}
     assert y.device.index == 1 and device.current_card() == 0
@@ -67,21 +67,21 @@ def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub, vend
 def test_sizes_after_the_first_share_the_kernels_of_any_size(stub: Stub, vendor: Vendor) -> None:
     lengths = (64, 100, 1000, 77, 100)
     for length in lengths:
-        uol.ops.softmax(torch.ones(12, length, device=NAME))
+        uol.ops.text.softmax(torch.ones(12, length, device=NAME))
     assert {each["status"] for each in stub.records(vendor.launch)} == {0}
     first, *others = [each["name"] for each in stub.records(vendor.launch)]
     assert len(others) == len(lengths) - 1
     assert len(stub.records(MODULES[vendor.target])) == 1 + len({*others}), "one for the first size, one a kernel of any size"
     before = counts(0)
     stub.clear()
-    uol.ops.softmax(torch.ones(12, 500, device=NAME))
+    uol.ops.text.softmax(torch.ones(12, 500, device=NAME))
     assert not stub.records(MODULES[vendor.target], *CALLS_THAT_WAIT[vendor.target])
     assert counts(0).waits == before.waits
 
 
 def test_a_workspace_of_any_size_comes_from_pytorch(stub: Stub, vendor: Vendor) -> None:
     for length in (5000, 6000, 9000, 6000):
-        uol.ops.sort(torch.ones(2, length, device=NAME))
+        uol.ops.text.sort(torch.ones(2, length, device=NAME))
     found = stub.records(vendor.launch)
     assert {each["status"] for each in found} == {0}
     of_5000 = ["tiles1_kernel", "merge2_kernel", "kernel"]

@@ -33,7 +33,7 @@ def fresh(*size: int, grad: bool = False) -> torch.Tensor:
 
 @pytest.mark.usefixtures("no_driver")
 def test_a_missing_driver_is_said_with_what_to_do() -> None:
-    for call in (uol.ops.softmax, torch.ops.uol.softmax, lambda x: uol.ops.softmax(x.requires_grad_())):
+    for call in (uol.ops.text.softmax, torch.ops.uol.softmax, lambda x: uol.ops.text.softmax(x.requires_grad_())):
         with pytest.raises(uol.ToolchainError) as raised:
             call(fresh(2, 11))
         assert raised.value.message == f"softmax: nothing runs on {NAME}:0: no driver of the card was found"
@@ -45,7 +45,7 @@ def test_pytorch_computes_forward_and_gradient(launches: list[Launched]) -> None
     x, w, b = fresh(3, 11, grad=True), fresh(11, grad=True), fresh(11, grad=True)
     host = [t.detach().cpu().requires_grad_() for t in (x, w, b)]
     with uol.fallback(), pytest.warns(FallbackWarning, match=r"PyTorch computes layer_norm \(layer_norm: nothing runs on"):
-        y = uol.ops.layer_norm(x, w, b)
+        y = uol.ops.text.layer_norm(x, w, b)
     expected = torch.layer_norm(host[0], (11,), host[1], host[2])
     dy = torch.randn(y.shape)
     y.backward(dy.to(NAME))
@@ -63,10 +63,10 @@ def test_it_is_said_once_for_an_operator() -> None:
     fallback._warned.discard("gelu")
     with uol.fallback():
         with pytest.warns(FallbackWarning):
-            uol.ops.gelu(fresh(13))
+            uol.ops.text.gelu(fresh(13))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            uol.ops.gelu(fresh(13))
+            uol.ops.text.gelu(fresh(13))
 
 
 def test_a_kernel_that_is_there_is_taken(launches: list[Launched]) -> None:
@@ -98,12 +98,12 @@ def test_other_ways_to_call() -> None:
         out = torch.empty(4, 9, device=NAME)
         assert uol.ops.tanh(x, out=out) is out
         torch.testing.assert_close(out.cpu(), host.tanh())
-        torch.testing.assert_close(uol.ops.sum(x, dim=0, keepdim=True).cpu(), host.sum(0, keepdim=True))
+        torch.testing.assert_close(uol.ops.text.sum(x, dim=0, keepdim=True).cpu(), host.sum(0, keepdim=True))
         torch.testing.assert_close(uol.ops.mul(x, 2).cpu(), host * 2)
         assert uol.ops.tanh(x.half()).dtype is torch.float16
         assert uol.ops.argmax(x).dtype is torch.int64
         with torch.autocast(NAME, torch.bfloat16):
-            assert uol.ops.linear(x, x, x.new_zeros(4)).dtype is torch.bfloat16
+            assert uol.ops.text.linear(x, x, x.new_zeros(4)).dtype is torch.bfloat16
         p, g = fresh(7), fresh(7)
         uol.ops.foreach.sgd_([p], [g], lr=0.5)
         torch.testing.assert_close(p.cpu(), (fresh(7) - 0.5 * g).cpu())
@@ -144,7 +144,7 @@ def test_what_a_caller_does_wrong_is_an_error_as_ever() -> None:
     with uol.fallback(), warnings.catch_warnings():
         warnings.simplefilter("error", FallbackWarning)
         with pytest.raises(uol.ShapeError):
-            uol.ops.matmul(fresh(2, 3), fresh(4, 5))
+            uol.ops.text.matmul(fresh(2, 3), fresh(4, 5))
         with pytest.raises(uol.TypeCheckError):
             uol.ops.add(fresh(3), torch.ones(3))
         with pytest.raises(uol.ToolchainError) as raised:  # PyTorch has none

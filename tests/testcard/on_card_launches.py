@@ -46,7 +46,7 @@ def test_two_streams_share_no_workspace(launches: list[Launched]) -> None:
     streams = [torch.Stream(device=f"{NAME}:0") for _ in range(2)]
     for stream in (*streams, *streams):
         with stream:
-            y = uol.ops.linear(*given)
+            y = uol.ops.text.linear(*given)
     assert torch.equal(y.cpu(), torch.full((ROWS, COLS), INNER + 1.0))
     first, second, again, once_more = [each.workspace for each in launches]
     assert first == again and second == once_more and 0 not in (first, second)
@@ -55,16 +55,16 @@ def test_two_streams_share_no_workspace(launches: list[Launched]) -> None:
 
 def test_a_workspace_is_pytorchs_and_lives_as_long_as_the_call() -> None:
     given = layer()
-    uol.ops.linear(*given)
+    uol.ops.text.linear(*given)
     before = counts()
-    y = uol.ops.linear(*given)
+    y = uol.ops.text.linear(*given)
     after = counts()
     assert after.allocations == before.allocations + 2  # the result, and the workspace
     assert after.bytes_in_use == before.bytes_in_use + y.untyped_storage().nbytes()
 
 
 def test_each_card_has_its_own_kernels_and_stays_the_callers(launches: list[Launched]) -> None:
-    found = [uol.ops.linear(*layer(card)) for card in (0, 1, 0)]
+    found = [uol.ops.text.linear(*layer(card)) for card in (0, 1, 0)]
     assert [y.device.index for y in found] == [0, 1, 0]
     assert [(each.card, each.current) for each in launches] == [(0, 0), (1, 1), (0, 0)]
     assert device.current_card() == 0
@@ -72,7 +72,7 @@ def test_each_card_has_its_own_kernels_and_stays_the_callers(launches: list[Laun
     assert targets == {f"{NAME}:small", f"{NAME}:large"}
     torch.accelerator.set_device_index(1)
     try:
-        uol.ops.linear(*layer(0))
+        uol.ops.text.linear(*layer(0))
         assert launches[-1].current == 0 and device.current_card() == 1
     finally:
         torch.accelerator.set_device_index(0)
@@ -113,12 +113,12 @@ def test_a_number_in_a_tensor_of_the_host_is_refused_with_what_to_write() -> Non
 @pytest.mark.parametrize("room", [0, RESULT_BYTES + WORKSPACE_BYTES - 1], ids=["no result", "no workspace"])
 def test_memory_that_runs_out_is_pytorchs_error_and_the_next_call_works(room: int, launches: list[Launched]) -> None:
     given = layer()
-    uol.ops.linear(*given)
+    uol.ops.text.linear(*given)
     before = counts().bytes_in_use
     with only(room), pytest.raises(torch.OutOfMemoryError, match="testcard out of memory. Tried to allocate"):
-        uol.ops.linear(*given)
+        uol.ops.text.linear(*given)
     assert counts().bytes_in_use == before and len(launches) == 1
-    assert uol.ops.linear(*given).shape == (ROWS, COLS)
+    assert uol.ops.text.linear(*given).shape == (ROWS, COLS)
 
 
 def test_a_failed_launch_says_what_the_driver_said_and_the_next_call_works() -> None:

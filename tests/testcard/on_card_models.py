@@ -153,7 +153,7 @@ def test_gradients_with_a_nan_become_nan() -> None:
 
 def test_a_compiled_function_and_its_gradient(launches: list[Launched]) -> None:
     def function(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return uol.ops.softmax(uol.ops.matmul(x, w) * 2).square().sum()
+        return uol.ops.text.softmax(uol.ops.text.matmul(x, w) * 2).square().sum()
 
     x, w = torch.randn(4, 6), torch.randn(6, 5)
     compiled = torch.compile(function, backend="aot_eager", fullgraph=True)

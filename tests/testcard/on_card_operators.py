@@ -24,7 +24,7 @@ def on_card(*size: int, dtype: torch.dtype = torch.float32, grad: bool = False) 
 
 def test_an_operator_and_its_gradient(launches: list[Launched]) -> None:
     x, host = on_card(4, 7, grad=True)
-    y, expected = uol.ops.softmax(x), torch.softmax(host, -1)
+    y, expected = uol.ops.text.softmax(x), torch.softmax(host, -1)
     assert y.device == x.device
     torch.testing.assert_close(y.cpu(), expected)
     weights = torch.arange(28.0).reshape(4, 7)
@@ -56,8 +56,8 @@ def test_an_operator_passes_pytorchs_check(name: str, launches: list[Launched]) 
 def test_gradients_agree_with_differences(launches: list[Launched]) -> None:
     x, _ = on_card(3, 5, dtype=torch.float64, grad=True)
     w, _ = on_card(5, 4, dtype=torch.float64, grad=True)
-    assert torch.autograd.gradcheck(uol.ops.matmul, (x, w))
-    assert torch.autograd.gradcheck(uol.ops.softmax, (x,))
+    assert torch.autograd.gradcheck(uol.ops.text.matmul, (x, w))
+    assert torch.autograd.gradcheck(uol.ops.text.softmax, (x,))
     assert torch.autograd.gradgradcheck(uol.ops.tanh, (x,))
     assert {each.op for each in launches} >= {"matmul", "matmul_grad", "softmax_grad", "tanh_grad", "tanh_grad_grad"}
 
@@ -68,7 +68,7 @@ def test_nothing_is_copied_to_the_host_or_waited_for() -> None:
     b, _ = on_card(7)
 
     def step() -> torch.Tensor:
-        y = uol.ops.layer_norm(uol.ops.mul(x, 0.5), w, b)
+        y = uol.ops.text.layer_norm(uol.ops.mul(x, 0.5), w, b)
         (dx,) = torch.autograd.grad(y, x, torch.ones_like(y))
         return uol.ops.sub(dx, 1)
 
@@ -107,7 +107,7 @@ def test_a_number_is_written_on_the_card() -> None:
 def test_autocast_and_transforms() -> None:
     x, host = on_card(4, 5)
     with torch.autocast("testcard", torch.bfloat16):
-        assert uol.ops.linear(x, x, x.new_zeros(4)).dtype is torch.bfloat16
+        assert uol.ops.text.linear(x, x, x.new_zeros(4)).dtype is torch.bfloat16
     found = torch.func.grad(lambda x: uol.ops.exp(x).sum())(x)
     torch.testing.assert_close(found.cpu(), host.exp())
     each = torch.func.vmap(uol.ops.tanh)(x)
@@ -116,6 +116,6 @@ def test_autocast_and_transforms() -> None:
 
 def test_tensors_without_data_are_computed_without_a_kernel(launches: list[Launched]) -> None:
     with torch._subclasses.FakeTensorMode():
-        fake = uol.ops.softmax(torch.empty(2, 3, device=CARD))
+        fake = uol.ops.text.softmax(torch.empty(2, 3, device=CARD))
     assert (fake.device, fake.shape) == (torch.device(CARD), (2, 3))
     assert not launches

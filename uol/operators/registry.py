@@ -10,6 +10,7 @@ from uol.binding.argument_checks import nearest
 from uol.ir.errors import UolError
 from uol.ir.syntax.surface import Access, Apply, Node, Op, operands
 from uol.ops.other_names import ALIASES, KIN
+from uol.ops.signatures import forms_of
 from uol.ops.texts import TextLibrary, library
 from uol.ops.texts import names as library_names
 from uol.ops.variadic import VARIADIC, generated
@@ -34,7 +35,7 @@ def find_operator(name: str) -> Op:
 
 def nearest_operator(name: str) -> str | None:
     """What may be meant by the name of no operator; what PyTorch means by it goes before what is spelt like it."""
-    meant = ALIASES.get(name) or KIN.get(name)
+    meant = ALIASES.get(name) or KIN.get(name) or ", ".join(t for form in forms_of(name) for t in form.texts)
     return f"here it is {meant}" if meant else nearest(name, names())
 
 

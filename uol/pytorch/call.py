@@ -139,7 +139,7 @@ class TorchOperator:
             return self.call_in_full(inputs, out, options)
 
         call.__name__ = call.__qualname__ = self.op.name
-        call.__module__ = "uol.ops"  # where pickle finds it
+        call.__module__ = "uol.ops.text"  # where pickle finds it
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
         return call
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from uol import ops
 from uol.ir.errors import UolError
+from uol.ops import text
 
 _Namespace: Any = type(torch.ops.uol)
 
@@ -50,7 +50,7 @@ def _defined(name: str) -> bool:
     if name.startswith("__") or name in _underway:
         return False
     try:
-        getattr(ops, name)
+        getattr(text, name)
     except (AttributeError, UolError):  # there is none, or PyTorch does not take it
         return False
     return True

@@ -1,18 +1,22 @@
-"""The types of `uol.ops.<name>` for a type checker: a function for each operator and each gradient, from the texts.
+"""The types of `uol.ops.<name>` and `uol.ops.text.<name>` for a type checker: a function for each of PyTorch's from the rows of
+`uol.ops.signatures`, one for each operator and each gradient from the texts.
 
+    def softmax(input: Tensor, dim: int | None = None, ...) -> Tensor: ...
     def softmax(x: _Input, *, dim: int = -1, out: Tensor | None = None) -> Tensor: ...
 
-`python -m uol.pytorch.stubs` prints what `ops/__init__.pyi` holds; a test holds the file against it. An operator that a
-program registers is not in it: `uol.op` returns a function of its own.
+`python -m uol.pytorch.stubs` prints what `ops/__init__.pyi` holds, with `text` what `ops/text.pyi` does; a test holds the files
+against it. An operator that a program registers is not in them: `uol.op` returns a function of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from math import isfinite
 
 from uol.ir.library import GRADIENT
 from uol.ir.syntax.surface import Attribute, Number, Op, Unary
+from uol.ops import signatures
 from uol.ops.aliasing import aliases_of
 from uol.ops.other_names import ALIASES
 from uol.ops.texts import library
@@ -20,21 +24,17 @@ from uol.pytorch.dim_argument import row_form
 from uol.pytorch.layers import window_options
 from uol.pytorch.layers.option_variants import has_corners, is_counted, is_mean, is_pool, reductions_of
 from uol.pytorch.schema import type_options
+from uol.pytorch.signatures.stub_lines import function_lines
 
 _HEAD = '''\
-"""The operators of `uol.ops` as a type checker sees them. Generated: `python -m uol.pytorch.stubs > ops/__init__.pyi`."""
+"""{what} Generated: `make stubs`."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal{more}
 
 import torch
 from torch import Tensor
-
-from uol.pytorch import foreach as foreach
-from uol.pytorch.variadic import concat as concat
-from uol.pytorch.variadic import einsum as einsum
-from uol.pytorch.variadic import stack as stack
-
+{imports}
 _Input = Tensor | float
 """A number stands for a tensor of no dims; one input at least is a tensor."""
 _Sizes = int | Sequence[int] | None
@@ -42,14 +42,39 @@ _Sizes = int | Sequence[int] | None
 
 def provide(callable_of: Callable[[str], object]) -> None: ...
 '''
+_VARIADIC = """\
+from uol.pytorch.variadic import concat as concat
+from uol.pytorch.variadic import einsum as einsum
+from uol.pytorch.variadic import stack as stack
+"""
+_FACE = "The operators of `uol.ops` as a type checker sees them: with PyTorch's arguments, where it has a function of the name."
+_TEXT = "The operators of `uol.ops.text` as a type checker sees them: with the arguments of their texts."
 
 
 def stub_text() -> str:
-    """The stub file: head, operators in the order of the texts, each followed by its gradient and its in-place form."""
-    own = library().copy()
-    lines = [line for op in library() for line in _operator(op, own.get(op.name + GRADIENT))]
+    """The stub file of `uol.ops`: its head, PyTorch's functions, then the operators that PyTorch has no function for."""
+    imports = f"\nfrom uol.ops import text as text\nfrom uol.pytorch import foreach as foreach\n{_VARIADIC}"
+    head = _HEAD.format(what=_FACE, more=", overload", imports=imports)
+    functions = [line for name in signatures.names() for line in function_lines(name)]
+    names = [f"{alias} = {name}" for alias, name in sorted(ALIASES.items()) if not signatures.forms_of(alias)]
+    return "\n".join([head, *functions, "", *_operators(signatures.names()), "", *names]) + "\n"
+
+
+def text_stub() -> str:
+    """The stub file of `uol.ops.text`: head, operators in the order of the texts, each followed by its gradient and its
+    in-place form."""
+    head = _HEAD.format(what=_TEXT, more="", imports=f"\n{_VARIADIC}")
     names = [f"{alias} = {name}" for alias, name in sorted(ALIASES.items())]
-    return "\n".join([_HEAD, *lines, "", *names]) + "\n"
+    return "\n".join([head, *_operators(()), "", *names]) + "\n"
+
+
+def _operators(apart: Collection[str]) -> Iterator[str]:
+    """The lines of the library's operators, but those of some names."""
+    own = library().copy()
+    for op in library():
+        for line in _operator(op, own.get(op.name + GRADIENT)):
+            if not any(line.startswith(f"def {name}(") for name in (op.name,) if name in apart):
+                yield line
 
 
 def _operator(op: Op, gradient: Op | None) -> Iterator[str]:
@@ -128,4 +153,4 @@ def _rows(op: Op) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(stub_text(), end="")
+    print(text_stub() if sys.argv[1:] == ["text"] else stub_text(), end="")

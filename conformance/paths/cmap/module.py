@@ -15,9 +15,9 @@ from typing import Any
 
 from torch import Tensor, nn, randn
 
-from uol import ops
 from uol.conformance.paths.cmap.sizes import Sizes
 from uol.ir.errors import ShapeError
+from uol.ops import text as ops
 from uol.pytorch.layers.convolution_layers import Conv3d
 from uol.pytorch.layers.parameter_layers import Linear
 from uol.pytorch.layers.row_norm_layers import LayerNorm

@@ -51,7 +51,7 @@ def test_results_and_gradients(
     exact = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
     given = [x.detach().to(dtype).requires_grad_() for x in exact]
     theirs = {"padding" if name == "pad" else name: value for name, value in options.items()}
-    y = getattr(uol.ops, f"conv{dims}d")(*given, **options)
+    y = getattr(uol.ops.text, f"conv{dims}d")(*given, **options)
     z = getattr(F, f"conv{dims}d")(*exact, **theirs)
     dz = torch.randn(z.shape, generator=generator, dtype=torch.float64)
     found = (y, *torch.autograd.grad(y, given, dz.to(dtype)))

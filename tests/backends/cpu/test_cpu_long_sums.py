@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uol import ops
+from uol.ops import text as ops
 
 K = 1 << 13
 

@@ -22,7 +22,7 @@ from uol.operators.registry import catalogue
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 THEIRS: dict[int, Any] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-OURS: dict[int, Any] = {1: uol.ops.max_pool1d, 2: uol.ops.max_pool2d, 3: uol.ops.max_pool3d}
+OURS: dict[int, Any] = {1: uol.ops.text.max_pool1d, 2: uol.ops.text.max_pool2d, 3: uol.ops.text.max_pool3d}
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_nan_and_infinities(stride: int) -> None:
 
 def test_a_window_of_nothing_but_least_values() -> None:
     x = torch.full((1, 1, 6, 20), -torch.inf)
-    assert torch.equal(uol.ops.max_pool2d(x, kernel=3, stride=2, pad=1), F.max_pool2d(x, 3, 2, 1))
+    assert torch.equal(uol.ops.text.max_pool2d(x, kernel=3, stride=2, pad=1), F.max_pool2d(x, 3, 2, 1))
 
 
 @pytest.mark.parametrize("dtype", ["i32", "f32", "i64"])

@@ -44,7 +44,7 @@ def test_results(sizes: tuple[int, ...], taps: int, options: dict[str, int], dty
     dims, generator = len(sizes), torch.Generator().manual_seed(0)
     shapes = (2, 8, *sizes), (8, 6, *[taps] * dims)
     given = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for shape in shapes]
-    found = getattr(uol.ops, f"conv_transpose{dims}d")(*given, **options).double()
+    found = getattr(uol.ops.text, f"conv_transpose{dims}d")(*given, **options).double()
     theirs = {THEIRS.get(name, name): value for name, value in options.items()}
     expected = getattr(F, f"conv_transpose{dims}d")(*(x.double() for x in given), **theirs)
     tolerance = TOLERANCES[dtype]
@@ -58,7 +58,7 @@ def test_the_gradient_of_the_image_of_a_strided_convolution(size: int, taps: int
     shapes = (2, 3, size, size), (8, 3, taps, taps)
     exact = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
     given = [x.detach().float().requires_grad_() for x in exact]
-    y, z = uol.ops.conv2d(*given, stride=taps), F.conv2d(*exact, stride=taps)
+    y, z = uol.ops.text.conv2d(*given, stride=taps), F.conv2d(*exact, stride=taps)
     dz = torch.randn(z.shape, generator=generator, dtype=torch.float64)
     found, expected = torch.autograd.grad(y, given, dz.float()), torch.autograd.grad(z, exact, dz)
     for a, b in zip(found, expected, strict=True):

@@ -73,7 +73,7 @@ def test_another_compiler_is_another_library(tmp_path: Path, monkeypatch: pytest
 SHARED = """
 import os, threading, torch
 from uol.backends.cpu.runtime import thread_pool
-from uol import ops
+from uol.ops import text as ops
 
 x = torch.arange(300.0 * 300).reshape(300, 300) % 7
 expected = (x @ x).numpy()

@@ -64,9 +64,9 @@ def test_a_stride_in_two_dims(case: tuple[int, int, int, int]) -> None:
     ours, theirs = {"stride": stride, "pad": pad}, {"stride": stride, "padding": pad}
     x, w, transposed = (2, 5, size, size), (6, 5, taps, taps), (5, 6, taps, taps)
     second = size in (10, 14)  # it has kernels of its own to compile: where there are taps enough, and where there are not
-    require_equal(partial(uol.ops.conv2d, **ours), partial(F.conv2d, **theirs), x, w, second=second)
+    require_equal(partial(uol.ops.text.conv2d, **ours), partial(F.conv2d, **theirs), x, w, second=second)
     if size in (7, 10):  # its kernels are those of the other's gradient: with and without padding
-        conv, reference = partial(uol.ops.conv_transpose2d, **ours), partial(F.conv_transpose2d, **theirs)
+        conv, reference = partial(uol.ops.text.conv_transpose2d, **ours), partial(F.conv_transpose2d, **theirs)
         require_equal(conv, reference, x, transposed, second=size == 10)
 
 
@@ -75,9 +75,9 @@ def test_one_and_three_dims_and_groups(groups: int) -> None:
     options: dict[str, int] = {"stride": 2, "pad": 1, "groups": groups}
     theirs: dict[str, Any] = {"stride": 2, "padding": 1, "groups": groups}
     x1, w1 = (2, 4, 31), (6, 4 // groups, 3)
-    require_equal(partial(uol.ops.conv1d, **options), partial(F.conv1d, **theirs), x1, w1)
+    require_equal(partial(uol.ops.text.conv1d, **options), partial(F.conv1d, **theirs), x1, w1)
     x3, w3 = (1, 4, 5, 6, 7), (6, 4 // groups, 3, 3, 3)
-    require_equal(partial(uol.ops.conv3d, **options), partial(F.conv3d, **theirs), x3, w3, second=False)
+    require_equal(partial(uol.ops.text.conv3d, **options), partial(F.conv3d, **theirs), x3, w3, second=False)
 
 
 DILATED = [(1, 3, 2, 3, 2), (1, 4, 6, 5, 1), (1, 2, 3, 3, 1), (2, 3, 2, 3, 2), (2, 2, 2, 3, 1), (3, 2, 2, 3, 1)]
@@ -90,7 +90,7 @@ def test_transposed_with_stride_and_dilation(case: tuple[int, int, int, int, int
     monkeypatch.setattr(taps_as_rows, "FEWEST_PARTS", 1 << 10)
     dims, stride, dilation, taps, groups = case
     name, sizes = f"conv_transpose{dims}d", tuple(range(5, 5 + dims))
-    ours, theirs = partial(getattr(uol.ops, name), pad=1), partial(getattr(F, name), padding=1)
+    ours, theirs = partial(getattr(uol.ops.text, name), pad=1), partial(getattr(F, name), padding=1)
     options = {"stride": stride, "dilation": dilation, "groups": groups}
     shapes = (2, 4, *sizes), (4, 6 // groups, *[taps] * dims)
     second = dims == 1 and stride == 3
@@ -106,7 +106,7 @@ def test_transposed_with_stride_and_dilation(case: tuple[int, int, int, int, int
 
 @pytest.mark.parametrize(("stride", "pad", "taps", "size"), [(1, 3, 7, 28), (1, 1, 3, 13), (2, 1, 3, 14), (1, 2, 5, 4)])
 def test_channels_one_by_one(stride: int, pad: int, taps: int, size: int) -> None:
-    ours = partial(uol.ops.conv2d, stride=stride, pad=pad, groups=6)
+    ours = partial(uol.ops.text.conv2d, stride=stride, pad=pad, groups=6)
     theirs = partial(F.conv2d, stride=stride, padding=pad, groups=6)
     require_equal(ours, theirs, (2, 6, size, size), (6, 1, taps, taps), second=stride == 2)
 
@@ -135,7 +135,7 @@ def test_columns_run_on_over_short_lines(size: int, saved: int, axes: int, monke
     graph = graph_of(program_of("conv_transpose2d", dims=dims, attrs={"stride": 2, "pad": 1}))
     products = [s for s in graph.specs if isinstance(s, Contract)]
     assert len(products) == 4 and all(len(s.n) == axes and takes_panels(s) == (axes == 1) for s in products)
-    ours, theirs = partial(uol.ops.conv_transpose2d, stride=2, pad=1), partial(F.conv_transpose2d, stride=2, padding=1)
+    ours, theirs = partial(uol.ops.text.conv_transpose2d, stride=2, pad=1), partial(F.conv_transpose2d, stride=2, padding=1)
     require_equal(ours, theirs, (3, 20, size, size), (20, 24, 3, 3), second=False)
 
 
@@ -149,7 +149,7 @@ def test_taps_of_a_residue_are_copied_together(stride: int, size: int, copies: i
     assert sum(isinstance(s, Pack) and s.name.endswith("_a_pack") for s in specs) == copies
     steps = [coefficient(the_read(s.a).offset, s.m[-1].name) for s in specs if isinstance(s, Contract)]
     assert sorted(steps) == ([2, 2, 4, 9] if copies else [9] * len(steps))
-    ours, theirs = partial(uol.ops.conv2d, stride=stride, pad=1), partial(F.conv2d, stride=stride, padding=1)
+    ours, theirs = partial(uol.ops.text.conv2d, stride=stride, pad=1), partial(F.conv2d, stride=stride, padding=1)
     require_equal(ours, theirs, (2, 20, size, size), (24, 20, 3, 3), second=False)
 
 

@@ -46,7 +46,7 @@ OPEN = """
 import torch, uol
 for k in (32, 33, 34, 8, 130):
     x, w = torch.randn(1, k, dtype=torch.float64), torch.randn(16, k, dtype=torch.float64)
-    torch.testing.assert_close(uol.ops.linear(x, w, torch.zeros(16, dtype=torch.float64)), x @ w.T)
+    torch.testing.assert_close(uol.ops.text.linear(x, w, torch.zeros(16, dtype=torch.float64)), x @ w.T)
 """
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from uol import ops
 from uol.conformance.paths.cmap import data, module, twin
 from uol.conformance.paths.cmap.draw import LEVEL, draw, draw_sizes
 from uol.conformance.paths.cmap.sizes import NARROW, TRAINED
@@ -18,6 +17,7 @@ from uol.conformance.paths.cmap.task import TASK
 from uol.conformance.paths.draw import typical_errors
 from uol.conformance.paths.recorded import recorded
 from uol.ir.errors import ShapeError, ToolchainError
+from uol.ops import text as ops
 
 
 @pytest.mark.soak

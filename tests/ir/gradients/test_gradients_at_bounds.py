@@ -35,21 +35,23 @@ def slopes(function: Callable[..., torch.Tensor], *given: torch.Tensor) -> tuple
 def test_clamp_gives_all_to_the_value_at_a_bound(dtype: torch.dtype) -> None:
     """Every value beside every pair of bounds, the lower above the upper among them."""
     given = [t.contiguous() for t in torch.cartesian_prod(VALUES, VALUES, VALUES).to(dtype).T]
-    torch.testing.assert_close(slopes(uol.ops.clamp, *given), slopes(torch.clamp, *given), rtol=0, atol=0)
+    torch.testing.assert_close(slopes(uol.ops.text.clamp, *given), slopes(torch.clamp, *given), rtol=0, atol=0)
 
 
 def test_clamp_by_bounds_that_are_broadcast() -> None:
     given = (torch.tensor([[-1.0, 0.0, 0.5], [1.0, 1.5, 0.0]]), torch.zeros(3), torch.ones(2, 1))
-    torch.testing.assert_close(slopes(uol.ops.clamp, *given), slopes(torch.clamp, *given), rtol=0, atol=0)
+    torch.testing.assert_close(slopes(uol.ops.text.clamp, *given), slopes(torch.clamp, *given), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["maximum", "minimum"])
 def test_of_two_equal_values_each_gets_a_half(name: str) -> None:
     given = [t.contiguous() for t in torch.cartesian_prod(VALUES[:-1], VALUES[:-1]).T]
-    torch.testing.assert_close(slopes(getattr(uol.ops, name), *given), slopes(getattr(torch, name), *given), rtol=0, atol=0)
+    torch.testing.assert_close(
+        slopes(getattr(uol.ops.text, name), *given), slopes(getattr(torch, name), *given), rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("name", OF_ONE)
 def test_pieces_that_meet_at_numbers(name: str) -> None:
     at = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, -4.0, 0.25, 7.0], dtype=torch.float64)
-    torch.testing.assert_close(slopes(getattr(uol.ops, name), at), slopes(OF_ONE[name], at))
+    torch.testing.assert_close(slopes(getattr(uol.ops.text, name), at), slopes(OF_ONE[name], at))

@@ -46,6 +46,6 @@ def test_the_gradient_at_zero_is_that_of_autograd(name: str) -> None:
 def test_the_second_derivative_at_zero(name: str) -> None:
     step = 1e-4
     x = torch.tensor([0.0, step, -step], dtype=torch.float64, requires_grad=True)
-    (first,) = torch.autograd.grad(getattr(uol.ops, name)(x).sum(), x, create_graph=True)
+    (first,) = torch.autograd.grad(getattr(uol.ops.text, name)(x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
     assert abs(float(second[0].detach()) - float((first[1] - first[2]).detach()) / (2 * step)) < 1e-6

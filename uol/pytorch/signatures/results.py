@@ -1,0 +1,67 @@
+"""Rewrites of what is given back: named results, one of two, another order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from uol.ops import text as texts
+from uol.pytorch.signatures.call import Call, rewrite
+from uol.pytorch.signatures.shapes import place
+
+
+@rewrite
+def named(call: Call, name: str) -> None:
+    """Values and indices by name, as `torch.return_types` has them."""
+    kind: Any = getattr(torch.return_types, name)
+    call.finishes.insert(0, lambda r: kind(tuple(r)))
+
+
+@rewrite
+def first(call: Call) -> None:
+    """The first of two results."""
+    call.finishes.insert(0, lambda r: r[0])
+
+
+@rewrite
+def second(call: Call) -> None:
+    """The second of two results."""
+    call.finishes.insert(0, lambda r: r[1])
+
+
+@rewrite
+def root_of_first(call: Call) -> None:
+    """A standard deviation is the root of the variance."""
+    call.finishes.append(lambda r: (texts.sqrt(r[0]), r[1]))
+
+
+@rewrite
+def sorted(call: Call) -> None:
+    """A whole row in order, and where each value stood: floats that fall by the text of topk, others by that of argsort; the
+    order of equal values stays."""
+    x, dim = call.args["input"], place(call.name, call.args["dim"], call.args["input"].dim())
+    size = x.shape[dim]
+    if call.args["descending"] and x.is_floating_point():
+        call.args["size"] = size
+        return
+    falls = call.args["descending"]
+    call.text, call.attributes = "argsort", {"dim": "dim"}
+    call.args["input"] = texts.flip(x, dim=dim) if falls else x
+
+    def finish(at: Any) -> Any:
+        if falls:
+            at = texts.flip(texts.sub(size - 1, at), dim=dim)
+        return texts.gather(x.movedim(dim, -1), at.movedim(dim, -1)).movedim(-1, dim), at
+
+    call.finishes.append(finish)
+
+
+@rewrite
+def smallest(call: Call) -> None:
+    """The smallest are the largest of the negated."""
+    if not call.args["largest"]:
+        if not call.args["input"].is_floating_point():
+            raise call.refuse("largest=False of whole numbers", "uol.ops.sort(x) and its first k")
+        call.args["input"] = texts.neg(call.args["input"])
+        call.finishes.append(lambda r: (texts.neg(r[0]), r[1]))
