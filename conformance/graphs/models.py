@@ -69,8 +69,8 @@ class Block(nn.Module):
         y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         x = x + self.o(y.transpose(1, 2).reshape(batch, length, width))
         n = rms_norm(x, self.second)
-        y: Tensor = x + self.down(functional.silu(self.gate(n)) * self.up(n))
-        return y
+        found: Tensor = x + self.down(functional.silu(self.gate(n)) * self.up(n))
+        return found
 
 
 def rotary(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -98,8 +98,8 @@ class LanguageModel(nn.Module):
         x = self.words(at)
         for block in self.blocks:
             x = block(x, self.cosine, self.sine)
-        y: Tensor = self.head(rms_norm(x, self.norm))
-        return y
+        found: Tensor = self.head(rms_norm(x, self.norm))
+        return found
 
 
 class StateSpace(nn.Module):
@@ -147,8 +147,8 @@ class Mixer(nn.Module):
         for k, (places, channels) in enumerate(zip(self.over_places, self.over_channels, strict=True)):
             x = x + places(self.norms[2 * k](x).transpose(1, 2)).transpose(1, 2)
             x = x + channels(self.norms[2 * k + 1](x))
-        y: Tensor = self.head(self.norm(x).mean(1))
-        return y
+        found: Tensor = self.head(self.norm(x).mean(1))
+        return found
 
 
 def _perceptron(width: int, hidden: int) -> nn.Sequential:

@@ -193,3 +193,49 @@ def test_a_second_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.M
         files.append(sorted(str(p) for p in tmp_path.rglob("*") if p.is_file()))
     assert said == ["1.0 True", "1.0 False"]
     assert files[0] == files[1] and files[0]
+
+
+MOVED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "padded": lambda x, at: functional.pad(x.exp(), (1, 2, -1, 1), value=3.0) * 2,
+    "flipped": lambda x, at: x.flip(0, -1) + x,
+    "indexed": lambda x, at: x.exp()[at] * 2,
+    "indexed behind": lambda x, at: x[:, at - 4] + 1,
+    "selected": lambda x, at: x.index_select(1, at) * x.index_select(1, at.flip(0)),
+    "row written": lambda x, at: torch.select_scatter(x, x[0] * 2, 0, 3) + 1,
+    "rows written": lambda x, at: torch.slice_scatter(x, x[:2] * 2, 0, 1, 3) + 1,
+    "rolled": lambda x, at: x.roll(2, 1) - x,
+    "stacked": lambda x, at: torch.stack([x, x.sin()], 1).flatten(0, 1) * 2,
+    "signs": lambda x, at: x.sign() * torch.tan(x) + torch.isnan(x / 0 * 0),
+    "largest place": lambda x, at: x.argmax(-1) + x.argmin(-1),
+    "powers": lambda x, at: 2.0**x + x**1.5 * 0.5 + x.prod(1, keepdim=True),
+    "any": lambda x, at: (x > 1).any(1),
+    "running": lambda x, at: torch.cumsum(x * 2, 1) + 1,
+    "triangle": lambda x, at: torch.where(torch.ones(5, 5, dtype=torch.bool).tril(), x[:5, :5], -1.0),
+    "lerp": lambda x, at: torch.lerp(x, x.cos(), 0.3) + torch.addcmul(x, x, x, value=2) + torch.addcdiv(x, x, x.exp()),
+    "whole numbers": lambda x, at: (at * 3 - at.max()).to(torch.int32) + torch.arange(4),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_moves_and_rarer_maps(name: str) -> None:
+    model, x, at = MOVED[name], torch.rand(6, 7) + 0.5, torch.tensor([3, 0, 2, 3])
+    torch.testing.assert_close(compiled(model)(x, at), model(x, at))
+    assert graph.report().share == 1, str(graph.report())
+
+
+@pytest.mark.parametrize("kind", ["SGD", "AdamW"])
+def test_a_step_of_an_optimiser(kind: str) -> None:
+    options = {"momentum": 0.9} if kind == "SGD" else {"weight_decay": 0.1}
+    mine = [torch.randn(40, 30, requires_grad=True), torch.randn(30, requires_grad=True)]
+    theirs = [p.detach().clone().requires_grad_() for p in mine]
+    first, second = (getattr(torch.optim, kind)(each, lr=0.1, **options) for each in (mine, theirs))
+    step = torch.compile(first.step, backend="uol")
+    for _ in range(3):
+        for p, q in zip(mine, theirs, strict=True):
+            p.grad = torch.randn_like(p)
+            q.grad = p.grad.clone()
+        step()
+        second.step()
+    for p, q in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-5)
+    assert graph.report().share == 1, str(graph.report())

@@ -124,6 +124,45 @@ def _average_of_all(x: Tensor, size: Sequence[int]) -> Any:
     return torch.mean(x, [-2, -1], True)
 
 
+def _addcmul(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    """PyTorch's decomposition gives an operator that is there only after Inductor is."""
+    return x + (a * b if value == 1 else value * a * b)
+
+
+def _addcdiv(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    return x + (a / b if value == 1 else value * (a / b))
+
+
+def _lerp(x: Tensor, y: Tensor, weight: float) -> Tensor:
+    return x + weight * (y - x) if abs(weight) < 0.5 else y - (y - x) * (1 - weight)
+
+
+def _each_addcmul(x: list[Tensor], a: list[Tensor], b: list[Tensor], value: float = 1) -> list[Tensor]:
+    return [_addcmul(*each, value=value) for each in zip(x, a, b, strict=True)]
+
+
+def _each_addcdiv(x: list[Tensor], a: list[Tensor], b: list[Tensor], value: float = 1) -> list[Tensor]:
+    return [_addcdiv(*each, value=value) for each in zip(x, a, b, strict=True)]
+
+
+def _each_lerp(x: list[Tensor], y: list[Tensor], weight: float) -> list[Tensor]:
+    return [_lerp(*each, weight) for each in zip(x, y, strict=True)]
+
+
+def _roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
+    """As parts that lie in another order."""
+    if not x.numel():
+        return x.clone()
+    if not dims:
+        return _roll(x.reshape(-1), shifts, (0,)).reshape(x.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        size = x.shape[dim]
+        if shift % size:
+            first = size - shift % size
+            x = torch.cat([x.narrow(dim, first, size - first), x.narrow(dim, 0, first)], dim)
+    return x.clone()
+
+
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """By overload."""
@@ -133,6 +172,13 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         table.pop(overload, None)
     table.update(
         {
+            aten.addcmul.default: _addcmul,
+            aten.addcdiv.default: _addcdiv,
+            aten._foreach_addcmul.Scalar: _each_addcmul,
+            aten._foreach_addcdiv.Scalar: _each_addcdiv,
+            aten._foreach_lerp.Scalar: _each_lerp,
+            aten.roll.default: _roll,
+            aten.lerp.Scalar: _lerp,
             aten.var_mean.correction: _var_mean,
             aten._softmax.default: _softmax,
             aten._log_softmax.default: _log_softmax,

@@ -18,13 +18,13 @@ from typing import Any, Literal
 
 from torch import fx
 
+from uol.pytorch.graph.moves import MOVES, SPREADS
 from uol.pytorch.graph.views import VIEWS
 from uol.pytorch.graph.words import (
     CASTS,
     CONSTANTS,
     CONVOLUTION,
     MAPS,
-    MOVES,
     PRODUCTS,
     REDUCTIONS,
     SCAN,
@@ -63,16 +63,13 @@ def _kind(n: fx.Node) -> Kind:
         return "view"
     if t in CONSTANTS:
         return "constant"
-    if t in MAPS or t in CASTS or t in MOVES or _is_spread(n):
+    if t in MAPS or t in CASTS or (t in MOVES and (t not in SPREADS or _is_spread(n))):
         return "map"
     if t in REDUCTIONS:
         return "reduction"
     if t in PRODUCTS or t is CONVOLUTION:
         return "anchor"
     return "alone" if t is SCAN else "other"
-
-
-SPREADS = {aten.scatter_add.default, aten.scatter.value, aten.scatter.src}
 
 
 def _is_spread(n: fx.Node) -> bool:

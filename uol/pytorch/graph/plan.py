@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import fx
 
 from uol.ir.errors import UolError
@@ -96,10 +97,17 @@ def _single(n: fx.Node, reasons: dict[fx.Node, str]) -> Step:
         text = call.op if isinstance(call.op, str) else ""
         return Step("library", call.__name__, [n], inputs, [n], call.operator, dict(call.options), text=text)
     if kind(n) == "view" or n.target is operator.getitem:
+        n.meta["uol_fixed"] = bool(inputs) and all(i.meta.get("uol_fixed") for i in inputs)
         return Step("view", str(n.target), [n], inputs, [n])
-    if kind(n) == "constant":
+    if kind(n) == "constant" or (inputs and not n.is_impure() and all(i.meta.get("uol_fixed") for i in inputs)):
+        n.meta["uol_fixed"] = is_repeatable(n)
         return Step("constant", str(n.target), [n], inputs, [n])
     return Step("pytorch", str(n.target), [n], inputs, [n], reason=reasons.get(n, "no text"))
+
+
+def is_repeatable(n: fx.Node) -> bool:
+    """Does a node give the same at every call with the same inputs?"""
+    return torch.Tag.nondeterministic_seeded not in getattr(n.target, "tags", ())
 
 
 def _in_order(graph: fx.Graph, steps: Sequence[Step]) -> list[Step]:

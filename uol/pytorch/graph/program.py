@@ -18,6 +18,7 @@ from torch import fx
 
 from uol.pytorch.devices import HOST
 from uol.pytorch.graph.arena import Arena
+from uol.pytorch.graph.groups import readers
 from uol.pytorch.graph.library import put_in
 from uol.pytorch.graph.plan import Step, plan
 from uol.pytorch.graph.reports import GraphReport, note
@@ -215,6 +216,10 @@ class Writer:
         arguments: Any = fx.map_arg(n.args, lambda a: self.value[a])
         named: Any = fx.map_arg(n.kwargs, lambda a: self.value[a])
         self.value[n] = run(*arguments, **named)
+        if step.kind == "constant" and not any(user.op == "output" for user in readers(n)):
+            self.env[self.name[n]] = self.value[n]  # once; what the caller gets is made anew
+            self.kept.add(self.name[n])
+            return
         self.env[f"f{k}"] = run
         args: Any = fx.map_arg(n.args, lambda a: _Name(self.name[a]))
         kwargs: Any = fx.map_arg(n.kwargs, lambda a: _Name(self.name[a]))

@@ -10,9 +10,10 @@ import torch
 from torch import fx
 
 from uol.pytorch.graph.convolutions import convolution
-from uol.pytorch.graph.groups import SPREADS, Group, base, kind, readers
+from uol.pytorch.graph.groups import Group, base, kind, readers
+from uol.pytorch.graph.moves import MOVES
 from uol.pytorch.graph.operators import NAME
-from uol.pytorch.graph.views import VIEWS, shifted
+from uol.pytorch.graph.views import VIEWS
 from uol.pytorch.graph.words import (
     CASTS,
     COMPARISONS,
@@ -111,7 +112,7 @@ class GroupText:
         text = f"{name}[{', '.join(i for i, _ in there)}]"
         return f"({text} else 0)" if guard and any(not i.isdigit() for i, _ in there) else text
 
-    def _operand(self, a: Any, index: list[str], dtype: torch.dtype, guard: bool) -> str:
+    def operand(self, a: Any, index: list[str], dtype: torch.dtype, guard: bool) -> str:
         """An operand at the index of what it is broadcast to, in a type."""
         if not isinstance(a, fx.Node):
             return literal(float(a) if dtype.is_floating_point and not isinstance(a, bool) else a)
@@ -126,17 +127,15 @@ class GroupText:
             wide = torch.float32 if dtype in HALVES else dtype
             value = self._folded(n, index, wide, guard)
             return value if wide == dtype else f"{TYPES[dtype]}({value})"
-        if t is aten.cat.default:
-            return self._cat(n, index)
-        if t is aten.gather.default:
-            return self._gather(n, index, guard)
-        if t in SPREADS:
-            return self._spread(n, index, guard)
+        if t in MOVES:
+            return MOVES[t](n, index, self, guard)
+        if t is aten.copy.default:
+            return self.operand(n.args[1], index, dtype, guard)
         if t in CASTS or t is aten.clone.default:
-            return self._operand(n.args[0], index, dtype, guard)
+            return self.operand(n.args[0], index, dtype, guard)
         if t is aten.where.self:
-            condition = self._operand(n.args[0], index, torch.bool, guard)
-            return MAPS[t](condition, *(self._operand(a, index, dtype, guard) for a in n.args[1:]))
+            condition = self.operand(n.args[0], index, torch.bool, guard)
+            return MAPS[t](condition, *(self.operand(a, index, dtype, guard) for a in n.args[1:]))
         return self._map(n, index, guard)
 
     def _map(self, n: fx.Node, index: list[str], guard: bool) -> str:
@@ -151,44 +150,14 @@ class GroupText:
         wide = torch.float32 if common in HALVES else common  # PyTorch's kernels compute in f32, and round each result
         if t is aten.pow.Tensor_Scalar:
             exponent: Any = n.args[1]
-            value = power(self._operand(n.args[0], index, wide, guard), exponent)
+            value = power(self.operand(n.args[0], index, wide, guard), exponent)
         else:
-            values = [self._operand(a, index, wide, guard) for a in n.args]
+            values = [self.operand(a, index, wide, guard) for a in n.args]
             alpha: Any = n.kwargs.get("alpha", 1)
             if alpha != 1:
                 values[1] = f"{literal(float(alpha) if wide.is_floating_point else alpha)} * {values[1]}"
             value = MAPS[t](*values)
         return value if wide == common or t in COMPARISONS else f"{TYPES[dtype]}({value})"
-
-    def _gather(self, n: fx.Node, index: list[str], guard: bool) -> str:
-        x, given, at = n.args[:3]
-        assert isinstance(x, fx.Node) and isinstance(given, int) and isinstance(at, fx.Node)
-        dim = given % len(shape(n))
-        place = self.read(at, ["0" if d == 1 else i for i, d in zip(index, shape(at), strict=True)], guard)
-        own = ["0" if d == 1 and k != dim else i for k, (i, d) in enumerate(zip(index, shape(x), strict=True))]
-        own[dim] = place
-        return self.read(x, own, True)
-
-    def _spread(self, n: fx.Node, index: list[str], guard: bool) -> str:
-        """One place a row: `groups.kind` has seen to it."""
-        onto, given, at, source = n.args
-        assert isinstance(onto, fx.Node) and isinstance(given, int) and isinstance(at, fx.Node)
-        dim, dtype = given % len(index), value_of(n).dtype
-        own = [*index[:dim], "0", *index[dim + 1 :]]
-        value = self._operand(source, own, dtype, guard)
-        return f"select({self.read(at, own, guard)} == {index[dim]}, {value}, {self._operand(onto.args[1], [], dtype, guard)})"
-
-    def _cat(self, n: fx.Node, index: list[str]) -> str:
-        given: Any = n.args[0]
-        dim: Any = (n.args[1] if len(n.args) > 1 else 0) % len(shape(n))  # type: ignore[operator]
-        text, start = "", 0
-        for k, part in enumerate(given):
-            own = list(index)
-            own[dim] = shifted(own[dim], -start)
-            value = self._operand(part, own, value_of(n).dtype, True)
-            start += shape(part)[dim]
-            text += value if k == len(given) - 1 else f"select({index[dim]} < {start}, {value}, "
-        return text + ")" * (len(given) - 1)
 
     def _folded(self, n: fx.Node, index: list[str], wide: torch.dtype, guard: bool) -> str:
         """A value with a reduction in it, in the type that it is summed in."""
@@ -200,10 +169,10 @@ class GroupText:
             dim: Any = n.args[1]
             own = list(index)
             if not own:
-                return self._operand(n.args[0], own, wide, guard)
+                return self.operand(n.args[0], own, wide, guard)
             fold = self._fold()
             own[dim % len(index)], last = fold, own[dim % len(index)]
-            return f"sum[{fold} <= {last}]({self._operand(n.args[0], own, wide, guard)})"
+            return f"sum[{fold} <= {last}]({self.operand(n.args[0], own, wide, guard)})"
         return self._reduction(n, index, wide, guard)
 
     def _fold(self) -> str:
@@ -224,7 +193,11 @@ class GroupText:
             else:
                 full.append(self._fold())
                 folds.append((full[-1], size))
-        body = self._operand(n.args[0], full, wide, guard)
+        if word in ("argmax", "argmin"):
+            wide = value_of(n.args[0]).dtype
+            if len(folds) != 1:
+                raise Unsaid("the place of an extremum over several dims, or one of one")
+        body = self.operand(n.args[0], full, wide, guard)
         if not folds:
             return body
         bounds = ", ".join(i if (i, d) in self._alone else f"{i} < {d}" for i, d in folds)
@@ -253,7 +226,7 @@ class GroupText:
         inner = shape(a)[-1]
         bound = "c" if inner != 1 else "c < 1"
         text = f"sum[{bound}]({left} * {right})"
-        return text if c is None else f"({text} + {self._operand(c, index, wide, False)})"
+        return text if c is None else f"({text} + {self.operand(c, index, wide, False)})"
 
 
 def _type(n: fx.Node, sizes: tuple[int, ...]) -> str:
@@ -262,6 +235,6 @@ def _type(n: fx.Node, sizes: tuple[int, ...]) -> str:
 
 def _compared(n: fx.Node) -> torch.dtype:
     """The type in which a comparison is computed."""
-    a, b = n.args[:2]
+    a, b = n.args if len(n.args) == 2 else (n.args[0], n.args[0])
     other: Any = value_of(b) if isinstance(b, fx.Node) else b
     return torch.result_type(value_of(a), other)

@@ -18,10 +18,23 @@ def tidy(graph: fx.Graph) -> None:
         if n.target in ALIASES:
             n.replace_all_uses_with(n.args[0])
             graph.erase_node(n)
+        elif str(n.target) == "prims.fma.default":  # dynamo's, which is there only once it was needed
+            _in_two_steps(graph, n)
     for n in list(graph.nodes):
         if n.target is aten.mm.default or (n.target is aten.addmm.default and not n.kwargs):
             _with_its_dims(graph, n)
     graph.eliminate_dead_code()
+
+
+def _in_two_steps(graph: fx.Graph, n: fx.Node) -> None:
+    """a * b + c."""
+    a, b, c = n.args
+    with graph.inserting_before(n):
+        product = graph.call_function(aten.mul.Tensor, (a, b))
+        total = graph.call_function(aten.add.Tensor, (product, c))
+    product.meta["val"] = total.meta["val"] = value_of(n)
+    n.replace_all_uses_with(total)
+    graph.erase_node(n)
 
 
 def _with_its_dims(graph: fx.Graph, n: fx.Node) -> None:

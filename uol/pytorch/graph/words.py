@@ -117,6 +117,13 @@ MAPS: dict[Any, Expression] = {
     aten.maximum.default: _call("max"),
     aten.minimum.default: _call("min"),
     aten.clone.default: lambda a: a,
+    aten.copy.default: lambda a, b: b,
+    aten.pow.Scalar: _call("pow"),
+    aten.sign.default: lambda a: f"select({a} > 0, 1, select({a} < 0, -1, {a}))",
+    aten.isnan.default: lambda a: f"({a} != {a})",
+    aten.isinf.default: lambda a: f"(abs({a}) == inf)",
+    aten.tan.default: lambda a: f"(sin({a}) / cos({a}))",
+    aten.log10.default: lambda a: f"(log({a}) / {math.log(10)!r})",
 }
 for _name in FUNCTIONS:
     MAPS[getattr(aten, _name).default] = _call(_name)
@@ -124,7 +131,7 @@ for _name, _sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/")):
     for _form in ("Tensor", "Scalar"):
         MAPS[getattr(getattr(aten, _name), _form)] = _infix(_sign)
 
-COMPARISONS: set[Any] = set()
+COMPARISONS: set[Any] = {aten.isnan.default, aten.isinf.default}
 """Maps that are computed in the common type of what they compare."""
 for _name, _sign in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")):
     for _form in ("Tensor", "Scalar"):
@@ -142,9 +149,6 @@ LOGIC = {
 """Maps of truth values; of whole numbers the same words of PyTorch mean their bits, which have no text here."""
 
 CASTS = {prims.convert_element_type.default, aten._to_copy.default}
-MOVES = {aten.cat.default, aten.gather.default}
-"""Maps that say where a value comes from."""
-
 CONSTANTS = {aten.full.default, aten.full_like.default, aten.scalar_tensor.default, prims.iota.default}
 """What reads no tensor: its value is a number, or follows from the index."""
 
@@ -155,6 +159,11 @@ REDUCTIONS: dict[Any, tuple[str, bool]] = {
     aten.mean.default: ("sum", True),
     aten.amax.default: ("max", False),
     aten.amin.default: ("min", False),
+    aten.max.default: ("max", False),
+    aten.min.default: ("min", False),
+    aten.prod.dim_int: ("prod", False),
+    aten.argmax.default: ("argmax", False),
+    aten.argmin.default: ("argmin", False),
     aten.any.default: ("any", False),
     aten.any.dim: ("any", False),
     aten.any.dims: ("any", False),
