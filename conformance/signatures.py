@@ -1,0 +1,187 @@
+"""PyTorch's own samples (OpInfo), called on `uol.ops` as they are called on PyTorch: what share gives PyTorch's results.
+
+    python -m uol.conformance.signatures [--op softmax,conv2d] [--dtype f32,i64] [--least 97]
+
+Every function of OpInfo whose name `uol.ops` has takes part. Each sample is called as OpInfo has it, and once more with all
+its arguments by the names that PyTorch gives them, where it takes them so. A call agrees where values, types, shapes and
+gradients do; it is refused where `uol.ops` raises a `UolError`; anything else differs. A function counts as the share of its
+calls that agree.
+Exit status 1 where the mean of the shares is less than `--least` percent, or a call differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+
+from uol import ops
+from uol.conformance import opinfo
+from uol.conformance.command import run_command
+from uol.ir.errors import UolError
+from uol.operators.registry import is_known
+from uol.ops import signatures
+from uol.ops.other_names import ALIASES
+from uol.pytorch.schema import TORCH_TYPES
+
+MOST = 40
+"""Samples of one function in one type; OpInfo has hundreds of some."""
+DRAWN = ("dropout", "uniform", "normal", "bernoulli")
+"""Functions of PyTorch's generator, whose numbers are others here."""
+OTHERWISE: Mapping[str, Callable[..., Any]] = {
+    "where": lambda function: lambda x, condition, other, **more: function(condition, x, other, **more),
+    "nn.functional.embedding": lambda function: lambda weight, at, **more: function(at, weight, **more),
+    "einsum": lambda function: lambda operands, equation: function(equation, *operands),
+}
+"""OpInfo's samples begin with what is differentiated, which is not always the first argument."""
+
+Sample = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Counted:
+    """What became of the calls of a function."""
+
+    agree: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    differ: list[str] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        """All of them."""
+        return self.agree + self.refused.total() + len(self.differ)
+
+    @property
+    def share(self) -> float:
+        """Of the calls, those that agree."""
+        return self.agree / self.calls
+
+
+def shared_names() -> tuple[str, ...]:
+    """The names of OpInfo whose function `uol.ops` has, too."""
+    found = {own_name(name) for name in opinfo.infos()}
+    apart = ("masked.", "sparse.", "linalg.norm", "linalg.diagonal")  # other functions that end in such a name
+    ours = {name for name in found if signatures.forms_of(name) or name in ALIASES or is_known(name)} | {"stack", "einsum"}
+    known = [name for name in opinfo.infos() if own_name(name) in ours and own_name(name) not in DRAWN]
+    return tuple(name for name in known if not name.startswith(apart))
+
+
+def own_name(name: str) -> str:
+    """`conv2d` of `nn.functional.conv2d`, `max` of `max/reduction_with_dim`."""
+    return name.partition("/")[0].rpartition(".")[2]
+
+
+def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
+    """The samples of an OpInfo, called on `uol.ops`."""
+    info, found = opinfo.infos()[name], Counted()
+    function = _function(info, name)
+    for dtype in (TORCH_TYPES[each] for each in dtypes):
+        if dtype not in info.supported_dtypes("cpu"):
+            continue
+        differentiated = dtype in opinfo.DIFFERENTIATED and info.supports_autograd
+        torch.manual_seed(0)
+        for number, sample in enumerate(islice(info.sample_inputs("cpu", dtype, requires_grad=differentiated), most)):
+            _call(found, info, function, sample, differentiated, f"{name} {dtype} sample {number}")
+            named = _by_name(info, sample) if name not in OTHERWISE else None
+            if named is not None:
+                _call(
+                    found, info, _NamedCall(function, named), sample, differentiated, f"{name} {dtype} sample {number} by name"
+                )
+    return found
+
+
+def _function(info: Any, name: str) -> Callable[..., Any]:
+    plain = getattr(ops, own_name(name))
+    return OTHERWISE[name](plain) if name in OTHERWISE else plain  # type: ignore[no-any-return]
+
+
+class _NamedCall:
+    """A call whose arguments all have names, whatever they are called with."""
+
+    def __init__(self, function: Callable[..., Any], names: Sequence[str]) -> None:
+        self.function, self.names = function, names
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self.function(**dict(zip(self.names, given, strict=True)), **named)
+
+
+def _call(found: Counted, info: Any, function: Callable[..., Any], sample: Any, differentiated: bool, where: str) -> None:
+    try:
+        given = opinfo.tensors_of(function(sample.input, *sample.args, **sample.kwargs))
+        wanted = opinfo.tensors_of(info.op(sample.input, *sample.args, **sample.kwargs))
+        forms = [[(x.dtype, x.shape) for x in results] for results in (given, wanted)]
+        if forms[0] != forms[1]:
+            raise AssertionError(f"{forms[0]} is not {forms[1]}")
+        opinfo.compare(info, function, sample, differentiated)
+        found.agree += 1
+    except UolError as refusal:
+        found.refused[refusal.message] += 1
+    except Exception as error:
+        found.differ.append(f"{where}: {sample.summary()}\n    {type(error).__name__}: {str(error).strip()[:300]}")
+
+
+def _by_name(info: Any, sample: Any) -> Sequence[str] | None:
+    """The names of a sample's arguments, where PyTorch takes them by names."""
+    given = (sample.input, *sample.args)
+    for names in _orders(info):
+        chosen = names[: len(given)]
+        if len(chosen) < len(given) or {*chosen} & {*sample.kwargs}:
+            continue
+        try:
+            info.op(**dict(zip(chosen, given, strict=True)), **sample.kwargs)
+        except Exception:
+            continue
+        return chosen
+    return None
+
+
+def _orders(info: Any) -> Iterator[tuple[str, ...]]:
+    """The arguments' names in PyTorch's order, for each of a function's schemas."""
+    try:
+        yield tuple(inspect.signature(info.op).parameters)
+    except (TypeError, ValueError):
+        for schema in torch._C._jit_get_schemas_for_operator(f"aten::{info.op.__name__}"):
+            yield tuple("input" if a.name == "self" else a.name for a in schema.arguments)
+
+
+def _print(name: str, each: Counted) -> None:
+    refused = each.refused.total()
+    print(f"{name:45} {each.agree:4} of {each.calls:4} agree, {refused:3} refused, {len(each.differ):3} differ", flush=True)
+    for reason, times in each.refused.most_common(4):
+        print(f"    refused, {times}: {reason}", flush=True)
+    for difference in each.differ[:2]:
+        print(f"    differs: {difference}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.signatures", description=__doc__)
+    parser.add_argument("--op", help="functions by the last part of their names, by commas; all else")
+    parser.add_argument("--dtype", default="f32,i64", help="types, by commas")
+    parser.add_argument("--samples", type=int, default=MOST, help="of one function in one type, at most")
+    parser.add_argument("--least", type=float, default=97.0, help="percent of the calls, by function, that must agree")
+    options = parser.parse_args(arguments)
+    chosen = None if options.op is None else options.op.split(",")
+    names = [name for name in shared_names() if chosen is None or own_name(name) in chosen or name in chosen]
+    if not names:
+        raise UolError(f"no function is called {options.op}", hint="write the last part of PyTorch's name")
+    counted = []
+    for name in names:
+        each = count(name, options.dtype.split(","), options.samples)
+        if each.calls:
+            counted.append(each)
+            _print(name, each)
+    differing = sum(len(each.differ) for each in counted)
+    mean = 100 * sum(each.share for each in counted) / len(counted)
+    print(f"{len(counted)} functions: {mean:.1f} % of their calls agree; {differing} calls differ")
+    return 0 if mean >= options.least and not differing else 1
+
+
+if __name__ == "__main__":
+    run_command(main)
