@@ -21,12 +21,12 @@ from typing import Any
 
 import torch
 
-from uol import ops
 from uol.conformance import opinfo
 from uol.conformance.command import run_command
 from uol.ir.errors import UolError
 from uol.operators.registry import is_known
 from uol.ops import signatures
+from uol.ops import text as ops
 from uol.ops.other_names import ALIASES
 from uol.pytorch.schema import TORCH_TYPES
 
@@ -66,7 +66,14 @@ class Counted:
 def shared_names() -> tuple[str, ...]:
     """The names of OpInfo whose function `uol.ops` has, too."""
     found = {own_name(name) for name in opinfo.infos()}
-    apart = ("masked.", "sparse.", "linalg.norm", "linalg.diagonal")  # other functions that end in such a name
+    apart = (
+        "masked.",
+        "sparse.",
+        "linalg.norm",
+        "linalg.diagonal",
+        "slice",
+        "bmm/triton",
+    )  # other functions that end in such a name
     ours = {name for name in found if signatures.forms_of(name) or name in ALIASES or is_known(name)} | {"stack", "einsum"}
     known = [name for name in opinfo.infos() if own_name(name) in ours and own_name(name) not in DRAWN]
     return tuple(name for name in known if not name.startswith(apart))

@@ -205,7 +205,7 @@ def test_the_sign_of_a_zero_is_each_calls_own() -> None:
 def test_attributes_that_are_values_alone_want_no_kernel_of_their_own(compiled: list[Request]) -> None:
     x = seeded(40, 30).requires_grad_()
     for seed in range(5):
-        uol.ops.dropout(x, seed=seed, p=0.1 * seed).sum().backward()
+        uol.ops.text.dropout(x, seed=seed, p=0.1 * seed).sum().backward()
     for ignored in range(4):
         uol.ops.text.cross_entropy(x, torch.arange(40) % 30, ignore_index=ignored)
     assert [request.instance.op.name for request in compiled] == ["dropout", "dropout_grad", "cross_entropy"]

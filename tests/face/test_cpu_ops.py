@@ -48,7 +48,7 @@ def test_inputs_with_gaps_and_broadcasts() -> None:
 
 def test_integers_come_out() -> None:
     x = seeded(7, 11)
-    assert torch.equal(uol.ops.argmax(x), x.argmax(-1))
+    assert torch.equal(uol.ops.text.argmax(x), x.argmax(-1))
 
 
 def test_a_text_becomes_an_operator() -> None:

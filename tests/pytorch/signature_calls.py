@@ -412,3 +412,28 @@ EXACT: dict[str, list[Case]] = {
         lambda o, n: o.einsum("ij,jk->ik", n.x, n.m),
     ],
 }
+
+MORE: list[Case] = [
+    lambda o, n: o.median(n.x),
+    lambda o, n: o.median(n.x, 1),
+    lambda o, n: o.median(n.x, dim=0, keepdim=True),
+    lambda o, n: o.cummax(n.x, 1),
+    lambda o, n: o.cummin(n.i, dim=0),
+    lambda o, n: o.diff(n.x, n=2),
+    lambda o, n: o.normalize(n.x, p=1.0, dim=0),
+    lambda o, n: o.normalize(n.x, 3.0),
+    lambda o, n: o.diagonal(n.x, 1),
+    lambda o, n: o.diagonal(n.r3, -1, 1, 2),
+    lambda o, n: o.avg_pool2d(n.image, 2, divisor_override=3),
+    lambda o, n: o.embedding(n.words, n.table, padding_idx=3),
+    lambda o, n: o.embedding(n.words, n.table, padding_idx=-1),
+    lambda o, n: o.embedding_bag(n.words, n.table),
+    lambda o, n: o.embedding_bag(n.words, n.table, mode="sum"),
+    lambda o, n: o.unique(n.i),
+    lambda o, n: o.unique(n.i, return_inverse=True, return_counts=True),
+    lambda o, n: o.histogram(n.x.detach(), n.edges),
+    lambda o, n: o.dropout(n.x, 0.5, training=False),
+    lambda o, n: o.dropout(n.x, p=0.0),
+    lambda o, n: o.max(n.scalar, 0),
+]
+EXACT["composed"] = MORE

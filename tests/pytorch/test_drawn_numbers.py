@@ -22,7 +22,7 @@ def test_the_numbers_are_uniform_and_below_1() -> None:
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
 def test_a_share_is_dropped_and_the_rest_scaled(p: float) -> None:
     x = torch.ones(500, 1000, requires_grad=True)
-    y = uol.ops.dropout(x, seed=7, p=p)
+    y = uol.ops.text.dropout(x, seed=7, p=p)
     assert abs((y == 0).float().mean() - p) < 0.005
     torch.testing.assert_close(y[y != 0], torch.full_like(y[y != 0], 1 / (1 - p)))
     (dx,) = torch.autograd.grad(y.sum(), x)
@@ -31,7 +31,7 @@ def test_a_share_is_dropped_and_the_rest_scaled(p: float) -> None:
 
 def test_a_probability_of_1_drops_everything() -> None:
     x = torch.ones(HIGHEST_BITS["place"] + 1, requires_grad=True)
-    y = uol.ops.dropout(x, seed=HIGHEST_BITS["seed"], p=1.0)
+    y = uol.ops.text.dropout(x, seed=HIGHEST_BITS["seed"], p=1.0)
     assert not y.any()
     y.sum().backward()
     assert x.grad is not None and not x.grad.any()
@@ -39,5 +39,5 @@ def test_a_probability_of_1_drops_everything() -> None:
 
 def test_another_seed_drops_others() -> None:
     x = torch.ones(100_000)
-    first, second = (uol.ops.dropout(x, seed=seed) != 0 for seed in (1, 2))
+    first, second = (uol.ops.text.dropout(x, seed=seed) != 0 for seed in (1, 2))
     assert abs((first == second).float().mean() - 0.5) < 0.01

@@ -112,9 +112,9 @@ def test_corners(aligned: bool) -> None:
 @pytest.mark.parametrize("p", [-0.1, 1.5, float("nan"), 2])
 def test_a_probability(p: float) -> None:
     with pytest.raises(uol.UolError, match="dropout: p is") as caught:
-        uol.ops.dropout(X, seed=1, p=p)
+        uol.ops.text.dropout(X, seed=1, p=p)
     assert "from 0 to 1" in str(caught.value.hint)
-    assert uol.ops.dropout(X, seed=1, p=0).equal(X) and not uol.ops.dropout(X, seed=1, p=1).any()
+    assert uol.ops.text.dropout(X, seed=1, p=0).equal(X) and not uol.ops.text.dropout(X, seed=1, p=1).any()
 
 
 def test_windows_are_traced() -> None:

@@ -213,7 +213,7 @@ def test_an_input_that_was_broadcast_gets_the_sum() -> None:
 
 
 def test_discrete_results_have_no_gradient() -> None:
-    at = uol.ops.argmax(leaf())
+    at = uol.ops.text.argmax(leaf())
     assert isinstance(at, torch.Tensor)
     assert not at.requires_grad
 

@@ -101,7 +101,7 @@ def test_other_ways_to_call() -> None:
         torch.testing.assert_close(uol.ops.text.sum(x, dim=0, keepdim=True).cpu(), host.sum(0, keepdim=True))
         torch.testing.assert_close(uol.ops.mul(x, 2).cpu(), host * 2)
         assert uol.ops.tanh(x.half()).dtype is torch.float16
-        assert uol.ops.argmax(x).dtype is torch.int64
+        assert uol.ops.text.argmax(x).dtype is torch.int64
         with torch.autocast(NAME, torch.bfloat16):
             assert uol.ops.text.linear(x, x, x.new_zeros(4)).dtype is torch.bfloat16
         p, g = fresh(7), fresh(7)

@@ -134,8 +134,8 @@ def sides(call: Call) -> None:
     text = f"{family}{count}d"
     if family is None or len(pad) % 2 or text not in TEXTS:
         raise call.refuse(f"mode={mode!r} of {count} dims", "it in two steps, or PyTorch's")
-    if mode == "constant" and min(pad) < 0:
-        raise call.refuse(f"pad={pad}", "a slice of the tensor, and what is left of the padding")
+    if mode == "constant":
+        pad = _sliced(call, pad)
     call.text = text
     options: dict[str, Any] = dict(zip(EDGES, pad, strict=False))
     if mode == "constant":
@@ -146,21 +146,34 @@ def sides(call: Call) -> None:
     call.attributes = {name: name for name in options}
 
 
+def _sliced(call: Call, pad: list[int]) -> list[int]:
+    """What is left of the padding when the tensor has lost what negative padding takes."""
+    x = call.args["input"]
+    for number, (low, high) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
+        dim = x.dim() - 1 - number
+        if low < 0 or high < 0:
+            x = x.narrow(dim, max(-low, 0), x.shape[dim] - max(-low, 0) - max(-high, 0))
+    call.args["input"] = x
+    return [max(n, 0) for n in pad]
+
+
 @rewrite
 def resampled(call: Call) -> None:
     """`interpolate`: a text for each mode and number of axes; a factor where the size that it gives is a whole multiple."""
     x, mode, corners = call.args["input"], call.args["mode"], call.args["align_corners"]
     axes = x.dim() - 2
     text = {"nearest": "upsample_nearest", "linear": "upsample_linear", "bilinear": "upsample_bilinear"}.get(mode)
+    if mode == "area" and corners is None:
+        text = "adaptive_avg_pool"
     if text is None or f"{text}{axes}d" not in TEXTS:
         raise call.refuse(f"mode={mode!r} of {axes} axes", "mode='nearest' or 'bilinear', or PyTorch's")
     call.text = f"{text}{axes}d"
     sizes = _resampled_sizes(call, x, axes)
     call.attributes = {f"out_{axis}": f"{size}" for axis, size in zip(AXES[-axes:], sizes, strict=True)}
-    if mode != "nearest":
+    if mode in ("linear", "bilinear"):
         call.attributes["align_corners"] = f"{bool(corners)}"
     elif corners is not None:
-        raise call.refuse("align_corners with mode='nearest'", "it without align_corners")
+        raise call.refuse(f"align_corners with mode={mode!r}", "it without align_corners")
 
 
 def _resampled_sizes(call: Call, x: Tensor, axes: int) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from uol.ir.errors import ShapeError
 from uol.ops import text as texts
 from uol.pytorch.signatures.call import Call, rewrite
 
@@ -14,8 +15,10 @@ from uol.pytorch.signatures.call import Call, rewrite
 def filled(call: Call, name: str, value: str, like: str, dim: str) -> None:
     """A missing tensor is one of this value, as long as a dim of another."""
     if call.args[name] is None:
-        x = call.args[like]
-        call.args[name] = x.new_full((x.shape[int(dim)],), float(value))
+        x, at = call.args[like], int(dim)
+        if not -x.dim() <= at < x.dim():
+            raise ShapeError(f"{call.name}: {like} has {x.dim()} dims", hint=f"{name} is as long as its dim {dim}")
+        call.args[name] = x.new_full((x.shape[at],), float(value))
 
 
 @rewrite

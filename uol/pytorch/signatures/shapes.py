@@ -257,3 +257,25 @@ def implied(call: Call, name: str) -> None:
         if call.args["input"].dim() not in (0, 1, 2):
             raise call.refuse(f"{name}=None of {call.args['input'].dim()} dims", f"{name}=-1, or the dim that is meant")
         call.args[name] = -1
+
+
+@rewrite
+def shifted(call: Call, offset: str, name: str) -> None:
+    """A diagonal beside the main one is the main one of a part."""
+    by, x = call.args[offset], call.args[name]
+    call.args[name] = x[..., :, by:] if by > 0 else x[..., -by:, :] if by < 0 else x
+
+
+@rewrite
+def tiled(call: Call, repeats: str) -> None:
+    """So many copies along each dim; further dims come in front."""
+    numbers = _listed(call.args[repeats])
+    numbers = list(numbers[0]) if len(numbers) == 1 and isinstance(numbers[0], tuple | list) else numbers
+    x = call.args["input"]
+    if len(numbers) < x.dim():
+        raise ShapeError(f"{call.name}: {len(numbers)} {repeats} for {x.dim()} dims", hint="one for each dim")
+    x = x[(None,) * (len(numbers) - x.dim())]
+    for dim, times in enumerate(numbers):
+        x = x if times == 1 else texts.repeat(x, times=times, dim=dim)
+    call.text, call.attributes = "cast", {"dtype": repeats}
+    call.args["input"], call.args[repeats] = x, x.dtype
