@@ -21,9 +21,10 @@ FAMILIES = (
     *("activation", "piecewise", "unary", "trigonometry", "special", "integral", "binary", "comparison"),
     *("reduce", "statistics", "exponential", "norm", "group"),
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d"),
-    *("pool_counted", "adaptive", "resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),
+    *("pool_counted", "pool_indices", "unfold", "adaptive", "resample", "padding", "rearrange", "indexing", "running"),
+    *("attentions", "transformer"),
     *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm", "mixed_norm"),
-    *("ordering", "scatter", "mixture", "random"),
+    *("ordering", "scatter", "replacing", "mixture", "random"),
 )
 
 GRADIENTS = "gradients"

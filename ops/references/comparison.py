@@ -19,5 +19,6 @@ _TRUTH = ("logical_and", "logical_or", "logical_xor", "logical_not")
 REFERENCES: Mapping[str, Callable[..., object]] = {
     **{name: getattr(torch, name) for name in (*_COMPARISONS, *_TRUTH)},
     "choose": torch.where,
+    "isin": torch.isin,
     "masked_fill": masked_fill,
 }

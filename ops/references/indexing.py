@@ -28,6 +28,18 @@ def gather_rows(x: Tensor, at: Tensor) -> Tensor:
     return gather(x.mT, at[:, None].expand(-1, x.shape[2], -1)).mT.contiguous()
 
 
+def from_the_end(at: Tensor, length: int) -> Tensor:
+    """Places, of which the negative ones count from the end."""
+    return torch.where(at < 0, at + length, at)
+
+
+def index_pairs(x: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """x[i, j]."""
+    i, j = from_the_end(i, x.shape[0]), from_the_end(j, x.shape[1])
+    inside = (j >= 0) & (j < x.shape[1])
+    return rows(x.flatten(0, 1), torch.where(inside, i * x.shape[1] + j, -1))
+
+
 def one_hot(at: Tensor, classes: int) -> Tensor:
     """1 at the class that is named, 0 elsewhere."""
     return (at[..., None] == torch.arange(classes)).long()
@@ -53,4 +65,7 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "one_hot": one_hot,
     "index_fill": index_fill,
     "segment_mean": segment_mean,
+    "arange": lambda like, stop, start=0, step=1: torch.arange(start, stop, step).to(like.dtype),
+    "index": lambda x, at: rows(x, from_the_end(at, len(x))),
+    "index_pairs": index_pairs,
 }

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+from torch import Tensor
 from torch.nn import functional
+
+
+def positive(reduction: str) -> Callable[..., Tensor]:
+    """PyTorch's loss with `pos_weight`, reduced so."""
+    loss = functional.binary_cross_entropy_with_logits
+    return lambda x, t, pos_weight: loss(x, t, pos_weight=pos_weight, reduction=reduction)
+
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "l1_loss": functional.l1_loss,
@@ -14,6 +22,10 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "smooth_l1_loss": lambda x, t, beta=1.0: functional.smooth_l1_loss(x, t, beta=beta),
     "binary_cross_entropy": functional.binary_cross_entropy,
     "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
+    **{
+        f"weighted_binary_cross_entropy_with_logits{form}": positive(reduction)
+        for form, reduction in (("", "mean"), ("_each", "none"), ("_sum", "sum"))
+    },
     "kl_div": lambda x, t: functional.kl_div(x, t, reduction="sum") / x.numel(),
     "poisson_nll_loss": functional.poisson_nll_loss,
     "soft_margin_loss": functional.soft_margin_loss,

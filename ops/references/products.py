@@ -15,6 +15,7 @@ def matmul_add(c: Tensor, a: Tensor, b: Tensor, alpha: float = 1.0, beta: float 
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
+    "cdist": lambda a, b: (a[:, :, None] - b[:, None]).norm(dim=-1),
     "linear": functional.linear,
     "linear_relu": lambda x, w, b: functional.linear(x, w, b).relu(),
     "linear_gelu": lambda x, w, b: functional.gelu(functional.linear(x, w, b)),

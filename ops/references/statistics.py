@@ -19,7 +19,19 @@ def norm_of(p: float) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.linalg.vector_norm(x, p, dim=-1)
 
 
+def quantile(x: Tensor, q: Tensor) -> Tensor:
+    """PyTorch's along the last dim; of no rows it has none."""
+    return torch.quantile(x, q, dim=-1) if x.numel() else x.new_zeros(len(q), *x.shape[:-1])
+
+
+def quantile_weight(q: Tensor, length: int) -> Tensor:
+    """How near each place is to each quantile's."""
+    return (1 - (q[:, None] * (length - 1) - torch.arange(length)).abs()).clamp(min=0)
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
+    "quantile": quantile,
+    "quantile_weight": quantile_weight,
     "var": var,
     "std": lambda x, correction=1: var(x, correction).sqrt(),
     "var_mean": lambda x, correction=1: (var(x, correction), x.mean(-1)),

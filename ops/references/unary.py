@@ -13,10 +13,16 @@ def cast(x: Tensor) -> Tensor:
     return x
 
 
+def nan_to_num(x: Tensor, posinf: float, neginf: float, value: float = 0.0) -> Tensor:
+    """PyTorch's, whose `nan` is `value` here."""
+    return torch.nan_to_num(x, value, posinf, neginf)
+
+
 _BY_NAME = ("abs", "neg", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10")
 _MORE = ("log1p", "sin", "cos", "tan", "tanh", "erf")
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
     **{name: getattr(torch, name) for name in (*_BY_NAME, *_MORE)},
     "cast": cast,
+    "nan_to_num": nan_to_num,
 }

@@ -18,7 +18,7 @@ from uol.ops.workloads import Workload, workloads_of
 ON_ACCUMULATORS = frozenset(
     (
         *("upsample_fraction", "upsample_corner_fraction", "upsample_share", "upsample_corner_share"),
-        *("window_count", "moe_gate", "moe_capacity"),
+        *("window_count", "quantile_weight", "moe_gate", "moe_capacity"),
     )
 )
 """Operators on values that are accumulators already: others call them, or they belong to a router."""
@@ -29,7 +29,7 @@ NEVER_EMPTY = frozenset(n for n in names() if n.endswith("_loss") or "cross_entr
 LONGEST = 27
 """Lines of a printed text: what fits on a slide."""
 
-LONGER = {"conv_transpose3d": 32}
+LONGER = {"conv_transpose3d": 32, "max_pool3d_with_indices": 32}
 """Two forms, and a stride, a dilation, two paddings and an output padding for each of three axes."""
 
 
