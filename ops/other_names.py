@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ALIASES: Mapping[str, str] = {"where": "choose", "cat": "concat", "scaled_dot_product_attention": "attention"}
+ALIASES: Mapping[str, str] = {
+    **{"where": "choose", "cat": "concat", "scaled_dot_product_attention": "attention"},
+    **{"unfold": "im2col", "fold": "col2im"},
+}
 """The same operator: `uol.ops.where` is `uol.ops.choose`, for `where` is a word of the language."""
 
 KIN: Mapping[str, str] = {
@@ -17,8 +20,6 @@ KIN: Mapping[str, str] = {
     "chunk": "slice",
     "narrow": "slice",
     "tile": "repeat",
-    "im2col": "unfold",
-    "col2im": "fold",
     "max_unpool1d": "max_unpool",
     "max_unpool2d": "max_unpool",
     "max_unpool3d": "max_unpool",

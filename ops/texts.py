@@ -24,7 +24,7 @@ FAMILIES = (
     *("pool_counted", "pool_indices", "unfold", "adaptive", "resample", "padding", "rearrange", "indexing", "running"),
     *("attentions", "transformer"),
     *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm", "mixed_norm"),
-    *("ordering", "scatter", "replacing", "mixture", "random"),
+    *("ordering", "scattering", "replacing", "mixture", "random"),
 )
 
 GRADIENTS = "gradients"

@@ -10,9 +10,13 @@ from torch.nn import functional
 
 
 def positive(reduction: str) -> Callable[..., Tensor]:
-    """PyTorch's loss with `pos_weight`, reduced so."""
-    loss = functional.binary_cross_entropy_with_logits
-    return lambda x, t, pos_weight: loss(x, t, pos_weight=pos_weight, reduction=reduction)
+    """PyTorch's formula of `pos_weight`, reduced so; its function has no gradient for the weight."""
+
+    def loss(x: Tensor, t: Tensor, pos_weight: Tensor) -> Tensor:
+        each = (1 - t) * x - (1 + (pos_weight - 1) * t) * functional.logsigmoid(x)
+        return each if reduction == "none" else each.sum() if reduction == "sum" else each.mean()
+
+    return loss
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {

@@ -11,7 +11,7 @@ from torch.nn import functional
 from uol.ops.references.indexing import rows
 from uol.ops.references.ordering import topk
 from uol.ops.references.rounding import exact
-from uol.ops.references.scatter import scatter_add
+from uol.ops.references.scattering import scatter_add
 
 
 def moe_route(x: Tensor, w: Tensor, top: int = 4) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ def fold(x: Tensor, *, out_h: int, out_w: int, kernel: int, **attrs: int) -> Ten
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
-    "unfold": unfold,
-    "fold": fold,
-    "windows": lambda x, size, step: x.unfold(-1, size, step),
+    "im2col": unfold,
+    "col2im": fold,
+    "sliding_windows": lambda x, size, step: x.unfold(-1, size, step),
 }
