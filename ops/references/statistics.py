@@ -22,7 +22,7 @@ def norm_of(p: float) -> Callable[[Tensor], Tensor]:
 def quantile(x: Tensor, q: Tensor) -> Tensor:
     """Between two places of the sorted row; PyTorch's own sort may give the gradient of equal values to any of them."""
     rank = q * (x.shape[-1] - 1)
-    values = x.sort(-1, stable=True).values.movedim(-1, 0)
+    values = torch.sort(x, dim=-1, stable=True).values.movedim(-1, 0)
     below, above = values[rank.floor().long()], values[rank.ceil().long()]
     return below + (rank - rank.floor()).reshape(-1, *(1,) * (x.dim() - 1)) * (above - below)
 
