@@ -20,11 +20,14 @@ def norm_of(p: float) -> Callable[[Tensor], Tensor]:
 
 
 def quantile(x: Tensor, q: Tensor) -> Tensor:
-    """Between two places of the sorted row; PyTorch's own sort may give the gradient of equal values to any of them."""
+    """Between two places of the sorted row, NaN of a row with NaN; PyTorch's own sort may give the gradient of equal values to
+    any of them, and makes NaN between two infinities."""
     rank = q * (x.shape[-1] - 1)
     values = torch.sort(x, dim=-1, stable=True).values.movedim(-1, 0)
     below, above = values[rank.floor().long()], values[rank.ceil().long()]
-    return below + (rank - rank.floor()).reshape(-1, *(1,) * (x.dim() - 1)) * (above - below)
+    part = (rank - rank.floor()).reshape(-1, *(1,) * (x.dim() - 1))
+    between = below + part * torch.where(above == below, 0, above - below)
+    return torch.where(x.isnan().any(-1), torch.nan, between)
 
 
 def quantile_weight(q: Tensor, length: int) -> Tensor:

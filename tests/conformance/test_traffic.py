@@ -82,7 +82,7 @@ def test_the_rows_are_operators_and_fit_no_cache() -> None:
 
 
 CONVOLUTIONS = ("conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d")
-ELSEWHERE = ("products", *CONVOLUTIONS, "attentions", "ordering", "mixture")
+ELSEWHERE = ("products", *CONVOLUTIONS, "attentions", "ordering", "replacing", "mixture")
 """Families that are not decided by memory, or whose operators are rows of traffic.toml."""
 
 
@@ -90,8 +90,9 @@ def test_the_library_is_whole() -> None:
     found = library_rows()
     named = {r.workload.op for r in found}
     left = {name for name in names() if name not in named and family_of(name) not in ELSEWHERE}
-    helpers = {"window_count", *(f"upsample_{what}" for what in ("fraction", "corner_fraction", "share", "corner_share"))}
-    assert left <= helpers, "a number for each place, of no tensor"
+    fractions = {f"upsample_{what}" for what in ("fraction", "corner_fraction", "share", "corner_share")}
+    helpers = {"window_count", "quantile", "quantile_weight"} | fractions
+    assert left <= helpers, "a number for each place, of no tensor; or rows that are sorted"
     assert {f"{name}_grad" for name in ("relu", "softmax", "max_pool2d", "cumsum")} <= named
     assert not {name for name in named if name.startswith("adamw_")}
     assert len({str(r.workload) for r in found}) == len(found)
