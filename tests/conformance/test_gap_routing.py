@@ -108,6 +108,21 @@ def test_long_segments_count_for_as_many_terms_as_they_have(routing: Routing) ->
     assert found.blocks - found.leaving == pytest.approx(tiles, rel=0.06), "places without rows have no work"
 
 
+def test_tiles_are_small_enough_for_a_long_segment() -> None:
+    """Which segment is long is data. Its sums take no longer than their bytes: with twice the tile a core would be behind."""
+    rows, segments, inner, outer = 32768, 128, 512, 1024
+    x, dy = ((torch.float16, (rows, width), (width, 1)) for width in (inner, outer))
+    w = (torch.float16, (segments, outer, inner), (outer * inner, inner, 1))
+    asked = CallForm("grouped_matmul_grad", (x, (torch.int64, (rows,), (1,)), w, dy), ())
+    target = resolve_target(TARGETS[0])
+    module = module_of(asked.request(target))
+    places = [n for n, k in enumerate(module.kernels) if isinstance(k.spec, Contract) and k.spec.segments.over == "terms"]
+    even, skewed = (counts_for(module, routing) for routing in ("balanced", "Zipf"))
+    assert len(places) == 1
+    (at,) = places
+    assert time_of(skewed[at], target.device).seconds == pytest.approx(time_of(even[at], target.device).seconds, rel=0.01)
+
+
 def test_the_gap_counts_the_kernel_that_is_emitted() -> None:
     target = resolve_target("cuda:a100")
     request = form("grouped_matmul", 96).request(target)

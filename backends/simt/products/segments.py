@@ -57,6 +57,12 @@ def has_segments(spec: Contract, over: str) -> bool:
     return spec.segments is not None and spec.segments.over == over
 
 
+def skewed_share(spec: Contract) -> float:
+    """The share of all terms that the longest segment has where their lengths are as 1, 1/2, 1/3, ...: which they are is data,
+    and a tile of one that is long is one core's."""
+    return 1 / sum(1 / place for place in range(1, typical_segments(spec) + 1))
+
+
 def over_runs(spec: Contract, m_count: Expr, tile: Tile, products: Sequence[Statement], printer: Printer) -> Runs:
     """The products of each run of a block's rows."""
     segments = spec.segments

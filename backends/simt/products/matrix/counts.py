@@ -6,7 +6,7 @@ from uol.backends.simt.c_text.counters import parts_of, typical
 from uol.backends.simt.products.matrix.place import grid_of, is_over
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.unrolling import TURN_REST, UNROLLED_REST
-from uol.backends.simt.products.segments import typical_segments, typical_sizes
+from uol.backends.simt.products.segments import skewed_share, typical_segments, typical_sizes
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Contract
@@ -30,9 +30,9 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
     blocks = typical(grid_of(spec, tile).blocks, spec.where, sizes)
     if is_over(spec, "rows"):  # of the places that segments have beyond their rows, about half are empty
         blocks -= typical_segments(spec) * typical(parts_of(size(spec.n), tile.n)) // 2
-    terms = typical(size(spec.k), spec.where, sizes)
-    if is_over(spec, "terms"):  # each segment has its share of them
-        terms = -(-terms // typical_segments(spec))
+    terms, longest = typical(size(spec.k), spec.where, sizes), 0.0
+    if is_over(spec, "terms"):  # each segment has its share of them, and as many blocks as any other
+        terms, longest = -(-terms // typical_segments(spec)), skewed_share(spec) * typical_segments(spec) / blocks
     tiles = -(-terms // tile.k) * len(products_in(spec))
     of_m, of_n = (DTYPES[read.dtype].bytes * tile.k for read in (left, right))
     moved = of_m * tile.m + of_n * tile.n
@@ -54,6 +54,7 @@ def matrix_counts(spec: Contract, tile: MatrixTile, device: Device) -> Issued:
         waves=-(-blocks // device.cores),
         resident=_resident(tile.stages * moved, device),
         waits=-(-tiles // (tile.stages - 1)) + (tile.stages > 2),  # stages ahead are on their way together; none at first
+        longest=longest,
     )
 
 
