@@ -21,12 +21,12 @@ from typing import Any
 
 import torch
 
+from uol import ops
 from uol.conformance import opinfo
 from uol.conformance.command import run_command
 from uol.ir.errors import UolError
 from uol.operators.registry import is_known
 from uol.ops import signatures
-from uol.ops import text as ops
 from uol.ops.other_names import ALIASES
 from uol.pytorch.schema import TORCH_TYPES
 

@@ -435,5 +435,9 @@ MORE: list[Case] = [
     lambda o, n: o.dropout(n.x, 0.5, training=False),
     lambda o, n: o.dropout(n.x, p=0.0),
     lambda o, n: o.max(n.scalar, 0),
+    lambda o, n: o.gather(n.scalar, 0, torch.tensor([0])),
+    lambda o, n: o.msort(n.x),
+    lambda o, n: o.take_along_dim(n.x, n.at - 6, 1),
+    lambda o, n: o.take_along_dim(n.x, n.at),
 ]
 EXACT["composed"] = MORE

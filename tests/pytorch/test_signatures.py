@@ -72,6 +72,9 @@ REFUSED = {
     "sum takes from 1 to 3 positional arguments": lambda: uol.ops.sum(X, 1, False, 2),
     "max has no form for 'rows'": lambda: uol.ops.max("rows"),
     "add: b is 'x', not a tensor or a number": lambda: uol.ops.add(X, "x"),
+    "index_fill: value= of a tensor with a gradient": lambda: uol.ops.index_fill(
+        X, 1, torch.tensor([0]), torch.ones((), requires_grad=True)
+    ),
     "mm: input has 3 dims, not 2": lambda: uol.ops.mm(X[None], X.T),
     "linear: K is 6 in x, but 5 in w": lambda: uol.ops.linear(X, torch.ones(3, 5)),
     "heads of queries": lambda: uol.ops.scaled_dot_product_attention(

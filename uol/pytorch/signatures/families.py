@@ -349,6 +349,13 @@ def from_end(call: Call, index: str, name: str) -> None:
 
 
 @rewrite
+def row_from_end(call: Call, index: str, name: str) -> None:
+    """A negative index counts from the end of its row."""
+    at = call.args[index]
+    call.args[index] = texts.choose(texts.lt(at, 0), texts.add(at, call.args[name].shape[-1]), at)
+
+
+@rewrite
 def counted(call: Call, name: str, of: str) -> None:
     """As many classes as the largest says, where they are not given."""
     if call.args[name] < 0:

@@ -40,6 +40,7 @@ def root_of_first(call: Call) -> None:
 def sorted(call: Call) -> None:
     """A whole row in order, and where each value stood: floats that fall by the text of topk, others by that of argsort; the
     order of equal values stays."""
+    call.args = {"dim": 0, "descending": False, **call.args}
     x, dim = call.args["input"], place(call.name, call.args["dim"], call.args["input"].dim())
     size = x.shape[dim]
     if call.args["descending"] and x.is_floating_point():

@@ -49,6 +49,13 @@ def of_some_dim(call: Call, names: str) -> None:
 
 
 @rewrite
+def one_dim(call: Call, name: str) -> None:
+    """A tensor of no dims has one for the text; the result has the dims of another."""
+    x = call.args[name]
+    call.args[name] = x.reshape(1) if x.dim() == 0 else x
+
+
+@rewrite
 def unbatched(call: Call, rank: str, name: str) -> None:
     """An image without a batch is a batch of one."""
     x = call.args[name]
@@ -203,10 +210,12 @@ def flat(call: Call, name: str) -> None:
 
 
 @rewrite
-def flattened_where_unsaid(call: Call, dim: str, name: str) -> None:
+def flattened_where_unsaid(call: Call, dim: str, names: str) -> None:
     """Without a dim it is of all as one."""
     if call.args[dim] is None:
-        call.args[name], call.args[dim] = call.args[name].reshape(-1), -1
+        call.args[dim] = -1
+        for name in names.split(","):
+            call.args[name] = call.args[name].reshape(-1)
 
 
 @rewrite

@@ -119,6 +119,8 @@ def number(call: Call, names: str) -> None:
     """A number of Python, or a tensor of one element that stands for it, is a float."""
     for name in names.split(","):
         value = call.args[name]
+        if isinstance(value, Tensor) and (value.numel() != 1 or value.requires_grad):
+            raise call.refuse(f"{name}= of a tensor with a gradient, or of several elements", f"{name}={name}.item()")
         call.args[name] = value.item() if isinstance(value, Tensor) else value
         if isinstance(call.args[name], int):
             call.args[name] = float(call.args[name])
