@@ -437,6 +437,9 @@ MORE: list[Case] = [
     lambda o, n: o.max(n.scalar, 0),
     lambda o, n: o.gather(n.scalar, 0, torch.tensor([0])),
     lambda o, n: o.msort(n.x),
+    lambda o, n: o.sum(n.scalar, 0),
+    lambda o, n: o.argmax(n.scalar, -1, True),
+    lambda o, n: o.logsumexp(n.scalar, (0,)),
     lambda o, n: o.take_along_dim(n.x, n.at - 6, 1),
     lambda o, n: o.take_along_dim(n.x, n.at),
 ]

@@ -32,9 +32,9 @@ def place(name: str, dim: Any, rank: int) -> int:
 
 @rewrite
 def all_dims(call: Call, name: str) -> None:
-    """An empty list of dims is all of them."""
+    """An empty list of dims is all of them; so is the one dim by which PyTorch names that of a tensor without any."""
     dim = call.args[name]
-    if isinstance(dim, tuple | list) and not dim:
+    if isinstance(dim, tuple | list) and not dim or call.args["input"].dim() == 0 and dim in (0, -1, (0,), (-1,), [0], [-1]):
         call.args[name] = None
 
 
