@@ -15,8 +15,10 @@ import torch
 from torch.nn import functional
 
 import uol.pytorch.graph as graph
+from uol.ir.errors import RefusalError
 from uol.operators.registry import catalogue
 from uol.pytorch.bridge import defined
+from uol.pytorch.call import TorchOperator
 
 Tensor = torch.Tensor
 
@@ -239,3 +241,20 @@ def test_a_step_of_an_optimiser(kind: str) -> None:
     for p, q in zip(mine, theirs, strict=True):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-5)
     assert graph.report().share == 1, str(graph.report())
+
+
+def test_a_text_without_a_kernel_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RefusalError("no kernel of this shape")
+
+    def model(x: Tensor) -> Tensor:
+        y = torch.exp(x.t()[:, None]) + 1
+        return (y / y.sum(-1, keepdim=True)).reshape(-1, 6) * torch.ones(6)
+
+    x = torch.randn(36, 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(TorchOperator, "_prepare", refuse)
+        run = compiled(model)
+        for _ in range(2):
+            torch.testing.assert_close(run(x), model(x))
+    assert graph.report().taken == 0 and "no kernel of this shape" in str(graph.report())

@@ -152,9 +152,10 @@ def is_of_rows(n: fx.Node) -> bool:
 
 
 class Partition:
-    """The groups of a graph. `apart`: nodes that are in none, because a text with them was refused."""
+    """The groups of a graph. `first`: nodes that join nobody's group, because a text with them was refused; `apart`: those that
+    are in none, because they were refused alone."""
 
-    def __init__(self, graph: fx.Graph, apart: set[fx.Node]) -> None:
+    def __init__(self, graph: fx.Graph, first: set[fx.Node], apart: set[fx.Node]) -> None:
         self.of: dict[fx.Node, Group] = {}
         for n in graph.nodes:
             if n in apart or kind(n) not in ("map", "reduction", "anchor", "alone"):
@@ -162,7 +163,7 @@ class Partition:
             own = Group(n)
             if kind(n) == "reduction" and own.ended:
                 self._steal(n, own)
-            elif kind(n) in ("map", "reduction"):
+            elif kind(n) in ("map", "reduction") and n not in first:
                 own = self._join(n, own)
             for member in own.nodes:
                 self.of[member] = own

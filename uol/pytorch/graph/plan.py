@@ -10,12 +10,13 @@ from typing import Any, Literal
 import torch
 from torch import fx
 
+from uol.codegen.specs.verify import BrokenSpec
 from uol.ir.errors import UolError
 from uol.pytorch.graph.groups import Group, Partition, kind
 from uol.pytorch.graph.library import LibraryCall
 from uol.pytorch.graph.operators import operator_of
 from uol.pytorch.graph.texts import GroupText
-from uol.pytorch.graph.words import Unsaid
+from uol.pytorch.graph.words import Unsaid, value_of
 
 StepKind = Literal["text", "library", "view", "constant", "pytorch"]
 
@@ -59,24 +60,26 @@ def plan(graph: fx.Graph, left: dict[fx.Node, str]) -> list[Step]:
 def _grouped(
     graph: fx.Graph, order: dict[fx.Node, int], reasons: dict[fx.Node, str]
 ) -> tuple[dict[fx.Node, Group], dict[Group, Step]]:
-    """The groups, each with a text that the checker has passed. A text that is refused loses its last node, which is computed
-    alone from then on, or stays PyTorch's where it is refused alone."""
+    """The groups, each with a text that has a kernel. A text that is refused loses its last node, which begins a group of its
+    own, and stays PyTorch's where it is refused there."""
+    first: set[fx.Node] = set()
     apart: set[fx.Node] = set()
     for attempt in range(PATIENCE + 1):
-        found = Partition(graph, apart)
+        found = Partition(graph, first, apart)
         made: dict[Group, Step] = {}
         refused = False
         for group in found.groups():
             try:
                 made[group] = _text_step(group, order)
-            except (Unsaid, UolError) as error:
-                last = sorted(group.nodes, key=order.__getitem__)
-                for n in last[-1:] if attempt < PATIENCE else last:
+            except (Unsaid, UolError, BrokenSpec) as error:
+                nodes = sorted(group.nodes, key=order.__getitem__)
+                refused = True
+                if attempt < PATIENCE and len(nodes) > 1 and nodes[-1] not in first:
+                    first.add(nodes[-1])
+                    break
+                for n in nodes if attempt == PATIENCE or len(nodes) == 1 else nodes[-1:]:
                     apart.add(n)
                     reasons[n] = str(error).splitlines()[0][:150]
-                refused = True
-                if attempt < PATIENCE:
-                    break
         if not refused:
             return found.of, made
     return {n: g for n, g in found.of.items() if g in made}, made
@@ -86,7 +89,20 @@ def _text_step(group: Group, order: dict[fx.Node, int]) -> Step:
     found = GroupText(group, order)
     own = operator_of(found.text)
     nodes = sorted(group.nodes, key=order.__getitem__)
-    return Step("text", own.op.name, nodes, found.inputs, found.outputs, own, text=found.text)
+    step = Step("text", own.op.name, nodes, found.inputs, found.outputs, own, text=found.text)
+    prepare(step, [value_of(i) for i in step.inputs])
+    return step
+
+
+def prepare(step: Step, inputs: Sequence[torch.Tensor]) -> Any:
+    """The kernel of a group's text, for inputs that lie so; tensors without data will do. The call that follows finds it."""
+    asked = tuple(without_ones(value_of(o)) for o in step.outputs)
+    return step.operator.find(inputs, step.options, asked)
+
+
+def without_ones(t: torch.Tensor) -> tuple[int, ...]:
+    """A tensor's strides without those of dims of 1."""
+    return tuple(stride for stride, size in zip(t.stride(), t.shape, strict=True) if size != 1)
 
 
 def _single(n: fx.Node, reasons: dict[fx.Node, str]) -> Step:

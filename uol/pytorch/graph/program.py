@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import RLock
 from typing import Any
 from weakref import WeakSet
@@ -16,12 +17,14 @@ from weakref import WeakSet
 import torch
 from torch import fx
 
+from uol.codegen.specs.verify import BrokenSpec
+from uol.ir.errors import UolError
 from uol.pytorch.devices import HOST
 from uol.pytorch.graph.arena import Arena
 from uol.pytorch.graph.groups import readers
 from uol.pytorch.graph.library import put_in
-from uol.pytorch.graph.plan import Step, plan
-from uol.pytorch.graph.reports import GraphReport, note
+from uol.pytorch.graph.plan import Step, plan, prepare, without_ones
+from uol.pytorch.graph.reports import note
 from uol.pytorch.graph.tidying import tidy
 from uol.pytorch.graph.views import FLATTENING
 from uol.pytorch.graph.words import value_of
@@ -43,8 +46,7 @@ class Program:
         self.holders = [n for n in graph.nodes if n.op == "placeholder"]
         self.runs: dict[object, Writer] = {}
         self._lock = RLock()  # the arena is one call's at a time
-        self.report = GraphReport.of(role, self.steps)
-        note(self.report)
+        note(role, self.steps)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         key = tuple([(x.shape, x.stride()) if isinstance(x, torch.Tensor) else x for x in inputs])
@@ -98,8 +100,12 @@ class Writer:
                 self.value[n] = self.env[self.name[n]] = getattr(self.program.module, str(n.target))
                 self.kept.add(self.name[n])
         for k, step in enumerate(self.steps):
+            if step.kind == "text" and (reason := self._refusal(step)):
+                step.kind, step.operator, step.reason = "pytorch", None, reason
             if step.operator is not None:
                 self._kernel(k, step)
+            elif step.text:
+                self._group_by_pytorch(k, step)
             elif not self._view(k, step):
                 self._by_pytorch(k, step)
             self._drop(k, step)
@@ -128,11 +134,28 @@ class Writer:
         self.lines.append(text)
         self.owner.append(step)
 
+    def _refusal(self, step: Step) -> str:
+        """Why a text has no kernel here; "" where it has one."""
+        try:
+            prepare(step, [self.value[i] for i in step.inputs])
+        except (UolError, BrokenSpec) as error:
+            return str(error).splitlines()[0]
+        return ""
+
+    def _group_by_pytorch(self, k: int, step: Step) -> None:
+        """The nodes of a group, one after the other."""
+        run = partial(_node_by_node, step)
+        found = run(*(self.value[i] for i in step.inputs))
+        self.value.update(zip(step.outputs, found, strict=True))
+        self.env[f"f{k}"] = run
+        names = "".join(f"{self.name[o]}, " for o in step.outputs)
+        self._line(f"({names}) = f{k}({', '.join(self.name[i] for i in step.inputs)})", step)
+
     def _kernel(self, k: int, step: Step) -> None:
         inputs = [self.value[i] for i in step.inputs]
         if step.kind == "text":
             targets, said = step.outputs, [value_of(o) for o in step.outputs]
-            asked: Any = tuple(_without_ones(t) for t in said)
+            asked: Any = tuple(map(without_ones, said))
         else:
             whole = step.nodes[0].meta["val"]
             targets, said = [], list(whole) if isinstance(whole, list | tuple) else [whole]
@@ -246,8 +269,19 @@ class Writer:
         return f"c{tag}"
 
 
-def _without_ones(t: torch.Tensor) -> tuple[int, ...]:
-    return tuple(stride for stride, size in zip(t.stride(), t.shape, strict=True) if size != 1)
+def _node_by_node(step: Step, *inputs: torch.Tensor) -> list[torch.Tensor]:
+    """The outputs of a group, by PyTorch."""
+    value: dict[fx.Node, Any] = dict(zip(step.inputs, inputs, strict=True))
+
+    def of(n: fx.Node) -> Any:
+        if n not in value:
+            target: Any = torch.reshape if n.target in FLATTENING else n.target
+            arguments: Any = fx.map_arg(n.args, of)
+            named: Any = fx.map_arg(n.kwargs, of)
+            value[n] = target(*arguments, **named)
+        return value[n]
+
+    return [of(o) for o in step.outputs]
 
 
 def _is_on_host(steps: Sequence[Step]) -> bool:

@@ -32,7 +32,7 @@ class GraphReport:
         count: Counter[str] = Counter()
         for step in steps:
             count[step.kind] += len(step.nodes)
-        left = Counter((s.name, s.reason) for s in steps if s.kind == "pytorch")
+        left = Counter((str(n.target), s.reason) for s in steps if s.kind == "pytorch" for n in s.nodes)
         texts = tuple(s.text for s in steps if s.kind == "text")
         library = tuple(s.name for s in steps if s.kind == "library")
         rows = tuple((name, why, times) for (name, why), times in left.items())
@@ -71,20 +71,20 @@ class Report:
 
 @dataclass
 class _Noted:
-    graphs: list[GraphReport] = field(default_factory=list)
+    graphs: list[tuple[str, Sequence[Step]]] = field(default_factory=list)
 
 
 _NOTED = _Noted()
 
 
-def note(graph: GraphReport) -> None:
-    """A graph was compiled."""
-    _NOTED.graphs.append(graph)
+def note(role: str, steps: Sequence[Step]) -> None:
+    """A graph was compiled to these steps, of which its first call may leave some to PyTorch."""
+    _NOTED.graphs.append((role, steps))
 
 
 def report() -> Report:
     """What became of the graphs that were compiled."""
-    return Report(tuple(_NOTED.graphs))
+    return Report(tuple(GraphReport.of(role, steps) for role, steps in _NOTED.graphs))
 
 
 def reset() -> None:
