@@ -111,7 +111,8 @@ def _single(n: fx.Node, reasons: dict[fx.Node, str]) -> Step:
     if isinstance(n.target, LibraryCall):
         call = n.target
         text = call.op if isinstance(call.op, str) else ""
-        return Step("library", call.__name__, [n], inputs, [n], call.operator, dict(call.options), text=text)
+        given = [each for each in n.args if isinstance(each, fx.Node)]  # one may be given twice
+        return Step("library", call.__name__, [n], given, [n], call.operator, dict(call.options), text=text)
     if kind(n) == "view" or n.target is operator.getitem:
         n.meta["uol_fixed"] = bool(inputs) and all(i.meta.get("uol_fixed") for i in inputs)
         return Step("view", str(n.target), [n], inputs, [n])
