@@ -88,6 +88,7 @@ class Writer:
         self.env: dict[str, Any] = {"empty": torch.empty_strided, "as_strided": torch.as_strided, "large": ask_for_large_pages}
         self.arena = Arena(self.steps, self.leaving) if _is_on_host(self.steps) else None
         self.kept: set[str] = set()  # names of the environment
+        self.fresh: set[fx.Node] = set()  # whose memory begins where the program made it; an input's begins anywhere
         self.last = {i: k for k, step in enumerate(self.steps) for i in step.inputs}
         self.source = ""
         self.run: Run = lambda *inputs: []
@@ -99,6 +100,7 @@ class Writer:
             if n.op == "get_attr":
                 self.value[n] = self.env[self.name[n]] = getattr(self.program.module, str(n.target))
                 self.kept.add(self.name[n])
+                self.fresh.add(n)
         for k, step in enumerate(self.steps):
             if step.kind == "text" and (reason := self._refusal(step)):
                 step.kind, step.operator, step.reason = "pytorch", None, reason
@@ -190,6 +192,7 @@ class Writer:
 
     def _results(self, step: Step, made: list[torch.Tensor], names: list[str], said: list[torch.Tensor]) -> None:
         """Results with their dims of 1, under the names by which they are read."""
+        self.fresh.update(step.outputs)
         if step.kind == "library":
             n = step.nodes[0]
             if len(said) > 1:
@@ -220,15 +223,19 @@ class Writer:
         n = step.nodes[0]
         if n.target is operator.getitem:
             source: Any = n.args[0]
+            self.fresh.update({n} if source in self.fresh else ())
             self.value[n] = self.value[source][n.args[1]]
             self._line(f"{self.name[n]} = {self.name[source]}[{n.args[1]}]")
             return True
+        if step.inputs[0] not in self.fresh:
+            return False
         x = self.value[step.inputs[0]]
         target: Any = torch.reshape if n.target in FLATTENING else n.target
         found = target(x, *n.args[1:], **n.kwargs)
-        if found.untyped_storage().data_ptr() != x.untyped_storage().data_ptr() or x.storage_offset() != 0:
+        if found.untyped_storage().data_ptr() != x.untyped_storage().data_ptr():
             return False
         self.value[n] = found
+        self.fresh.add(n)
         form = f"{tuple(found.shape)}, {tuple(found.stride())}, {found.storage_offset()}"
         self._line(f"{self.name[n]} = as_strided({self.name[step.inputs[0]]}, {form})")
         return True
