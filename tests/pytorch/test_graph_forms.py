@@ -38,6 +38,14 @@ def test_inputs_that_lie_otherwise_at_each_call() -> None:
         torch.testing.assert_close(ours(x, y), f(x, y))
 
 
+def test_what_pytorch_negates_as_it_is_read() -> None:
+    z = torch.randn(4, 6, dtype=torch.complex64)
+    ours = compiled(lambda x: (x * 2).relu() + x.flip(0))
+    for x in (z.imag, z.conj().imag):  # of the same sizes and strides
+        torch.testing.assert_close(ours(x), (x * 2).relu() + x.flip(0))
+    agree(lambda z: z.conj().imag.exp() - z.real, z)
+
+
 def test_nan_infinity_and_the_sign_of_zero() -> None:
     inf, nan = float("inf"), float("nan")
     x = torch.tensor([[nan, inf, -inf, 0.0, -0.0, 3.0], [-inf, -inf, -inf, -inf, -inf, -inf], [1.0, 2.0, 3.0, nan, 5.0, 6.0]])

@@ -49,7 +49,7 @@ class Program:
         note(role, self.steps)
 
     def __call__(self, *inputs: Any) -> list[Any]:
-        key = tuple([(x.shape, x.stride()) if isinstance(x, torch.Tensor) else x for x in inputs])
+        key = tuple([(x.shape, x.stride(), x.is_neg()) if isinstance(x, torch.Tensor) else x for x in inputs])
         with self._lock:
             written = self.runs.get(key)
             if written is not None:
@@ -95,7 +95,7 @@ class Writer:
 
     def record(self, inputs: Sequence[Any]) -> list[Any]:
         """The results of a first call."""
-        self.value.update(zip(self.program.holders, inputs, strict=True))
+        self.value.update((n, self._plain(n, x)) for n, x in zip(self.program.holders, inputs, strict=True))
         for n in self.program.module.graph.nodes:
             if n.op == "get_attr":
                 self.value[n] = self.env[self.name[n]] = getattr(self.program.module, str(n.target))
@@ -245,10 +245,11 @@ class Writer:
         run: Any = torch.reshape if n.target in FLATTENING else n.target
         arguments: Any = fx.map_arg(n.args, lambda a: self.value[a])
         named: Any = fx.map_arg(n.kwargs, lambda a: self.value[a])
-        self.value[n] = run(*arguments, **named)
+        found = run(*arguments, **named)
         if step.kind == "constant" and not any(user.op == "output" for user in readers(n)):
-            self.env[self.name[n]] = self.value[n]  # once; what the caller gets is made anew
+            self.value[n] = self.env[self.name[n]] = found  # once; what the caller gets is made anew
             self.kept.add(self.name[n])
+            self.fresh.add(n)
             return
         self.env[f"f{k}"] = run
         args: Any = fx.map_arg(n.args, lambda a: _Name(self.name[a]))
@@ -256,6 +257,14 @@ class Writer:
         shown = [self._literal(v, f"{k}_{at}") for at, v in enumerate(args)]
         shown += [f"{q}={self._literal(v, f'{k}_{q}')}" for q, v in kwargs.items()]
         self._line(f"{self.name[n]} = f{k}({', '.join(shown)})", step)
+        self.value[n] = self._plain(n, found)
+
+    def _plain(self, n: fx.Node, value: Any) -> Any:
+        """A value as kernels read it: a view that PyTorch negates as it is read is written out."""
+        if not isinstance(value, torch.Tensor) or not value.is_neg():
+            return value
+        self._line(f"{self.name[n]} = {self.name[n]}.resolve_neg()")
+        return value.resolve_neg()
 
     def _drop(self, k: int, step: Step) -> None:
         """Names that nobody reads any more."""
