@@ -119,7 +119,7 @@ MAPS: dict[Any, Expression] = {
     aten.clone.default: lambda a: a,
     aten.copy.default: lambda a, b: b,
     aten.pow.Scalar: _call("pow"),
-    aten.sign.default: lambda a: f"select({a} > 0, 1, select({a} < 0, -1, {a}))",
+    aten.sign.default: lambda a: f"select({a} > 0, 1, select({a} < 0, -1, 0))",  # 0 of NaN, too
     aten.isnan.default: lambda a: f"({a} != {a})",
     aten.isinf.default: lambda a: f"(abs({a}) == inf)",
     aten.tan.default: lambda a: f"(sin({a}) / cos({a}))",
