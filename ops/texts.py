@@ -27,8 +27,8 @@ FAMILIES = (
     *("ordering", "scattering", "replacing", "mixture", "random"),
 )
 
-GRADIENTS = "gradients"
-"""The text with the gradients that are written."""
+GRADIENTS = ("gradients", "function_gradients")
+"""The texts with the gradients that are written."""
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
 
@@ -68,10 +68,10 @@ class TextLibrary(Library):
         return super().get(name) or generated(name)
 
     def written_gradient(self, name: str) -> Op | None:
-        """One that was added, else one of `gradients.uol`, where its forward is of the library."""
+        """One that was added, else one of `GRADIENTS`, where its forward is of the library."""
         found = super().written_gradient(name)
         if found is None and name.removesuffix(GRADIENT) in self._order:
-            found = _trees(GRADIENTS).get(name)
+            found = written_gradients().get(name)
         return found
 
     def add(self, op: Op) -> None:
@@ -125,7 +125,7 @@ def family_of(op: str) -> str | None:
 @cache
 def written_gradients() -> dict[str, Op]:
     """The gradients of library operators that are written, in place of the derived ones, by name."""
-    return dict(_trees(GRADIENTS))
+    return {name: op for text in GRADIENTS for name, op in _trees(text).items()}
 
 
 @cache

@@ -44,7 +44,7 @@ def checked() -> Iterator[None]:
 
     >>> import torch, uol
     >>> with uol.checked():
-    ...     uol.ops.scatter_add(torch.ones(2, 3), torch.tensor([0, 4]), places=4)
+    ...     uol.ops.text.scatter_add(torch.ones(2, 3), torch.tensor([0, 4]), places=4)
     Traceback (most recent call last):
     uol.ir.errors.DataError: ...: the target `a[at[n], d]` lies outside at n = 1, d = 0, being 4, 0
     ...

@@ -12,7 +12,7 @@ from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.types import is_float
 from uol.ops import texts as library_texts
 from uol.ops.references import has_reference, reference
-from uol.ops.texts import FAMILIES, family_of, library, names, text_of
+from uol.ops.texts import FAMILIES, GRADIENTS, family_of, library, names, text_of
 from uol.ops.workloads import Workload, workloads_of
 
 ON_ACCUMULATORS = frozenset(
@@ -38,7 +38,7 @@ def test_the_library_is_what_its_texts_hold() -> None:
     assert len(names()) == len(set(names()))
     assert len(library()) == len(names())
     assert {family_of(name) for name in names()} == set(FAMILIES)
-    assert {path.stem for path in Path(library_texts.__file__).parent.glob("*.uol")} == {*FAMILIES, "gradients"}
+    assert {path.stem for path in Path(library_texts.__file__).parent.glob("*.uol")} == {*FAMILIES, *GRADIENTS}
 
 
 def test_an_operator_is_read_when_it_is_asked_for() -> None:

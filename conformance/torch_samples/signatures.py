@@ -1,6 +1,6 @@
 """PyTorch's own samples (OpInfo), called on `uol.ops` as they are called on PyTorch: what share gives PyTorch's results.
 
-    python -m uol.conformance.signatures [--op softmax,conv2d] [--dtype f32,i64] [--least 97]
+    python -m uol.conformance.torch_samples.signatures [--op softmax,conv2d] [--dtype f32,i64] [--least 97]
 
 Every function of OpInfo whose name `uol.ops` has takes part. Each sample is called as OpInfo has it, and once more with all
 its arguments by the names that PyTorch gives them, where it takes them so. A call agrees where values, types, shapes and
@@ -168,7 +168,7 @@ def _print(name: str, each: Counted) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m uol.conformance.signatures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.torch_samples.signatures", description=__doc__)
     parser.add_argument("--op", help="functions by the last part of their names, by commas; all else")
     parser.add_argument("--dtype", default="f32,i64", help="types, by commas")
     parser.add_argument("--samples", type=int, default=MOST, help="of one function in one type, at most")
