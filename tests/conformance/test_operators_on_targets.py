@@ -43,7 +43,8 @@ def test_operators_keep_their_contract(eighth: int, dtype: str, target: str) -> 
 @pytest.mark.parametrize("target", [t for t in registry.names() if has_twin(t)])
 def test_a_few_others_keep_theirs_or_are_refused(target: str, dtype: str) -> None:
     turn = 2 * registry.names().index(target) + (dtype == "f16")
-    cases = [case for op in OTHERS[turn::SAMPLE] for case in quick_cases(op, target, types_of(op, [dtype])[0], turn)]
+    types = {op: (*types_of(op, [dtype]), *types_of(op, ["f32"]))[0] for op in OTHERS[turn::SAMPLE]}
+    cases = [case for op, chosen in types.items() for case in quick_cases(op, target, chosen, turn)]
     assert not wrong(check(cases), may_refuse=True)
 
 

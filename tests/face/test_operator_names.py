@@ -38,7 +38,7 @@ def test_to_ask_for_a_name_takes_nothing_in() -> None:
 
 HINTS = {
     "histc": "here it is histogram",
-    "scatter": "here it is scatter_add, index_add",
+    "digitize": "here it is searchsorted, searchsorted_right",
     "softmx": "did you mean softmax",
 }
 
