@@ -28,7 +28,7 @@ from uol.pytorch import graph
 from uol.pytorch.graph.profile import share_of_time
 
 MOST = 2**-12
-"""Of the largest value: gradients through a whole network of f32."""
+"""The largest error that is admitted, as a part of the largest value: gradients go through a whole network of f32."""
 LEAST_TURNS = 7
 
 Run = Callable[[], list[Tensor]]

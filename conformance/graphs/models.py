@@ -13,7 +13,7 @@ from torch.nn import functional
 
 
 def gelu(x: Tensor) -> Tensor:
-    """By the hyperbolic tangent."""
+    """GELU by the hyperbolic tangent, written out."""
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 

@@ -59,7 +59,7 @@ class Counted:
 
     @property
     def share(self) -> float:
-        """Of the calls, those that agree."""
+        """The part of the calls that agree."""
         return self.agree / self.calls
 
 
@@ -104,8 +104,9 @@ def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
 
 
 def _function(info: Any, name: str) -> Callable[..., Any]:
-    plain = getattr(ops, own_name(name))
-    return OTHERWISE[name](plain) if name in OTHERWISE else plain  # type: ignore[no-any-return]
+    plain: Callable[..., Any] = getattr(ops, own_name(name))
+    changed: Callable[..., Any] = OTHERWISE[name](plain) if name in OTHERWISE else plain
+    return changed
 
 
 class _NamedCall:

@@ -16,7 +16,7 @@ def or_zero(divide: Divide) -> Divide:
 
 
 def left_shift(a: Tensor, b: Tensor) -> Tensor:
-    """In 64 bits, of which 32 are left, the most of any type that it is for."""
+    """The shift is of 64 bits, of which 32 are left: the widest type that it is for has as many."""
     return torch.bitwise_left_shift(a, b).to(torch.int32).long()
 
 

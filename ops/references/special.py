@@ -29,7 +29,7 @@ def i0(x: Tensor) -> Tensor:
 
 
 def _reflected(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Where x is below 0 and no pole, and pi times its distance from the nearest pole there."""
+    """A mask of the x below 0 that are no pole, and pi times their distance from the nearest pole."""
     away = x - x.round()
     reflected = (x < 0) & (away != 0) & x.isfinite()
     return reflected, pi * torch.where(reflected, away, 0.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,17 @@ from torch import nn
 from torch.nn import functional as F
 
 import uol.pytorch.graph as graph
-from uol.conformance.graphs.models import Mixer, StateSpace
+from uol.conformance.graphs.models import (
+    Block,
+    Mixer,
+    StateSpace,
+    cross_entropy,
+    gelu,
+    norm_residual,
+    rms_norm,
+    softmax,
+    swiglu,
+)
 
 Tensor = torch.Tensor
 
@@ -56,35 +65,6 @@ def require_as_eager(model: Callable[..., Tensor], *inputs: Any, share: float = 
     return said
 
 
-def gelu(x: Tensor) -> Tensor:
-    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-
-def rms_norm(x: Tensor, w: Tensor) -> Tensor:
-    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * w
-
-
-def softmax(x: Tensor) -> Tensor:
-    e = torch.exp(x - x.amax(-1, keepdim=True))
-    return e / e.sum(-1, keepdim=True)
-
-
-def swiglu(g: Tensor, u: Tensor) -> Tensor:
-    return g * torch.sigmoid(g) * u
-
-
-def norm_residual(x: Tensor, r: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    t = x + r
-    m = t.mean(-1, keepdim=True)
-    v = (t - m).pow(2).mean(-1, keepdim=True)
-    return (t - m) * torch.rsqrt(v + 1e-5) * w + b
-
-
-def cross_entropy(x: Tensor, t: Tensor) -> Tensor:
-    s = x - x.amax(-1, keepdim=True)
-    return -(s - s.exp().sum(-1, keepdim=True).log()).gather(1, t[:, None]).mean()
-
-
 ROWS, COLUMNS = 48, 20
 
 
@@ -117,38 +97,9 @@ def test_a_perceptron_with_a_loss() -> None:
     require_as_eager(Perceptron(), torch.randn(40, 12), torch.randint(0, 5, (40,)))
 
 
-class Block(nn.Module):
-    """As LLaMA's: RMSNorm, grouped queries, rotary, causal, SwiGLU."""
-
-    def __init__(self, width: int = 32, heads: int = 4, groups: int = 2, hidden: int = 48) -> None:
-        super().__init__()
-        self.heads, self.groups, self.size = heads, groups, width // heads
-        self.q, self.o = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
-        self.k, self.v = (nn.Linear(width, groups * self.size, bias=False) for _ in range(2))
-        self.gate, self.up = (nn.Linear(width, hidden, bias=False) for _ in range(2))
-        self.down = nn.Linear(hidden, width, bias=False)
-        self.first, self.second = nn.Parameter(torch.ones(width)), nn.Parameter(torch.ones(width))
-
-    def rotary(self, x: Tensor, c: Tensor, s: Tensor) -> Tensor:
-        a, b = x.chunk(2, -1)
-        return x * c + torch.cat([-b, a], -1) * s
-
-    def forward(self, x: Tensor, c: Tensor, s: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        n = rms_norm(x, self.first)
-        q = self.q(n).view(batch, length, self.heads, self.size).transpose(1, 2)
-        k = self.k(n).view(batch, length, self.groups, self.size).transpose(1, 2)
-        v = self.v(n).view(batch, length, self.groups, self.size).transpose(1, 2)
-        q, k = self.rotary(q, c, s), self.rotary(k, c, s)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        x = x + self.o(y.transpose(1, 2).reshape(batch, length, width))
-        n = rms_norm(x, self.second)
-        return x + self.down(F.silu(self.gate(n)) * self.up(n))
-
-
 def test_a_block_of_a_language_model() -> None:
     angle = torch.outer(torch.arange(40.0), 10000 ** (-torch.arange(0, 8, 2) / 8)).repeat(1, 2)
-    said = require_as_eager(Block(), leaf(2, 40, 32), angle.cos(), angle.sin())
+    said = require_as_eager(Block(32, 4, 2, 48), leaf(2, 40, 32), angle.cos(), angle.sin())
     assert any("causal_attention_grad" in name for g in said.graphs for name in g.library), str(said)
 
 

@@ -91,7 +91,7 @@ def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
 def _batch_norm(
     x: Tensor, w: Tensor | None, b: Tensor | None, mean: Tensor, var: Tensor, training: bool, momentum: float, eps: float
 ) -> Any:
-    """Of inference alone: PyTorch's own decomposition gives an operator with side effects."""
+    """Batch norm in inference; training stays PyTorch's. PyTorch's own decomposition gives an operator with side effects."""
     if training:
         return NotImplemented
     sizes = (1, -1, *[1] * (x.dim() - 2))
@@ -165,7 +165,7 @@ def _roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """By overload."""
+    """The functions that take operators apart, by the overload that each is for."""
     named = [getattr(aten, name) for name in MORE.split() if hasattr(aten, name)]
     table: dict[Any, Callable[..., Any]] = {**core_aten_decompositions(), **get_decompositions(named)}
     for overload in WHOLE:

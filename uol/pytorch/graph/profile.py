@@ -1,4 +1,4 @@
-"""Where the time of compiled graphs goes: their programs, with a clock at each line."""
+"""A profile of compiled graphs: their programs run with a clock at each line, which says where the time goes."""
 
 from __future__ import annotations
 
