@@ -4,10 +4,10 @@
     python -m uol.conformance.graphs.bench gelu llama --seconds 4 --train
     python -m uol.conformance.graphs.bench --small --no-inductor
 
-One row each: the error beside eager; which part of the computing nodes, and of the time, is in kernels of uol; milliseconds in
-turns (who begins changes from turn to turn: who comes after eager pays for the pages that eager gave back), by the median, and
-ratios. The share of time is from calls with a clock at each line of the programs. Exit status 1 where an error is beyond 2^-12
-of the largest value, or a graph breaks.
+One row each: the error beside the model in float64, as a multiple of eager's own; which part of the computing nodes, and of
+the time, is in kernels of uol; milliseconds in turns (who begins changes from turn to turn: who comes after eager pays for
+the pages that eager gave back), by the median, and ratios. The share of time is from calls with a clock at each line of the
+programs. Exit status 1 where an error is more than four times that of eager, or a graph breaks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,12 @@ from uol.conformance.graphs.models import SUBJECTS, Subject
 from uol.pytorch import graph
 from uol.pytorch.graph.profile import share_of_time
 
-MOST = 2**-12
-"""The largest error that is admitted, as a part of the largest value: gradients go through a whole network of f32."""
+MOST = 4.0
+"""The largest error that is admitted, as a multiple of eager's own. A part of the values would not do: gradients that are zero
+in exact arithmetic are noise in either (a bias before a normalisation), and those of a deep network with `relu` differ by a
+tenth where one sign does."""
+LEAST = 2**-22
+"""An error of eager that is smaller counts as this part of the value's norm: two roundings of f32."""
 LEAST_TURNS = 7
 
 Run = Callable[[], list[Tensor]]
@@ -36,7 +41,8 @@ Run = Callable[[], list[Tensor]]
 
 @dataclass(frozen=True)
 class Row:
-    """One model, forward or with its gradients. Times are medians in ms; Inductor's is 0 where it did not run."""
+    """One model, forward or with its gradients. `error` is the largest of a value, in units of eager's own. Times are medians
+    in ms; Inductor's is 0 where it did not run."""
 
     name: str
     mode: str
@@ -49,14 +55,14 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Is the error what roundings make?"""
+        """Is the error what roundings make of this model?"""
         return self.error <= MOST
 
     def __str__(self) -> str:
         ours = self.ms["uol"]
         beside = "  ".join(f"{name}/uol {ms / ours:5.2f}" for name, ms in self.ms.items() if name != "uol")
         return (
-            f"{self.name:14} {self.mode:8} error {self.error:7.1e}{'' if self.holds else ': EXCEEDED'}  nodes {self.nodes:5}"
+            f"{self.name:14} {self.mode:8} error {self.error:5.2f}{'' if self.holds else ': EXCEEDED'}  nodes {self.nodes:5}"
             f"  taken {self.share:6.1%}  of time {self.share_of_time:6.1%}  uol {ours:9.3f} ms  {beside}"
             f"  compiled in {self.compile_s:.1f} s"
         )
@@ -81,7 +87,10 @@ def measure(subject: Subject, is_training: bool, seconds: float, with_inductor: 
     start = time.perf_counter()
     found = runs["uol"]()
     compile_s = time.perf_counter() - start
-    error = max(_error(x, y) for x, y in zip(found, runs["eager"](), strict=True))
+    wide, given, of, by = _in_float64(model, inputs, leaves, cotangent)
+    exact = _run(wide, given, of, by, is_training)()
+    error = max(map(_error, found, runs["eager"](), exact))
+    del exact
     ms = _in_turns(runs, seconds)
     said = graph.report()
     mode = "training" if is_training else "forward"
@@ -100,8 +109,23 @@ def _run(model: Callable[..., Tensor], inputs: tuple[Any, ...], leaves: list[Ten
     return step if is_training else forward
 
 
-def _error(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1e-9))
+def _in_float64(model: Any, inputs: tuple[Any, ...], leaves: list[Tensor], dy: Tensor) -> tuple[Any, ...]:
+    """A model with its inputs, what is differentiated and the cotangent, in float64."""
+    wide = {id(x): x.detach().double().requires_grad_(x.requires_grad) for x in inputs if _is_number(x)}
+    copied = deepcopy(model).double() if isinstance(model, nn.Module) else model
+    own = list(copied.parameters()) if isinstance(copied, nn.Module) else []
+    given = tuple(wide.get(id(x), x) for x in inputs)
+    return copied, given, [wide[id(x)] for x in leaves[: len(leaves) - len(own)]] + own, dy.double()
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point()
+
+
+def _error(found: Tensor, eager: Tensor, exact: Tensor) -> float:
+    """The norm of a value's error, in units of that of eager. NaN where one of them has a NaN."""
+    least = LEAST * exact.norm()
+    return float((found - exact).norm() / torch.maximum((eager - exact).norm(), least.clamp_min(1e-30)))
 
 
 def _in_turns(runs: Mapping[str, Run], seconds: float) -> dict[str, float]:
