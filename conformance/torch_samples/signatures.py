@@ -73,6 +73,7 @@ def shared_names() -> tuple[str, ...]:
         "linalg.diagonal",
         "slice",
         "bmm/triton",
+        "unfold",  # of Tensor: `uol.ops.unfold` is that of torch.nn.functional
     )  # other functions that end in such a name
     ours = {name for name in found if signatures.forms_of(name) or name in ALIASES or is_known(name)} | {"stack", "einsum"}
     known = [name for name in opinfo.infos() if own_name(name) in ours and own_name(name) not in DRAWN]

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from uol.ir.errors import ShapeError
 from uol.ops import text as texts
@@ -155,39 +154,6 @@ def _sliced(call: Call, pad: list[int]) -> list[int]:
             x = x.narrow(dim, max(-low, 0), x.shape[dim] - max(-low, 0) - max(-high, 0))
     call.args["input"] = x
     return [max(n, 0) for n in pad]
-
-
-@rewrite
-def resampled(call: Call) -> None:
-    """`interpolate`: a text for each mode and number of axes; a factor where the size that it gives is a whole multiple."""
-    x, mode, corners = call.args["input"], call.args["mode"], call.args["align_corners"]
-    axes = x.dim() - 2
-    text = {"nearest": "upsample_nearest", "linear": "upsample_linear", "bilinear": "upsample_bilinear"}.get(mode)
-    if mode == "area" and corners is None:
-        text = "adaptive_avg_pool"
-    if text is None or f"{text}{axes}d" not in TEXTS:
-        raise call.refuse(f"mode={mode!r} of {axes} axes", "mode='nearest' or 'bilinear', or PyTorch's")
-    call.text = f"{text}{axes}d"
-    sizes = _resampled_sizes(call, x, axes)
-    call.attributes = {f"out_{axis}": f"{size}" for axis, size in zip(AXES[-axes:], sizes, strict=True)}
-    if mode in ("linear", "bilinear"):
-        call.attributes["align_corners"] = f"{bool(corners)}"
-    elif corners is not None:
-        raise call.refuse(f"align_corners with mode={mode!r}", "it without align_corners")
-
-
-def _resampled_sizes(call: Call, x: Tensor, axes: int) -> list[int]:
-    size, factor = call.args["size"], call.args["scale_factor"]
-    if (size is None) == (factor is None):
-        raise ShapeError(f"{call.name}: either size or scale_factor is given", hint="write one of them")
-    if size is not None:
-        return [int(n) for n in _numbers(size, axes)]
-    factors = _numbers(factor, axes)
-    wanted = [math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True)]
-    exact = all(n * f == w for n, f, w in zip(x.shape[2:], factors, wanted, strict=True))
-    if not exact and not call.args["recompute_scale_factor"]:
-        raise call.refuse(f"scale_factor={factor} of {list(x.shape[2:])}", f"size={wanted}, or recompute_scale_factor=True")
-    return wanted
 
 
 @rewrite
