@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from uol.ir.syntax.expression_handles import fn
     from uol.operators.registration import op
+    from uol.pytorch.eager.mode import enabled
     from uol.pytorch.fallback import fallback
     from uol.pytorch.layers.freeze import freeze
     from uol.pytorch.layers.replace import replace
@@ -48,6 +49,7 @@ _HOME = {
     "op": "uol.operators.registration",
     "checked": "uol.checking",
     "fn": "uol.ir.syntax.expression_handles",
+    "enabled": "uol.pytorch.eager.mode",
     "fallback": "uol.pytorch.fallback",
     "replace": "uol.pytorch.layers.replace",
     "freeze": "uol.pytorch.layers.freeze",
@@ -85,6 +87,7 @@ __all__ = [
     "__version__",
     "checked",
     "compile",
+    "enabled",
     "fallback",
     "fn",
     "freeze",

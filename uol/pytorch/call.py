@@ -242,9 +242,7 @@ class TorchOperator:
         """What has to be compiled for these inputs, and for results that lie so. An input that broadcasts has its full size."""
         return self._request(self._instance(inputs, options), inputs, target, outs)
 
-    def _request(
-        self, instance: Instance, inputs: Sequence[Tensor], target: Target, outs: tuple[Sizes, ...] | None
-    ) -> Request:
+    def _request(self, instance: Instance, inputs: Sequence[Tensor], target: Target, outs: tuple[Sizes, ...] | None) -> Request:
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch._C import _len_torch_function_stack as function_modes
 from torch._C._autograd import _profiler_enabled as is_profiled
 from torch.autograd import forward_ad
 from torch.compiler import is_compiling
+from torch.overrides import _pop_mode, _push_mode
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
@@ -50,3 +52,14 @@ def has_numbers(x: torch.Tensor) -> bool:
     if is_compiling() or type(x) not in PLAIN or not x.is_cpu:
         return False
     return not (transforms_are_active() or dispatch_modes())
+
+
+@contextmanager
+def outside_modes() -> Iterator[None]:
+    """Within it, no mode of PyTorch's functions is on in this thread."""
+    modes = [_pop_mode() for _ in range(function_modes())]
+    try:
+        yield
+    finally:
+        for mode in reversed(modes):
+            _push_mode(mode)

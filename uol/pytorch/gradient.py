@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 import torch
+from torch._C import _len_torch_function_stack as function_modes
 from torch.autograd import forward_ad
 
 from uol.ir.errors import UolError
@@ -21,7 +22,7 @@ from uol.ir.types import base_type
 from uol.operators.gradients import backward_of, saving_of
 from uol.pytorch.backward_plan import Way
 from uol.pytorch.devices import require_running
-from uol.pytorch.fast_path import is_eager
+from uol.pytorch.fast_path import is_eager, outside_modes
 from uol.pytorch.launch_plan import Forms, Prepared, forms_of
 
 Tensor = torch.Tensor
@@ -132,7 +133,13 @@ def _back(ctx: Any, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | No
     forms, options = ctx.call
     for dy in cotangents if ctx.way is not None else ():
         if dy is not None:
-            found: Sequence[Tensor | None] = ctx.way(cotangents, ctx.saved_tensors, forms, options)
+            kept = ctx.saved_tensors  # which may be computed only now (a checkpoint), and in the modes that there are
+            found: Sequence[Tensor | None]
+            if function_modes():  # a mode is for what the user calls: not for what the library does below it
+                with outside_modes():
+                    found = ctx.way(cotangents, kept, forms, options)
+            else:
+                found = ctx.way(cotangents, kept, forms, options)
             return found
     return (None,) * len(forms.inputs)
 

@@ -1,6 +1,6 @@
 """Gradients that only repeat a cotangent, as those of a sum of two tensors and of a sum along an axis do. They are views of it.
 
-    op sum_grad(x: T[*S, C], dy: T[*S]) -> (dx: T[*S, C]) { dx[*s, c] = dy[*s] }        dy[..., None], expanded
+op sum_grad(x: T[*S, C], dy: T[*S]) -> (dx: T[*S, C]) { dx[*s, c] = dy[*s] }        dy[..., None], expanded
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The PyTorch schema of an operator, and the types of PyTorch by their names in the language.
 
-    conv2d(Tensor x, Tensor w, *, int stride=1, ..., int? stride_h=None, ...) -> Tensor
-    cast(Tensor x, *, ScalarType dtype) -> Tensor
+conv2d(Tensor x, Tensor w, *, int stride=1, ..., int? stride_h=None, ...) -> Tensor
+cast(Tensor x, *, ScalarType dtype) -> Tensor
 """
 
 from __future__ import annotations
