@@ -172,10 +172,11 @@ def test_checkpointed_layers_are_computed_again_as_they_were() -> None:
 def test_autocast_gives_pytorchs_types() -> None:
     model, x = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.Softmax(-1)), torch.randn(4, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        wanted = [layer(x) for layer in model]
+        low = x.bfloat16()
+        wanted = [*[layer(x) for layer in model], low.exp()]
         loss = F.mse_loss(wanted[0], x)
         with uol.enabled() as report:
-            found = [layer(x) for layer in model]
+            found = [*[layer(x) for layer in model], low.exp()]
             torch.testing.assert_close(F.mse_loss(found[0], x), loss, rtol=2**-7, atol=0)
     for y, z in zip(found, wanted, strict=True):
         assert y.dtype == z.dtype

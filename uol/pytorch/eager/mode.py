@@ -133,8 +133,9 @@ def enabled() -> Iterator[Report]:
     It holds for the thread that entered it. Blocks may stand in each other: what is called in the inner one is in both reports.
     Under `torch.autocast`, results have PyTorch's types: what PyTorch casts by a rule of its own stays PyTorch's.
 
+    >>> layer = torch.nn.Linear(3, 2)
     >>> with enabled() as report:
-    ...     y = torch.nn.Linear(3, 2)(torch.ones(4, 3)).relu()
+    ...     y = layer(torch.ones(4, 3)).relu()
     >>> print(report)
     2 calls by uol, 0 by PyTorch
       taken: 1 x linear, 1 x relu
