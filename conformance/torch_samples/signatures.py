@@ -34,9 +34,18 @@ MOST = 40
 """Samples of one function in one type; OpInfo has hundreds of some."""
 DRAWN = ("dropout", "uniform", "normal", "bernoulli")
 """Functions of PyTorch's generator, whose numbers are others here."""
+NOT_COUNTED: Mapping[str, str] = {
+    "unfold": "the method of a tensor; the function of that name is nn.functional's",
+    **{
+        f"nn.functional.max_unpool{n}d": "places repeat, where PyTorch's result is not determined; `/grad` has the others"
+        for n in (1, 2, 3)
+    },
+}
+"""Samples of another function, or without one right result."""
 OTHERWISE: Mapping[str, Callable[..., Any]] = {
     "where": lambda function: lambda x, condition, other, **more: function(condition, x, other, **more),
     "nn.functional.embedding": lambda function: lambda weight, at, **more: function(at, weight, **more),
+    "nn.functional.embedding_bag": lambda function: lambda weight, at, **more: function(at, weight, **more),
     "einsum": lambda function: lambda operands, equation: function(equation, *operands),
 }
 """OpInfo's samples begin with what is differentiated, which is not always the first argument."""
@@ -73,11 +82,10 @@ def shared_names() -> tuple[str, ...]:
         "linalg.diagonal",
         "slice",
         "bmm/triton",
-        "unfold",  # of Tensor: `uol.ops.unfold` is that of torch.nn.functional
     )  # other functions that end in such a name
     ours = {name for name in found if signatures.forms_of(name) or name in ALIASES or is_known(name)} | {"stack", "einsum"}
     known = [name for name in opinfo.infos() if own_name(name) in ours and own_name(name) not in DRAWN]
-    return tuple(name for name in known if not name.startswith(apart))
+    return tuple(name for name in known if not name.startswith(apart) and name not in NOT_COUNTED)
 
 
 def own_name(name: str) -> str:

@@ -166,21 +166,3 @@ def over_last(call: Call, left: str, right: str) -> None:
     lead = (*a.shape[:-1], *b.shape[:-1])
     call.args |= {left: a.reshape(-1, a.shape[-1]), right: b.reshape(-1, b.shape[-1]).t()}
     call.finishes.append(lambda r: r.reshape(lead))
-
-
-@rewrite
-def fractions(call: Call) -> None:
-    """Quantiles of a row for one fraction, or for several, which come first in the result."""
-    x, q, keep = call.args["input"], call.args["q"], call.args["keepdim"]
-    is_one = not isinstance(q, torch.Tensor) or q.dim() == 0
-    q = torch.as_tensor(q, dtype=x.dtype, device=x.device).reshape(-1)
-    whole = call.args["dim"] is None or x.dim() == 0
-    dim = 0 if whole else place(call.name, call.args["dim"], x.dim())
-    call.args |= {"input": x.reshape(-1) if whole else x.movedim(dim, -1), "q": q}
-
-    def finish(found: Any) -> Any:
-        if keep:
-            found = found.reshape(-1, *[1] * x.dim()) if whole else found.unsqueeze(dim + 1)
-        return found[0] if is_one else found
-
-    call.finishes.append(finish)

@@ -87,9 +87,9 @@ def same_size(call: Call) -> None:
     if not isinstance(padding, str):
         return
     axes = weight.dim() - 2
-    steps = _numbers(call.args["dilation"], axes)
+    steps = numbers(call.args["dilation"], axes)
     total = [(n - 1) * d if padding == "same" else 0 for n, d in zip(weight.shape[2:], steps, strict=True)]
-    if padding not in ("same", "valid") or any(s != 1 for s in _numbers(call.args["stride"], axes) if padding == "same"):
+    if padding not in ("same", "valid") or any(s != 1 for s in numbers(call.args["stride"], axes) if padding == "same"):
         raise call.refuse(f"padding={padding!r} with stride={call.args['stride']}", "a number, or one for each axis")
     call.attributes.pop("pad")
     for axis, size in zip(AXES[-axes:], total, strict=True):
@@ -101,7 +101,8 @@ def _edges(axis: str) -> tuple[str, str]:
     return {"d": ("front", "back"), "h": ("top", "bottom"), "w": ("left", "right")}[axis]
 
 
-def _numbers(value: Any, count: int) -> list[Any]:
+def numbers(value: Any, count: int) -> list[Any]:
+    """One for each axis, from one for all or from a list."""
     return [value] * count if isinstance(value, int | float) else list(value) * (count if len(value) == 1 else 1)
 
 
@@ -333,3 +334,50 @@ def counted_at_least(call: Call, name: str, of: str) -> None:
     """As many bins as the largest says, and as are asked for."""
     at = call.args[of]
     call.args[name] = max(call.args[name], int(at.max()) + 1 if at.numel() else 0)
+
+
+@rewrite
+def batches_of_rows(call: Call, left: str, right: str) -> None:
+    """Matrices of rows, whose dims in front broadcast, are one batch."""
+    batches(call, left, right)
+    a, b = call.args[left], call.args[right]
+    lead = a.shape[:-2]
+    for name, x in ((left, a), (right, b)):
+        call.args[name] = x.reshape(math.prod(lead), *x.shape[-2:])
+    call.finishes.append(lambda r: r.reshape(*lead, *r.shape[-2:]))
+
+
+@rewrite
+def quantiles(call: Call) -> None:
+    """Of rows along a dim, or of all; one number `q` has no dim in the result, and a kept dim stands behind those of `q`."""
+    x, q, dim = call.args["input"], call.args["q"], call.args["dim"]
+    keep, rank = call.args["keepdim"], x.dim()
+    q = q if isinstance(q, torch.Tensor) else torch.tensor(q, dtype=x.dtype)
+    call.args |= {"q": q.reshape(-1), "input": x.reshape(-1) if dim is None or not rank else x.movedim(dim, -1)}
+
+    def finish(r: Any) -> Any:
+        if keep and rank:
+            r = r.reshape(-1, *[1] * rank) if dim is None else r.unsqueeze(place(call.name, dim, rank) + 1)
+        return r if q.dim() else r[0]
+
+    call.finishes.append(finish)
+
+
+@rewrite
+def distances(call: Call, order: str, left: str, right: str) -> None:
+    """Of another order than 2: the norms of the differences of all pairs; order 0 counts those that are not 0."""
+    p, a, b = call.args[order], call.args[left], call.args[right]
+    if p == 2:
+        return
+    if p < 0:
+        raise call.refuse(f"{order}={p!r}", "an order of 0 or more")
+    apart = texts.sub(a[:, :, None], b[:, None])
+    call.args[left] = apart
+    call.tensors, call.attributes = [left], {"dim": "-1"}
+    if p == 0:
+        call.text = "sum"
+        call.args[left] = texts.choose(texts.ne(apart, 0.0), texts.add(texts.mul(apart, 0.0), 1.0), texts.mul(apart, 0.0))
+        return
+    call.text = {1: "l1_norm", math.inf: "max_norm"}.get(p, "vector_norm")
+    if call.text == "vector_norm":
+        call.attributes["p"] = f"{float(p)!r}"

@@ -91,37 +91,3 @@ def epsilon(call: Call) -> None:
     """Without one it is the input's machine epsilon."""
     if call.args["eps"] is None:
         call.args["eps"] = torch.finfo(call.args["input"].dtype).eps
-
-
-@rewrite
-def expanded(call: Call, name: str, like: str) -> None:
-    """A tensor, where there is one, has the size of another."""
-    if call.args[name] is not None:
-        call.args[name] = call.args[name].expand(call.args[like].shape)
-
-
-@rewrite
-def everywhere(call: Call, name: str, shape: str, like: str) -> None:
-    """A number is a tensor of one argument's size, and of another's type."""
-    if not isinstance(call.args[name], Tensor):
-        call.args[name] = call.args[like].new_full(call.args[shape].shape, call.args[name])
-
-
-@rewrite
-def finite(call: Call, *names: str) -> None:
-    """What stands for NaN and the infinities: 0, and the largest numbers of the type. Whole numbers stay as they are."""
-    x = call.args["input"]
-    if not x.is_floating_point():
-        call.text, call.attributes = "cast", {"dtype": names[0]}
-        call.args[names[0]] = x.dtype
-        return
-    largest = torch.finfo(x.dtype).max
-    for name, value in zip(names, (0.0, largest, -largest), strict=True):
-        call.args[name] = value if call.args[name] is None else float(call.args[name])
-
-
-@rewrite
-def inverted(call: Call, name: str) -> None:
-    """The result's opposite."""
-    if call.args[name]:
-        call.finishes.append(texts.logical_not)

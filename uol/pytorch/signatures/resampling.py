@@ -12,11 +12,9 @@ from torch import Tensor
 
 from uol.ir.errors import ShapeError
 from uol.ops import text as texts
-from uol.ops.texts import names
 from uol.pytorch.signatures.call import Call, rewrite
-from uol.pytorch.signatures.windows import AXES, numbers
+from uol.pytorch.signatures.families import AXES, TEXTS, numbers
 
-TEXTS = frozenset(names())
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 CUBIC = -0.75
 """The free coefficient of Keys' cubic convolution, as PyTorch has it (aten/src/ATen/native/UpSample.h)."""

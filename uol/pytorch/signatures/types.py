@@ -183,3 +183,38 @@ def real(call: Call, name: str, text: str, then: str) -> None:
     if isinstance(call.args[name], Tensor) and call.args[name].is_floating_point():
         call.text = text
         call.finishes.append(getattr(texts, then))
+
+
+@rewrite
+def largest_where_unsaid(call: Call) -> None:
+    """What stands for NaN is 0, what stands for infinity the largest number of the type; whole numbers stay as they are."""
+    x = call.args["input"]
+    if not x.is_floating_point():
+        call.text, call.attributes = "cast", {"dtype": "nan"}
+        call.args["nan"] = x.dtype
+        return
+    limits = torch.finfo(x.dtype)
+    for name, value in {"nan": 0.0, "posinf": limits.max, "neginf": limits.min}.items():
+        call.args[name] = float(value if call.args[name] is None else call.args[name])
+
+
+@rewrite
+def membership(call: Call, name: str, among: str) -> None:
+    """Of one row of values; `invert=True` asks for those that are not there."""
+    promoted(call, f"{name},{among}")
+    for each, other in ((name, among), (among, name)):
+        if not isinstance(call.args[each], Tensor):
+            call.args[each] = torch.tensor(call.args[each], dtype=call.args[other].dtype)
+    call.args[among] = call.args[among].reshape(-1)
+    if call.args["invert"]:
+        call.finishes.append(texts.logical_not)
+
+
+@rewrite
+def weighted_positives(call: Call, name: str) -> None:
+    """`pos_weight=` is a text with a third input, of the size of the logits."""
+    weight = call.args[name]
+    if weight is not None:
+        call.text = "weighted_binary_cross_entropy_with_logits"
+        call.tensors = [*call.tensors, name]
+        call.args[name] = weight.expand(call.args["input"].shape)
