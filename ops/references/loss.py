@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,5 +32,5 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "kl_div": lambda x, t: functional.kl_div(x, t, reduction="sum") / x.numel(),
     "poisson_nll_loss": functional.poisson_nll_loss,
     "soft_margin_loss": functional.soft_margin_loss,
-    "hinge_embedding_loss": lambda x, t, margin=1.0: functional.hinge_embedding_loss(x, torch.where(t > 0, 1.0, -1.0), margin),
+    "hinge_embedding_loss": lambda x, t, margin=1.0: functional.hinge_embedding_loss(x, t, margin),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,9 +21,7 @@ _LOSSES: Mapping[str, Loss] = {
     "kl_div": functional.kl_div,
     "poisson_nll_loss": functional.poisson_nll_loss,
     "soft_margin_loss": functional.soft_margin_loss,
-    "hinge_embedding_loss": lambda x, t, **options: functional.hinge_embedding_loss(
-        x, torch.where(t > 0, 1.0, -1.0), **options
-    ),
+    "hinge_embedding_loss": functional.hinge_embedding_loss,
 }
 
 
