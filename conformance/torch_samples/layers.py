@@ -295,8 +295,6 @@ def pointwise_loss(name: str, *tensors: Tensor, **options: Any) -> Any:
         require(options.pop(option, value) in (value,), option)
     require(options.pop("log_input", True), "log_input=False")
     require(options.pop("p", 2) == 2, "p")
-    if name == "hinge_embedding_loss":
-        require(bool((tensors[1].abs() == 1).all()), "a target that is neither 1 nor -1")
     if name == "triplet_margin_loss":
         require("eps" not in options and all(x.dim() == 2 for x in tensors), "batches of another rank")
     if name == "poisson_nll_loss":

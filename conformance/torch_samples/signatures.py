@@ -37,7 +37,8 @@ DRAWN = ("dropout", "uniform", "normal", "bernoulli")
 NOT_COUNTED: Mapping[str, str] = {
     "unfold": "the method of a tensor; the function of that name is nn.functional's",
     **{
-        f"nn.functional.max_unpool{n}d": "places repeat, where PyTorch's result is not determined; `/grad` has the others"
+        f"nn.functional.max_unpool{n}d": "places repeat, where PyTorch's result is not determined; its gradient goes to each "
+        "of them, that of the text to the last. `/grad` has the others"
         for n in (1, 2, 3)
     },
 }
@@ -196,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print(name, each)
     differing = sum(len(each.differ) for each in counted)
     mean = 100 * sum(each.share for each in counted) / len(counted)
+    for name in NOT_COUNTED if chosen is None else ():
+        print(f"not counted: {name}: {NOT_COUNTED[name]}")
     print(f"{len(counted)} functions: {mean:.1f} % of their calls agree; {differing} calls differ")
     return 0 if mean >= options.least and not differing else 1
 
