@@ -13,6 +13,7 @@ programs. Exit status 1 where an error is more than four times that of eager, or
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -89,8 +90,9 @@ def measure(subject: Subject, is_training: bool, seconds: float, with_inductor: 
     compile_s = time.perf_counter() - start
     wide, given, of, by = _in_float64(model, inputs, leaves, cotangent)
     exact = _run(wide, given, of, by, is_training)()
-    error = max(map(_error, found, runs["eager"](), exact))
-    del exact
+    errors = [_error(x, y, z) for x, y, z in zip(found, runs["eager"](), exact, strict=True)]
+    error = math.nan if any(map(math.isnan, errors)) else max(errors)  # of which NaN is no number to compare with
+    del exact, wide, given, of
     ms = _in_turns(runs, seconds)
     said = graph.report()
     mode = "training" if is_training else "forward"

@@ -332,6 +332,7 @@ EXACT: dict[str, list[Case]] = {
         lambda o, n: o.interpolate(n.image, (3, 17), mode="bicubic", align_corners=True),
         lambda o, n: o.interpolate(n.sound, scale_factor=0.6, mode="nearest-exact"),
         lambda o, n: o.unfold(n.image, (2, 3), padding=1, stride=2),
+        lambda o, n: o.interpolate(n.image.bfloat16(), scale_factor=1.7, mode="bilinear"),
         lambda o, n: o.max_pool2d(n.image, (2, 3), (2, 1), 1, return_indices=True),
         lambda o, n: o.pixel_shuffle(n.image, 2),
         lambda o, n: o.pixel_unshuffle(n.image[0], 2),

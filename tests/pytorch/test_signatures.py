@@ -65,6 +65,9 @@ REFUSED = {
     "max_pool2d: return_indices=True with ceil_mode=True has no text": lambda: uol.ops.max_pool2d(
         X[None, None], 2, ceil_mode=True, return_indices=True
     ),
+    "interpolate: mode='bilinear' of torch.uint8 has no text": lambda: uol.ops.interpolate(
+        X[None, None].byte(), scale_factor=1.7, mode="bilinear"
+    ),
     "gelu: approximate='tan' has no text": lambda: uol.ops.gelu(X, approximate="tan"),
     "scaled_dot_product_attention: dropout_p=0.1": lambda: uol.ops.scaled_dot_product_attention(X, X, X, dropout_p=0.1),
     "softmax: dim=None of 3 dims has no text": lambda: uol.ops.softmax(X[None]),

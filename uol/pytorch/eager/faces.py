@@ -66,7 +66,7 @@ class Face:
 
 @cache
 def faces() -> Mapping[Any, Face]:
-    """By the object that PyTorch hands to a mode."""
+    """The faces, by the object that PyTorch hands to a mode."""
     found: dict[Any, Face] = {}
     for name in signatures.names():
         if name in VIEWS or name in DRAWN:
@@ -81,9 +81,9 @@ def faces() -> Mapping[Any, Face]:
     for name, own in JOINING.items():
         found[getattr(torch, name)] = Face(own, _spread if own == "einsum" else None)
     for operator, name in OPERATORS.items():
-        found.setdefault(getattr(torch.Tensor, operator, operator), Face(name))
+        found.setdefault(getattr(torch.Tensor, operator), Face(name))
     for operator, name in REFLECTED.items():
-        found[getattr(torch.Tensor, operator, operator)] = Face(name, _reflected)
+        found[getattr(torch.Tensor, operator)] = Face(name, _reflected)
     return found
 
 

@@ -91,7 +91,7 @@ def _why_left(tensors: Sequence[Tensor], named: dict[str, Any]) -> str | None:
 
 
 def _call(face: Face, device_type: str, given: Sequence[Any], options: dict[str, Any]) -> Any:
-    """By `uol.ops`. Raises UolError, and nothing has been written, where it stays PyTorch's."""
+    """The result of a call, computed by `uol.ops`. Raises UolError where it stays PyTorch's; nothing has been written then."""
     writes = face.writes or options.get("inplace") is True
     if writes:
         options = {name: value for name, value in options.items() if name != "inplace"}

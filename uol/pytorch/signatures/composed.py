@@ -146,9 +146,9 @@ def drawn(call: Call, seed: str) -> None:
 
 @rewrite
 def to_decimals(call: Call, name: str) -> None:
-    """So many decimals: whole numbers of ten times, or a tenth of, what is given."""
+    """A number is rounded to this many digits behind the point, or before it where they are negative: times a power of ten it
+    is rounded to a whole number."""
     digits = call.args[name]
-    call.without(name)
     if digits:
         ten = float(10 ** abs(digits))
         there, back = (texts.mul, texts.div) if digits > 0 else (texts.div, texts.mul)

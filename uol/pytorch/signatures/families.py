@@ -10,10 +10,11 @@ import torch
 from uol.ir.errors import ShapeError
 from uol.ops import text as texts
 from uol.ops.texts import names
+from uol.pytorch.layers.window_options import AXES
+from uol.pytorch.layers.window_options import EDGES as EDGES_OF
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.shapes import place
 
-AXES = ("d", "h", "w")
 PADDINGS = {"constant": "pad", "reflect": "reflection_pad", "replicate": "replication_pad", "circular": "circular_pad"}
 TEXTS = frozenset(names())
 EDGES = ("left", "right", "top", "bottom", "front", "back")
@@ -93,12 +94,8 @@ def same_size(call: Call) -> None:
         raise call.refuse(f"padding={padding!r} with stride={call.args['stride']}", "a number, or one for each axis")
     call.attributes.pop("pad")
     for axis, size in zip(AXES[-axes:], total, strict=True):
-        low, high = _edges(axis)
+        low, high = EDGES_OF[axis]
         call.attributes |= {f"pad_{low}": f"{size // 2}", f"pad_{high}": f"{size - size // 2}"}
-
-
-def _edges(axis: str) -> tuple[str, str]:
-    return {"d": ("front", "back"), "h": ("top", "bottom"), "w": ("left", "right")}[axis]
 
 
 def numbers(value: Any, count: int) -> list[Any]:
@@ -349,10 +346,11 @@ def batches_of_rows(call: Call, left: str, right: str) -> None:
 
 @rewrite
 def quantiles(call: Call) -> None:
-    """Of rows along a dim, or of all; one number `q` has no dim in the result, and a kept dim stands behind those of `q`."""
+    """Quantiles are of rows along a dim, or of all elements. Their fractions `q` come first in the result: a number has no dim
+    there, and a kept dim stands behind that of several."""
     x, q, dim = call.args["input"], call.args["q"], call.args["dim"]
     keep, rank = call.args["keepdim"], x.dim()
-    q = q if isinstance(q, torch.Tensor) else torch.tensor(q, dtype=x.dtype)
+    q = q if isinstance(q, torch.Tensor) else torch.tensor(q, dtype=x.dtype, device=x.device)
     call.args |= {"q": q.reshape(-1), "input": x.reshape(-1) if dim is None or not rank else x.movedim(dim, -1)}
 
     def finish(r: Any) -> Any:
@@ -365,7 +363,8 @@ def quantiles(call: Call) -> None:
 
 @rewrite
 def distances(call: Call, order: str, left: str, right: str) -> None:
-    """Of another order than 2: the norms of the differences of all pairs; order 0 counts those that are not 0."""
+    """Distances of another order than 2 are norms of the differences of all pairs of rows; that of order 0 counts the
+    differences that are not 0."""
     p, a, b = call.args[order], call.args[left], call.args[right]
     if p == 2:
         return
@@ -376,7 +375,7 @@ def distances(call: Call, order: str, left: str, right: str) -> None:
     call.tensors, call.attributes = [left], {"dim": "-1"}
     if p == 0:
         call.text = "sum"
-        call.args[left] = texts.choose(texts.ne(apart, 0.0), texts.add(texts.mul(apart, 0.0), 1.0), texts.mul(apart, 0.0))
+        call.args[left] = texts.choose(texts.isnan(apart), apart, texts.sign(texts.abs(apart)))
         return
     call.text = {1: "l1_norm", math.inf: "max_norm"}.get(p, "vector_norm")
     if call.text == "vector_norm":

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from uol.ir.errors import ShapeError
+from uol.pytorch.layers.window_options import AXES
 from uol.pytorch.signatures.call import Call, rewrite
+from uol.pytorch.signatures.families import numbers
 from uol.pytorch.signatures.types import cast
 
 
@@ -35,10 +37,10 @@ def by_axis(call: Call, axes: str) -> None:
         del call.attributes[attribute]
         if value is None or not value:
             continue
-        each = _each(value, int(axes))
+        each = numbers(value, int(axes))
         if len(each) != int(axes):
             raise ShapeError(f"{call.name}: {name} is {value}", hint=f"one number, or {axes}")
-        names = [attribute, *(f"{attribute}_{axis}" for axis in ("d", "h", "w")[-int(axes) :] if int(axes) > 1)]
+        names = [attribute, *(f"{attribute}_{axis}" for axis in AXES[-int(axes) :] if int(axes) > 1)]
         for number, option in enumerate(names):
             call.attributes[option] = f"{each[max(number - 1, 0)]}"
 
@@ -50,17 +52,13 @@ def to_places(call: Call, axes: str) -> None:
     if x.dim() not in (count + 1, count + 2) or x.shape != at.shape:
         message = f"{call.name}: input is {list(x.shape)}, indices {list(at.shape)}"
         raise ShapeError(message, hint=f"equal shapes of {count + 1} or {count + 2} dims")
-    kernel = _each(call.args["kernel_size"], count)
-    stride = kernel if call.args["stride"] in (None, (), []) else _each(call.args["stride"], count)
-    pad, asked = _each(call.args["padding"], count), call.args["output_size"]
+    kernel = numbers(call.args["kernel_size"], count)
+    stride = kernel if call.args["stride"] in (None, (), []) else numbers(call.args["stride"], count)
+    pad, asked = numbers(call.args["padding"], count), call.args["output_size"]
     covered = zip(x.shape[-count:], stride, pad, kernel, strict=True)
     size = [(n - 1) * s - 2 * p + k for n, s, p, k in covered] if asked is None else list(asked)[-count:]
     call.args |= {"input": x.flatten(-count), "indices": at.flatten(-count), "places": math.prod(size)}
     call.finishes.append(lambda r: r.reshape(*x.shape[:-count], *size))
-
-
-def _each(value: Any, count: int) -> list[int]:
-    return [value] * count if isinstance(value, int) else list(value) * (count if len(value) == 1 else 1)
 
 
 @rewrite

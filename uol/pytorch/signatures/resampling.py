@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from uol.ir.errors import ShapeError
 from uol.ops import text as texts
+from uol.pytorch.layers.window_options import AXES
 from uol.pytorch.signatures.call import Call, rewrite
-from uol.pytorch.signatures.families import AXES, TEXTS, numbers
+from uol.pytorch.signatures.families import TEXTS, numbers
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 CUBIC = -0.75
@@ -40,10 +41,14 @@ def resampled(call: Call) -> None:
         if mode in ("linear", "bilinear"):
             call.attributes["align_corners"] = f"{bool(corners)}"
         return
+    if not mode.startswith("nearest") and not x.is_floating_point():
+        raise call.refuse(f"mode={mode!r} of {x.dtype}", "the input in a floating type")
     call.text, call.attributes = "cast", {"dtype": "mode"}
-    call.args["mode"] = x.dtype
+    call.args["mode"] = wide = torch.promote_types(x.dtype, torch.float32) if x.is_floating_point() else x.dtype
+    if wide is not x.dtype:
+        call.finishes.append(lambda r: texts.cast(r, dtype=x.dtype))  # rounded once, as PyTorch does, not for each axis
     for axis, (size, step) in enumerate(zip(sizes, steps, strict=True)):
-        call.finishes.insert(0, _along(axis + 2, size, step, mode, bool(corners)))
+        call.finishes.append(_along(axis + 2, size, step, mode, bool(corners)))
 
 
 def _along(dim: int, size: int, step: float | None, mode: str, corners: bool) -> Any:
@@ -80,7 +85,7 @@ def _nearest(length: int, size: int, step: float | None, mode: str) -> list[int]
     return [int(n) for n in np.minimum(at, length - 1)]
 
 
-@cache
+@lru_cache(64)
 def _coefficients(length: int, size: int, step: float | None, mode: str, corners: bool) -> Any:
     """What each element of the input gives to each of the result: [length, size]."""
     if corners:

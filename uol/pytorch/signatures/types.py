@@ -145,7 +145,8 @@ def index(call: Call, name: str) -> None:
 def tensor(call: Call, name: str, like: str) -> None:
     """A number is a tensor of the type of another argument."""
     if not isinstance(call.args[name], Tensor):
-        call.args[name] = torch.tensor(call.args[name], dtype=call.args[like].dtype)
+        x = call.args[like]
+        call.args[name] = torch.tensor(call.args[name], dtype=x.dtype, device=x.device)
 
 
 @rewrite
@@ -200,11 +201,11 @@ def largest_where_unsaid(call: Call) -> None:
 
 @rewrite
 def membership(call: Call, name: str, among: str) -> None:
-    """Of one row of values; `invert=True` asks for those that are not there."""
+    """Each element is looked for among the values, which are one row; with `invert=True` the result says which are not there.
+    Either may be a number."""
     promoted(call, f"{name},{among}")
-    for each, other in ((name, among), (among, name)):
-        if not isinstance(call.args[each], Tensor):
-            call.args[each] = torch.tensor(call.args[each], dtype=call.args[other].dtype)
+    tensor(call, name, among)
+    tensor(call, among, name)
     call.args[among] = call.args[among].reshape(-1)
     if call.args["invert"]:
         call.finishes.append(texts.logical_not)
