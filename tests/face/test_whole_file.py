@@ -16,6 +16,7 @@ import os, signal, sys
 from pathlib import Path
 from uol.cli.train_command import ended_by_sigterm
 from uol.whole_file import replacing
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 with ended_by_sigterm(), replacing(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
