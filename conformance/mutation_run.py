@@ -40,7 +40,7 @@ def _content(case: Case) -> str:
 
 
 JUDGE = (
-    *("uol/conformance/mutation/", "uol/conformance/equivalent_mutants.toml"),
+    "uol/conformance/mutation/",
     *("uol/ops/inputs.py", "uol/ops/row_inputs.py", "uol/ops/cases/"),
 )
 STEPS: Steps[Case, MutationReport] = Steps("mutation_run", Records(MutationReport), _name, _judged, _content, JUDGE)
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = None if options.op is None else options.op.split(",")
     judged: list[Judged] = []
     cases = [c for c in mutated_cases(options.target.split(","), options.dtype.split(",")) if chosen is None or c.op in chosen]
-    for report in results_of(STEPS, cases, options):
+    for report in map(MutationReport.explained, results_of(STEPS, cases, options)):
         name = report.mutants[0].kernel if report.mutants else ""
         print(f"{name:28} {summary(report)}", flush=True)
         judged += report.mutants

@@ -67,6 +67,10 @@ class MutationReport:
     def unexplained(self) -> tuple[Judged, ...]:
         return tuple(m for m in self.mutants if m.fate == "survived")
 
+    def explained(self) -> MutationReport:
+        """The report with the survivors that equivalent_mutants.toml proves to compute the same told from the others."""
+        return MutationReport(tuple(map(_explained, self.mutants)))
+
     @property
     def rate(self) -> float:
         return len(self.alive) / len(self.mutants) if self.mutants else 0.0
@@ -92,7 +96,8 @@ class MutationReport:
 def judge_mutants(
     cases: Sequence[Case], progress: Progress | None = None, keep: Callable[[Mutant], bool] = lambda mutant: True
 ) -> MutationReport:
-    """Judges the mutants of every case's kernels that `keep` admits, on as many kinds of inputs as it takes.
+    """Judges the mutants of every case's kernels that `keep` admits, on as many kinds of inputs as it takes. Those that live
+    are `survived`: `explained` looks for their proofs, so that a new proof takes no new judgement.
 
     Raises UolError where a clean kernel is not clean.
     """
@@ -176,10 +181,15 @@ def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequen
     fates = {**{key: ("counts", other) for key, other in work.items()}, **fates}
     name = kernel_name(case)
     for mutant in batch:
-        if mutant.key not in fates:
-            proof = next((p for p in proofs() if p.covers(name, mutant)), None)
-            fates[mutant.key] = ("survived", "") if proof is None else ("equivalent", proof.reason)
+        fates.setdefault(mutant.key, ("survived", ""))
     return [Judged(name, m.kind, m.key, m.line, m.description, *fates[m.key]) for m in batch]
+
+
+def _explained(mutant: Judged) -> Judged:
+    if mutant.fate != "survived":
+        return mutant
+    proof = next((p for p in proofs() if p.covers(mutant)), None)
+    return mutant if proof is None else replace(mutant, fate="equivalent", reason=proof.reason)
 
 
 def _killed(trial: Trial, run: TwinRun) -> tuple[Fate, str] | None:
@@ -219,10 +229,10 @@ class Proof:
     reason: str
     line: int | None = None
 
-    def covers(self, kernel: str, mutant: Mutant) -> bool:
+    def covers(self, mutant: Judged) -> bool:
         """Is this mutant one of those that the proof is about?"""
-        is_there = self.line in (None, mutant.line)
-        return is_there and fnmatchcase(kernel, self.kernels) and re.fullmatch(self.change, mutant.description) is not None
+        is_there = self.line in (None, mutant.line) and fnmatchcase(mutant.kernel, self.kernels)
+        return is_there and re.fullmatch(self.change, mutant.description) is not None
 
 
 @cache

@@ -24,12 +24,12 @@ extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dw_sum_bou
   for (int v = 0; v < 2; ++v) {
     grouped_matmul_grad_dw_sum_bounds_vec.at[v] = edge + v == 0  // line 5
         ? 0LL
-        : edge + v == 7 ? (long long)1400 : (long long)uol::lower_bound<int>(expert, 1, 1400, (long long)(edge + v - 1));
+        : edge + v == 7 ? (long long)600 : (long long)uol::lower_bound<int>(expert, 1, 600, (long long)(edge + v - 1));
   }
   uol::store_vector(grouped_matmul_grad_dw_sum_bounds, edge, grouped_matmul_grad_dw_sum_bounds_vec, aligned);
 }
 
-// 344 x 40 x 1400, 5 times; tile 64 x 32 x 64, 4 warps of 16 x 32, 4 stages
+// 280 x 40 x 600, 5 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ expert,
@@ -40,57 +40,55 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = thread / 32;
-  const int m0 = blockIdx.x / 2 % 6 * 64;
-  const int n0 = blockIdx.x % 2 * 32;
-  const int e = blockIdx.x / 12;
+  const int warp_n = thread / 32;
+  const int m0 = blockIdx.x % 9 * 32;
+  const int e = blockIdx.x / 9;
   const int begin = grouped_matmul_grad_dw_sum_bounds[e + 1];
   const int terms = grouped_matmul_grad_dw_sum_bounds[e + 2] - begin;
-  float dw_sum[1][4][4] = {};  // line 5
+  float dw_sum[2][2][4] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
     const int tiles = (terms + 63) / 64;
     const int k_before = tiles * 64 - terms;
-    const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+    const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
     const uol::f16* dy_from =
-        uol::pinned(dy + uol::min(m0 + (thread % 8) * 8, 336) + begin * 344 + (thread / 8) * 344 - k_before * 344);
-    const int dy_at =
-        (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 32 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
-    const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+        uol::pinned(dy + uol::min(m0 + (thread % 4) * 8, 272) + begin * 280 + (thread / 4) * 280 - k_before * 280);
+    const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
+    const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* x_from =
-        uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 32) + begin * 40 + (thread / 4) * 40 - k_before * 40);
-    const int x_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+        uol::pinned(x + uol::min((thread % 8) * 8, 32) + begin * 40 + (thread / 8) * 40 - k_before * 40);
+    const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 5504, thread / 8 + i * 16 >= k_before);
-#pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 1280, thread / 4 + i * 32 >= k_before);
+        uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 8960, thread / 4 + i * 32 >= k_before);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + i * 640, thread / 8 + i * 16 >= k_before);
     }
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
     if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 5504);
-#pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 1280);
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 8960);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + i * 640);
     }
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
     if (2 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 5504);
-#pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 1280);
+        uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 8960);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + i * 640);
     }
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
     int read = 0;
     int write = 36864;
@@ -100,26 +98,29 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       __syncthreads();
       if (tile + 3 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 5504);
-#pragma unroll
         for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + i * 1280);
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 8960);
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + i * 640);
       }
       uol::commit_copies();
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned dy_part[1][4];
-        unsigned x_part[2][4];
-        uol::load_matrices_transposed(dy_part[0], shared + dy_at + kk * 2048 + read);
+        unsigned dy_part[2][4];
+        unsigned x_part[1][4];
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 1024 + read + 8192);
+        for (int mi = 0; mi < 2; ++mi)
+          uol::load_matrices_transposed(dy_part[mi], shared + (dy_at ^ mi * 32) + kk * 1024 + read);
+        uol::load_matrices_transposed(x_part[0], shared + x_at + kk * 2048 + read + 4096);
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni)
-          uol::mma_16x8x16_f16(dw_sum[0][ni], dy_part[0], x_part[ni / 2] + (ni % 2) * 2);
+        for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mma_16x8x16_f16(dw_sum[mi][ni], dy_part[mi], x_part[0] + ni * 2);
+        }
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
       write = write + 12288 == 49152 ? 0 : write + 12288;
@@ -129,60 +130,69 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
-      float dy_part[2];
-      float x_part[8];
+      float dy_part[4];
+      float x_part[4];
 #pragma unroll
-      for (int group = 0; group < 2; ++group) {
-        const int f = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
-        dy_part[group] = float(dy[m * 344 + f]);  // line 5
+      for (int mi = 0; mi < 2; ++mi) {
+#pragma unroll
+        for (int group = 0; group < 2; ++group) {
+          const int f = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 279);
+          dy_part[mi * 2 + group] = float(dy[m * 280 + f]);  // line 5
+        }
       }
 #pragma unroll
-      for (int ni = 0; ni < 4; ++ni) {
+      for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(n0 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
           x_part[ni * 2 + r] = float(x[m * 40 + d]);  // line 5
         }
       }
 #pragma unroll
-      for (int ni = 0; ni < 4; ++ni) {
+      for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-        for (int group = 0; group < 2; ++group) {
+        for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
-          for (int r = 0; r < 2; ++r)
-            dw_sum[0][ni][group * 2 + r] += dy_part[group] * x_part[ni * 2 + r];
+          for (int group = 0; group < 2; ++group) {
+#pragma unroll
+            for (int r = 0; r < 2; ++r)
+              dw_sum[mi][ni][group * 2 + r] += dy_part[mi * 2 + group] * x_part[ni * 2 + r];
+          }
         }
       }
     }
   }
 #pragma unroll
-  for (int group = 0; group < 2; ++group) {
+  for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-    for (int ni = 0; ni < 4; ++ni)
-      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[0][ni] + group * 2);
+    for (int group = 0; group < 2; ++group) {
+#pragma unroll
+      for (int ni = 0; ni < 2; ++ni)
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dw_sum[mi][ni] + group * 2);
+    }
   }
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
+    const int row = turn * 16 + thread / 8;
     const int f = m0 + row;
-    const int d = n0 + (thread % 4) * 8;
-    if (f < 344 && d < 40) {
+    const int d = (thread % 8) * 8;
+    if (f < 280 && d < 40) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
       const bool aligned = uol::is_aligned(dw);
       uol::Vector<uol::f16, 8> dw_vec;
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         dw_vec.at[v] = uol::f16(sums[v]);  // line 7
       }
-      uol::store_vector(dw, e * 13760 + f * 40 + d, dw_vec, aligned);
+      uol::store_vector(dw, e * 11200 + f * 40 + d, dw_vec, aligned);
     }
   }
 }
 
-// 1400 x 40 x 344; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 600 x 40 x 280; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
@@ -216,11 +226,11 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         dy_from[i] =
-            uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 344 + (thread % 8) * 8 - 40);
+            uol::pinned(dy + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 280 + (thread % 8) * 8 - 40);
       const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
       const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* w_from =
-          uol::pinned(w + expert_of_m * 13760 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 1600);
+          uol::pinned(w + expert_of_m * 11200 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 1600);
       const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -258,10 +268,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       int read = 0;
       int write = 36864;
 #pragma unroll 1
-      for (int tile = 0; tile < 6; ++tile) {
+      for (int tile = 0; tile < 5; ++tile) {
         uol::wait_copies<2>();
         __syncthreads();
-        if (tile + 3 < 6) {
+        if (tile + 3 < 5) {
 #pragma unroll
           for (int i = 0; i < 2; ++i)
             uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
@@ -296,7 +306,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 344; ++f) {
+      for (int f = 0; f < 280; ++f) {
         float dy_part[4];
         float w_part[4];
 #pragma unroll
@@ -304,7 +314,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
           for (int group = 0; group < 2; ++group) {
             const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-            dy_part[mi * 2 + group] = float(dy[m * 344 + f]);  // line 6
+            dy_part[mi * 2 + group] = float(dy[m * 280 + f]);  // line 6
           }
         }
 #pragma unroll
@@ -312,7 +322,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
-            w_part[ni * 2 + r] = float(w[(expert_of_m * 344 + f) * 40 + d]);  // line 6
+            w_part[ni * 2 + r] = float(w[(expert_of_m * 280 + f) * 40 + d]);  // line 6
           }
         }
 #pragma unroll

@@ -8,7 +8,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 344 x 40 x 344; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
+// 280 x 40 x 280; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const float* __restrict__ dy,
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       dy_from[i] =
-          uol::pinned(dy + uol::min(m0 + thread / 16 + i * 8, 343) * 344 + (thread % 16) * 4 - 40);
+          uol::pinned(dy + uol::min(m0 + thread / 16 + i * 8, 279) * 280 + (thread % 16) * 4 - 40);
     const int dy_at =
         warp_m * 4096 + (lane / 4) * 256 + ((lane % 4 / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8;
     const int w_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
@@ -72,10 +72,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 6; ++tile) {
+    for (int tile = 0; tile < 5; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 6) {
+      if (tile + 3 < 5) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i]);
@@ -123,13 +123,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
         dx_sum[0][ni][i] = 0.0f;
     }
 #pragma unroll 1
-    for (int e = 0; e < 344; ++e) {
+    for (int e = 0; e < 280; ++e) {
       float dy_part[2];
       float w_part[4];
 #pragma unroll
       for (int group = 0; group < 2; ++group) {
-        const int n = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
-        dy_part[group] = dy[n * 344 + e];  // line 4
+        const int n = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 279);
+        dy_part[group] = dy[n * 280 + e];  // line 4
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
@@ -162,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
     const int row = turn * 32 + thread / 4;
     const int n = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (n < 344 && d < 40) {
+    if (n < 280 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dx_sum_kern
   }
 }
 
-// 344 x 40 x 344; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
+// 280 x 40 x 280; tile 32 x 32 x 64, 4 warps of 16 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const float* __restrict__ dy,
@@ -195,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
   if (is_whole) {
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const float* dy_from =
-        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 340) + (thread / 8) * 344 - 13760);
+        uol::pinned(dy + uol::min(m0 + (thread % 8) * 4, 276) + (thread / 8) * 280 - 11200);
     const int dy_at =
         (lane % 4) * 256 + (warp_m * 64 ^ (lane / 16) * 16 ^ (lane % 4) * 32) + (lane / 4 % 4) * 4;
     const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
@@ -204,47 +204,47 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     const int x_at = (lane % 16) * 64 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 5504, i * 2 + thread / 64 >= 5);
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 4480, i * 2 + thread / 64 >= 5);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + i * 1280, i * 4 + thread / 32 >= 5);
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 5504);
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 4480);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       uol::copy_async<16>(shared + x_to + i * 2048 + 20480, x_from + i * 1280);
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 5504);
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 4480);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
       uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + i * 1280);
     uol::commit_copies();
-    dy_from += 22016;
+    dy_from += 17920;
     x_from += 2560;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 6; ++tile) {
+    for (int tile = 0; tile < 5; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 6) {
+      if (tile + 3 < 5) {
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 5504);
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 4480);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + i * 1280);
       }
       uol::commit_copies();
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -284,13 +284,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
         dw_sum[0][ni][i] = 0.0f;
     }
 #pragma unroll 1
-    for (int n = 0; n < 344; ++n) {
+    for (int n = 0; n < 280; ++n) {
       float dy_part[2];
       float x_part[4];
 #pragma unroll
       for (int group = 0; group < 2; ++group) {
-        const int e = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
-        dy_part[group] = dy[n * 344 + e];  // line 5
+        const int e = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 279);
+        dy_part[group] = dy[n * 280 + e];  // line 5
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
@@ -323,7 +323,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_scores_grad_dw_sum_kern
     const int row = turn * 32 + thread / 4;
     const int e = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (e < 344 && d < 40) {
+    if (e < 280 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));

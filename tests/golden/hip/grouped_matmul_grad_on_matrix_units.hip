@@ -24,12 +24,12 @@ extern "C" __global__ void __launch_bounds__(256) grouped_matmul_grad_dw_sum_bou
   for (int v = 0; v < 2; ++v) {
     grouped_matmul_grad_dw_sum_bounds_vec.at[v] = edge + v == 0  // line 5
         ? 0LL
-        : edge + v == 7 ? (long long)1400 : (long long)uol::lower_bound<int>(expert, 1, 1400, (long long)(edge + v - 1));
+        : edge + v == 7 ? (long long)600 : (long long)uol::lower_bound<int>(expert, 1, 600, (long long)(edge + v - 1));
   }
   uol::store_vector(grouped_matmul_grad_dw_sum_bounds, edge, grouped_matmul_grad_dw_sum_bounds_vec, aligned);
 }
 
-// 344 x 40 x 1400, 5 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 280 x 40 x 600, 5 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ expert,
@@ -41,16 +41,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x % 11 * 32;
-  const int e = blockIdx.x / 11;
+  const int m0 = blockIdx.x % 9 * 32;
+  const int e = blockIdx.x / 9;
   const int begin = grouped_matmul_grad_dw_sum_bounds[e + 1];
   const int terms = grouped_matmul_grad_dw_sum_bounds[e + 2] - begin;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
     const int tiles = (terms + 63) / 64;
     const int k_before = tiles * 64 - terms;
-    const uol::f16* dy_from = dy + begin * 344 - k_before * 344;
-    const int dy_at = (thread / 8) * 2752 + uol::min(m0 + (thread % 8) * 4, 340) * 2;
+    const uol::f16* dy_from = dy + begin * 280 - k_before * 280;
+    const int dy_at = (thread / 8) * 2240 + uol::min(m0 + (thread % 8) * 4, 276) * 2;
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
@@ -65,10 +65,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
         (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     if (0 < tiles) {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 44032);
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 35840);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 688, (thread / 8) * 4 + r >= k_before);
+        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 560, (thread / 8) * 4 + r >= k_before);
       const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
         for (int r = 0; r < 4; ++r)
           uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
       uol::transpose_4x4(dy_in[0]);
 #pragma unroll
@@ -96,10 +96,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     int read = 0;
 #pragma unroll 1
     for (int tile = 1; tile < tiles; ++tile) {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 44032);
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 35840);
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 688);
+        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 560);
       const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
         for (int r = 0; r < 4; ++r)
           uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80);
       }
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -153,8 +153,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     for (int m = begin; m < begin + terms; ++m) {
       float dy_part[1];
       float x_part[16];
-      const int f = uol::min(m0 + lane % 32, 343);
-      dy_part[0] = float(dy[m * 344 + f]);  // line 5
+      const int f = uol::min(m0 + lane % 32, 279);
+      dy_part[0] = float(dy[m * 280 + f]);  // line 5
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
     const int row = turn * 16 + thread / 8;
     const int f = m0 + row;
     const int d = (thread % 8) * 8;
-    if (f < 344 && d < 40) {
+    if (f < 280 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -190,12 +190,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dw_sum_
       for (int v = 0; v < 8; ++v) {
         dw_vec.at[v] = uol::f16(sums[v]);  // line 7
       }
-      uol::store_vector(dw, e * 13760 + f * 40 + d, dw_vec, aligned);
+      uol::store_vector(dw, e * 11200 + f * 40 + d, dw_vec, aligned);
     }
   }
 }
 
-// 1400 x 40 x 344; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 600 x 40 x 280; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
@@ -224,18 +224,18 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
   float dx_sum[1][1][16] = {};  // line 6
   if (expert_of_m >= 0 && expert_of_m < 5) {
     if (uol::is_aligned(dy, w)) {
-      const uol::f16* const dy_from = dy + m0 * 344 - 40;
+      const uol::f16* const dy_from = dy + m0 * 280 - 40;
       const uol::BufferRange dy_range =
-          uol::buffer_range(dy_from, uol::min(rows_end - m0, 32) * 688 + 80);
+          uol::buffer_range(dy_from, uol::min(rows_end - m0, 32) * 560 + 80);
       int dy_step = 0;
       int dy_at[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 688 + (thread % 8) * 16;
+        dy_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 560 + (thread % 8) * 16;
       const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
       unsigned dy_in[2][4];
-      const uol::f16* w_from = w + expert_of_m * 13760 - 1600;
+      const uol::f16* w_from = w + expert_of_m * 11200 - 1600;
       const int w_at =
           (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
       const int w_to =
@@ -272,7 +272,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       __syncthreads();
       int read = 0;
 #pragma unroll 1
-      for (int tile = 1; tile < 6; ++tile) {
+      for (int tile = 1; tile < 5; ++tile) {
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
@@ -323,17 +323,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) grouped_matmul_grad_dx_sum_
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 344; ++f) {
+      for (int f = 0; f < 280; ++f) {
         float dy_part[1];
         float w_part[16];
         const int m = uol::min(m0 + lane % 32, rows_end - 1);
-        dy_part[0] = float(dy[m * 344 + f]);  // line 6
+        dy_part[0] = float(dy[m * 280 + f]);  // line 6
 #pragma unroll
         for (int group = 0; group < 4; ++group) {
 #pragma unroll
           for (int r = 0; r < 4; ++r) {
             const int d = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-            w_part[group * 4 + r] = float(w[(expert_of_m * 344 + f) * 40 + d]);  // line 6
+            w_part[group * 4 + r] = float(w[(expert_of_m * 280 + f) * 40 + d]);  // line 6
           }
         }
 #pragma unroll

@@ -8,7 +8,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 344 x 40 x 344; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+// 280 x 40 x 280; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const float* __restrict__ dy,
@@ -21,13 +21,13 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
   const int n0 = blockIdx.x % 2 * 32;
   float dx_sum[1][1][16] = {};  // line 4
   if (uol::is_aligned(dy, w)) {
-    const float* const dy_from = dy + m0 * 344 - 40;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(344 - m0, 32) * 1376 + 160);
+    const float* const dy_from = dy + m0 * 280 - 40;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, uol::min(280 - m0, 32) * 1120 + 160);
     int dy_step = 0;
     int dy_at[8];
 #pragma unroll
     for (int i = 0; i < 8; ++i)
-      dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 343) - m0) * 1376 + (thread % 16) * 16;
+      dy_at[i] = (uol::min(m0 + thread / 16 + i * 4, 279) - m0) * 1120 + (thread % 16) * 16;
     const int dy_to = (thread / 16) * 256 + ((thread % 16) * 16 ^ (thread / 16) * 16);
     const int dy_part_at = (lane % 32) * 256 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[8][4];
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 6; ++tile) {
+    for (int tile = 1; tile < 5; ++tile) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i], dy_step);
@@ -123,11 +123,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int e = 0; e < 344; ++e) {
+    for (int e = 0; e < 280; ++e) {
       float dy_part[1];
       float w_part[16];
-      const int n = uol::min(m0 + lane % 32, 343);
-      dy_part[0] = dy[n * 344 + e];  // line 4
+      const int n = uol::min(m0 + lane % 32, 279);
+      dy_part[0] = dy[n * 280 + e];  // line 4
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
@@ -153,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
     const int row = turn * 16 + thread / 4;
     const int n = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (n < 344 && d < 40) {
+    if (n < 280 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
@@ -168,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dx_sum_kerne
   }
 }
 
-// 344 x 40 x 344; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
+// 280 x 40 x 280; tile 32 x 32 x 64, 1 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kernel(
     const uol::f16* __restrict__ x,
     const float* __restrict__ dy,
@@ -181,8 +181,8 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
   const int n0 = blockIdx.x % 2 * 32;
   float dw_sum[1][1][16] = {};  // line 5
   if (uol::is_aligned(dy, x)) {
-    const float* dy_from = dy + 0 - 13760;
-    const int dy_at = (thread / 8) * 5504 + uol::min(m0 + (thread % 8) * 4, 340) * 4;
+    const float* dy_from = dy + 0 - 11200;
+    const int dy_at = (thread / 8) * 4480 + uol::min(m0 + (thread % 8) * 4, 276) * 4;
     const int dy_to = (thread % 8) * 256 + ((thread / 8) * 16 ^ (thread % 8) * 16);
     const int dy_part_at =
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
@@ -194,12 +194,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
         (lane % 4) * 2048 + (lane % 32 / 4) * 256 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
     {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 88064);
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 71680);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 44032 + r * 1376, i * 4 + thread / 16 >= 5);
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 35840 + r * 1120, i * 4 + thread / 16 >= 5);
       }
       const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
@@ -208,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
         for (int r = 0; r < 4; ++r)
           uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80, i * 4 + thread / 16 >= 5);
       }
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -235,13 +235,13 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 6; ++tile) {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 88064);
+    for (int tile = 1; tile < 5; ++tile) {
+      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 71680);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 44032 + r * 1376);
+          uol::load_buffer<16>(dy_in[i][r], dy_range, dy_at, i * 35840 + r * 1120);
       }
       const uol::BufferRange x_range = uol::buffer_range(x_from, 5120);
 #pragma unroll
@@ -250,7 +250,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
         for (int r = 0; r < 4; ++r)
           uol::load_buffer<8>(x_in[i][r], x_range, x_at, i * 2560 + r * 80);
       }
-      dy_from += 22016;
+      dy_from += 17920;
       x_from += 2560;
 #pragma unroll
       for (int kk = 0; kk < 8; ++kk) {
@@ -299,11 +299,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int n = 0; n < 344; ++n) {
+    for (int n = 0; n < 280; ++n) {
       float dy_part[1];
       float x_part[16];
-      const int e = uol::min(m0 + lane % 32, 343);
-      dy_part[0] = dy[n * 344 + e];  // line 5
+      const int e = uol::min(m0 + lane % 32, 279);
+      dy_part[0] = dy[n * 280 + e];  // line 5
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
@@ -329,7 +329,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_scores_grad_dw_sum_kerne
     const int row = turn * 16 + thread / 4;
     const int e = m0 + row;
     const int d = n0 + (thread % 4) * 8;
-    if (e < 344 && d < 40) {
+    if (e < 280 && d < 40) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
