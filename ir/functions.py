@@ -24,8 +24,8 @@ class Function:
     name        as in the text, and as `Call.fn`
     arity       number of arguments, all of the type of the result
     domain      where it is defined, in words; NaN elsewhere
-    ulp         bound per float type, in ulp of the result
-    integers    the integer types that it is defined for, too
+    ulp         bound per float type, in ulp of the result; none where it is for integers alone
+    integers    the integer types that it is defined for
     """
 
     name: str
@@ -36,10 +36,14 @@ class Function:
 
     @property
     def reference(self) -> Callable[..., NDArray[Any]]:
-        """Of float64 arrays: the value in float64."""
+        """Of float64 arrays: the value in float64. For integers alone, of int64 arrays: the value before it wraps."""
         from uol.ir.program.references import REFERENCES  # a compilation seldom evaluates one, and numpy takes 0.15 s to load
 
         return REFERENCES[self.name]
+
+    def is_for(self, dtype: str) -> bool:
+        """Whether its arguments may be of a type."""
+        return dtype in self.ulp or dtype in self.integers
 
 
 def _bounds(f32: float, f64: float) -> dict[str, float]:
@@ -47,11 +51,17 @@ def _bounds(f32: float, f64: float) -> dict[str, float]:
 
 
 _EXACT = _bounds(0.0, 0.0)
-_INTEGERS = frozenset({*(name for name, info in DTYPES.items() if info.kind in ("int", "uint")), INDEX})
+_WRAPPING = frozenset(name for name, info in DTYPES.items() if info.kind in ("int", "uint"))
+_INTEGERS = _WRAPPING | {INDEX}
 
 
 def _table(*functions: Function) -> dict[str, Function]:
     return {f.name: f for f in functions}
+
+
+def _of_bits(name: str, arity: int, domain: str) -> Function:
+    """On the bits of an integer, two's complement: an index has no number of them."""
+    return Function(name, arity, domain, {}, _WRAPPING)
 
 
 # The f32 and f64 bounds are the largest of what CUDA's math API documents, what OCML documents, and the polynomials of
@@ -76,4 +86,10 @@ FUNCTIONS: Mapping[str, Function] = _table(
     Function("round", 1, "all reals; halves go to the even neighbour", _EXACT),
     Function("max", 2, "all reals; NaN if either is", _EXACT, integers=_INTEGERS),
     Function("min", 2, "all reals; NaN if either is", _EXACT, integers=_INTEGERS),
+    _of_bits("bit_and", 2, "integers, and truth values as `and`"),
+    _of_bits("bit_or", 2, "integers, and truth values as `or`"),
+    _of_bits("bit_xor", 2, "integers, and truth values as `!=`"),
+    _of_bits("bit_not", 1, "integers, and truth values as `not`"),
+    _of_bits("shift_left", 2, "integers; 0 by less than 0, or by as many bits as there are"),
+    _of_bits("shift_right", 2, "integers, the sign moves in; the sign alone by less than 0, or by as many bits as there are"),
 )

@@ -15,7 +15,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "rounding": ("arithmetic", "division"),
     "reductions": ("sum", "prod"),
     "typical": ("sum",),
-    "functions": tuple(FUNCTIONS),
+    "functions": tuple(name for name, function in FUNCTIONS.items() if function.ulp),
     "subnormals": ("functions", "arithmetic", "products_of_bf16"),
 }
 """The sections of a contract and their entries: bounds in ulp, growth of reductions, how large

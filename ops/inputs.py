@@ -35,7 +35,7 @@ from uol.ir.library import GRADIENT
 from uol.ir.program.dtype_encoding import require_dims
 from uol.ir.program.nodes import Const, Expr, Load, Program, Scatter, Tensor
 from uol.ir.program.walk import walk
-from uol.ir.types import is_float
+from uol.ir.types import integer_range, is_float
 from uol.ops.reduced_dims import reduced_dims
 from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, from_rows, row_values, rows_and_columns
 from uol.ops.wide_inputs import sign_values, wide_values
@@ -56,9 +56,12 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "within_one", "from_one", "few", "skewed", "ascending"]
+Ask = Literal[
+    "any", "positive", "nonzero", "unit", "above_minus_one", "within_one", "from_one", "few", "skewed", "ascending", "places"
+]
 """What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; between -1 and 1; above 1;
-integers from -1 to 8; from -3 to 496, mostly small; each at least as large as the one before."""
+integers from -1 to 8; from -3 to 496, mostly small; each at least as large as the one before; places of a type's bits, and some
+beyond either end."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
@@ -179,6 +182,10 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
     if not is_float(tensor.dtype):
         if ask == "skewed":
             return np.floor(500 * generator.random(shape) ** 4).astype(np.int64) - 3
+        if ask == "places":
+            least, greatest = integer_range(tensor.dtype)
+            bits = (greatest - least).bit_length()
+            return generator.integers(max(least, -2), min(greatest, bits + 2), size=shape, endpoint=True)
         return generator.integers(-1, 9, size=shape) if ask == "few" else _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
     if kind == "signs":

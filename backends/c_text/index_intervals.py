@@ -16,6 +16,13 @@ NATURAL = Interval(0, None)
 POSITIVE = Interval(1, None)
 NEGATION = Interval(-1, -1)
 
+
+def _masked(a: Interval, b: Interval) -> Interval:
+    """Of `a & b`: no more than what of them is never negative."""
+    bounds = [side for side in (a, b) if side.low is not None and side.low >= 0]
+    return reduce(Interval.meet, [Interval(0, side.high) for side in bounds], EVERYTHING)
+
+
 RULES: Mapping[str, Callable[[Interval, Interval], Interval]] = {
     "+": Interval.__add__,
     "-": lambda a, b: a + b * NEGATION,
@@ -24,6 +31,7 @@ RULES: Mapping[str, Callable[[Interval, Interval], Interval]] = {
     "%": Interval.modulo,
     "min": Interval.minimum,
     "max": Interval.maximum,
+    "bit_and": _masked,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from uol.conformance.accuracy import interval
@@ -42,26 +44,40 @@ def _integer_power(base: int, power: int) -> int:
     return int(base) ** (power % 2) if abs(base) == 1 else 0
 
 
+def _shifted_left(value: int, by: int) -> int:
+    """value * 2**by, by its last 64 bits; nothing is left of it by less than 0 and by more."""
+    places = int(by)
+    return (int(value) * pow(2, places) + 2**63) % 2**64 - 2**63 if 0 <= places < 64 else 0
+
+
+def _shifted_right(value: int, by: int) -> int:
+    """value / 2**by, rounded down; the sign is left of it by less than 0 and by more."""
+    places = int(by)
+    return int(value) >> (places if 0 <= places < 64 else 64)
+
+
+_ON_INTEGERS: Mapping[str, Callable[[Array, Array], Array]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": lambda a, b: np.where(b == 0, 0, np.floor_divide(a, np.where(b == 0, 1, b))),
+    "%": lambda a, b: np.where(b == 0, 0, np.mod(a, np.where(b == 0, 1, b))),
+    "neg": lambda a, _: -a,
+    "abs": lambda a, _: np.abs(a),
+    "pow": np.vectorize(_integer_power, otypes=[np.int64]),
+    "bit_and": np.bitwise_and,
+    "bit_or": np.bitwise_or,
+    "bit_xor": np.bitwise_xor,
+    "bit_not": lambda a, _: ~a,
+    "shift_left": np.vectorize(_shifted_left, otypes=[np.int64]),
+    "shift_right": np.vectorize(_shifted_right, otypes=[np.int64]),
+}
+"""Of int64 arrays, the last one twice where there is one; what is not within 64 bits wraps."""
+
+
 def on_integers(fn: str, args: tuple[Array, ...], dtype: str) -> Array:
     """Integers and indices, exact; values wrap to their type, indices do not."""
-    a, b = args[0].astype(np.int64), args[-1].astype(np.int64)
-    match fn:
-        case "+":
-            result = a + b
-        case "-":
-            result = a - b
-        case "*":
-            result = a * b
-        case "/":
-            result = np.where(b == 0, 0, np.floor_divide(a, np.where(b == 0, 1, b)))
-        case "%":
-            result = np.where(b == 0, 0, np.mod(a, np.where(b == 0, 1, b)))
-        case "neg":
-            result = -a
-        case "abs":
-            result = np.abs(a)
-        case "pow":
-            result = np.vectorize(_integer_power, otypes=[np.int64])(a, b)
-        case _:
-            raise UolError(f"no integer form of {fn!r}")
+    if fn not in _ON_INTEGERS:
+        raise UolError(f"no integer form of {fn!r}")
+    result = _ON_INTEGERS[fn](args[0].astype(np.int64), args[-1].astype(np.int64))
     return result if dtype not in DTYPES else np.asarray(round_to(result, dtype))

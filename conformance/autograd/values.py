@@ -164,5 +164,11 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "floor": torch.floor,
     "ceil": torch.ceil,
     "round": torch.round,
+    "bit_and": torch.bitwise_and,
+    "bit_or": torch.bitwise_or,
+    "bit_xor": torch.bitwise_xor,
+    "bit_not": torch.bitwise_not,
+    "shift_left": torch.bitwise_left_shift,
+    "shift_right": torch.bitwise_right_shift,
 }
 """PyTorch's function for each of the language; `max`, `min`, `select`, casts and random bits have rules of their own."""

@@ -76,8 +76,8 @@ def natural_type(env: Environment, *nodes: Node) -> str:
             return env.draft.scalar_type
         if isinstance(node, Name) and env.is_float_attribute(node.id):
             return env.draft.scalar_type
-        if isinstance(node, Apply) and node.fn in FUNCTIONS and not INDEX not in FUNCTIONS[node.fn].integers:
-            return env.draft.scalar_type
+        if isinstance(node, Apply) and node.fn in FUNCTIONS and INDEX not in FUNCTIONS[node.fn].integers:
+            return env.draft.scalar_type if FUNCTIONS[node.fn].ulp else "i64"
         inner = natural_type(env, *surface.operands(node))
         if inner != INDEX:
             return inner
@@ -190,8 +190,10 @@ def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
     function = FUNCTIONS[fn]
     if len(node.args) < function.arity or (len(node.args) > function.arity and fn not in ("max", "min")):
         raise mismatch(env.op, node, f"`{fn}` takes {some(function.arity, 'argument')}, not {len(node.args)}")
-    if not is_float(dtype) and dtype not in function.integers:
-        raise mismatch(env.op, node, f"`{fn}` is for floats; {_article(dtype)} is needed here", "cast its argument: `f32(...)`")
+    if not function.is_for(dtype):
+        whose, cast = ("floats", "f32") if function.is_for("f32") else ("integers with a number of bits", "i64")
+        needed = f"{_article(dtype)} is needed here"
+        raise mismatch(env.op, node, f"`{fn}` is for {whose}; {needed}", f"cast its argument: `{cast}(...)`")
     args = [constant(env, a, dtype) for a in node.args]
     out = fold(fn, tuple(args[: function.arity]), dtype)
     for more in args[function.arity :]:
@@ -208,7 +210,7 @@ def _value(fn: str, values: list[Any], dtype: str) -> int | float | bool | None:
         if fn == "/" and is_float(dtype):
             result = values[0] / values[1]
         else:
-            result = ON_NUMBERS[fn](*values) if fn in ON_NUMBERS else _reference(fn, values)
+            result = ON_NUMBERS[fn](*values) if fn in ON_NUMBERS else _reference(fn, values, dtype)
     except (OverflowError, ValueError):
         return None
     if dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"):
@@ -226,9 +228,11 @@ def _rounded(value: int | float, dtype: str) -> Any:
     return round_to(value, dtype).item()
 
 
-def _reference(fn: str, values: list[Any]) -> float:
+def _reference(fn: str, values: list[Any], dtype: str) -> float:
     import numpy as np
 
+    if not FUNCTIONS[fn].ulp:
+        return int(FUNCTIONS[fn].reference(*map(np.int64, values)))
     with np.errstate(all="ignore"):
         return float(FUNCTIONS[fn].reference(*map(np.float64, values)))
 

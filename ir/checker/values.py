@@ -13,7 +13,7 @@ from uol.ir.checker.constants import cast_integer, constant, fold, is_condition,
 from uol.ir.checker.environment import Scope
 from uol.ir.checker.messages import closest, mismatch, some
 from uol.ir.checker.name_rules import CASTS
-from uol.ir.functions import FUNCTIONS
+from uol.ir.functions import FUNCTIONS, Function
 from uol.ir.integers.assumptions import is_integral
 from uol.ir.integers.terms import COMPARISONS
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -25,8 +25,8 @@ from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "topk", "sort", "argsort")
 TRUTH_ORDERS = {"<": ("and", True), "<=": ("or", True), ">": ("and", False), ">=": ("or", False)}
 """Comparisons of truth values by order, false before true: the connective, and whether it is of the first one's negation."""
-TRUTH_EXTREMA = {"max": "or", "min": "and"}
-"""What the greater and the lesser of two truth values are: false is before true."""
+ON_TRUTHS = {"max": "or", "min": "and", "bit_and": "and", "bit_or": "or", "bit_xor": "!=", "bit_not": "not"}
+"""What a function is of truth values: false is before true, and a truth value is one bit."""
 
 
 def value(scope: Scope, node: Node, want: str | None = None) -> Expr:
@@ -239,13 +239,18 @@ def _function(scope: Scope, node: Apply, want: str | None) -> Expr:
     count = function.arity if len(node.args) < 2 or node.fn not in ("max", "min") else len(node.args)
     args = unify(scope, node, _arguments(scope, node, count), want, f"`{node.fn}`")
     dtype = args[0].type
-    name = TRUTH_EXTREMA.get(node.fn, node.fn) if dtype == "bool" else node.fn
-    if name in FUNCTIONS and not (is_float(dtype) or dtype in function.integers):
-        raise mismatch(scope.op, node, f"`{node.fn}` is not for {dtype}", "cast its argument: `f32(...)`")
+    name = ON_TRUTHS.get(node.fn, node.fn) if dtype == "bool" else node.fn
+    if name in FUNCTIONS and not function.is_for(dtype):
+        raise mismatch(scope.op, node, f"`{node.fn}` is not for {dtype}", f"cast its argument: `{_suited(function)}(...)`")
     out = Call(name, args[: function.arity], dtype, node.span)
     for more in args[function.arity :]:
         out = Call(name, (out, more), dtype, node.span)
     return out
+
+
+def _suited(function: Function) -> str:
+    """A type that a function takes."""
+    return "f32" if function.is_for("f32") else "i64"
 
 
 def _random_bits(scope: Scope, node: Apply) -> Expr:

@@ -1,7 +1,7 @@
 """The derivative of every built-in function, as text over its arguments `a`, `b` and its value `y`.
 
-Where a derivative jumps it is 0 (floor, ceil, round; abs at 0). `max` and `min` give the cotangent to the argument that was
-chosen: none of it to x in `max(x, 0)` at 0, a half to each of two equal values.
+Where a derivative jumps it is 0 (floor, ceil, round; abs at 0), as is that of a function of integers. `max` and `min` give the
+cotangent to the argument that was chosen: none of it to x in `max(x, 0)` at 0, a half to each of two equal values.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ DERIVATIVES: Mapping[str, tuple[str, ...]] = {
     "round": ("0",),
     "max": ("select(a > b, 1, select(a == b, 0.5, 0))", "select(a < b, 1, select(a == b, 0.5, 0))"),
     "min": ("select(a < b, 1, select(a == b, 0.5, 0))", "select(a > b, 1, select(a == b, 0.5, 0))"),
+    **dict.fromkeys(("bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"), ("0", "0")),
+    "bit_not": ("0",),
 }
 
 

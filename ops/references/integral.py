@@ -15,17 +15,12 @@ def or_zero(divide: Divide) -> Divide:
     return lambda a, b: torch.where(b == 0, 0, divide(a, torch.where(b == 0, 1, b)))
 
 
-def left_shift(a: Tensor, b: Tensor) -> Tensor:
-    """The shift is of 64 bits, of which 32 are left: the widest type that it is for has as many."""
-    return torch.bitwise_left_shift(a, b).to(torch.int32).long()
-
+BITWISE = ("and", "or", "xor", "not", "left_shift", "right_shift")
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
     **{name: getattr(torch, name) for name in ("floor", "ceil", "round", "trunc", "frac")},
     "floor_divide": or_zero(torch.floor_divide),
     "remainder": or_zero(torch.remainder),
     "fmod": or_zero(torch.fmod),
-    "bitwise_not": torch.bitwise_not,
-    "bitwise_left_shift": left_shift,
-    "bitwise_right_shift": torch.bitwise_right_shift,
+    **{f"bitwise_{name}": getattr(torch, f"bitwise_{name}") for name in BITWISE},
 }

@@ -120,6 +120,27 @@ def test_a_call_is_as_in_eager_mode(name: str) -> None:
     torch.testing.assert_close(found, wanted)
 
 
+def test_operators_of_bits() -> None:
+    """On the left, on the right and over their first argument."""
+
+    def bits(x: Tensor, y: Tensor) -> list[Tensor]:
+        z = x + 0
+        z &= 13
+        z |= y
+        z <<= 1
+        z >>= y
+        z ^= x
+        return [x & y, x | 6, 6 ^ x, ~x, ~(x > 1), (x > 1) & (y > 1), x << y, x >> 1, 3 << y, 1 << 40 >> y, x.bitwise_and(y), z]
+
+    x, y = torch.arange(-8, 8), torch.arange(-2, 30, 2)
+    wanted = bits(x, y)
+    with uol.enabled() as report:
+        found = bits(x, y)
+        assert not report.left, str(report)
+    for a, b in zip(found, wanted, strict=True):
+        assert torch.equal(a, b) and a.dtype == b.dtype
+
+
 def test_the_report_names_what_was_left_and_why() -> None:
     x = torch.rand(4, 4)
     with uol.enabled() as report:

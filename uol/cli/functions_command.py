@@ -22,11 +22,13 @@ def functions(as_json: JsonOption = False) -> None:
 
 def _row(function: Function) -> tuple[str, ...]:
     arguments = ", ".join("ab"[: function.arity])
-    ulps = (f"{function.ulp[t]:g}" for t in TYPES)
+    ulps = (f"{function.ulp[t]:g}" if t in function.ulp else "" for t in TYPES)
     return f"{function.name}({arguments})", _domain(function), *ulps, "; ".join(DERIVATIVES[function.name])
 
 
 def _domain(function: Function) -> str:
+    if not function.ulp:
+        return function.domain
     return function.domain.replace("x", "a").replace("y", "b") + (f" and {_integers(function)}" if function.integers else "")
 
 

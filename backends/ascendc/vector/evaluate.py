@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from uol.backends.ascendc.arithmetic.bits import of_longs, of_words
 from uol.backends.ascendc.arithmetic.casts import FLOATS, convert
 from uol.backends.ascendc.arithmetic.elementary import FUNCTIONS
 from uol.backends.ascendc.arithmetic.f8 import F8
+from uol.backends.ascendc.arithmetic.int64_pairs import BIT_FUNCTIONS
 from uol.backends.ascendc.arithmetic.integer_division import divided
 from uol.backends.ascendc.arithmetic.min_max import INTEGER_CALL, extremum
 from uol.backends.ascendc.arithmetic.powers import power
@@ -82,6 +84,8 @@ class Evaluator:
                 return self._select(c, a, b)
             case Call(fn="random_bits", args=(seed, counter)):
                 return self._once(self._values, expr, lambda: random_bits(self, seed, counter))
+            case Call(fn=fn) if fn in BIT_FUNCTIONS:
+                return self._once(self._values, expr, lambda: self._of_bits(expr))
         if expr.type == INDEX:
             return self._index(expr)
         if isinstance(expr, Call):
@@ -260,6 +264,11 @@ class Evaluator:
                 negative = self.unit.unary("Muls", a.kept(), "-1")
                 return self._wrapped(self.unit.binary(INTEGER_CALL["max"], negative, a), dtype)
         raise Unsupported(f"{fn} on {dtype}: no instruction sequence of known accuracy", ELSEWHERE)
+
+    def _of_bits(self, call: Call) -> Value:
+        if call.dtype == "i64":
+            return of_longs(self, call.fn, call.args)
+        return self._wrapped(of_words(self.unit, call.fn, [self.number(a) for a in call.args]), call.dtype)
 
     def _uniform(self, fn: str, values: list[Uniform], dtype: str) -> Uniform | None:
         """Sums, differences and products of uniform values: the scalar unit rounds them as the vector unit would."""

@@ -36,7 +36,7 @@ FLAT_PITCH = 64
 NARROW_PITCH = 16
 """Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
 
-LOGICAL = frozenset({"select", "and", "or", "not", "max", "min"}) | frozenset(MODES) | COMPARING
+LOGICAL = frozenset({"select", "and", "or", "not", "max", "min", "shift_left", "shift_right"}) | frozenset(MODES) | COMPARING
 COMPARING_FOLDS = frozenset({"max", "min", "any", "all", "argmax", "argmin"})
 HALF_REPEAT_LANES = 2 * REPEAT_LANES
 

@@ -17,9 +17,9 @@ from uol.backends.ascendc.vector.values import Lanes, Mask, Uniform, Unsupported
 
 BLOCK_OF_F32 = 8
 REPEAT_OF_F32 = 64
-BITWISE = frozenset({"And", "Or"})
-"""Instructions on 16 bits (asc-devkit, And.md and Or.md). Their count forms take 32-bit tensors too, cast them to int16_t and
-leave the count as it is, so that half of the elements stay untouched (dav_c220/kernel_operator_vec_binary_impl.h)."""
+BITWISE = frozenset({"And", "Or", "Not"})
+"""Instructions on 16 bits (asc-devkit, And.md, Or.md, Not.md). Their count forms take 32-bit tensors too, cast them to int16_t
+and leave the count as it is, so that half of the elements stay untouched (dav_c220/kernel_operator_vec_binary_impl.h)."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class VectorUnit:
         return Lanes(dst, a.span)
 
     def lanewise(self, call: str, dst: View, *operands: View, span: Span, argument: str = "") -> None:
-        """call(dst, operands...[, argument], count), whatever the buffers. And and Or see each 32 bits as two elements."""
+        """call(dst, operands...[, argument], count), whatever the buffers. And, Or and Not see each 32 bits as two elements."""
         views, count = [dst, *operands], self.count(span)
         if call in BITWISE and BYTES[dst.dtype] > BYTES["u16"]:
             halves = BYTES[dst.dtype] // BYTES["u16"]

@@ -91,6 +91,31 @@ def integer_power(share: Share, x: Term, y: Term) -> Term:
     return tirx.Select(tirx.LT(y, zero), reciprocal, result)
 
 
+def shift_left(share: Share, x: Term, y: Term, dtype: str) -> Term:
+    """x moved left by y bits; 0 by less than 0 or by as many bits as there are, for which LLVM's shift has no value."""
+    y, zero = share(y), constant(0, dtype)
+    inside = share(_is_place(y, dtype))
+    return tirx.Select(inside, tirx.shift_left(x, tirx.Select(inside, y, zero)), zero)
+
+
+def shift_right(share: Share, x: Term, y: Term, dtype: str) -> Term:
+    """x moved right by y bits, its sign in from the left; the sign alone where y is no place of a bit."""
+    y, zero = share(y), constant(0, dtype)
+    inside = share(_is_place(y, dtype))
+    if integer_range(dtype)[0] < 0:
+        return tirx.shift_right(x, tirx.Select(inside, y, constant(_bits(dtype) - 1, dtype)))
+    return tirx.Select(inside, tirx.shift_right(x, tirx.Select(inside, y, zero)), zero)
+
+
+def _is_place(y: Term, dtype: str) -> Term:
+    return tirx.And(tirx.GE(y, constant(0, dtype)), tirx.LT(y, constant(_bits(dtype), dtype)))
+
+
+def _bits(dtype: str) -> int:
+    low, high = integer_range(dtype)
+    return (high - low).bit_length()
+
+
 def natural_quotient(share: Share, fn: str, x: Term, y: Term) -> Term:
     """`x / y` or `x % y` of integers that are not negative, 0 where y is 0, by the processor's own division. Where TVM knows no
     sign it rounds down by conditions that take it a hundred times as long to compile."""
@@ -131,8 +156,17 @@ _PLAIN: dict[str, Callable[[Term, Term], Term]] = {
     "!=": not_equal,
     "and": tirx.And,
     "or": tirx.Or,
+    "bit_and": tirx.bitwise_and,
+    "bit_or": tirx.bitwise_or,
+    "bit_xor": tirx.bitwise_xor,
 }
-_TYPED: dict[str, Callable[[Share, Term, Term, str], Term]] = {"max": maximum, "min": minimum, "%": floor_modulo}
+_TYPED: dict[str, Callable[[Share, Term, Term, str], Term]] = {
+    "max": maximum,
+    "min": minimum,
+    "%": floor_modulo,
+    "shift_left": shift_left,
+    "shift_right": shift_right,
+}
 
 
 def binary(share: Share, fn: str, x: Term, y: Term, dtype: str) -> Term | None:

@@ -168,6 +168,8 @@ def _call(call: Call, scope: Scope) -> Term:
             return arithmetic.absolute(scope.share, args[0], types[0])
         case "pow" if not is_float(types[0]):
             return arithmetic.integer_power(scope.share, *args)
+        case "bit_not":
+            return tirx.bitwise_not(args[0])
         case "random_bits":
             return random_bits(scope.share, *args)
     if call.dtype == INDEX:  # any integer type may index

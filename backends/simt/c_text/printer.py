@@ -48,7 +48,7 @@ BINARY = {
 EXACT_IN_NARROW = frozenset({"max", "min", "neg", "abs", "select", "floor", "ceil", "round"})
 """Functions whose result is of the type wherever their operands are: nothing to round."""
 
-EXACT_IN_SHORT = frozenset({"max", "min", "select"})
+EXACT_IN_SHORT = frozenset({"max", "min", "select", "bit_and", "bit_or", "bit_xor", "shift_right"})
 """Operations on short integers that do not leave their range; the negative of the least does, and so does its size."""
 
 EXACT_SOURCES = {*NARROW} | SHORT_INTEGERS | {"f32", "bool"}

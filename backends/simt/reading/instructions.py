@@ -25,6 +25,8 @@ FUNCTIONS: Mapping[str, Cost] = {
     "pick_min": Cost(17, 9),
     "sorts_before": Cost(4, 3),
     "precedes": Cost(13, 10),
+    "shift_left": Cost(3, 3),
+    "shift_right": Cost(2, 2),
 }
 THREEFRY_BLOCK = 69
 """The integer instructions of a block of two words of Threefry-2x32-20: twenty rounds of an addition, a rotation and an

@@ -27,8 +27,8 @@ TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
 ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", "~_", "++"}
 FUNCTIONS = frozenset(
     ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "composed", "precedes",
-     "sorts_before", "random_bits", "random_words", "pack_f16", "pack_bf16", "low_halves",
-     "high_halves"]
+     "sorts_before", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right", "random_bits", "random_words",
+     "pack_f16", "pack_bf16", "low_halves", "high_halves"]
 )
 """Of `uol_device.h`, one operation each."""
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")

@@ -69,6 +69,8 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   e[t] = uol::f8e4m3(v);
   e[t] = uol::cast<uol::f8e4m3>(uol::f8e5m2(w));
   g[t] = uol::f8e5m2(float(e[t]) + float(g[t]));
+  i[t] += uol::bit_and(t, 6) + uol::bit_or(t, 6) + uol::bit_xor(t, 6) + uol::shift_left(t, 3) + uol::shift_right(i[t], t);
+  l[t] += uol::bit_not(l[t]) + uol::bit_xor(l[t], 6LL) + uol::shift_left(l[t], 40LL) + uol::shift_right(l[t], 3LL);
   i[t] += uol::random_bits(l[t], t) + uol::random_words<4>(l[t], 4 * t).at[3];
   float carry = 0.0f;
   uol::Pick<float, int> best_carry = best;

@@ -18,7 +18,7 @@ def test_every_function_has_a_derivative_for_every_argument() -> None:
     assert {name: f.arity for name, f in FUNCTIONS.items()} == {name: len(d) for name, d in DERIVATIVES.items()}
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [name for name, function in FUNCTIONS.items() if function.ulp])
 def test_a_derivative_is_the_slope(name: str) -> None:
     inputs = ("a", "b")[: FUNCTIONS[name].arity]
     head = ", ".join(f"{i}: f64[N]" for i in inputs)

@@ -36,13 +36,21 @@ OPERATORS: Mapping[str, str] = {
     },
     **{"__div__": "div", "__truediv__": "div", "__floordiv__": "floor_divide", "__mod__": "remainder"},
     **{"__radd__": "add", "__rmul__": "mul"},
+    **{"__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor", "__invert__": "bitwise_not"},
+    **{"__lshift__": "bitwise_left_shift", "__rshift__": "bitwise_right_shift"},
 }
 """Python's operators that PyTorch has under their own names."""
 REFLECTED: Mapping[str, str] = {
     **{"__rsub__": "sub", "__rdiv__": "div", "__rtruediv__": "div", "__rpow__": "pow", "__rmatmul__": "matmul"},
     **{"__rfloordiv__": "floor_divide", "__rmod__": "remainder"},
+    **{"__rlshift__": "bitwise_left_shift", "__rrshift__": "bitwise_right_shift"},
 }
 """Those whose tensor stands on the right."""
+WRITING: Mapping[str, str] = {
+    **{"__iand__": "bitwise_and", "__ior__": "bitwise_or", "__ixor__": "bitwise_xor"},
+    **{"__ilshift__": "bitwise_left_shift", "__irshift__": "bitwise_right_shift"},
+}
+"""Those that write over their first argument under a name of their own."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ def faces() -> Mapping[Any, Face]:
         found.setdefault(getattr(torch.Tensor, operator), Face(name))
     for operator, name in REFLECTED.items():
         found[getattr(torch.Tensor, operator)] = Face(name, _reflected)
+    for operator, name in WRITING.items():
+        found[getattr(torch.Tensor, operator)] = Face(name, writes=True)
     return found
 
 

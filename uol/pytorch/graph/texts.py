@@ -115,7 +115,8 @@ class GroupText:
     def operand(self, a: Any, index: list[str], dtype: torch.dtype, guard: bool) -> str:
         """An operand at the index of what it is broadcast to, in a type."""
         if not isinstance(a, fx.Node):
-            return literal(float(a) if dtype.is_floating_point and not isinstance(a, bool) else a)
+            number = int(a) if isinstance(a, bool) and dtype != torch.bool else a
+            return literal(float(number) if dtype.is_floating_point else number)
         sizes = shape(a)
         own = ["0" if d == 1 else i for d, i in zip(sizes, index[len(index) - len(sizes) :], strict=True)]
         value = self.read(a, own, guard)
@@ -146,7 +147,7 @@ class GroupText:
         if t in COMPARISONS:
             common = _compared(n)
         elif t in LOGIC and any(value_of(a).dtype != torch.bool for a in n.all_input_nodes):
-            raise Unsaid("logic of the bits of whole numbers")
+            raise Unsaid("the truth of numbers")
         wide = torch.float32 if common in HALVES else common  # PyTorch's kernels compute in f32, and round each result
         if t is aten.pow.Tensor_Scalar:
             exponent: Any = n.args[1]

@@ -106,11 +106,23 @@ MAPS: dict[Any, Expression] = {
     aten.relu.default: lambda a: f"max({a}, 0)",
     aten.silu.default: lambda a: f"({a} / (1 + exp(-{a})))",
     aten.logical_not.default: lambda a: f"(not {a})",
-    aten.bitwise_not.default: lambda a: f"(not {a})",
+    aten.bitwise_not.default: _call("bit_not"),
     aten.logical_and.default: _infix("and"),
-    aten.bitwise_and.Tensor: _infix("and"),
+    aten.bitwise_and.Tensor: _call("bit_and"),
+    aten.bitwise_and.Scalar: _call("bit_and"),
     aten.logical_or.default: _infix("or"),
-    aten.bitwise_or.Tensor: _infix("or"),
+    aten.bitwise_or.Tensor: _call("bit_or"),
+    aten.bitwise_or.Scalar: _call("bit_or"),
+    aten.bitwise_xor.Tensor: _call("bit_xor"),
+    aten.bitwise_xor.Scalar: _call("bit_xor"),
+    aten.bitwise_left_shift.Tensor: _call("shift_left"),
+    aten.bitwise_left_shift.Tensor_Scalar: _call("shift_left"),
+    aten.bitwise_right_shift.Tensor: _call("shift_right"),
+    aten.bitwise_right_shift.Tensor_Scalar: _call("shift_right"),
+    aten.__lshift__.Tensor: _call("shift_left"),
+    aten.__lshift__.Scalar: _call("shift_left"),
+    aten.__rshift__.Tensor: _call("shift_right"),
+    aten.__rshift__.Scalar: _call("shift_right"),
     aten.where.self: lambda c, a, b: f"select({c}, {a}, {b})",
     aten.pow.Tensor_Scalar: power,
     aten.pow.Tensor_Tensor: _call("pow"),
@@ -140,13 +152,10 @@ for _name, _sign in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt
 
 LOGIC = {
     aten.logical_not.default,
-    aten.bitwise_not.default,
     aten.logical_and.default,
-    aten.bitwise_and.Tensor,
     aten.logical_or.default,
-    aten.bitwise_or.Tensor,
 }
-"""Maps of truth values; of whole numbers the same words of PyTorch mean their bits, which have no text here."""
+"""Maps of truth values."""
 
 CASTS = {prims.convert_element_type.default, aten._to_copy.default}
 CONSTANTS = {aten.full.default, aten.full_like.default, aten.scalar_tensor.default, prims.iota.default}

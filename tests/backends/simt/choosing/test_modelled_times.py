@@ -50,6 +50,8 @@ CALLS = {
         "p = uol::pick_max(p, uol::Pick<int, int>{b[i + 32 * # + 32], #});",
         "y[i] = p.value; z[i] = p.index;",
     ),
+    "integers shift_left": ("int p = b[i];", "p = uol::shift_left(p, b[i + 32 * # + 32]);", "z[i] = p;"),
+    "integers shift_right": ("int p = b[i];", "p = uol::shift_right(p, b[i + 32 * # + 32]);", "z[i] = p;"),
 }
 
 
