@@ -9,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from uol.pytorch import graph
+
 Tensor = torch.Tensor
 
 
@@ -56,6 +58,23 @@ def test_nan_infinity_and_the_sign_of_zero() -> None:
         return *extremes, x.softmax(1), x.sigmoid(), x == x, x.abs() > 1, torch.where(x > 0, x, -1.0), x.tanh(), x**3, 1 / x
 
     agree(f, x)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_bits_are_texts(dtype: torch.dtype) -> None:
+    """At the edges of the type, and of the places of its bits."""
+    least, greatest = torch.iinfo(dtype).min, torch.iinfo(dtype).max
+    x = torch.tensor([least, least + 1, greatest, 0, 1, 5, 6, 100]).to(dtype)[:, None]
+    y = torch.tensor([least, greatest, 0, 1, 7, 8, 31, 32, 63, 64]).to(dtype)
+
+    def f(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        logic = ~(x > 1), (x > 1) & (y > 1), (x > 1) | (y > 1), (x > 1) ^ (y > 1), (x > 1) & y, torch.bitwise_xor(x > 1, True)
+        shifts = x << y, x >> y, x << 2, 3 << y, 5 >> y, torch.bitwise_left_shift(x, y), torch.bitwise_right_shift(x, 3)
+        return *logic, *shifts, x & y, x | 6, 6 ^ x, ~x, ((x ^ (x << 13)) ^ (x >> 7)) & 0x7F
+
+    graph.reset()
+    agree(f, x, y)
+    assert graph.report().share == 1, str(graph.report())
 
 
 def test_types_and_numbers() -> None:

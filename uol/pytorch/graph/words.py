@@ -108,21 +108,7 @@ MAPS: dict[Any, Expression] = {
     aten.logical_not.default: lambda a: f"(not {a})",
     aten.bitwise_not.default: _call("bit_not"),
     aten.logical_and.default: _infix("and"),
-    aten.bitwise_and.Tensor: _call("bit_and"),
-    aten.bitwise_and.Scalar: _call("bit_and"),
     aten.logical_or.default: _infix("or"),
-    aten.bitwise_or.Tensor: _call("bit_or"),
-    aten.bitwise_or.Scalar: _call("bit_or"),
-    aten.bitwise_xor.Tensor: _call("bit_xor"),
-    aten.bitwise_xor.Scalar: _call("bit_xor"),
-    aten.bitwise_left_shift.Tensor: _call("shift_left"),
-    aten.bitwise_left_shift.Tensor_Scalar: _call("shift_left"),
-    aten.bitwise_right_shift.Tensor: _call("shift_right"),
-    aten.bitwise_right_shift.Tensor_Scalar: _call("shift_right"),
-    aten.__lshift__.Tensor: _call("shift_left"),
-    aten.__lshift__.Scalar: _call("shift_left"),
-    aten.__rshift__.Tensor: _call("shift_right"),
-    aten.__rshift__.Scalar: _call("shift_right"),
     aten.where.self: lambda c, a, b: f"select({c}, {a}, {b})",
     aten.pow.Tensor_Scalar: power,
     aten.pow.Tensor_Tensor: _call("pow"),
@@ -142,6 +128,14 @@ for _name in FUNCTIONS:
 for _name, _sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/")):
     for _form in ("Tensor", "Scalar"):
         MAPS[getattr(getattr(aten, _name), _form)] = _infix(_sign)
+for _name in ("and", "or", "xor"):
+    for _form in ("Tensor", "Scalar", "Scalar_Tensor"):
+        MAPS[getattr(getattr(aten, f"bitwise_{_name}"), _form)] = _call(f"bit_{_name}")
+for _way, _operator in (("left", "__lshift__"), ("right", "__rshift__")):
+    for _form in ("Tensor", "Tensor_Scalar", "Scalar_Tensor"):
+        MAPS[getattr(getattr(aten, f"bitwise_{_way}_shift"), _form)] = _call(f"shift_{_way}")
+    for _form in ("Tensor", "Scalar"):
+        MAPS[getattr(getattr(aten, _operator), _form)] = _call(f"shift_{_way}")
 
 COMPARISONS: set[Any] = {aten.isnan.default, aten.isinf.default}
 """Maps that are computed in the common type of what they compare."""
