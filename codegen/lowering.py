@@ -32,6 +32,7 @@ from uol.codegen.program.few_terms import few_terms
 from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.narrow_factors import narrow_factors
 from uol.codegen.program.narrow_places import narrow_places
+from uol.codegen.program.nested_extrema import nested_extrema
 from uol.codegen.program.permuted_puts import permuted_puts
 from uol.codegen.program.recurrences import as_recurrences
 from uol.codegen.program.scans import Running, as_scans
@@ -149,7 +150,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
             grouped = small_orders(counted_orders(grouped, *machine.counted))
         grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
-    flat = hoist_reductions(plain)
+    flat = nested_extrema(hoist_reductions(plain))
     aligned = align_axes(as_scans(flat) if Scan in kinds else flat)
     aligned = small_first(sums_beside_rows(few_terms(aligned)) if machine.puts else aligned)
     return aligned if machine.searches is None else as_searches(aligned, machine.searches)

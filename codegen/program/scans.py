@@ -39,13 +39,14 @@ def as_scans(program: Program) -> Program:
 
 
 def _scanned(stage: Stage) -> Stage:
-    running = None if isinstance(stage, Scatter) else _running(stage)
+    running = running_of(stage)
     return stage if running is None else replace(stage, value=running)
 
 
-def _running(stage: Stage) -> Running | None:
+def running_of(stage: Stage) -> Running | None:
+    """A stage's value as a scan; None where it is none."""
     value = stage.value
-    found = bounded_by(value, stage.axes) if isinstance(value, Reduce) else None
+    found = bounded_by(value, stage.axes) if isinstance(value, Reduce) and not isinstance(stage, Scatter) else None
     if found is None or not isinstance(value, Reduce):
         return None
     inner, outer, relation = found

@@ -25,7 +25,6 @@ OTHERWISE = {
     **dict.fromkeys(("hypot", "kl_div", "kl_div_each", "kl_div_sum"), "NaN in PyTorch, 0 here"),
     **dict.fromkeys(("weighted_nll_loss", "weighted_cross_entropy"), "weights that add up to 0: 0 / 0, in the gradient too"),
     **dict.fromkeys(PIECES_MEET_AT_ZERO, "pieces meet there: the derivative of the text is 0, the written gradient right"),
-    "logcumsumexp": "the derived gradient is wrong where values are equal; the written one, which is used, is right (below)",
     "lgamma": "a pole, at which the derivative of the text is 0",
     "gradient_norm": "the square root alone; what is differentiated is l2_norm",
 }
