@@ -26,13 +26,14 @@ def quantile(x: Tensor, q: Tensor) -> Tensor:
     values = torch.sort(x, dim=-1, stable=True).values.movedim(-1, 0)
     below, above = values[rank.floor().long()], values[rank.ceil().long()]
     part = (rank - rank.floor()).reshape(-1, *(1,) * (x.dim() - 1))
-    between = below + part * torch.where(above == below, 0, above - below)
+    between = below + part * torch.where((above == below) & above.isinf(), 0, above - below)
     return torch.where(x.isnan().any(-1), torch.nan, between)
 
 
 def quantile_weight(q: Tensor, length: int) -> Tensor:
-    """How near each place is to each quantile's."""
-    return (1 - (q[:, None] * (length - 1) - torch.arange(length)).abs()).clamp(min=0)
+    """How near each place is to each quantile's. Of a quantile that is a place, its neighbours have neither weight nor slope,
+    as in PyTorch's `quantile`: `clamp` would give them one."""
+    return (1 - (q[:, None] * (length - 1) - torch.arange(length)).abs()).relu()
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
