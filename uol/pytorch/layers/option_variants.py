@@ -71,7 +71,7 @@ def has_corners(op: Op) -> bool:
 
 def is_pool(op: Op) -> bool:
     """Do windows of an attribute's size move over the input, which `ceil_mode=` may round up?"""
-    return bool(window_options.axes_of(op)) and any(a.name == "kernel" for a in op.attributes)
+    return window_options.has_edges(op) and any(a.name == "kernel" for a in op.attributes)
 
 
 def is_counted(op: Op) -> bool:

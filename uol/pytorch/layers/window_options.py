@@ -32,7 +32,12 @@ def axes_of(op: Op) -> tuple[str, ...]:
     known = {a.name for a in op.attributes}
     if "stride" not in known or "pad" not in known:
         return ()
-    return tuple(axis for axis in AXES if f"pad_{EDGES[axis][0]}" in known)
+    return tuple(axis for axis in AXES if known & {f"pad_{EDGES[axis][0]}", f"pad_{axis}"})
+
+
+def has_edges(op: Op) -> bool:
+    """Is padding before and behind told apart? Else it is one number an axis, `pad_h`."""
+    return any(a.name == f"pad_{EDGES[axis][0]}" for a in op.attributes for axis in axes_of(op))
 
 
 def by_axis(op: Op, given: Options) -> Options:
@@ -79,7 +84,7 @@ def _renamed(op: Op, given: Options) -> Options:
 
 
 def _finer(op: Op, name: str, axes: Sequence[str]) -> list[str]:
-    if name == "pad":
+    if name == "pad" and has_edges(op):
         return [f"pad_{EDGES[axis][0]}" for axis in axes]
     return [name] if len(axes) == 1 else [f"{name}_{axis}" for axis in axes]
 
