@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,25 +9,6 @@ import torch
 from uol.ops import text as texts
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.shapes import place
-
-
-@rewrite
-def middle(call: Call) -> None:
-    """The value in the middle of each row, and where it stood; NaN, which comes last, where there is one."""
-    x, keep = call.args["input"], call.args["keepdim"]
-    dim = place(call.name, call.args["dim"], x.dim())
-
-    def finish(at: Any) -> Any:
-        rows, places = x.movedim(dim, -1), at.movedim(dim, -1)
-        size = x.shape[dim]
-        chosen = places[..., (size - 1) // 2 : (size - 1) // 2 + 1]
-        if x.is_floating_point():
-            last = places[..., -1:]
-            chosen = texts.choose(texts.isnan(texts.gather(rows, last)), last, chosen)
-        found = (texts.gather(rows, chosen).movedim(-1, dim), chosen.movedim(-1, dim))
-        return found if keep else tuple(y.squeeze(dim) for y in found)
-
-    call.finishes.append(finish)
 
 
 @rewrite
@@ -52,69 +32,15 @@ def running_place(call: Call) -> None:
 
 
 @rewrite
-def distinct(call: Call) -> None:
-    """As many values as there are, where each stood, and how often."""
-    x = call.args["input"]
-    call.args["input"] = x.reshape(-1)
-
-    def finish(found: Any) -> Any:
-        values, counts, number = found
-        kept = int(number)
-        inverse = [texts.searchsorted(values[:kept], x)] if call.args["return_inverse"] else []
-        results = (values[:kept], *inverse, *([counts[:kept]] if call.args["return_counts"] else []))
-        return results[0] if len(results) == 1 else results
-
-    call.finishes.append(finish)
-
-
-@rewrite
-def with_edges(call: Call) -> None:
-    """Counts in the type of the input, beside the edges."""
-    x, edges = call.args["input"], call.args["bins"]
-    if not isinstance(edges, torch.Tensor):
-        raise call.refuse("a number of bins", "their edges: torch.linspace(low, high, bins + 1)")
-    call.args["input"] = x.reshape(-1)
-    kind: Any = torch.return_types.histogram
-    call.finishes.append(lambda r: kind((texts.cast(r, dtype=x.dtype), edges)))
-
-
-@rewrite
 def times_over(call: Call, number: str) -> None:
-    """The text runs so many times, the last time last."""
+    """The text runs so many times, the last time last. Where it does not run nothing is put before or behind."""
     count, options = call.args[number], {"dim": call.args["dim"]}
     if count == 0:
+        call.args |= {"prepend": None, "append": None}
         call.text, call.attributes = "cast", {"dtype": number}
         call.args[number] = call.args["input"].dtype
     for _ in range(count - 1):
         call.finishes.append(lambda r: getattr(texts, call.name)(r, **options))
-
-
-@rewrite
-def by_norm(call: Call, order: str) -> None:
-    """By a norm of another order than 2: the quotient by it, which is `eps` at least."""
-    p, x = call.args[order], call.args["input"]
-    if p == 2:
-        return
-    if p <= 0:
-        raise call.refuse(f"{order}={p!r}", "an order above 0")
-    known = {1: "l1_norm", math.inf: "max_norm"}
-    call.text = known.get(p, "vector_norm")
-    call.attributes = {"dim": "dim", "keepdim": "True"} | ({} if p in known else {"p": f"{float(p)!r}"})
-    call.finishes.append(lambda r: texts.div(x, texts.maximum(r, float(call.args["eps"]))))
-
-
-@rewrite
-def divided(call: Call, axes: str) -> None:
-    """`divisor_override=`: the sum of a window, by this."""
-    by = call.args["divisor_override"]
-    if by is None:
-        return
-    if call.args["ceil_mode"] or by == 0:
-        raise call.refuse(f"divisor_override={by} with ceil_mode={call.args['ceil_mode']}", "uol.ops.mul of what it gives")
-    call.args["count_include_pad"] = True
-    kernel = call.args["kernel_size"]
-    sizes = [kernel] * int(axes) if isinstance(kernel, int) else list(kernel) * (int(axes) if len(kernel) == 1 else 1)
-    call.finishes.append(lambda r: texts.mul(r, math.prod(sizes) / by))
 
 
 @rewrite

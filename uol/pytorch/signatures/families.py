@@ -8,16 +8,16 @@ from typing import Any
 import torch
 
 from uol.ir.errors import ShapeError
+from uol.operators.registry import find_operator
 from uol.ops import text as texts
 from uol.ops.texts import names
+from uol.pytorch.layers import window_options
 from uol.pytorch.layers.window_options import AXES
 from uol.pytorch.layers.window_options import EDGES as EDGES_OF
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.shapes import place
 
-PADDINGS = {"constant": "pad", "reflect": "reflection_pad", "replicate": "replication_pad", "circular": "circular_pad"}
 TEXTS = frozenset(names())
-EDGES = ("left", "right", "top", "bottom", "front", "back")
 
 
 @rewrite
@@ -31,20 +31,6 @@ def by_channel(call: Call, name: str, like: str) -> None:
             message = f"{call.name}: {name} has {each.numel()} values, the input one channel"
             raise ShapeError(message, hint="one for each channel")
         call.args[name] = each.reshape(())
-
-
-@rewrite
-def order(call: Call, name: str) -> None:
-    """Norms by their order: 1, 2 and infinity have texts of their own."""
-    p = call.args[name]
-    known = {None: "l2_norm", "fro": "l2_norm", 1: "l1_norm", 2: "l2_norm", math.inf: "max_norm"}
-    if p in known:
-        call.text = known[p]
-        call.without(name)
-    elif isinstance(p, str) or p <= 0:
-        raise call.refuse(f"{name}={p!r}", "an order above 0")
-    else:
-        call.args[name] = float(p)
 
 
 @rewrite
@@ -120,38 +106,6 @@ def to_size(call: Call, axes: str, name: str) -> None:
     given = [sizes] * count if sizes is None or isinstance(sizes, int) else list(sizes) * (count if len(sizes) == 1 else 1)
     for axis, size, own in zip(AXES[-count:], given, x.shape[-count:], strict=True):
         call.args[f"out_{axis}"] = own if size is None else size
-
-
-@rewrite
-def sides(call: Call) -> None:
-    """`pad=` has two numbers for each of the last dims; each mode is a text for each number of them."""
-    pad, mode = list(call.args["pad"]), call.args["mode"]
-    count = len(pad) // 2
-    family = PADDINGS.get(mode)
-    text = f"{family}{count}d"
-    if family is None or len(pad) % 2 or text not in TEXTS:
-        raise call.refuse(f"mode={mode!r} of {count} dims", "it in two steps, or PyTorch's")
-    if mode == "constant":
-        pad = _sliced(call, pad)
-    call.text = text
-    options: dict[str, Any] = dict(zip(EDGES, pad, strict=False))
-    if mode == "constant":
-        options["value"] = float(call.args["value"] or 0.0)
-    elif call.args["value"] not in (None, 0, 0.0):
-        raise call.refuse(f"value={call.args['value']!r} with mode={mode!r}", "it without a value")
-    call.args |= options
-    call.attributes = {name: name for name in options}
-
-
-def _sliced(call: Call, pad: list[int]) -> list[int]:
-    """What is left of the padding when the tensor has lost what negative padding takes."""
-    x = call.args["input"]
-    for number, (low, high) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
-        dim = x.dim() - 1 - number
-        if low < 0 or high < 0:
-            x = x.narrow(dim, max(-low, 0), x.shape[dim] - max(-low, 0) - max(-high, 0))
-    call.args["input"] = x
-    return [max(n, 0) for n in pad]
 
 
 @rewrite
@@ -327,13 +281,6 @@ def counted(call: Call, name: str, of: str) -> None:
 
 
 @rewrite
-def counted_at_least(call: Call, name: str, of: str) -> None:
-    """As many bins as the largest says, and as are asked for."""
-    at = call.args[of]
-    call.args[name] = max(call.args[name], int(at.max()) + 1 if at.numel() else 0)
-
-
-@rewrite
 def batches_of_rows(call: Call, left: str, right: str) -> None:
     """Matrices of rows, whose dims in front broadcast, are one batch."""
     batches(call, left, right)
@@ -345,38 +292,18 @@ def batches_of_rows(call: Call, left: str, right: str) -> None:
 
 
 @rewrite
-def quantiles(call: Call) -> None:
-    """Quantiles are of rows along a dim, or of all elements. Their fractions `q` come first in the result: a number has no dim
-    there, and a kept dim stands behind that of several."""
-    x, q, dim = call.args["input"], call.args["q"], call.args["dim"]
-    keep, rank = call.args["keepdim"], x.dim()
-    q = q if isinstance(q, torch.Tensor) else torch.tensor(q, dtype=x.dtype, device=x.device)
-    call.args |= {"q": q.reshape(-1), "input": x.reshape(-1) if dim is None or not rank else x.movedim(dim, -1)}
-
-    def finish(r: Any) -> Any:
-        if keep and rank:
-            r = r.reshape(-1, *[1] * rank) if dim is None else r.unsqueeze(place(call.name, dim, rank) + 1)
-        return r if q.dim() else r[0]
-
-    call.finishes.append(finish)
-
-
-@rewrite
-def distances(call: Call, order: str, left: str, right: str) -> None:
-    """Distances of another order than 2 are norms of the differences of all pairs of rows; that of order 0 counts the
-    differences that are not 0."""
-    p, a, b = call.args[order], call.args[left], call.args[right]
-    if p == 2:
+def divided(call: Call) -> None:
+    """`divisor_override=`: the sum of a window, by this. What hangs over is padding."""
+    by = call.args["divisor_override"]
+    if by is None:
         return
-    if p < 0:
-        raise call.refuse(f"{order}={p!r}", "an order of 0 or more")
-    apart = texts.sub(a[:, :, None], b[:, None])
-    call.args[left] = apart
-    call.tensors, call.attributes = [left], {"dim": "-1"}
-    if p == 0:
-        call.text = "sum"
-        call.args[left] = texts.choose(texts.isnan(apart), apart, texts.sign(texts.abs(apart)))
-        return
-    call.text = {1: "l1_norm", math.inf: "max_norm"}.get(p, "vector_norm")
-    if call.text == "vector_norm":
-        call.attributes["p"] = f"{float(p)!r}"
+    if by == 0:
+        raise call.refuse("divisor_override=0", "another divisor")
+    op = find_operator(call.text)
+    given = {name: call.args[of] for name, of in call.attributes.items() if name in ("kernel", "stride", "pad")}
+    options = window_options.by_axis(op, given)
+    if call.args["ceil_mode"]:
+        options = window_options.rounded_up(op, call.args["input"].shape, options)
+    call.attributes = {name: f"{value}" for name, value in options.items()}
+    size = math.prod(window_options.along(options, "kernel", axis, 1) for axis in window_options.axes_of(op))
+    call.finishes.append(lambda r: texts.mul(r, size / by))

@@ -22,7 +22,19 @@ from uol.pytorch import bridge
 from uol.pytorch.fallback import MODE
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.out import require_fit, require_no_gradient
-from uol.pytorch.signatures import composed, families, optional, placing, resampling, results, shapes, types  # noqa: F401  # importing them fills REWRITES, by whose names rows ask
+from uol.pytorch.signatures import (  # noqa: F401  # importing them fills REWRITES, by whose names rows ask
+    composed,
+    counting,
+    families,
+    optional,
+    orders,
+    padding,
+    placing,
+    resampling,
+    results,
+    shapes,
+    types,
+)
 from uol.pytorch.signatures.binding import Bind, binder_of, bound, fits, signature_of
 from uol.pytorch.signatures.call import REWRITES, Call, Rewrite
 from uol.pytorch.signatures.help import described

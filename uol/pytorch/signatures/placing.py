@@ -9,40 +9,9 @@ import torch
 from torch import Tensor
 
 from uol.ir.errors import ShapeError
-from uol.pytorch.layers.window_options import AXES
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.families import numbers
 from uol.pytorch.signatures.types import cast
-
-
-@rewrite
-def with_places(call: Call) -> None:
-    """`return_indices=True` of a pool is a text with two results."""
-    if not call.args["return_indices"]:
-        return
-    if call.args["ceil_mode"]:
-        raise call.refuse("return_indices=True with ceil_mode=True", "ceil_mode=False, or PyTorch's")
-    call.text += "_with_indices"
-    call.without("ceil_mode")
-    by_axis(call, call.name[-2])
-
-
-@rewrite
-def by_axis(call: Call, axes: str) -> None:
-    """A list has a number for each axis of a window; where the stride is not said it is the text's own."""
-    for attribute, name in tuple(call.attributes.items()):
-        value = call.args.get(name)
-        if attribute not in ("kernel", "stride", "dilation", "pad") or isinstance(value, int):
-            continue
-        del call.attributes[attribute]
-        if value is None or not value:
-            continue
-        each = numbers(value, int(axes))
-        if len(each) != int(axes):
-            raise ShapeError(f"{call.name}: {name} is {value}", hint=f"one number, or {axes}")
-        names = [attribute, *(f"{attribute}_{axis}" for axis in AXES[-int(axes) :] if int(axes) > 1)]
-        for number, option in enumerate(names):
-            call.attributes[option] = f"{each[max(number - 1, 0)]}"
 
 
 @rewrite

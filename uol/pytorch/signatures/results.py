@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -34,6 +35,23 @@ def second(call: Call) -> None:
 def root_of_first(call: Call) -> None:
     """A standard deviation is the root of the variance."""
     call.finishes.append(lambda r: (texts.sqrt(r[0]), r[1]))
+
+
+@rewrite
+def corrected(call: Call, name: str) -> None:
+    """What the text takes off the count is a whole number less than it. Any other correction is a factor of the moment that has
+    none; where it takes all, PyTorch divides by 0."""
+    given, x, dim = call.args[name], call.args["input"], call.args.get("dim")
+    by = 1 if given is None else given
+    dims = range(x.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+    count = math.prod(x.shape[place(call.name, d, x.dim())] for d in dims)
+    if not count or by < count and by == int(by):
+        call.args[name] = int(by)
+        return
+    call.args[name] = 0
+    factor = count / (count - by) if by < count else math.inf
+    factor = math.sqrt(factor) if call.text == "std" else factor
+    call.finishes.append(lambda r: (texts.mul(r[0], factor), r[1]) if isinstance(r, tuple) else texts.mul(r, factor))
 
 
 @rewrite
