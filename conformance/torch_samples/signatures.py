@@ -152,19 +152,32 @@ def _by_name(info: Any, sample: Any) -> Sequence[str] | None:
         if len(chosen) < len(given) or {*chosen} & {*sample.kwargs}:
             continue
         try:
-            info.op(**dict(zip(chosen, given, strict=True)), **sample.kwargs)
+            _theirs_by_name(info, dict(zip(chosen, given, strict=True)) | sample.kwargs)
         except Exception:
             continue
         return chosen
     return None
 
 
+def _theirs_by_name(info: Any, named: dict[str, Any]) -> None:
+    """PyTorch's function, or the method where it is one: then OpInfo's function has arguments of its own."""
+    if info.op.__name__ != "<lambda>":
+        info.op(**named)
+    else:
+        getattr(torch.Tensor, own_name(info.name))(named.pop("input"), **named)
+
+
 def _orders(info: Any) -> Iterator[tuple[str, ...]]:
     """The arguments' names in PyTorch's order, for each of a function's schemas."""
-    try:
-        yield tuple(inspect.signature(info.op).parameters)
-    except (TypeError, ValueError):
-        for schema in torch._C._jit_get_schemas_for_operator(f"aten::{info.op.__name__}"):
+    if info.op.__name__ != "<lambda>":
+        try:
+            yield tuple(inspect.signature(info.op).parameters)
+            return
+        except (TypeError, ValueError):
+            pass
+    name = own_name(info.name) if info.op.__name__ == "<lambda>" else info.op.__name__
+    for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}"):
+        if schema.arguments:
             yield tuple("input" if a.name == "self" else a.name for a in schema.arguments)
 
 

@@ -393,6 +393,9 @@ EXACT: dict[str, list[Case]] = {
         lambda o, n: (o.batch_norm(n.image, n.mean, n.var, n.g4, n.h4, training=True), n.mean, n.var),
         lambda o, n: o.instance_norm(n.image),
         lambda o, n: o.instance_norm(n.image, weight=n.g4, bias=n.h4),
+        lambda o, n: o.instance_norm(n.image, n.mean, n.var, n.g4, n.h4),
+        lambda o, n: o.instance_norm(n.image, n.mean, n.var, n.g4, use_input_stats=False),
+        lambda o, n: (o.instance_norm(n.image, n.mean, n.var, momentum=0.3), n.mean, n.var),
     ],
     "losses": [
         lambda o, n: o.mse_loss(n.x, n.y),
@@ -436,6 +439,11 @@ EXACT: dict[str, list[Case]] = {
         lambda o, n: o.nll_loss(n.x, n.classes),
         lambda o, n: o.nll_loss(n.image, n.pixels, reduction="sum"),
         lambda o, n: o.nll_loss(n.x, n.some, n.cw.detach()),
+        lambda o, n: o.poisson_nll_loss(n.x, n.p, full=True),
+        lambda o, n: o.poisson_nll_loss(n.p, n.q * 4, log_input=False, full=True, reduction="sum"),
+        lambda o, n: o.triplet_margin_loss(n.x, n.y, n.x2, swap=True),
+        lambda o, n: o.triplet_margin_loss(n.r3, n.x[None], n.y[None], p=1, reduction="none"),
+        lambda o, n: o.cross_entropy(n.x, n.soft, n.cw, label_smoothing=0.2),
     ],
     "indexing": [
         lambda o, n: o.embedding(n.words, n.table),
@@ -470,6 +478,22 @@ EXACT: dict[str, list[Case]] = {
         lambda o, n: o.cat([n.x, n.y], 1),
         lambda o, n: o.stack([n.x, n.y], dim=1),
         lambda o, n: o.einsum("ij,jk->ik", n.x, n.m),
+        lambda o, n: o.embedding_bag(n.words.flatten(), n.table, torch.tensor([0, 3, 3, 8]), mode="max"),
+        lambda o, n: o.embedding_bag(
+            n.words.flatten(), n.table, torch.tensor([0, 4, 10]), include_last_offset=True, padding_idx=2
+        ),
+        lambda o, n: o.embedding_bag(n.words, n.table, mode="sum", per_sample_weights=n.words.to(n.table.dtype)),
+        lambda o, n: o.index_fill(n.x, 1, torch.tensor([0, 4]), n.scalar),
+        lambda o, n: o.index_fill(n.i, 0, torch.tensor([-1]), 7),
+        lambda o, n: o.index_put(n.x, (n.t,), n.scalar),
+        lambda o, n: o.repeat_interleave(n.x, torch.tensor([2, 0, 1, 3]), 0),
+        lambda o, n: o.repeat_interleave(torch.tensor([2, 0, 1, 3])),
+        lambda o, n: o.repeat_interleave(n.x, 2, 1, output_size=12),
+        lambda o, n: o.cat([n.x[0, :0], n.x, n.y], 1),
+        lambda o, n: o.arange(5),
+        lambda o, n: o.arange(1.5, -2, -0.5),
+        lambda o, n: o.arange(2, 9, 3, dtype=n.x.dtype),
+        lambda o, n: o.arange(end=4, dtype=torch.int16),
     ],
 }
 

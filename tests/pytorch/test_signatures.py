@@ -77,9 +77,13 @@ REFUSED = {
     "sum takes from 1 to 3 positional arguments": lambda: uol.ops.sum(X, 1, False, 2),
     "max has no form for 'rows'": lambda: uol.ops.max("rows"),
     "add: b is 'x', not a tensor or a number": lambda: uol.ops.add(X, "x"),
-    "index_fill: value= of a tensor with a gradient": lambda: uol.ops.index_fill(
-        X, 1, torch.tensor([0]), torch.ones((), requires_grad=True)
-    ),
+    "index_fill: index 6 is out of range": lambda: uol.ops.index_fill(X, 1, torch.tensor([6]), 1.0),
+    "index_select: index -1 is out of range": lambda: uol.ops.index_select(X, 1, torch.tensor([0, -1])),
+    "scatter_add: index 4 is out of range": lambda: uol.ops.scatter_add(X, 0, torch.tensor([[4]]), X),
+    "index_put: index -7 is out of range": lambda: uol.ops.index_put(X, (None, torch.tensor([-7])), X[0, 0]),
+    "nll_loss: a target of probabilities has no text": lambda: uol.ops.nll_loss(X, X),
+    "embedding_bag: input has one dim": lambda: uol.ops.embedding_bag(torch.tensor([1]), X),
+    "arange: from 1 to 5 by -1": lambda: uol.ops.arange(1, 5, -1),
     "mm: input has 3 dims, not 2": lambda: uol.ops.mm(X[None], X.T),
     "linear: K is 6 in x, but 5 in w": lambda: uol.ops.linear(X, torch.ones(3, 5)),
     "heads of queries": lambda: uol.ops.scaled_dot_product_attention(
@@ -195,3 +199,19 @@ def test_help_says_arguments_maths_types_and_what_is_refused(name: str) -> None:
     for argument in first.only:
         assert f"Only {argument} = " in text
     assert name in dir(uol.ops)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        (None, torch.tensor([1, -1]), torch.tensor([0, 5])),
+        (torch.tensor([1]), None, torch.tensor([0, 5])),
+        (None, torch.tensor([[True, False] * 3] * 2 + [[False] * 6] * 2)),
+        (None, None, torch.tensor([[3], [1]])),
+    ],
+)
+def test_index_put_is_an_assignment(at: Any) -> None:
+    x = torch.randn(2, 4, 6)
+    wanted, z = x.clone(), torch.randn(x[tuple(slice(None) if i is None else i for i in at)].shape)
+    wanted[tuple(slice(None) if i is None else i for i in at)] = z
+    assert torch.equal(uol.ops.index_put(x, at, z), wanted)

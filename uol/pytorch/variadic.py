@@ -24,6 +24,8 @@ def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     torch.Size([2, 4])
     """
     given = _tensors("concat", tensors)
+    if len({x.dim() for x in given}) > 1:
+        given = [x for x in given if tuple(x.shape) != (0,)]  # which PyTorch joins with any
     at = _place("concat", dim, given[0].dim())
     _require_equal("concat", [tuple(x.shape[:at]) + tuple(x.shape[at + 1 :]) for x in given], f"in all dims but {at}")
     return _concatenated(given, at)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
+from uol.ir.errors import ShapeError
 from uol.ops import text as texts
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.shapes import place
@@ -41,14 +43,6 @@ def times_over(call: Call, number: str) -> None:
         call.args[number] = call.args["input"].dtype
     for _ in range(count - 1):
         call.finishes.append(lambda r: getattr(texts, call.name)(r, **options))
-
-
-@rewrite
-def averaged(call: Call, mode: str, name: str) -> None:
-    """The mean of what is a sum in the text."""
-    count = call.args[name].shape[-1]
-    if call.args[mode] == "mean" and count:
-        call.finishes.append(lambda r: texts.div(r, float(count)))
 
 
 @rewrite
@@ -92,3 +86,69 @@ def over_last(call: Call, left: str, right: str) -> None:
     lead = (*a.shape[:-1], *b.shape[:-1])
     call.args |= {left: a.reshape(-1, a.shape[-1]), right: b.reshape(-1, b.shape[-1]).t()}
     call.finishes.append(lambda r: r.reshape(lead))
+
+
+@rewrite
+def with_copies(call: Call, repeats: str) -> None:
+    """Each element as often as a tensor says: its place stands so often in an index."""
+    times, dim = call.args[repeats], call.args["dim"]
+    if isinstance(times, torch.Tensor) and times.numel() == 1:
+        times = call.args[repeats] = int(times)
+    if not isinstance(times, torch.Tensor):
+        call.text, call.tensors, call.attributes = "repeat_interleave", ["input"], {"times": repeats, "dim": "dim"}
+        if times == 0:
+            call.text, call.attributes = "slice", {"start": "0", "stop": "0", "dim": "dim"}
+        return
+    x = call.args["input"]
+    along = place(call.name, dim, x.dim())
+    if times.numel() != x.shape[along]:
+        raise ShapeError(f"{call.name}: {times.numel()} {repeats} for {x.shape[along]} elements", hint="one for each")
+    call.args |= {"input": x.movedim(along, 0), repeats: copies(times, call.args["output_size"])}
+    call.finishes.append(lambda r: r.movedim(0, along))
+
+
+def copies(times: torch.Tensor, size: int | None) -> Any:
+    """Each number from 0 as often as `times` says; `size` is their sum, which is computed where it is not known."""
+    ends = texts.cumsum(texts.cast(times, dtype=torch.int64))
+    count = size if size is not None else int(ends[-1]) if ends.numel() else 0
+    return texts.searchsorted_right(ends, torch.arange(count, device=times.device))
+
+
+@rewrite
+def places_so_often(call: Call, repeats: str) -> None:
+    """Of repeats alone: the places themselves."""
+    call.args[repeats] = copies(call.args[repeats], call.args["output_size"])
+    call.args["output_size"] = torch.int64
+
+
+@rewrite
+def from_zero(call: Call) -> None:
+    """An end alone is counted to from 0, in steps of 1."""
+    call.args |= {"start": 0, "step": 1}
+
+
+@rewrite
+def counted_out(call: Call) -> None:
+    """Numbers a step apart: whole numbers by the text, which any other start and step are a product and a sum of. Their type is
+    that of the arguments where none is given."""
+    start, end, step = (call.args[name] for name in ("start", "end", "step"))
+    if step == 0 or (end - start) * step < 0:
+        raise ShapeError(f"{call.name}: from {start} to {end} by {step}", hint="the step leads to the end")
+    dtype = call.args["dtype"]
+    if dtype is None:
+        whole = all(isinstance(n, int) for n in (start, end, step))
+        dtype = torch.int64 if whole else torch.get_default_dtype()
+    elif not dtype.is_floating_point:
+        start, end, step = int(start), int(end), int(step)
+    device = call.args["device"] or torch.get_default_device()
+    own = dtype if dtype in (torch.float64, torch.float32, torch.int64, torch.int32) else torch.float32
+    own = own if dtype.is_floating_point or own is not torch.float32 else torch.int32
+    call.args |= {"like": torch.empty(0, dtype=own, device=device), "count": math.ceil((end - start) / step), "dtype": dtype}
+    by = call.args["requires_grad"]
+    call.finishes.append(lambda r: r.requires_grad_() if by else r)
+    if own != dtype:
+        call.finishes.append(lambda r: texts.cast(r, dtype=dtype))
+    if start != 0:
+        call.finishes.append(lambda r: texts.add(r, start))
+    if step != 1:
+        call.finishes.append(lambda r: texts.mul(r, step))

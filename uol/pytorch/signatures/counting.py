@@ -11,6 +11,7 @@ from torch import Tensor
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ops import text as texts
 from uol.pytorch.signatures.call import Call, rewrite
+from uol.pytorch.signatures.placing import is_known
 from uol.pytorch.signatures.shapes import place
 from uol.pytorch.signatures.types import cast
 
@@ -50,7 +51,7 @@ def quantiles(call: Call) -> None:
     x, q, dim = call.args["input"], call.args["q"], call.args["dim"]
     keep, rank = call.args["keepdim"], x.dim()
     q = q if isinstance(q, torch.Tensor) else torch.tensor(q, dtype=x.dtype, device=x.device)
-    if not torch.compiler.is_compiling() and not bool(((q >= 0) & (q <= 1)).all()):
+    if is_known(q) and not bool(((q >= 0) & (q <= 1)).all()):
         raise ShapeError(f"{call.name}: q is not between 0 and 1", hint="a fraction, or a tensor of them")
     rows = x.reshape(-1) if dim is None or not rank else x.movedim(dim, -1)
     call.args |= {"q": q.reshape(-1), "input": rows}

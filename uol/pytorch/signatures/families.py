@@ -110,26 +110,55 @@ def to_size(call: Call, axes: str, name: str) -> None:
 
 @rewrite
 def trained(call: Call) -> None:
-    """`training=True` takes the statistics of the batch, and moves the running ones."""
+    """`training=True` takes the statistics of the batch, and moves the running ones. Of no elements nothing is left to do."""
+    if not call.args["input"].numel():
+        call.text, call.tensors, call.attributes = "cast", ["input"], {"dtype": "training"}
+        call.args["training"] = call.args["input"].dtype
+        return
     if not call.args["training"]:
         return
-    mean, var, momentum = (call.args[name] for name in ("running_mean", "running_var", "momentum"))
-    if mean is None and var is None:
+    if call.args["running_mean"] is None and call.args["running_var"] is None:
         call.text = "batch_norm_train"
         call.tensors = ["input", "weight", "bias"]
         call.finishes.append(lambda r: r[0])
         return
-    call.text = "batch_norm_training"
-    call.attributes = {"eps": "eps", "momentum": "momentum"}
-    del momentum
+    _moving(call, lambda running: running)
+
+
+def _moving(call: Call, own: Any) -> None:
+    """The text that moves the running statistics, which are `own` of what it gives."""
+    mean, var = call.args["running_mean"], call.args["running_var"]
+    call.text, call.attributes = "batch_norm_training", {"eps": "eps", "momentum": "momentum"}
+    call.tensors = ["input", "weight", "bias", "running_mean", "running_var"]
 
     def finish(r: Any) -> Any:
         with torch.no_grad():
-            mean.copy_(r[1])
-            var.copy_(r[2])
+            mean.copy_(own(r[1]))
+            var.copy_(own(r[2]))
         return r[0]
 
     call.finishes.append(finish)
+
+
+@rewrite
+def by_instance(call: Call) -> None:
+    """Running statistics are those that all instances have in the mean; each is a batch of its own, channels beside channels.
+    `use_input_stats=False` takes the running ones."""
+    mean, var, x = call.args["running_mean"], call.args["running_var"], call.args["input"]
+    if not call.args["use_input_stats"]:
+        if mean is None or var is None:
+            raise ShapeError(f"{call.name}: use_input_stats=False without running statistics", hint="give both, or True")
+        call.text = "batch_norm"
+        call.tensors = ["input", "weight", "bias", "running_mean", "running_var"]
+        return
+    if mean is None or var is None:
+        return
+    count = x.shape[0]
+    _moving(call, lambda running: texts.mean(running.reshape(count, -1), dim=0))
+    call.args["input"] = x.reshape(1, -1, *x.shape[2:])
+    for name in call.tensors[1:]:
+        call.args[name] = call.args[name].expand(count, -1).reshape(-1)
+    call.finishes.insert(0, lambda r: r.reshape(x.shape))
 
 
 @rewrite
@@ -146,12 +175,13 @@ def class_rows(call: Call) -> None:
     call.args["input"] = x[None] if x.dim() == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
     shape = target.shape
     if target.is_floating_point():
-        if call.args["weight"] is not None or call.args.get("label_smoothing") or call.name != "cross_entropy":
-            raise call.refuse("a target of probabilities with weights or smoothing", "the smoothed or weighted target itself")
+        if call.name != "cross_entropy":
+            raise call.refuse("a target of probabilities", "uol.ops.cross_entropy, or a class for each row")
         call.text, call.attributes = "soft_cross_entropy", {"reduction": "reduction"}
         call.tensors = ["input", "target"]
-        call.args["weight"] = False  # which is not missing
-        call.args["target"] = target[None] if target.dim() == 1 else target.movedim(1, -1).reshape(-1, target.shape[1])
+        weight, call.args["weight"] = call.args["weight"], False  # which is not missing
+        rows = target[None] if target.dim() == 1 else target.movedim(1, -1).reshape(-1, target.shape[1])
+        call.args["target"] = _smoothed(rows, call.args["label_smoothing"], weight)
         shape = torch.Size((*target.shape[:1], *target.shape[2:])) if target.dim() > 1 else torch.Size(())
     else:
         call.args["target"] = target.reshape(-1)
@@ -160,6 +190,13 @@ def class_rows(call: Call) -> None:
             raise ShapeError(message, hint="a class for each row, along dim 1")
     if call.args["reduction"] == "none":
         call.finishes.append(lambda r: r.reshape(shape))
+
+
+def _smoothed(target: Any, smoothing: float, weight: Any) -> Any:
+    """Probabilities of which a part goes to all classes alike, times the weight of each."""
+    if smoothing:
+        target = texts.add(texts.mul(target, 1 - smoothing), smoothing / target.shape[-1])
+    return target if weight is None else texts.mul(target, weight)
 
 
 @rewrite

@@ -23,9 +23,11 @@ from uol.pytorch.fallback import MODE
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.out import require_fit, require_no_gradient
 from uol.pytorch.signatures import (  # noqa: F401  # importing them fills REWRITES, by whose names rows ask
+    bags,
     composed,
     counting,
     families,
+    losses,
     optional,
     orders,
     padding,

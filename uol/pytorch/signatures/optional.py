@@ -17,6 +17,8 @@ def filled(call: Call, name: str, value: str, like: str, dim: str) -> None:
     """A missing tensor is one of this value, as long as a dim of another."""
     if call.args[name] is None:
         x, at = call.args[like], int(dim)
+        if not x.numel() and at >= x.dim():
+            at = -1  # of no elements, which any number of values fits
         if not -x.dim() <= at < x.dim():
             raise ShapeError(f"{call.name}: {like} has {x.dim()} dims", hint=f"{name} is as long as its dim {dim}")
         call.args[name] = x.new_full((x.shape[at],), float(value))

@@ -51,6 +51,16 @@ def by_norm(call: Call, order: str) -> None:
     call.finishes.append(lambda r: texts.div(x, texts.maximum(r, float(call.args["eps"]))))
 
 
+def distance(a: Any, b: Any, p: Any, eps: float) -> Any:
+    """The distance of rows."""
+    if p == 2:
+        return texts.pairwise_distance(a, b, eps=float(eps))
+    difference = texts.add(texts.sub(a, b), float(eps))
+    if p in OWN:
+        return getattr(texts, OWN[p])(difference)
+    return texts.vector_norm(difference, p=float(p))
+
+
 @rewrite
 def apart(call: Call, order: str, left: str, right: str) -> None:
     """A distance of rows of another order than 2 is a norm of their difference, to which `eps` is added."""
