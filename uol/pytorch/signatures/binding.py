@@ -13,7 +13,7 @@ from uol.ops.signatures import Form
 
 Bind = Callable[..., dict[str, Any]]
 
-ALSO = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other"}
+ALSO = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x2": "other", "tensor": "input"}
 """Names that PyTorch takes beside its own, for who comes from numpy."""
 
 

@@ -15,8 +15,8 @@ Finish = Callable[[Any], Any]
 
 
 class Call:
-    """The arguments by name, the text that is to be called, its inputs and attributes by the names of arguments, and what
-    is done to the result, the last first."""
+    """The arguments by name, the text that is to be called, its inputs and attributes by the names of arguments, or as
+    literals, and what is done to the result, the last first."""
 
     def __init__(self, form: Form, arguments: Arguments) -> None:
         self.name = form.name
@@ -29,7 +29,7 @@ class Call:
     def run(self, **more: Any) -> Any:
         """What the text gives, as PyTorch's function would give it. `more` goes to the text."""
         args = self.args
-        inputs = [args[name] for name in self.tensors]
+        inputs = [args[name] if name in args else ast.literal_eval(name) for name in self.tensors]
         options = {name: args[of] if of in args else ast.literal_eval(of) for name, of in self.attributes.items()}
         result = getattr(texts, self.text)(*inputs, **options, **more)
         for finish in reversed(self.finishes):

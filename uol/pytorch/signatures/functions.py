@@ -41,7 +41,7 @@ from uol.pytorch.signatures.binding import Bind, binder_of, bound, fits, signatu
 from uol.pytorch.signatures.call import REWRITES, Call, Rewrite
 from uol.pytorch.signatures.help import described
 
-CALM = {"promoted", "floating", "truth", "inplace", "quotient", "times", "floats", "real"}
+CALM = {"promoted", "floating", "truth", "inplace", "quotient", "times", "floats", "real", "of_whole"}
 """Rewrites that change nothing of a call which the text takes: tensors of one type, and no option."""
 
 

@@ -30,6 +30,9 @@ def sides(call: Call) -> None:
         call.finishes.append(lambda r: _cut(r, given))
     elif mode != "replicate":
         call.args["input"] = _cut(call.args["input"], given)
+    if mode == "constant" and not call.args["input"].is_floating_point():
+        _between(call, pad)
+        return
     own = {"value": float(call.args["value"] or 0.0)} if mode == "constant" else {}
     if f"{family}{count}d" in TEXTS:
         call.text = f"{family}{count}d"
@@ -41,6 +44,21 @@ def sides(call: Call) -> None:
     for dim, options in reversed(list(enumerate(steps, 1))):
         if options["left"] or options["right"]:
             call.finishes.append(_along(f"{family}1d", -dim, options))
+
+
+def _between(call: Call, pad: list[int]) -> None:
+    """A number beside whole ones is one of them: it is joined to each dim."""
+    x, value = call.args["input"], call.args["value"] or 0
+
+    def joined(r: Tensor) -> Any:
+        for dim, (low, high) in enumerate(zip(pad[::2], pad[1::2], strict=True), 1):
+            ends = [r.new_full((*r.shape[:-dim], n, *r.shape[r.dim() - dim + 1 :]), value) for n in (low, high)]
+            r = texts.concat([ends[0], r, ends[1]], dim=-dim) if low or high else r
+        return r
+
+    call.text, call.attributes = "cast", {"dtype": "mode"}
+    call.args["mode"] = x.dtype
+    call.finishes.append(joined)
 
 
 def _give(call: Call, options: dict[str, Any]) -> None:

@@ -79,8 +79,9 @@ def sorted(call: Call) -> None:
 @rewrite
 def smallest(call: Call) -> None:
     """The smallest are the largest of the negated."""
+    x = call.args["input"]
+    if not x.is_floating_point():  # of equal ones PyTorch takes any: the places would differ
+        raise call.refuse("whole numbers", "uol.ops.sort(x, descending=True), and its first k")
     if not call.args["largest"]:
-        if not call.args["input"].is_floating_point():
-            raise call.refuse("largest=False of whole numbers", "uol.ops.sort(x) and its first k")
-        call.args["input"] = texts.neg(call.args["input"])
+        call.args["input"] = texts.neg(x)
         call.finishes.append(lambda r: (texts.neg(r[0]), r[1]))

@@ -115,6 +115,13 @@ def as_truth(call: Call, name: str) -> None:
 
 
 @rewrite
+def as_bytes(call: Call, name: str) -> None:
+    """Truth values are 0 and 1."""
+    if call.args[name].dtype is torch.bool:
+        call.args[name] = cast(call.args[name], torch.uint8)
+
+
+@rewrite
 def number(call: Call, names: str) -> None:
     """A number of Python, or a tensor of one element that stands for it, is a float."""
     for name in names.split(","):
@@ -172,10 +179,11 @@ def quotient(call: Call) -> None:
         floats(call, "input,other")
         if mode is not None:
             call.finishes.append(getattr(texts, mode))
-    elif mode == "floor":
-        call.text = "floor_divide"
-    else:
-        raise call.refuse("rounding_mode='trunc' of whole numbers", "rounding_mode='floor', or of floats")
+        return
+    call.text = "floor_divide"
+    if mode == "trunc":  # what fmod leaves over has the sign of the dividend
+        promoted(call, "input,other")
+        call.args["input"] = texts.sub(call.args["input"], texts.fmod(call.args["input"], call.args["other"]))
 
 
 @rewrite
@@ -184,6 +192,19 @@ def real(call: Call, name: str, text: str, then: str) -> None:
     if isinstance(call.args[name], Tensor) and call.args[name].is_floating_point():
         call.text = text
         call.finishes.append(getattr(texts, then))
+
+
+@rewrite
+def of_whole(call: Call, name: str, shape: str) -> None:
+    """Whole numbers have another text, `maximum(input,0)`; numbers beside them are whole as well."""
+    x = call.args[name]
+    if not isinstance(x, Tensor) or x.is_floating_point() or x.dtype is torch.bool:
+        return
+    text, _, inputs = shape.removesuffix(")").partition("(")
+    call.text, call.tensors, call.attributes = text, inputs.split(","), {}
+    for each in call.tensors:
+        if isinstance(call.args.get(each), float):
+            call.args[each] = int(call.args[each])
 
 
 @rewrite
@@ -219,3 +240,71 @@ def weighted_positives(call: Call, name: str) -> None:
         call.text = "weighted_binary_cross_entropy_with_logits"
         call.tensors = [*call.tensors, name]
         call.args[name] = weight.expand(call.args["input"].shape)
+
+
+@rewrite
+def by_powers(call: Call, name: str, bits: str) -> None:
+    """A shift of i64 is a product with a power of 2, or a quotient by it, which a table has. Of a shift by less than 0, or by
+    as many bits as there are, 0 is left, and to the right the sign."""
+    promoted(call, f"{name},{bits}")
+    x, by = call.args[name], call.args[bits]
+    if common_type([x, by]) is not torch.int64:
+        return
+    tensor(call, name, bits)
+    tensor(call, bits, name)
+    x, by = call.args[name], call.args[bits]
+    left = call.name == "bitwise_left_shift"
+    table = torch.tensor([2**n for n in range(63)] + [-(2**63)] * left, device=by.device)
+    power = texts.take(table, by)
+    call.args[bits] = power if left else texts.maximum(power, 1)
+    call.text, call.tensors = ("mul" if left else "floor_divide"), [name, bits]
+    if not left:
+        sign = texts.choose(texts.lt(x, 0), -1, 0)
+        call.finishes.append(lambda r: texts.choose(texts.eq(power, 0), sign, r))
+
+
+@rewrite
+def term_of_whole(call: Call, name: str, left: str, right: str, factor: str) -> None:
+    """A product of whole numbers is added as it is."""
+    x = call.args[name]
+    if not x.is_floating_point():
+        product = texts.mul(call.args[left], call.args[right])
+        call.args[left] = texts.mul(product, int(call.args[factor]))
+        call.text, call.tensors, call.attributes = "add", [name, left], {}
+
+
+@rewrite
+def product_of_whole(call: Call, name: str, left: str, right: str) -> None:
+    """A product of matrices of whole numbers, times a whole number, is added to what is given, times another."""
+    x, beta, alpha = (call.args[each] for each in (name, "beta", "alpha"))
+    if not x.is_floating_point():
+        product = texts.matmul(call.args[left], call.args[right])
+        call.args |= {name: texts.mul(x, int(beta)), left: texts.mul(product, int(alpha))}
+        call.text, call.tensors, call.attributes = "add", [name, left], {}
+
+
+@rewrite
+def doubled(call: Call, name: str) -> None:
+    """Weights that are not f32 are f64."""
+    if call.args[name] is not None and call.args[name].dtype is not torch.float32:
+        call.args[name] = cast(call.args[name], torch.float64)
+
+
+@rewrite
+def above(call: Call, name: str, least: str, value: str) -> None:
+    """Whole numbers above a whole number stay."""
+    x = call.args[name]
+    if not x.is_floating_point():
+        call.args[least] = texts.gt(x, int(call.args[least]))
+        call.args[value] = int(call.args[value])
+        call.text, call.tensors, call.attributes = "choose", [least, name, value], {}
+
+
+@rewrite
+def rows_of_whole(call: Call, name: str, weight: str, bias: str) -> None:
+    """Rows of whole numbers are a product of matrices, to which the bias is added."""
+    x, w, b = (call.args[each] for each in (name, weight, bias))
+    if not x.is_floating_point():
+        call.text, call.tensors = "matmul", [name, weight]
+        call.args |= {name: x.reshape(-1, x.shape[-1]), weight: w.t()}
+        call.finishes.append(lambda r: texts.add(r, b).reshape(*x.shape[:-1], w.shape[0]))
