@@ -3,4 +3,6 @@
     forms.py    what a form is, and those of functions
     layers.py   those of layers
     devices.py  where they are computed
+
+`signatures.py` calls `uol.ops` as PyTorch is called, by its samples and by the examples of its documentation (`examples.py`).
 """

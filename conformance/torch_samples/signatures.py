@@ -1,11 +1,14 @@
 """PyTorch's own samples (OpInfo), called on `uol.ops` as they are called on PyTorch: what share gives PyTorch's results.
 
     python -m uol.conformance.torch_samples.signatures [--op softmax,conv2d] [--dtype f32,i64] [--least 97]
+    python -m uol.conformance.torch_samples.signatures --forms examples
 
 Every function of OpInfo whose name `uol.ops` has takes part. Each sample is called as OpInfo has it, and once more with all
 its arguments by the names that PyTorch gives them, where it takes them so. A call agrees where values, types, shapes and
 gradients do; it is refused where `uol.ops` raises a `UolError`; anything else differs. A function counts as the share of its
 calls that agree.
+With `--forms examples` the calls are those of PyTorch's documentation: values, types and shapes are compared, and what PyTorch
+itself refuses of its examples is printed and not counted.
 Exit status 1 where the mean of the shares is less than `--least` percent, or a call differs.
 """
 
@@ -17,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -24,6 +28,7 @@ import torch
 from uol import ops
 from uol.conformance import opinfo
 from uol.conformance.command import run_command
+from uol.conformance.torch_samples import examples
 from uol.ir.errors import UolError
 from uol.operators.registry import is_known
 from uol.ops import signatures
@@ -113,6 +118,50 @@ def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
     return found
 
 
+def count_examples(name: str) -> tuple[Counted, list[str]]:
+    """The calls of a function in PyTorch's documentation, and what of it PyTorch refuses."""
+    found, failed = Counted(), []
+
+    def called(theirs: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        function, info = _on_copies(getattr(ops, name)), SimpleNamespace(op=_on_copies(theirs))
+        shown = ", ".join([*map(_brief, given), *(f"{n}={_brief(v)}" for n, v in named.items())])
+        sample = SimpleNamespace(input=None, args=_copies(given), kwargs=_copies(named), summary=lambda: shown)
+        try:
+            info.op(None, *sample.args, **sample.kwargs)
+        except Exception:
+            return  # which the line itself raises
+        _call(found, info, function, sample, False, name)
+
+    for text in examples.documented(name):
+        failed += examples.run(name, text, called)
+    return found, failed
+
+
+def _on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function behind an argument that is none, on copies of all others. Where equal elements have no order, what stands at
+    the places of a result is compared in their place."""
+
+    def call(_: Any, *given: Any, **named: Any) -> Any:
+        given, named = _copies(given), _copies(named)
+        found = function(*given, **named)
+        if function.__name__ == "sort" and not named.get("stable"):
+            return found[0], given[0].gather(named.get("dim", -1), found[1])
+        return found
+
+    return call
+
+
+def _copies(tree: Any) -> Any:
+    def copy(x: Any) -> Any:
+        return x.detach().clone().requires_grad_(x.requires_grad) if isinstance(x, torch.Tensor) else x
+
+    return torch.utils._pytree.tree_map(copy, tree)
+
+
+def _brief(x: Any) -> str:
+    return f"{str(x.dtype).removeprefix('torch.')}{list(x.shape)}" if isinstance(x, torch.Tensor) else repr(x)[:60]
+
+
 def _function(info: Any, name: str) -> Callable[..., Any]:
     plain: Callable[..., Any] = getattr(ops, own_name(name))
     changed: Callable[..., Any] = OTHERWISE[name](plain) if name in OTHERWISE else plain
@@ -197,8 +246,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,i64", help="types, by commas")
     parser.add_argument("--samples", type=int, default=MOST, help="of one function in one type, at most")
     parser.add_argument("--least", type=float, default=97.0, help="percent of the calls, by function, that must agree")
+    parser.add_argument("--forms", choices=("samples", "examples"), default="samples", help="OpInfo's, or the documentation's")
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
+    if options.forms == "examples":
+        return _examples(chosen, options.least)
     names = [name for name in shared_names() if chosen is None or own_name(name) in chosen or name in chosen]
     if not names:
         raise UolError(f"no function is called {options.op}", hint="write the last part of PyTorch's name")
@@ -208,12 +260,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if each.calls:
             counted.append(each)
             _print(name, each)
-    differing = sum(len(each.differ) for each in counted)
-    mean = 100 * sum(each.share for each in counted) / len(counted)
     for name in NOT_COUNTED if chosen is None else ():
         print(f"not counted: {name}: {NOT_COUNTED[name]}")
+    return _judged(counted, options.least)
+
+
+def _examples(chosen: Sequence[str] | None, least: float) -> int:
+    counted = []
+    names = dict.fromkeys(own_name(name) for name in shared_names())
+    for name in names if chosen is None else chosen:
+        each, failed = count_examples(name)
+        for line in failed:
+            print(f"not counted: {name}: PyTorch refuses {line}")
+        if each.calls:
+            counted.append(each)
+            _print(name, each)
+        else:
+            print(f"not counted: {name}: no example calls it")
+    if not counted:
+        raise UolError(f"no example calls {', '.join(chosen or names)}", hint="write the last part of PyTorch's name")
+    return _judged(counted, least)
+
+
+def _judged(counted: Sequence[Counted], least: float) -> int:
+    differing = sum(len(each.differ) for each in counted)
+    mean = 100 * sum(each.share for each in counted) / len(counted)
     print(f"{len(counted)} functions: {mean:.1f} % of their calls agree; {differing} calls differ")
-    return 0 if mean >= options.least and not differing else 1
+    return 0 if mean >= least and not differing else 1
 
 
 if __name__ == "__main__":

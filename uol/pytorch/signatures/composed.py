@@ -11,6 +11,7 @@ from uol.ir.errors import ShapeError
 from uol.ops import text as texts
 from uol.pytorch.signatures.call import Call, rewrite
 from uol.pytorch.signatures.shapes import place
+from uol.pytorch.signatures.types import promoted
 
 
 @rewrite
@@ -81,6 +82,7 @@ def over_last(call: Call, left: str, right: str) -> None:
     """Rows of one tensor against rows of another; a tensor without dims is a factor of each element."""
     a, b = call.args[left], call.args[right]
     if a.dim() == 0 or b.dim() == 0:
+        promoted(call, f"{left},{right}")
         call.text = "mul"
         return
     lead = (*a.shape[:-1], *b.shape[:-1])
