@@ -4,5 +4,6 @@
     layers.py   those of layers
     devices.py  where they are computed
 
-`signatures.py` calls `uol.ops` as PyTorch is called, by its samples and by the examples of its documentation (`examples.py`).
+`signatures.py` calls `uol.ops` as PyTorch is called, by its samples, by the examples of its documentation
+(`examples.py`) and in each form that it declares (`schemas.py`).
 """

@@ -2,6 +2,7 @@
 
     python -m uol.conformance.torch_samples.signatures [--op softmax,conv2d] [--dtype f32,i64] [--least 97]
     python -m uol.conformance.torch_samples.signatures --forms examples
+    python -m uol.conformance.torch_samples.signatures --forms schemas
 
 Every function of OpInfo whose name `uol.ops` has takes part. Each sample is called as OpInfo has it, and once more with all
 its arguments by the names that PyTorch gives them, where it takes them so. A call agrees where values, types, shapes and
@@ -9,6 +10,8 @@ gradients do; it is refused where `uol.ops` raises a `UolError`; anything else d
 calls that agree.
 With `--forms examples` the calls are those of PyTorch's documentation: values, types and shapes are compared, and what PyTorch
 itself refuses of its examples is printed and not counted.
+With `--forms schemas` each form in which `torch` declares a function is called by the names of its arguments, on samples that
+it takes; a function counts as the mean of its forms.
 Exit status 1 where the mean of the shares is less than `--least` percent, or a call differs.
 """
 
@@ -28,7 +31,7 @@ import torch
 from uol import ops
 from uol.conformance import opinfo
 from uol.conformance.command import run_command
-from uol.conformance.torch_samples import examples
+from uol.conformance.torch_samples import examples, schemas
 from uol.ir.errors import UolError
 from uol.operators.registry import is_known
 from uol.ops import signatures
@@ -71,6 +74,12 @@ class Counted:
     def calls(self) -> int:
         """All of them."""
         return self.agree + self.refused.total() + len(self.differ)
+
+    def add(self, other: Counted) -> None:
+        """Those of another type beside these."""
+        self.agree += other.agree
+        self.refused += other.refused
+        self.differ += other.differ
 
     @property
     def share(self) -> float:
@@ -116,6 +125,32 @@ def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
                     found, info, _NamedCall(function, named), sample, differentiated, f"{name} {dtype} sample {number} by name"
                 )
     return found
+
+
+def count_schemas(name: str, dtype: torch.dtype, most: int = MOST) -> dict[str, Counted]:
+    """The forms of a function, called by the names of their arguments on samples of all OpInfos of the name."""
+    found = {str(form): Counted() for form in schemas.schemas_of(name)}
+    for known in shared_names():
+        info = opinfo.infos()[known]
+        if own_name(known) != name or known in OTHERWISE or dtype not in info.supported_dtypes("cpu"):
+            continue
+        torch.manual_seed(0)
+        for sample in islice(info.sample_inputs("cpu", dtype), most):
+            for form in schemas.schemas_of(name):
+                named = schemas.by_name(form, sample)
+                if named is not None:
+                    _call(found[str(form)], info, _Always(getattr(ops, name), named), sample, False, str(form))
+    return found
+
+
+class _Always:
+    """A function on these arguments, whatever it is called with."""
+
+    def __init__(self, function: Callable[..., Any], named: dict[str, Any]) -> None:
+        self.function, self.named = function, named
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        return self.function(**self.named)
 
 
 def count_examples(name: str) -> tuple[Counted, list[str]]:
@@ -246,11 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,i64", help="types, by commas")
     parser.add_argument("--samples", type=int, default=MOST, help="of one function in one type, at most")
     parser.add_argument("--least", type=float, default=97.0, help="percent of the calls, by function, that must agree")
-    parser.add_argument("--forms", choices=("samples", "examples"), default="samples", help="OpInfo's, or the documentation's")
+    parser.add_argument("--forms", choices=("samples", "examples", "schemas"), default="samples", help="whose calls")
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     if options.forms == "examples":
         return _examples(chosen, options.least)
+    if options.forms == "schemas":
+        return _schemas(chosen, options.dtype.split(","), options.samples, options.least)
     names = [name for name in shared_names() if chosen is None or own_name(name) in chosen or name in chosen]
     if not names:
         raise UolError(f"no function is called {options.op}", hint="write the last part of PyTorch's name")
@@ -280,6 +317,28 @@ def _examples(chosen: Sequence[str] | None, least: float) -> int:
     if not counted:
         raise UolError(f"no example calls {', '.join(chosen or names)}", hint="write the last part of PyTorch's name")
     return _judged(counted, least)
+
+
+def _schemas(chosen: Sequence[str] | None, dtypes: Sequence[str], most: int, least: float) -> int:
+    shares, differing = [], 0
+    for name in dict.fromkeys(own_name(name) for name in shared_names()) if chosen is None else chosen:
+        forms: dict[str, Counted] = {}
+        for dtype in dtypes:
+            for form, each in count_schemas(name, TORCH_TYPES[dtype], most).items():
+                forms.setdefault(form, Counted()).add(each)
+        for form, each in forms.items():
+            if each.calls:
+                _print(form, each)
+            else:
+                print(f"not counted: {form}: no sample is of this form")
+        taken = [each for each in forms.values() if each.calls]
+        differing += sum(len(each.differ) for each in taken)
+        shares += [sum(each.share for each in taken) / len(taken)] if taken else []
+    if not shares:
+        raise UolError("none of the functions has a schema that a sample is of", hint="write the last part of PyTorch's name")
+    mean = 100 * sum(shares) / len(shares)
+    print(f"{len(shares)} functions: {mean:.1f} % of their forms' calls agree; {differing} calls differ")
+    return 0 if mean >= least and not differing else 1
 
 
 def _judged(counted: Sequence[Counted], least: float) -> int:

@@ -40,12 +40,18 @@ def root_of_first(call: Call) -> None:
 @rewrite
 def corrected(call: Call, name: str) -> None:
     """What the text takes off the count is a whole number less than it. Any other correction is a factor of the moment that has
-    none; where it takes all, PyTorch divides by 0."""
+    none; where it takes all, PyTorch divides by 0, as it does where there is nothing."""
     given, x, dim = call.args[name], call.args["input"], call.args.get("dim")
     by = 1 if given is None else given
     dims = range(x.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
     count = math.prod(x.shape[place(call.name, d, x.dim())] for d in dims)
-    if not count or by < count and by == int(by):
+    if not count:
+        both = call.text == "var_mean"
+        call.text = "sum"
+        call.without(name)
+        call.finishes.append(lambda r: (texts.div(r, 0.0),) * 2 if both else texts.div(r, 0.0))
+        return
+    if by < count and by == int(by):
         call.args[name] = int(by)
         return
     call.args[name] = 0
