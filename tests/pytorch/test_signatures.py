@@ -215,3 +215,10 @@ def test_index_put_is_an_assignment(at: Any) -> None:
     wanted, z = x.clone(), torch.randn(x[tuple(slice(None) if i is None else i for i in at)].shape)
     wanted[tuple(slice(None) if i is None else i for i in at)] = z
     assert torch.equal(uol.ops.index_put(x, at, z), wanted)
+
+
+def test_each_nan_is_a_value_of_its_own() -> None:
+    x = torch.tensor([[2.0, float("nan"), -1.0], [float("nan"), 2.0, float("inf")]])
+    ours, theirs = (o.unique(x, return_inverse=True, return_counts=True) for o in (uol.ops, torch))
+    for y, z in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(y, z, equal_nan=True)

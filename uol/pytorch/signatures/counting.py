@@ -84,11 +84,22 @@ def distinct(call: Call) -> None:
     def finish(found: Any) -> Any:
         values, counts, number = found
         kept = int(number)
-        inverse = [texts.searchsorted(values[:kept], x)] if call.args["return_inverse"] else []
+        inverse = [_ranks(values[:kept], x)] if call.args["return_inverse"] else []
         results = (values[:kept], *inverse, *([counts[:kept]] if call.args["return_counts"] else []))
         return results[0] if len(results) == 1 else results
 
     call.finishes.append(finish)
+
+
+def _ranks(values: Tensor, x: Tensor) -> Any:
+    """Which of the values each element is. Every NaN is one of its own, which no comparison finds: its place in order does."""
+    if not x.is_floating_point() or not x.numel():
+        return texts.searchsorted(values, x)
+    order = texts.argsort(x.reshape(-1))
+    row = texts.gather(x.reshape(-1), order)
+    new = cast(texts.ne(row[1:], row[:-1]), torch.int64)
+    ranks = texts.cumsum(texts.concat([torch.zeros_like(order[:1]), new]))
+    return texts.index_copy(torch.zeros_like(ranks)[:, None], order, ranks[:, None]).reshape(x.shape)
 
 
 @rewrite
