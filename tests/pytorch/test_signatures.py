@@ -79,6 +79,12 @@ REFUSED = {
     "add: b is 'x', not a tensor or a number": lambda: uol.ops.add(X, "x"),
     "index_fill: index 6 is out of range": lambda: uol.ops.index_fill(X, 1, torch.tensor([6]), 1.0),
     "index_select: index -1 is out of range": lambda: uol.ops.index_select(X, 1, torch.tensor([0, -1])),
+    "embedding: index 4 is out of range": lambda: uol.ops.embedding(torch.tensor([1, 4]), X),
+    "embedding_bag: index -1 is out of range": lambda: uol.ops.embedding_bag(torch.tensor([[1, -1]]), X),
+    "take: index 24 is out of range": lambda: uol.ops.take(X, torch.tensor([24])),
+    "one_hot: index 5 is out of range": lambda: uol.ops.one_hot(torch.tensor([5]), 5),
+    "bincount: index -1 is out of range": lambda: uol.ops.bincount(torch.tensor([2, -1])),
+    "histogram: the range is inf to inf": lambda: uol.ops.histogram(X.abs() / 0, 3),
     "scatter_add: index 4 is out of range": lambda: uol.ops.scatter_add(X, 0, torch.tensor([[4]]), X),
     "index_put: index -7 is out of range": lambda: uol.ops.index_put(X, (None, torch.tensor([-7])), X[0, 0]),
     "nll_loss: a target of probabilities has no text": lambda: uol.ops.nll_loss(X, X),
@@ -222,3 +228,8 @@ def test_each_nan_is_a_value_of_its_own() -> None:
     ours, theirs = (o.unique(x, return_inverse=True, return_counts=True) for o in (uol.ops, torch))
     for y, z in zip(ours, theirs, strict=True):
         torch.testing.assert_close(y, z, equal_nan=True)
+
+
+def test_an_index_under_vmap_is_not_read() -> None:
+    table, at = torch.randn(5, 3), torch.randint(0, 5, (4, 2))
+    assert torch.equal(torch.vmap(lambda each: uol.ops.embedding(each, table))(at), table[at])

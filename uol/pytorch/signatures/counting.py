@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,6 +142,10 @@ def _edges(call: Call, x: Tensor) -> Tensor:
             raise TypeCheckError(f"{call.name}: range beside edges", hint="write a number of bins with range=")
         return bins
     low, high = span or ((float(texts.amin(x)), float(texts.amax(x))) if x.numel() else (0.0, 1.0))
+    if not math.isfinite(low) or not math.isfinite(high) or low > high:
+        raise ShapeError(
+            f"{call.name}: the range is {low} to {high}", hint="finite numbers, the lower first: range=(low, high)"
+        )
     if low == high:
         low, high = low - 0.5, high + 0.5
     return torch.linspace(low, high, bins + 1, dtype=x.dtype, device=x.device)

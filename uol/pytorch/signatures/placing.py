@@ -101,8 +101,10 @@ def require_places(call: Call, at: Tensor, low: int, high: int) -> None:
 
 
 def is_known(at: Tensor) -> bool:
-    """Can the values be read without waiting for a device?"""
-    return not torch.compiler.is_compiling() and type(at) is Tensor and at.device.type == HOST
+    """Can the values be read, without waiting for a device? Those of a trace and under `vmap` cannot."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return type(at) in (Tensor, torch.nn.Parameter) and at.device.type == HOST
 
 
 @rewrite
@@ -111,6 +113,20 @@ def in_range(call: Call, index: str, name: str, dim: str) -> None:
     x, at = call.args[name], call.args[index]
     size = x.shape[place(call.name, call.args[dim], x.dim())] if x.dim() else 1
     require_places(call, at, 0, size)
+
+
+@rewrite
+def among(call: Call, index: str, count: str) -> None:
+    """An index is below a count: a number, or the rows of a tensor."""
+    number = call.args[count]
+    require_places(call, call.args[index], 0, number.shape[0] if isinstance(number, Tensor) else number)
+
+
+@rewrite
+def among_all(call: Call, index: str, name: str) -> None:
+    """An index is one of the places of a flat tensor, from its begin or from its end."""
+    size = call.args[name].numel()
+    require_places(call, call.args[index], -size, size)
 
 
 @rewrite
