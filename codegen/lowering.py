@@ -14,7 +14,7 @@ from uol.codegen.contractions.joined_sums import with_joined_sums
 from uol.codegen.contractions.segment_bounds import with_shared_bounds
 from uol.codegen.extensions import SumsOfProducts
 from uol.codegen.indexing.affine import magnitude
-from uol.codegen.indexing.arithmetic import physical_order, static
+from uol.codegen.indexing.arithmetic import ONE, physical_order, static
 from uol.codegen.layouts import Layouts, assign_strides, given_strides
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping
@@ -316,6 +316,7 @@ class Lowering:
         assert c is not None
         draft = self.writer(group, keep, c.batch + c.m + c.n + c.k)
         stored = next((s for s in draft.steps() if isinstance(s, Store)), None)
+        c = c if stored is None or isinstance(group.anchor.value, Segmented) else _along(c, stored)
         m, n, k = _by_stride(c.m, stored), _by_stride(c.n, stored), _by_read(c.k, draft.value(c.a))
         writer = self.writer(group, keep, c.batch + m + n + k)
         return Contract(
@@ -369,6 +370,14 @@ class Lowering:
 def _arg(tensor: nodes.Tensor, strides: Mapping[str, tuple[Expr, ...]]) -> Arg:
     role: ArgRole = "workspace" if tensor.role == "local" else tensor.role
     return Arg(tensor.name, tensor.dtype, tensor.shape, strides[tensor.name], role)
+
+
+def _along(c: Contraction, store: Store) -> Contraction:
+    """The contraction with n where what is stored is contiguous, which may lie otherwise than the sum."""
+    strides = dict(store.strides)
+    m, n = ([a.name for a in axes if static(a.extent) != 1] for axes in (c.m, c.n))
+    is_along_m = bool(n) and any(strides.get(name) == ONE for name in m) and not any(strides.get(name) == ONE for name in n)
+    return replace(c, a=c.b, b=c.a, m=c.n, n=c.m) if is_along_m else c
 
 
 def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:

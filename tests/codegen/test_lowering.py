@@ -17,6 +17,10 @@ TWO_RESULTS = """op stats(x: T[N, C, H]) -> (m: f32[C], v: f32[C], y: T[N, C, H]
   y[n, c, h] = T((acc(x[n, c, h]) - m[c]) / sqrt(v[c] + 1e-5))
 }"""
 TRANSPOSED = "op flip(x: T[A, B]) -> (y: T[B, A]) for T in (f32, f16) { y[b, a] = x[a, b] * 2 }"
+TURNED = """op turned(x: T[A, B], w: T[C, B], v: T[A, C, P]) -> (y: T[A, C], z: T[C, A, P]) for T in (f32,) {
+  y[a, c] = 2 * sum[b](x[a, b] * w[c, b])
+  z[c, a, p] = v[a, c, p] * 3
+}""".replace(",)", ")")
 SHARED = """op shared(x: T[R, C]) -> (u: T[R, C], y: T[R], z: T[C]) for T in (f32, f64) {
   u[r, c] = x[r, c] * x[r, c]
   y[r] = sum[c](u[r, c])
@@ -35,6 +39,7 @@ CASES = [
     ("softmax by columns", SOFTMAX, dict(dims={"R": 4, "C": 6}), {"x": (1, 4), "y": (1, 4)}),
     ("linear", LINEAR, dict(dims={"M": 4, "N": 5, "K": 6}), {}),
     ("linear swapped", LINEAR, dict(dims={"M": 4, "N": 5, "K": 6}), {"y": (1, 4)}),
+    ("linear, turned", TURNED, dict(dims={"A": 3, "B": 4, "C": 5, "P": 2}), {}),
     ("linear of nothing", LINEAR, dict(dims={"M": 4, "N": 5, "K": 0}), {}),
     ("mlp", MLP, dict(dims=dict(M=3, K=4, H=5, N=6)), {}),
     ("norm", NORM, dict(dims={"R": 4, "C": 6}), {}),

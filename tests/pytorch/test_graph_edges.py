@@ -63,6 +63,14 @@ def test_other_types_round_as_pytorch_does(dtype: torch.dtype) -> None:
     assert graph.report().share == 1, str(graph.report())
 
 
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_has_its_limits(approximate: str) -> None:
+    """What PyTorch's vectors make of infinity depends on the version; its scalars give infinity."""
+    x = torch.tensor([torch.inf, torch.nan, 1e30, -1e30, 0]).repeat(7)
+    found = compiled(lambda x: functional.gelu(x, approximate=approximate))(x)
+    assert torch.equal(found[:5].nan_to_num(nan=-1), torch.tensor([torch.inf, -1, 1e30, 0, 0]).nan_to_num()), str(found)
+
+
 def test_layouts_that_change_are_met_anew() -> None:
     run, x = compiled(shifted, dynamic=False), torch.randn(36, 36)
     torch.testing.assert_close(run(x), shifted(x))
