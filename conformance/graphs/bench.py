@@ -77,19 +77,18 @@ def measure(subject: Subject, is_training: bool, seconds: float, with_inductor: 
     model, inputs = subject.make()
     if isinstance(model, nn.Module):
         model.train(is_training)
-    leaves = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
-    leaves += list(model.parameters()) if isinstance(model, nn.Module) else []
+    leaves = leaves_of(model, inputs)
     with torch.no_grad():
         cotangent = torch.randn_like(model(*inputs))
     contenders = {"eager": model, "uol": torch.compile(model, backend="uol", fullgraph=True, dynamic=False)}
     if with_inductor:
         contenders["inductor"] = torch.compile(model, dynamic=False)
-    runs = {name: _run(each, inputs, leaves, cotangent, is_training) for name, each in contenders.items()}
+    runs = {name: run_of(each, inputs, leaves, cotangent, is_training) for name, each in contenders.items()}
     start = time.perf_counter()
     found = runs["uol"]()
     compile_s = time.perf_counter() - start
     wide, given, of, by = _in_float64(model, inputs, leaves, cotangent)
-    exact = _run(wide, given, of, by, is_training)()
+    exact = run_of(wide, given, of, by, is_training)()
     errors = [_error(x, y, z) for x, y, z in zip(found, runs["eager"](), exact, strict=True)]
     error = math.nan if any(map(math.isnan, errors)) else max(errors)  # of which NaN is no number to compare with
     del exact, wide, given, of
@@ -99,7 +98,15 @@ def measure(subject: Subject, is_training: bool, seconds: float, with_inductor: 
     return Row(subject.name, mode, error, said.computing, said.share, share_of_time(runs["uol"]), ms, compile_s)
 
 
-def _run(model: Callable[..., Tensor], inputs: tuple[Any, ...], leaves: list[Tensor], dy: Tensor, is_training: bool) -> Run:
+def leaves_of(model: Callable[..., Tensor], inputs: tuple[Any, ...]) -> list[Tensor]:
+    """What is differentiated: inputs that ask for it, and parameters."""
+    own = list(model.parameters()) if isinstance(model, nn.Module) else []
+    return [x for x in inputs if isinstance(x, Tensor) and x.requires_grad] + own
+
+
+def run_of(model: Callable[..., Tensor], inputs: tuple[Any, ...], leaves: list[Tensor], dy: Tensor, is_training: bool) -> Run:
+    """A call that gives the result; in training, the gradients, too."""
+
     def forward() -> list[Tensor]:
         with torch.no_grad():
             return [model(*inputs)]
