@@ -1,7 +1,7 @@
 """Runs a command of the library's where PyTorch has the test card.
 
-    PYTHONPATH=tests python -m testcard uol.conformance.opinfo --device testcard:1 [its other options]
-    PYTHONPATH=tests python -m testcard uol.conformance.opcheck --device testcard:1
+PYTHONPATH=tests python -m testcard uol.conformance.opinfo --device testcard:1 [its other options]
+PYTHONPATH=tests python -m testcard uol.conformance.opcheck --device testcard:1
 """
 
 import runpy

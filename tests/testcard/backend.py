@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from testcard import device
+from testcard.graphs import Graph
 from uol.backends import registry
 from uol.backends.loading.loaded import as_loaded
 from uol.codegen.backend import (
@@ -56,9 +57,11 @@ class Record:
 
     failure   what the driver says to the next launch
     missing   what is raised where a card is looked for, when it is not found
+    graph     what takes launches down, in place of running them
     """
 
     launches: list[Launched] = field(default_factory=list)
+    graph: Graph | None = None
     failure: str = ""
     missing: UolError | None = None
 
@@ -94,7 +97,8 @@ class OnCard:
         address = 0 if workspace is None else workspace.data_ptr()
         with torch.accelerator.device_index(self.card):
             RECORD.launches.append(Launched(self.op, self.card, device.current_card(), stream, address))
-            self.kernel(*arguments, workspace=address or None)
+            run = self.kernel if RECORD.graph is None else RECORD.graph.noting(self.kernel, self.card, stream)
+            run(*arguments, workspace=address or None)
 
     def on_current(self, stream: Callable[[int], int]) -> Callable[..., None]:
         return lambda *arguments: self(*arguments, stream=stream(self.card))

@@ -101,6 +101,29 @@ def counts(card: int = 0) -> Counts:
     return Counts(*five)
 
 
+OnCopy = ctypes.CFUNCTYPE(None, ctypes.c_int64)
+"""Is told the place of a copy within the card, which `copy_again` takes."""
+
+
+def begin_capture(card: int, on_copy: Callable[[int], None]) -> int:
+    """From here on a card's memory comes from a pool of its own, whose number is given; waiting for the card, copies from and
+    to it and what the CPU computes in its place are errors. The callback has to live until `end_capture`."""
+    return int(_library().testcard_capture(card, on_copy))
+
+
+def copy_again(place: int) -> None:
+    _library().testcard_copy(ctypes.c_int64(place))
+
+
+def end_capture(card: int) -> None:
+    _library().testcard_end_capture(card)
+
+
+def forget(pool: int) -> None:
+    """Fills the memory of a capture with NaN."""
+    _library().testcard_forget(ctypes.c_int64(pool))
+
+
 def current_card() -> int:
     return int(_library().testcard_current())
 
@@ -128,7 +151,7 @@ def only(room: int, card: int = 0) -> Iterator[None]:
 @cache
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(_built()))
-    library.testcard_stream.restype = ctypes.c_int64
+    library.testcard_stream.restype = library.testcard_capture.restype = ctypes.c_int64
     return library
 
 

@@ -41,6 +41,13 @@ struct Counts {
 } counts[CARDS];
 int64_t most_bytes[CARDS] = {INT64_MAX, INT64_MAX};
 
+// What a card captures takes memory of a pool of its own, which nothing else is given; 0: it captures nothing.
+int64_t pools = 0, pool_of[CARDS] = {};
+
+void require_no_capture(DeviceIndex card, const char* what) {
+  TORCH_CHECK(!pool_of[card], what, ": operation not permitted while card ", int(card), " is capturing");
+}
+
 DeviceIndex card_of(Device device) { return device.has_index() ? device.index() : current; }
 
 struct Block {
@@ -48,14 +55,16 @@ struct Block {
   DeviceIndex card;
   StreamId stream;
   size_t bytes;
+  int64_t pool;
 };
-std::multimap<std::tuple<DeviceIndex, StreamId, size_t>, void*> kept;
+std::multimap<std::tuple<DeviceIndex, StreamId, size_t, int64_t>, void*> kept;
+std::multimap<int64_t, std::pair<void*, size_t>> in_pool;
 
 void give_back(void* context) {
   std::unique_ptr<Block> block(static_cast<Block*>(context));
   std::lock_guard guard(lock);
   counts[block->card].bytes_in_use -= block->bytes;
-  kept.emplace(std::tuple(block->card, block->stream, block->bytes), block->address);
+  kept.emplace(std::tuple(block->card, block->stream, block->bytes, block->pool), block->address);
 }
 
 struct Memory final : c10::Allocator {
@@ -69,11 +78,13 @@ struct Memory final : c10::Allocator {
         "testcard out of memory. Tried to allocate ", bytes, " bytes on card ", int(card));
     counts[card].asked += 1;
     counts[card].bytes_in_use += bytes;
-    const auto found = kept.find(std::tuple(card, streams[card], bytes));
+    const auto pool = pool_of[card];
+    const auto found = kept.find(std::tuple(card, streams[card], bytes, pool));
     void* address = found == kept.end() ? std::aligned_alloc(GRAIN, bytes) : found->second;
     if (found != kept.end()) kept.erase(found);
+    else if (pool) in_pool.emplace(pool, std::pair(address, bytes));
     std::memset(address, 0xff, bytes);  // NaN, or -1: what nobody has written shows
-    return {address, new Block{address, card, streams[card], bytes}, &give_back, device};
+    return {address, new Block{address, card, streams[card], bytes, pool}, &give_back, device};
   }
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 } memory;
@@ -109,11 +120,15 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   bool queryEvent(void*) const override { return true; }
   void record(void**, const Stream&, const DeviceIndex, const c10::EventFlag) const override {}
   void block(void*, const Stream&) const override {}
-  void synchronizeStream(const Stream& stream) const override { counts[stream.device_index()].waits += 1; }
-  void synchronizeEvent(void*) const override { counts[current].waits += 1; }
-  void synchronizeDevice(const DeviceIndex card) const override { counts[card].waits += 1; }
+  void synchronizeStream(const Stream& stream) const override { wait(stream.device_index(), "a stream is waited for"); }
+  void synchronizeEvent(void*) const override { wait(current, "an event is waited for"); }
+  void synchronizeDevice(const DeviceIndex card) const override { wait(card, "a card is waited for"); }
 
  private:
+  static void wait(DeviceIndex card, const char* what) {
+    require_no_capture(card, what);
+    counts[card].waits += 1;
+  }
   static Stream at(Device device, StreamId id) { return Stream(Stream::UNSAFE, {OURS, card_of(device)}, id); }
 };
 C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard)
@@ -158,7 +173,17 @@ at::Tensor on_host(const at::Tensor& x) {  // the same memory
   return host;
 }
 
+// Copies within a card that it captures: they keep nothing alive. `note_copy` is told the place of each.
+std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+void (*note_copy)(int64_t) = nullptr;
+
 at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_blocking) {
+  if (!is_emulating && to.device() == from.device() && pool_of[to.device().index()]) {
+    copies.emplace_back(on_host(to), on_host(from));
+    note_copy(int64_t(copies.size()) - 1);
+    return to;
+  }
+  if (!is_emulating) require_no_capture((to.is_cpu() ? from : to).device().index(), "a copy between devices");
   if (!is_emulating && to.is_cpu()) counts[from.device().index()].copies_to_host += 1;
   if (!is_emulating && from.is_cpu() && !non_blocking) counts[to.device().index()].waits += 1;
   on_host(to).copy_(on_host(from));
@@ -176,13 +201,17 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
 }
 
 at::Scalar local_scalar(const at::Tensor& x) {
+  require_no_capture(x.device().index(), "a number is asked for");
   counts[x.device().index()].copies_to_host += 1;
   return on_host(x).item();
 }
 
 struct Emulation {  // while one lives, the CPU computes in the card's place
   const bool before = std::exchange(is_emulating, true);
-  Emulation() { counts[current].emulated += 1; }
+  Emulation() {
+    require_no_capture(current, "an operator that the CPU computes");
+    counts[current].emulated += 1;
+  }
   ~Emulation() { is_emulating = before; }
 };
 
@@ -249,6 +278,17 @@ int32_t testcard_current() { return current; }
 void testcard_counts(int32_t card, int64_t* five) {
   std::lock_guard guard(lock);
   std::memcpy(five, &counts[card], sizeof(Counts));
+}
+int64_t testcard_capture(int32_t card, void (*on_copy)(int64_t)) {
+  note_copy = on_copy;
+  return pool_of[card] = ++pools;
+}
+void testcard_copy(int64_t place) { copies[place].first.copy_(copies[place].second); }
+void testcard_end_capture(int32_t card) { pool_of[card] = 0; }
+void testcard_forget(int64_t pool) {  // as before a replay: what was captured may find anything in its memory
+  std::lock_guard guard(lock);
+  const auto [first, last] = in_pool.equal_range(pool);
+  for (auto block = first; block != last; ++block) std::memset(block->second.first, 0xff, block->second.second);
 }
 void testcard_limit(int32_t card, int64_t bytes) {
   std::lock_guard guard(lock);
