@@ -15,6 +15,7 @@ from uol.ir.errors import RefusalError
 from uol.operators.registry import catalogue
 from uol.pytorch.bridge import defined
 from uol.pytorch.call import TorchOperator
+from uol.pytorch.graph import program
 
 Tensor = torch.Tensor
 
@@ -111,6 +112,45 @@ def test_what_has_no_text_stays_and_is_named() -> None:
     said = graph.report()
     assert 0 < said.taken < said.computing
     assert "aten.linalg_inv_ex" in str(said) and "no text" in str(said)
+
+
+def test_what_has_no_text_goes_to_inductor_where_it_is_asked_for() -> None:
+    def model(x: Tensor) -> Tensor:
+        y = torch.exp(x)
+        values, places = torch.sort(torch.linalg.inv_ex(y)[0].erfinv().abs() * 2, -1)  # two results
+        return values.sum(-1) * y + places
+
+    x = torch.randn(6, 6, requires_grad=True)
+    wanted = model(x)
+    run = compiled(model, options={"rest": "inductor"})
+    for _ in range(2):
+        found = run(x)
+        torch.testing.assert_close(found, wanted, equal_nan=True)
+    (mine,), (theirs,) = torch.autograd.grad(found.nansum(), x), torch.autograd.grad(wanted.nansum(), x)
+    torch.testing.assert_close(mine, theirs, equal_nan=True)
+    said = graph.report()
+    assert all(not g.by_pytorch and g.by_inductor for g in said.graphs), str(said)
+    assert said.share < 1 and "aten.linalg_inv_ex.default by Inductor: no text" in str(said), str(said)
+
+
+def test_what_inductor_refuses_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotImplementedError("not this one")
+
+    def model(x: Tensor) -> Tensor:
+        values, places = torch.sort(x.exp().erfinv() * 2, -1)
+        return values + places
+
+    monkeypatch.setattr(program, "compiled_by_inductor", refuse)
+    run, x = compiled(model, options={"rest": "inductor"}), torch.randn(4, 5)
+    for _ in range(2):
+        torch.testing.assert_close(run(x), model(x), equal_nan=True)
+    assert "aten.sort.default: Inductor: NotImplementedError: not this one" in str(graph.report())
+
+
+def test_an_option_that_there_is_not_is_named() -> None:
+    with pytest.raises(Exception, match="no option 'reast' of the backend uol"):
+        compiled(shifted, options={"reast": "inductor"})(torch.randn(3, 4))
 
 
 def test_dropout_draws_as_pytorch_does() -> None:

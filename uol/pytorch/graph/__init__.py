@@ -8,6 +8,7 @@
     words, views, moves, convolutions    one node in index notation
     groups          which neighbours become one text; `texts` writes it; `operators` makes an operator of it, without a name
     plan            the steps of a graph; `arena` their memory; `program` the function that runs them
+    rest            what has no operator, where Inductor is to have it
     reports         which nodes ran where, and why not; `profile` where the time goes
 
 PyTorch's compiler is imported when a model is compiled, not with this package.

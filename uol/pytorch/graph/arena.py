@@ -30,7 +30,7 @@ class Arena:
         for k, step in enumerate(steps):
             for i in step.inputs:
                 self._last[self._of(i)] = k
-            if step.kind in ("view", "pytorch"):  # PyTorch may give a view of any of its inputs, too
+            if step.kind in ("view", "pytorch", "inductor"):  # PyTorch may give a view of any of its inputs, too
                 for o in step.outputs:
                     if len(step.inputs) == 1:
                         self._root[o] = self._of(step.inputs[0])

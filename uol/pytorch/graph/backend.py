@@ -6,7 +6,7 @@ to load anything for it. A graph with open sizes becomes one of fixed sizes for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,9 +16,11 @@ from torch._functorch.aot_autograd import make_boxed_func
 from torch._functorch.partitioners import min_cut_rematerialization_partition
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from uol.ir.errors import TypeCheckError
 from uol.pytorch.graph.decompositions import decompositions
 from uol.pytorch.graph.matching import match
 from uol.pytorch.graph.program import Program
+from uol.pytorch.graph.rest import RESTS
 
 SHAPES = 32
 """Sizes of an open graph for which a program is made; what comes after them runs as PyTorch runs the graph."""
@@ -27,8 +29,8 @@ SHAPES = 32
 class ByShape:
     """A graph with open sizes."""
 
-    def __init__(self, module: fx.GraphModule, role: str) -> None:
-        self.module, self.role = module, role
+    def __init__(self, module: fx.GraphModule, role: str, rest: str) -> None:
+        self.module, self.role, self.rest = module, role, rest
         self.programs: dict[object, Program] = {}
 
     def __call__(self, *inputs: Any) -> Any:
@@ -38,7 +40,7 @@ class ByShape:
             if len(self.programs) >= SHAPES:
                 return self.module(*inputs)
             fixed = make_fx(self.module, tracing_mode="fake")(*inputs)
-            program = self.programs[key] = Program(fixed, self.role)
+            program = self.programs[key] = Program(fixed, self.role, self.rest)
         return program(*inputs)
 
 
@@ -57,21 +59,32 @@ def _leaves(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _compiler(role: str) -> Callable[[fx.GraphModule, list[Any]], Any]:
+def _compiler(role: str, rest: str) -> Callable[[fx.GraphModule, list[Any]], Any]:
     def compile_graph(module: fx.GraphModule, example: list[Any]) -> Any:
-        return make_boxed_func(ByShape(module, role) if _is_open(module) else Program(module, role))
+        return make_boxed_func(ByShape(module, role, rest) if _is_open(module) else Program(module, role, rest))
 
     return compile_graph
 
 
-def backend(module: fx.GraphModule, example: list[Any], **options: Any) -> Any:
-    """What dynamo calls with a captured graph."""
+def backend(module: fx.GraphModule, example: list[Any], *, options: Mapping[str, Any] | None = None) -> Any:
+    """What dynamo calls with a captured graph. `options`: those of `torch.compile`; "rest" is who runs what has no operator."""
+    rest = _rest(options or {})
     match(module)
     compiled = aot_autograd(
-        fw_compiler=_compiler("forward"),
-        bw_compiler=_compiler("backward"),
-        inference_compiler=_compiler("inference"),
+        fw_compiler=_compiler("forward", rest),
+        bw_compiler=_compiler("backward", rest),
+        inference_compiler=_compiler("inference", rest),
         decompositions=decompositions(),
         partition_fn=min_cut_rematerialization_partition,
     )
-    return compiled(module, example, **options)
+    return compiled(module, example)
+
+
+def _rest(options: Mapping[str, Any]) -> str:
+    """Raises TypeCheckError for an option that there is not."""
+    if unknown := sorted(set(options) - {"rest"}):
+        raise TypeCheckError(f"no option {unknown[0]!r} of the backend uol", hint='there is {"rest": "inductor"}')
+    rest = options.get("rest", RESTS[0])
+    if rest not in RESTS:
+        raise TypeCheckError(f"rest={rest!r} of the backend uol", hint=f"it is one of {', '.join(map(repr, RESTS))}")
+    return str(rest)

@@ -18,7 +18,7 @@ from uol.pytorch.graph.operators import operator_of
 from uol.pytorch.graph.texts import GroupText
 from uol.pytorch.graph.words import Unsaid, value_of
 
-StepKind = Literal["text", "library", "view", "constant", "pytorch"]
+StepKind = Literal["text", "library", "view", "constant", "pytorch", "inductor"]
 
 PATIENCE = 64
 """Refused texts after which the groups that are left stay PyTorch's: each refusal costs a partition."""
@@ -26,7 +26,7 @@ PATIENCE = 64
 
 @dataclass(eq=False)
 class Step:
-    """What runs at once. `operator` is None where PyTorch runs it, for the `reason` given; `text` is a group's."""
+    """What runs at once. `operator` is None where PyTorch or Inductor runs it, for the `reason` given; `text` is a group's."""
 
     kind: StepKind
     name: str

@@ -25,6 +25,7 @@ from uol.pytorch.graph.groups import readers
 from uol.pytorch.graph.library import put_in
 from uol.pytorch.graph.plan import Step, plan, prepare, without_ones
 from uol.pytorch.graph.reports import note
+from uol.pytorch.graph.rest import compiled_by_inductor, gathered
 from uol.pytorch.graph.tidying import tidy
 from uol.pytorch.graph.views import FLATTENING
 from uol.pytorch.graph.words import value_of
@@ -34,15 +35,18 @@ Run = Callable[..., list[Any]]
 
 
 class Program:
-    """A graph of fixed shapes, called with its inputs. `role` is "forward", "backward" or "inference"."""
+    """A graph of fixed shapes, called with its inputs. `role` is "forward", "backward" or "inference"; `rest`: who runs what
+    has no operator."""
 
-    def __init__(self, module: fx.GraphModule, role: str) -> None:
+    def __init__(self, module: fx.GraphModule, role: str, rest: str = "pytorch") -> None:
         self.module, self.role = module, role
         graph = module.graph
         tidy(graph)
         left = put_in(graph)
         graph.eliminate_dead_code()
         self.steps = plan(graph, left)
+        if rest == "inductor":
+            self.steps = gathered(self.steps)
         self.holders = [n for n in graph.nodes if n.op == "placeholder"]
         self.runs: dict[object, Writer] = {}
         self._lock = RLock()  # the arena is one call's at a time
@@ -106,6 +110,8 @@ class Writer:
                 step.kind, step.operator, step.reason = "pytorch", None, reason
             if step.operator is not None:
                 self._kernel(k, step)
+            elif step.kind == "inductor":
+                self._by_inductor(k, step)
             elif step.text:
                 self._group_by_pytorch(k, step)
             elif not self._view(k, step):
@@ -144,11 +150,27 @@ class Writer:
             return str(error).splitlines()[0]
         return ""
 
+    def _by_inductor(self, k: int, step: Step) -> None:
+        inputs = [self.value[i] for i in step.inputs]
+        try:
+            run = compiled_by_inductor(step, inputs)
+            found = run(*inputs)
+        except Exception as error:  # whatever a compiler of another's may raise
+            step.kind, step.reason = "pytorch", f"Inductor: {type(error).__name__}: {error}".splitlines()[0][:150]
+            self._group_by_pytorch(k, step)
+            return
+        self.value.update(zip(step.outputs, found, strict=True))
+        self._function(k, step, run)
+
     def _group_by_pytorch(self, k: int, step: Step) -> None:
         """The nodes of a group, one after the other."""
         run = partial(_node_by_node, step)
         found = run(*(self.value[i] for i in step.inputs))
         self.value.update(zip(step.outputs, found, strict=True))
+        self._function(k, step, run)
+
+    def _function(self, k: int, step: Step, run: Callable[..., Any]) -> None:
+        """The line of a function that gives all outputs of a step."""
         self.env[f"f{k}"] = run
         names = "".join(f"{self.name[o]}, " for o in step.outputs)
         self._line(f"({names}) = f{k}({', '.join(self.name[i] for i in step.inputs)})", step)

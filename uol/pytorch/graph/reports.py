@@ -16,7 +16,7 @@ from uol.pytorch.graph.plan import Step
 @dataclass(frozen=True)
 class GraphReport:
     """One graph. Nodes that compute, by who runs them; views and constants are not counted. `left`: how often which operator of
-    PyTorch stayed, and why. `texts` are those that were made for groups."""
+    PyTorch stayed, and why; `to_inductor`: the same of those that Inductor has. `texts` are those that were made for groups."""
 
     role: str
     in_texts: int
@@ -25,6 +25,8 @@ class GraphReport:
     left: tuple[tuple[str, str, int], ...]
     texts: tuple[str, ...]
     library: tuple[str, ...]
+    by_inductor: int = 0
+    to_inductor: tuple[tuple[str, str, int], ...] = ()
 
     @classmethod
     def of(cls, role: str, steps: Sequence[Step]) -> GraphReport:
@@ -32,16 +34,28 @@ class GraphReport:
         count: Counter[str] = Counter()
         for step in steps:
             count[step.kind] += len(step.nodes)
-        left = Counter((str(n.target), s.reason) for s in steps if s.kind == "pytorch" for n in s.nodes)
         texts = tuple(s.text for s in steps if s.kind == "text")
         library = tuple(s.name for s in steps if s.kind == "library")
-        rows = tuple((name, why, times) for (name, why), times in left.items())
-        return cls(role, count["text"], count["library"], count["pytorch"], rows, texts, library)
+        left, to_inductor = _left(steps, "pytorch"), _left(steps, "inductor")
+        taken = (count["text"], count["library"], count["pytorch"])
+        return cls(role, *taken, left, texts, library, count["inductor"], to_inductor)
 
     def __str__(self) -> str:
         taken = f"{self.in_texts} in {len(self.texts)} texts, {self.by_library} by the library"
-        lines = [f"{self.role}: {taken}, {self.by_pytorch} by PyTorch"]
+        others = (
+            f"{self.by_inductor} by Inductor, {self.by_pytorch} by PyTorch"
+            if self.by_inductor
+            else f"{self.by_pytorch} by PyTorch"
+        )
+        lines = [f"{self.role}: {taken}, {others}"]
+        lines += [f"    {times} x {name} by Inductor: {why}" for name, why, times in self.to_inductor]
         return "\n".join([*lines, *(f"    {times} x {name}: {why}" for name, why, times in self.left)])
+
+
+def _left(steps: Sequence[Step], kind: str) -> tuple[tuple[str, str, int], ...]:
+    """How often which operator has steps of a kind, and why."""
+    found = Counter((str(n.target), s.reason) for s in steps if s.kind == kind for n in s.nodes)
+    return tuple((name, why, times) for (name, why), times in found.items())
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class Report:
     @property
     def computing(self) -> int:
         """Nodes that compute."""
-        return self.taken + sum(g.by_pytorch for g in self.graphs)
+        return self.taken + sum(g.by_pytorch + g.by_inductor for g in self.graphs)
 
     @property
     def taken(self) -> int:
