@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,21 @@ def test_doctor_shows_every_target() -> None:
     assert result.status == 0
     assert any(line.split()[:3] == ["toy", "numpy", "found"] for line in result.out.splitlines())
     assert json.loads(uol("doctor", "--json").out)["cache"]["writable"] is True
+
+
+def test_doctor_says_its_limits() -> None:
+    """Counted here from the files of the rows."""
+    limits = json.loads(uol("doctor", "--json").out)["limits"]
+    tables = [tomllib.loads(file.read_text()) for file in files("uol.ops.signatures").iterdir() if file.name.endswith(".toml")]
+    rows = [(name, row) for table in tables for key, row in table.items() for name in key.split()]
+    forms = [(name, form) for name, row in rows for form in (row if isinstance(row, list) else [row])]
+    refused = {(name, argument) for name, form in forms for argument in form.get("only", {})}
+    assert (limits["functions"], limits["forms"]) == (len(rows), len(forms))
+    assert {(name, argument) for name, each in limits["refused"].items() for argument in each} == refused
+    assert set(limits["not_run"]) == {"ascendc", "cuda", "hip"} and "a100" in limits["not_run"]["cuda"]
+    shown = uol("doctor").out
+    assert f"{len(refused)} arguments of" in shown and "on no card: cuda (a100" in shown
+    assert "  scaled_dot_product_attention: dropout_p = 0" in shown
 
 
 def test_doctor_says_why_a_cache_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from uol.backends import registry
 from uol.backends.cache.files import chosen_folder, distrust
+from uol.cli.limits import Limits
 from uol.cli.options import ImportOption, JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState
@@ -25,7 +26,7 @@ def doctor(
     modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     as_json: JsonOption = False,
 ) -> None:
-    """Show the tools of every target, and what a missing one costs. A tool that is absent is no error."""
+    """Show the tools of every target, what a missing one costs, and the limits. A tool that is absent is no error."""
     for module in modules:
         import_operators(module)
     if rates:
@@ -33,7 +34,8 @@ def doctor(
         return
     states = {name: registry.get(name).doctor() for name in registry.names()}
     if as_json:
-        print_json({name: [_as_json(s) for s in tools] for name, tools in states.items()} | {"cache": _cache()})
+        of_targets = {name: [_as_json(s) for s in tools] for name, tools in states.items()}
+        print_json(of_targets | {"cache": _cache(), "limits": asdict(Limits.found())})
         return
     rows = [(name, s.name, "found" if s.found else "absent", s.detail) for name, tools in states.items() for s in tools]
     print_table(("target", "tool", "state", "detail"), [*rows, ("", "cache", *_cache_row())])
@@ -41,6 +43,7 @@ def doctor(
         for state in tools:
             if not state.found:
                 print_text(f"\n{name}: without {state.name}, {state.cost_if_absent}\n  help: {state.install_hint}")
+    print_text("\nlimits\n" + "\n".join(f"  {line}" for line in Limits.found().lines()))
 
 
 def _show_rates(as_json: bool) -> None:

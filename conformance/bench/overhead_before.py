@@ -1,7 +1,7 @@
 """What a call and an import cost here beside another commit's, in processes in turns.
 
     git worktree add /tmp/before c2b399fe
-    python -m uol.conformance.call_overhead_before /tmp/before [--rounds 5]
+    python -m uol.conformance.bench.overhead_before /tmp/before [--rounds 5]
 
 Microseconds of `uol.ops.relu` and `uol.ops.add` on 16 elements, with PyTorch's own beside them, and milliseconds of
 `import uol` and of the first look at `uol.ops` after PyTorch's import: the least of all rounds. Exit status 1 where one takes
@@ -75,7 +75,7 @@ def package_of(checkout: Path, at: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     first_line = (__doc__ or "").splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m uol.conformance.call_overhead_before", description=first_line)
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.bench.overhead_before", description=first_line)
     parser.add_argument("before", type=Path, help="a checkout of the other commit")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(arguments)
