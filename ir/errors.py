@@ -62,6 +62,10 @@ class DataError(UolError):
     """Values that break a rule which is not asked after outside of checked mode."""
 
 
+class ContractError(UolError):
+    """A result, or a gradient, beyond what is admitted of its operator (`uol.enabled(check=True)`)."""
+
+
 class ResourceError(UolError):
     """A kernel that does not fit the machine, or a file or folder that cannot be used."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uol.compiler import Compiled, compile
     from uol.ir.errors import (
         BoundsError,
+        ContractError,
         DataError,
         DeviceError,
         ParseError,
@@ -60,6 +61,7 @@ _HOME = {
     "TypeCheckError": "uol.ir.errors",
     "BoundsError": "uol.ir.errors",
     "ShapeError": "uol.ir.errors",
+    "ContractError": "uol.ir.errors",
     "DataError": "uol.ir.errors",
     "DeviceError": "uol.ir.errors",
     "RefusalError": "uol.ir.errors",
@@ -74,6 +76,7 @@ __all__ = [
     "AdamW",
     "BoundsError",
     "Compiled",
+    "ContractError",
     "DataError",
     "DeviceError",
     "ParseError",

@@ -9,9 +9,9 @@ can break run as ever. It holds for all threads of the process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,15 +27,33 @@ from uol.ir.program.dtype_encoding import decode
 from uol.ir.program.nodes import Program
 from uol.ops.indices import require_inside
 
+Observer = Callable[[Any, Sequence[Any], Sequence[Any]], None]
+"""What is told of each call of a kernel: the prepared call, its inputs as they were, and its results."""
+
 
 @dataclass(slots=True)
 class Mode:
-    """How many `with` blocks, and the environment, have asked for checks."""
+    """Who looks at the values of calls. `depth`: how many `with` blocks do, and the environment; `checks`: how many of them ask
+    for checks of inputs; `observers`: what the others are (`uol.enabled(check=True)`)."""
 
     depth: int
+    checks: int
+    observers: list[Observer] = field(default_factory=list)
+
+    @contextmanager
+    def observed(self, observer: Observer) -> Iterator[None]:
+        """Within it, the observer is told of each call of an operator on tensors, in any thread."""
+        self.observers.append(observer)
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
+            self.observers.remove(observer)
 
 
-MODE = Mode(int(os.environ.get("UOL_CHECKED", "") not in ("", "0")))
+_FROM_START = int(os.environ.get("UOL_CHECKED", "") not in ("", "0"))
+MODE = Mode(_FROM_START, _FROM_START)
 
 
 @contextmanager
@@ -50,9 +68,11 @@ def checked() -> Iterator[None]:
     ...
     """
     MODE.depth += 1
+    MODE.checks += 1
     try:
         yield
     finally:
+        MODE.checks -= 1
         MODE.depth -= 1
 
 
@@ -77,7 +97,10 @@ class Checks:
     program: Program | None = None
 
     def require(self, values: Sequence[Any]) -> None:
-        """`values`: inputs, results, run-time attributes, symbolic dims, in order. Raises DataError where they break a rule."""
+        """`values`: inputs, results, run-time attributes, symbolic dims, in order. Raises DataError where they
+        break a rule, in checked mode."""
+        if not MODE.checks:
+            return
         if self.program is None:
             self.program = program_of(self.request)
         from uol.ir.program.checked_mode import needs_checks

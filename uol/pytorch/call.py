@@ -277,7 +277,7 @@ class TorchOperator:
         large = tuple(n for n, (size, dtype) in enumerate(results) if first.is_cpu and is_large(prod(size), dtype))
         checks = Checks(compiled.request, compiled.module.graph)
         only = (forms.results[0], laid[0]) if len(laid) == 1 else None
-        return Prepared(launch, checks, forms, expand, laid, only, alike, (*scalars, *sizes), is_over, large)
+        return Prepared(launch, checks, forms, expand, laid, only, alike, (*scalars, *sizes), is_over, large, request)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
         """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""

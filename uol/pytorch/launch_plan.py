@@ -9,6 +9,7 @@ import torch
 
 from uol.binding.layouts import Sizes
 from uol.checking import MODE, Checks
+from uol.compilation.request import Request
 from uol.pytorch.large_pages import ask_for_large_pages
 
 Tensor = torch.Tensor
@@ -46,6 +47,7 @@ class Prepared:
     scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
     in_place the one result, laid out by the caller, may be written where the one input lies
     large    at which places results are that are worth large pages (`large_pages`)
+    asked    the request at the sizes of the call; the kernel may be one for any size
     """
 
     call: Callable[..., None]
@@ -58,6 +60,7 @@ class Prepared:
     scalars: tuple[int | float, ...]
     in_place: bool
     large: tuple[int, ...]
+    asked: Request
 
     def new(self, inputs: Sequence[Tensor]) -> Result:
         """New tensors with the results."""
@@ -82,8 +85,21 @@ class Prepared:
     def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
         """The results in given tensors."""
         if MODE.depth:
-            self._check(inputs, outs)
+            self._observed(inputs, outs)
+        else:
+            self.call(*inputs, *outs, *self.scalars)
+
+    def _observed(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
+        """The call, with the checks of its inputs before it and its observers after it."""
+        self._check(inputs, outs)
+        if not MODE.observers:
+            self.call(*inputs, *outs, *self.scalars)
+            return
+        written = {y.data_ptr() for y in outs}
+        given = [x.clone() if x.data_ptr() in written else x for x in inputs]
         self.call(*inputs, *outs, *self.scalars)
+        for observe in MODE.observers:
+            observe(self, given, outs)
 
     def _check(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
         if self.expand is not None:

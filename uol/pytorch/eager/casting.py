@@ -21,13 +21,14 @@ OWN_RULE = "torch.autocast has a rule of its own for it"
 
 def casting_of(name: str, device_type: str) -> AbstractContextManager[object] | None:
     """The context in which a call is made while an autocast is on; None where it is left to PyTorch."""
-    if _is_contraction(name):
+    if is_contraction(name):
         return nullcontext()
     return torch.autocast(device_type, enabled=False) if _is_untouched(name, device_type) else None
 
 
 @cache
-def _is_contraction(name: str) -> bool:
+def is_contraction(name: str) -> bool:
+    """Does the name stand for products, which `torch.autocast` computes in its low type?"""
     texts = {form.text for form in forms_of(name)}
     return bool(texts) and all(policy_of(find_operator(text), catalogue().get) == "low" for text in texts)
 

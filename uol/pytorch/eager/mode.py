@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _are_functorch_transforms_active as transforms_are_active
 from torch._C import _get_tracing_state as trace_of_jit
 from torch.overrides import TorchFunctionMode
 
-from uol.ir.errors import UolError
+from uol.ir.errors import ContractError, UolError
 from uol.pytorch.devices import backend_for
 from uol.pytorch.eager.bodies import body_of
 from uol.pytorch.eager.casting import OWN_RULE, casting_of
 from uol.pytorch.eager.faces import DRAWN, Face, faces
 from uol.pytorch.eager.report import Report
+from uol.pytorch.eager.watching import Asked, Watch
 from uol.pytorch.eager.writing import overwrite
 from uol.pytorch.fast_path import PLAIN
 
 SILENT = ("__get__", "requires_grad_", "detach_", "share_memory_", "rename_")
 """What computes no values: properties, such as `x.grad`, and methods that end as those which write do."""
+JUDGE = "uol.conformance.shadow.judge"
+"""Loaded where a check is asked for, and not before."""
 
 
 class Enabled(TorchFunctionMode):
@@ -32,6 +37,7 @@ class Enabled(TorchFunctionMode):
         super().__init__()
         self.reports: list[Report] = []
         self.entered: list[Any] = []
+        self.watches: list[Watch] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
         named = kwargs or {}
@@ -46,7 +52,9 @@ class Enabled(TorchFunctionMode):
         why = _why_left(tensors, named)
         if why is None:
             try:
-                found = _call(face, tensors[0].device.type, *face.arguments(args, named))
+                found = self._taken(face, tensors[0].device.type, func, args, named)
+            except ContractError:
+                raise
             except UolError as refusal:
                 why = refusal.message
             else:
@@ -54,7 +62,20 @@ class Enabled(TorchFunctionMode):
                     report.taken[face.name] += 1
                 return found
         self._note(face.name, why)
-        return func(*args, **named)
+        return self._left(face.name, func, args, named)
+
+    def _taken(self, face: Face, device_type: str, func: Any, args: Sequence[Any], named: dict[str, Any]) -> Any:
+        if not self.watches:
+            return _call(face, device_type, *face.arguments(args, named))
+
+        def compute(given: Sequence[Any], options: dict[str, Any]) -> Any:
+            return _call(face, device_type, *face.arguments(given, options))
+
+        writes = face.writes or named.get("inplace") is True
+        return self.watches[-1].taken(Asked(face.name, func, args, named, writes), compute)
+
+    def _left(self, name: str, func: Any, args: Sequence[Any], named: dict[str, Any]) -> Any:
+        return self.watches[-1].left(Asked(name, func, args, named)) if self.watches else func(*args, **named)
 
     def _without_face(self, func: Any, args: Sequence[Any], named: dict[str, Any]) -> Any:
         body = body_of(func)
@@ -65,8 +86,8 @@ class Enabled(TorchFunctionMode):
                     return body(*args, **named)
             finally:
                 self.entered.pop()
-        found = func(*args, **named)
         name = getattr(func, "__name__", "")
+        found = self._left(name, func, args, named)
         if _computes(name, args, named, found):
             self._note(name, "draws from PyTorch's random numbers" if name in DRAWN else "no row in ops/signatures")
         return found
@@ -112,10 +133,15 @@ def _computes(name: str, args: Sequence[Any], named: dict[str, Any], found: Any)
     if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
         return True
     made = _tensors((found,), {})
-    if any(x.layout is not torch.strided or x.is_meta or type(x) not in PLAIN for x in (*read, *made)):
+    if transforms_are_active() or any(map(_has_no_memory, (*read, *made))):
         return bool(made)
     known = {x.untyped_storage().data_ptr() for x in read}
     return any(x.numel() and x.untyped_storage().data_ptr() not in known for x in made)
+
+
+def _has_no_memory(x: Tensor) -> bool:
+    """May one not ask where the tensor lies?"""
+    return x.layout is not torch.strided or x.is_meta or type(x) not in PLAIN
 
 
 class _Thread(threading.local):
@@ -126,12 +152,17 @@ _THREAD = _Thread()
 
 
 @contextmanager
-def enabled() -> Iterator[Report]:
+def enabled(check: bool = False) -> Iterator[Report]:
     """Within it, calls of PyTorch's functions, methods and operators that have a row in `ops/signatures` are computed by
     `uol.ops`, forward and backward; what is refused stays PyTorch's. Gives the report, which counts both.
 
     It holds for the thread that entered it. Blocks may stand in each other: what is called in the inner one is in both reports.
     Under `torch.autocast`, results have PyTorch's types: what PyTorch casts by a rule of its own stays PyTorch's.
+
+    `check=True` judges each call that is taken: every kernel by the accuracy contract of its operator, every result and every
+    gradient beside PyTorch's function in float64. The first one beyond what is admitted raises ContractError, which names the
+    operator, the line that called it, and the worst element. `backward` belongs within the block, too. It is slow, holds a
+    copy of what is called with until its gradient has come, and is meant for finding a mistake.
 
     >>> layer = torch.nn.Linear(3, 2)
     >>> with enabled() as report:
@@ -140,18 +171,36 @@ def enabled() -> Iterator[Report]:
     2 calls by uol, 0 by PyTorch
       taken: 1 x linear, 1 x relu
     """
-    report, mode = Report(), _THREAD.mode
-    if mode is not None:
+    report = Report()
+    with ExitStack() as stack:
+        if check:
+            stack.enter_context(watched_by(stack.enter_context(import_module(JUDGE).judging(report))))
+        mode = stack.enter_context(_mode_of_this_thread())
         mode.reports.append(report)
+        stack.callback(mode.reports.pop)
+        yield report
+
+
+@contextmanager
+def watched_by(watch: Watch) -> Iterator[None]:
+    """Within it, calls in blocks of `enabled` in this thread are made by the watch."""
+    with _mode_of_this_thread() as mode:
+        mode.watches.append(watch)
         try:
-            yield report
+            yield
         finally:
-            mode.reports.pop()
+            mode.watches.pop()
+
+
+@contextmanager
+def _mode_of_this_thread() -> Iterator[Enabled]:
+    """The one on the stack, or a new one."""
+    if _THREAD.mode is not None:
+        yield _THREAD.mode
         return
     mode = _THREAD.mode = Enabled()
-    mode.reports.append(report)
     try:
         with mode:
-            yield report
+            yield mode
     finally:
         _THREAD.mode = None
