@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -15,6 +17,7 @@ from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.index_space import extent_of
+from uol.conformance.accuracy.interval import Enclosure
 from uol.conformance.cases.twin_check import compare_result
 from uol.conformance.shadow.faults import Fault
 from uol.ir.program.dtype_encoding import STORAGE, decode
@@ -30,12 +33,22 @@ SILENT = "the contract says nothing here"
 """How a comparison begins where inputs overflow: no bound is owed then."""
 
 
-def judged(call: Prepared, inputs: list[Tensor], outs: list[Tensor]) -> Fault | str | None:
-    """None where the results are admitted; the first element that is not; in words, why no verdict is had."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of a kernel. `fault`: the first element that is not admitted; `without`: why no verdict is had, in words;
+    `admitted`: what is, by the places of results in memory."""
+
+    fault: Fault | None = None
+    without: str = ""
+    admitted: Mapping[int, Enclosure] = field(default_factory=dict)
+
+
+def judged(call: Prepared, inputs: list[Tensor], outs: list[Tensor]) -> Verdict:
+    """The verdict on a kernel's results, by the inputs that it had."""
     request = call.asked
     program = program_of(request)
     if terms(program) > MOST_TERMS:
-        return f"more than 2^{MOST_TERMS.bit_length() - 1} terms: beside PyTorch alone"
+        return Verdict(without=f"more than 2^{MOST_TERMS.bit_length() - 1} terms: beside PyTorch alone")
     wide = call.expand or (None,) * len(inputs)
     named = zip(program.by_role("in"), inputs, wide, strict=True)
     values = {t.name: decode(_stored(x if size is None else x.expand(size), t.dtype), t.dtype) for t, x, size in named}
@@ -46,10 +59,21 @@ def judged(call: Prepared, inputs: list[Tensor], outs: list[Tensor]) -> Fault | 
         stored = _stored(y, tensor.dtype)
         found = compare_result(tensor, stored, admitted)
         if found.reason.startswith(SILENT):
-            return "inputs overflow: beside PyTorch alone"
+            return Verdict(without="inputs overflow: beside PyTorch alone")
         if not found.ok:
-            return _fault(program.name, tensor.name, found, decode(stored, tensor.dtype), admitted)
-    return None
+            return Verdict(_fault(program.name, tensor.name, found, decode(stored, tensor.dtype), admitted))
+    names = [t.name for t in program.by_role("out")]
+    return Verdict(admitted={y.data_ptr(): admitted[name] for name, y in zip(names, outs, strict=True) if y.numel()})
+
+
+def is_admitted(exact: Tensor, enclosure: Enclosure) -> bool:
+    """Does a kernel's contract admit the values that PyTorch gives in float64?"""
+    values = exact.detach().double().cpu().numpy()
+    low, high = np.asarray(enclosure.low), np.asarray(enclosure.high)
+    if values.size != low.size:
+        return False
+    values = values.reshape(low.shape)
+    return bool(((low <= values) & (values <= high)).all())
 
 
 def terms(program: Program) -> int:

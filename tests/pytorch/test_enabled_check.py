@@ -147,6 +147,14 @@ def test_a_buffer_that_is_written_wrongly_is_named(monkeypatch: pytest.MonkeyPat
         nn.BatchNorm1d(3)(torch.randn(8, 3))
 
 
+def test_a_sum_may_be_less_exact_than_pytorchs_as_far_as_its_contract_goes() -> None:
+    """PyTorch adds in pairs; the bias of a layer has a gradient of as many terms as there are rows."""
+    x, w, b = torch.randn(4096, 8), torch.randn(512, 8), torch.zeros(512, requires_grad=True)
+    with uol.enabled(check=True) as report:
+        F.linear(x, w, b).backward(torch.randn(4096, 512))
+    assert report.checks["gradients beside PyTorch"] == 1
+
+
 CALLS: dict[str, Callable[[Tensor], Any]] = {
     "a write over what has a gradient": lambda x: (x * 2).add_(x).mul_(x).sigmoid_() * F.silu(x * 3, inplace=True),
     "a write over a view": lambda x: (x * 2)[1:].mul_(3),
