@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from uol.ops import signatures
+from uol.pytorch.eager.copying import is_copy
 
 Arguments = tuple[Sequence[Any], dict[str, Any]]
 Arrange = Callable[[Sequence[Any], dict[str, Any]], Arguments]
@@ -30,6 +31,8 @@ OF_ANOTHER_ORDER = (
 """Names whose function in `torch` takes other arguments than the one in `torch.nn.functional`, whose the row is."""
 JOINING = {"cat": "concat", "concat": "concat", "concatenate": "concat", "stack": "stack", "einsum": "einsum"}
 """What takes a list of tensors (`uol.pytorch.variadic`)."""
+COPYING = ("clone", "contiguous", "reshape")
+"""What moves values to memory of their own (`copying`)."""
 OPERATORS: Mapping[str, str] = {
     **{
         f"__{name}__": name for name in ("eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "matmul", "pow", "neg", "abs")
@@ -55,17 +58,24 @@ WRITING: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Face:
-    """One of PyTorch's functions. `name`: that of `uol.ops`; `writes`: over the first argument."""
+    """One of PyTorch's functions. `name`: that of `uol.ops`; `writes`: over the first argument; `copies`: it
+    is one of `copying`."""
 
     name: str
     arrange: Arrange | None = None
     writes: bool = False
+    copies: bool = False
 
     @cached_property
     def function(self) -> Callable[..., Any]:
         """The function of `uol.ops`."""
-        found: Callable[..., Any] = getattr(import_module("uol.ops"), self.name)
+        home = "uol.pytorch.eager.copying" if self.copies else "uol.ops"
+        found: Callable[..., Any] = getattr(import_module(home), self.name)
         return found
+
+    def is_asked(self, given: Sequence[Any], named: dict[str, Any]) -> bool:
+        """Is something computed by such a call? What copies where it has to gives a view elsewhere."""
+        return not self.copies or is_copy(self.name, given, named)
 
     def arguments(self, given: Sequence[Any], named: dict[str, Any]) -> Arguments:
         """Those of `uol.ops.<name>`."""
@@ -86,6 +96,9 @@ def faces() -> Mapping[Any, Face]:
         for written in (getattr(torch.Tensor, f"{name}_", None), getattr(torch, f"{name}_", None)):
             if written is not None:
                 found[written] = Face(name, writes=True)
+    for name in COPYING:
+        found[getattr(torch.Tensor, name)] = Face(name, copies=True)
+    found[torch.clone], found[torch.reshape] = Face("clone", copies=True), Face("reshape", copies=True)
     for name, own in JOINING.items():
         found[getattr(torch, name)] = Face(own, _spread if own == "einsum" else None)
     for operator, name in OPERATORS.items():

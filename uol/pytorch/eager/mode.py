@@ -44,7 +44,7 @@ class Enabled(TorchFunctionMode):
         if torch.compiler.is_compiling() or trace_of_jit() is not None:  # a trace is PyTorch's, operators and all
             return func(*args, **named)
         face = faces().get(func)
-        if face is None:
+        if face is None or not face.is_asked(args, named):
             return self._without_face(func, args, named)
         tensors = _tensors(args, named)
         if not tensors or any(x.is_meta for x in tensors):
