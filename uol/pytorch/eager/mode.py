@@ -88,7 +88,7 @@ class Enabled(TorchFunctionMode):
                 self.entered.pop()
         name = getattr(func, "__name__", "")
         found = self._left(name, func, args, named)
-        if _computes(name, args, named, found):
+        if computes(name, args, named, found):
             self._note(name, "draws from PyTorch's random numbers" if name in DRAWN else "no row in ops/signatures")
         return found
 
@@ -125,7 +125,7 @@ def _call(face: Face, device_type: str, given: Sequence[Any], options: dict[str,
         return overwrite(face.function, face.name, given, options) if writes else face.function(*given, **options)
 
 
-def _computes(name: str, args: Sequence[Any], named: dict[str, Any], found: Any) -> bool:
+def computes(name: str, args: Sequence[Any], named: dict[str, Any], found: Any) -> bool:
     """Did a function of tensors write over one, or give a tensor with memory of its own?"""
     read = _tensors(args, named)
     if not read or name in SILENT:
