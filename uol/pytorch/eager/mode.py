@@ -66,10 +66,10 @@ class Enabled(TorchFunctionMode):
 
     def _taken(self, face: Face, device_type: str, func: Any, args: Sequence[Any], named: dict[str, Any]) -> Any:
         if not self.watches:
-            return _call(face, device_type, *face.arguments(args, named))
+            return call_of(face, device_type, *face.arguments(args, named))
 
         def compute(given: Sequence[Any], options: dict[str, Any]) -> Any:
-            return _call(face, device_type, *face.arguments(given, options))
+            return call_of(face, device_type, *face.arguments(given, options))
 
         writes = face.writes or named.get("inplace") is True
         return self.watches[-1].taken(Asked(face.name, func, args, named, writes), compute)
@@ -111,7 +111,7 @@ def _why_left(tensors: Sequence[Tensor], named: dict[str, Any]) -> str | None:
     return next((f"no backend for {x.device.type}" for x in tensors if backend_for(x.device.type) is None), None)
 
 
-def _call(face: Face, device_type: str, given: Sequence[Any], options: dict[str, Any]) -> Any:
+def call_of(face: Face, device_type: str, given: Sequence[Any], options: dict[str, Any]) -> Any:
     """The result of a call, computed by `uol.ops`. Raises UolError where it stays PyTorch's; nothing has been written then."""
     writes = face.writes or options.get("inplace") is True
     if writes:
@@ -123,6 +123,20 @@ def _call(face: Face, device_type: str, given: Sequence[Any], options: dict[str,
         raise UolError(OWN_RULE)
     with casting:
         return overwrite(face.function, face.name, given, options) if writes else face.function(*given, **options)
+
+
+def result_of(face: Face, args: Sequence[Any], named: dict[str, Any]) -> Any:
+    """The result of a call as PyTorch takes its arguments. Raises UolError where it stays PyTorch's."""
+    device_type = _tensors(args, named)[0].device.type
+    return call_of(face, device_type, *face.arguments(args, named))
+
+
+def why_left(args: Sequence[Any], named: dict[str, Any]) -> str | None:
+    """Why a call stays PyTorch's, whatever its function; None where it need not. While PyTorch traces, all does."""
+    if torch.compiler.is_compiling() or trace_of_jit() is not None:
+        return "a trace"
+    tensors = _tensors(args, named)
+    return _why_left(tensors, named) if tensors and not any(x.is_meta for x in tensors) else "no tensor with values"
 
 
 def computes(name: str, args: Sequence[Any], named: dict[str, Any], found: Any) -> bool:

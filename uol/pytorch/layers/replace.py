@@ -1,8 +1,9 @@
 """`uol.replace`: the layers of an existing module compute with uol's operators, on the same parameters.
 
 A layer is not made anew: its class becomes one that differs in `forward` alone, so that `state_dict`, hooks, optimisers and
-references stay what they were. What a module's own `forward` calls as functions (`x + y`, `torch.flatten`) is no layer and
-stays PyTorch's.
+references stay what they were. A module of one's own that is a norm written out is found by its pattern; of the functions that
+the `forward` of any other calls, attention, activations, norms and softmax are taken (`own_forward`). What it computes by
+operators, methods and other functions (`x + y`, `torch.flatten`) stays PyTorch's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from uol.binding.argument_checks import shown
 from uol.ir.errors import TypeCheckError
 from uol.pytorch.layers.elementwise_layers import LOSSES, MADE, layer_for
 from uol.pytorch.layers.image_layers import why_not_upsampled
+from uol.pytorch.layers.own_forward import PATTERN, changed_forward, left_functions, parent_of, with_functions, with_pattern
+from uol.pytorch.layers.patterns import pattern_of
 
 Reason = str | None
 """Why a layer is left alone; None where it is not."""
@@ -25,16 +28,30 @@ Reason = str | None
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What `uol.replace` did to `module`: the layers that were swapped, by path, with the operators' layer; those that were
-    left alone, with the reason."""
+    """What `uol.replace` did to `module`: the layers that were swapped, by path, with the operators' layer, or the function
+    that a module of one's own was found to be; those that were left alone, with the reason. Of modules with a `forward` of
+    their own, which of the functions that it calls are `uol`'s, and which stay PyTorch's."""
 
     module: nn.Module
     swapped: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    left_functions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"{len(self.swapped)} layers compute with uol, {len(self.left)} were left alone"]
-        return "\n".join([*lines, *(f"  {path or '(the module itself)'}: {reason}" for path, reason in self.left.items())])
+        lines += [f"  {_shown(path)}: {reason}" for path, reason in self.left.items()]
+        lines += [f"  {_shown(path)}: its forward calls {', '.join(names)} of uol" for path, names in self.functions.items()]
+        lines += [f"  {_shown(path)}: {', '.join(names)}: {NOT_TAKEN}" for path, names in self.left_functions.items()]
+        return "\n".join(lines)
+
+
+def _shown(path: str) -> str:
+    return path or "(the module itself)"
+
+
+NOT_TAKEN = "no pattern that has a kernel worth a call of its own, and so PyTorch's, as operators and methods of tensors are"
+"""Why a function in a module's own `forward` is left."""
 
 
 CLASS_LOSSES = ("NLLLoss", "CrossEntropyLoss")
@@ -58,7 +75,8 @@ def replace(module: nn.Module) -> Replacement:
 def restore(module: nn.Module) -> None:
     """The layers that `replace` swapped as they were."""
     for layer in module.modules():
-        layer.__class__ = _parent_of(type(layer)) or type(layer)
+        layer.__class__ = _parent_of(type(layer)) or parent_of(type(layer)) or type(layer)
+        layer.__dict__.pop(PATTERN, None)
 
 
 def _descend(module: nn.Module, path: str, done: Replacement) -> None:
@@ -70,6 +88,8 @@ def _descend(module: nn.Module, path: str, done: Replacement) -> None:
             module.__class__ = _at_home(type(module), ENCODERS)
         for name, child in module.named_children():
             _descend(child, f"{path}.{name}" if path else name, done)
+        if _is_of_ones_own(type(module)) and _take_forward(module, path, done):
+            return
         if not list(module.children()) and not isinstance(module, HARMLESS):
             done.left[path] = _unknown(module)
         return
@@ -79,6 +99,31 @@ def _descend(module: nn.Module, path: str, done: Replacement) -> None:
         return
     module.__class__ = found
     done.swapped[path] = found.__name__
+
+
+def _is_of_ones_own(own: type[nn.Module]) -> bool:
+    """Is `forward` neither PyTorch's, nor swapped, nor made of a graph?"""
+    home = getattr(own.forward, "__module__", None)
+    return parent_of(own) is None and home is not None and not home.startswith(("torch.nn.", "torch.fx.", "uol.pytorch."))
+
+
+def _take_forward(module: nn.Module, path: str, done: Replacement) -> bool:
+    """Swaps what is taken of a module's own `forward`; is anything?"""
+    own: Any = type(module)
+    pattern = None if list(module.children()) else pattern_of(module)
+    if pattern is not None:
+        module.__class__ = with_pattern(own)
+        module.__dict__[PATTERN] = pattern
+        done.swapped[path] = pattern.function.__name__
+        return True
+    if left := left_functions(own):
+        done.left_functions[path] = tuple(left)
+    changed, found = changed_forward(own), with_functions(own)
+    if changed is None or found is None:
+        return False
+    module.__class__ = found
+    done.functions[path] = tuple(changed[1])
+    return True
 
 
 HARMLESS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList, nn.ModuleDict)
