@@ -243,27 +243,6 @@ def weighted_positives(call: Call, name: str) -> None:
 
 
 @rewrite
-def by_powers(call: Call, name: str, bits: str) -> None:
-    """A shift of i64 is a product with a power of 2, or a quotient by it, which a table has. Of a shift by less than 0, or by
-    as many bits as there are, 0 is left, and to the right the sign."""
-    promoted(call, f"{name},{bits}")
-    x, by = call.args[name], call.args[bits]
-    if common_type([x, by]) is not torch.int64:
-        return
-    tensor(call, name, bits)
-    tensor(call, bits, name)
-    x, by = call.args[name], call.args[bits]
-    left = call.name == "bitwise_left_shift"
-    table = torch.tensor([2**n for n in range(63)] + [-(2**63)] * left, device=by.device)
-    power = texts.take(table, by)
-    call.args[bits] = power if left else texts.maximum(power, 1)
-    call.text, call.tensors = ("mul" if left else "floor_divide"), [name, bits]
-    if not left:
-        sign = texts.choose(texts.lt(x, 0), -1, 0)
-        call.finishes.append(lambda r: texts.choose(texts.eq(power, 0), sign, r))
-
-
-@rewrite
 def term_of_whole(call: Call, name: str, left: str, right: str, factor: str) -> None:
     """A product of whole numbers is added as it is."""
     x = call.args[name]
