@@ -70,8 +70,11 @@ def require_near(found: list[Tensor], wanted: list[Tensor]) -> None:
         assert off <= 2**-16 * max(least, float(y.abs().max())), f"value {k} is off by {off}"
 
 
-@pytest.mark.parametrize("mode", ["inference", "training"])
-@pytest.mark.parametrize("name", MODELS)
+# A training step has the forward in it; batch norm is another in inference.
+SOAKED = [pytest.param(name, "inference", marks=pytest.mark.soak) for name in MODELS if name != "resnet"]
+
+
+@pytest.mark.parametrize(("name", "mode"), [*((name, "training") for name in MODELS), ("resnet", "inference"), *SOAKED])
 def test_a_compiled_model_waits_for_nothing_and_is_captured(name: str, mode: str, launches: list[Launched]) -> None:
     make, draw = MODELS[name]
     plain, x, other = make().train(mode == "training"), draw(), draw()
