@@ -136,19 +136,21 @@ GOLDEN = (
     _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_of_f32_on_matrix_units", "f32"),
     # Rows of segments, in several tiles, of the last not all; some of no segment.
     _on_matrix_units(Workload("grouped_matmul", {"M": 205, "D": 344, "E": 3, "F": 72}), "grouped_matmul_on_matrix_units"),
-    # Rows of segments, and sums over the terms of each, of one tile of terms, two, and more than there are stages; one factor
-    # in f32 and one of 16 bits, along k and from row to row; the sum of two products by the matrices of a row's segment, and
-    # terms whose rows data names.
+    # Read and run, and not mutated yet: rows of segments, and sums over the terms of each, of one tile of terms, two, and more
+    # than there are stages; one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products by the
+    # matrices of a row's segment, and terms whose rows data names.
     _on_matrix_units(
         Workload("grouped_matmul_grad", {"M": 600, "D": 40, "E": 5, "F": 280}),
         "grouped_matmul_grad_on_matrix_units",
         inputs=("uneven",),
+        mutated=False,
     ),
-    _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special",)),
+    _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special",), mutated=False),
     _on_matrix_units(
         Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
         "moe_swiglu_grad_on_matrix_units",
         inputs=("uneven",),
+        mutated=False,
     ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
