@@ -94,7 +94,7 @@ def library_trial(workload: Workload, kind: Kind = "random", seed: int = 0) -> O
     if case.op.name in PIECES_MEET_AT_ZERO:
         inputs = {name: np.where(values == 0, 0.25, values) for name, values in inputs.items()}
     if case.op.name == "atan2":  # its pieces meet where |a| = |b|, too
-        inputs["b"] = np.where(np.abs(inputs["a"]) == np.abs(inputs["b"]), 1.25 * inputs["b"], inputs["b"])
+        inputs["b"] = np.where(np.abs(inputs["a"]) == np.abs(inputs["b"]), np.multiply(inputs["b"], 1.25), inputs["b"])
     results = case.run(forward, inputs)
     cotangents, directions = drawn(forward, results, inputs, seed)
     owed = gradients(forward, inputs, cotangents, directions, {s.name: case.attrs[s.name] for s in forward.scalars})
