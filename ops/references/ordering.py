@@ -22,8 +22,10 @@ def median(x: Tensor) -> Tensor:
 
 
 def unique(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Distinct values in order and how often each stands, both filled up with 0, and how many there are."""
-    values, counts = torch.unique(x, return_counts=True)
+    """Distinct values in order and how often each stands, both filled up with 0, and how many there are. The gradient of a
+    value, which PyTorch's own function has not, goes to the first element that has it."""
+    counts = torch.unique(x.detach(), return_counts=True)[1]
+    values = x.sort(stable=True).values[counts.cumsum(0) - counts]
     fill = len(x) - len(values)
     return functional.pad(values, (0, fill)), functional.pad(counts, (0, fill)), torch.tensor(len(values))
 
