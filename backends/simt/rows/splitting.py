@@ -149,7 +149,8 @@ def split_long_select(spec: Select) -> tuple[Select, ...]:
 
 def _parts(spec: Reduce, device: Device) -> int:
     """How many make every core busy, and leave each enough to do where it is known how much there is."""
-    rows, columns = typical(size(spec.rows)), static(size(spec.cols))
+    rows = max(1, typical(size(spec.rows)))  # what is typical of open dims may leave none
+    columns = static(size(spec.cols))
     are_alone = lanes_want_rows(spec, spec.rows, spec.cols)
     wanted = device.cores * BLOCKS_A_CORE * (THREADS if are_alone else 1) // rows
     if columns is None:
