@@ -18,7 +18,7 @@ NEGATION = Interval(-1, -1)
 
 
 def _masked(a: Interval, b: Interval) -> Interval:
-    """Of `a & b`: no more than what of them is never negative."""
+    """The interval of `a & b`, which is at most the one of both that is never negative."""
     bounds = [side for side in (a, b) if side.low is not None and side.low >= 0]
     return reduce(Interval.meet, [Interval(0, side.high) for side in bounds], EVERYTHING)
 

@@ -72,7 +72,7 @@ _ON_INTEGERS: Mapping[str, Callable[[Array, Array], Array]] = {
     "shift_left": np.vectorize(_shifted_left, otypes=[np.int64]),
     "shift_right": np.vectorize(_shifted_right, otypes=[np.int64]),
 }
-"""Of int64 arrays, the last one twice where there is one; what is not within 64 bits wraps."""
+"""Functions of two int64 arrays; one of a single array is given it twice. What is not within 64 bits wraps."""
 
 
 def on_integers(fn: str, args: tuple[Array, ...], dtype: str) -> Array:

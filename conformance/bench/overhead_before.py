@@ -1,7 +1,7 @@
 """What a call and an import cost here beside another commit's, in processes in turns.
 
-    git worktree add /tmp/before c2b399fe
-    python -m uol.conformance.bench.overhead_before /tmp/before [--rounds 5]
+    git worktree add ../before c2b399fe
+    python -m uol.conformance.bench.overhead_before ../before [--rounds 5]
 
 Microseconds of `uol.ops.relu` and `uol.ops.add` on 16 elements, with PyTorch's own beside them, and milliseconds of
 `import uol` and of the first look at `uol.ops` after PyTorch's import: the least of all rounds. Exit status 1 where one takes

@@ -48,7 +48,7 @@ asked to do as it did."""
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a tensor stood among the arguments of a call, which is no longer held: `key` says which."""
+    """The place of a tensor among the arguments of a call. The tensor itself is no longer held: `key` says which it was."""
 
     key: int
 
@@ -94,7 +94,7 @@ class Repeated:
 
 
 def _itself(x: Tensor) -> Tensor:
-    """So that no checkpoint counts what is saved here."""
+    """Saves a tensor as it is. As a hook of its own it keeps those of the user, such as a checkpoint's, from seeing it."""
     return x
 
 

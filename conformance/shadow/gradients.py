@@ -70,7 +70,7 @@ def _enter(x: Tensor, is_written: bool, arrived: Arrived) -> Tensor:
     if is_written:
         _WritingDoor.apply(x, id(x), arrived)  # type: ignore[no-untyped-call]  # as PyTorch declares it
         return x
-    inside: Tensor = _Door.apply(x, id(x), arrived)  # type: ignore[no-untyped-call]
+    inside: Tensor = _Door.apply(x, id(x), arrived)  # type: ignore[no-untyped-call]  # as PyTorch declares it
     if isinstance(x, torch.nn.Parameter):
         inside._is_param = True  # kernels are chosen by it: `uol.pytorch.call`
     return inside

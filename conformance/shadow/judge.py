@@ -198,7 +198,7 @@ class Judged:
         return all(torch.equal(now.detach().to(x.dtype).nan_to_num(), was) for now in (x, exact.given[key]))
 
     def _repeated(self, needs: Set[int]) -> tuple[Repeated | None, Repeated | None]:
-        """By PyTorch as it was asked for, and in float64; None where PyTorch has it not."""
+        """The call repeated by PyTorch as it was asked for, and in float64; None where PyTorch has no such function."""
         narrow = CAST if self.casting.low is not None else AS_ASKED
         found: list[Repeated | None] = []
         for types in (narrow, WIDE):

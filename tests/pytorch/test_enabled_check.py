@@ -84,7 +84,7 @@ def test_a_kernel_that_is_some_ulps_off_is_named(monkeypatch: pytest.MonkeyPatch
         y = x * x
         with pytest.raises(ContractError) as raised:
             x + y
-        line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+        line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]  # CPython has frames
     said = str(raised.value)
     assert said.startswith("add: add's kernel, result y at [0, 5]: got "), said
     assert f"called at {__file__}:{line}" in said and "with f32[4, 8], f32[4, 8]" in said and "1 of 32" in said
@@ -118,7 +118,7 @@ class _WrongSlope(torch.autograd.Function):
         return x.clamp(min=0)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> Tensor:  # type: ignore[override]  # of one cotangent
         return dy * (1 + 2**-10)
 
 

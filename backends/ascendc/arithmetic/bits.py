@@ -71,7 +71,7 @@ def _by_number(unit: VectorUnit, fn: str, value: Lanes, by: int) -> Lanes:
 
 
 def _bitwise(unit: VectorUnit, fn: str, args: list[Lanes]) -> Lanes:
-    """Of lanes of one type, whatever their number of bits."""
+    """The function of lanes of one type. Its instructions take 16-bit words, so that the width of the type does not matter."""
     if fn == "bit_not":
         (value,) = args
         dst = value.view if value.spare else unit.new(value.span, value.dtype)
@@ -130,11 +130,11 @@ def _unsigned(unit: VectorUnit, call: str, word: Lanes, places: int) -> Lanes:
 
 
 def _has_bit(unit: VectorUnit, value: Lanes, bit: int) -> Mask:
-    """Where a number has a bit, given as the power of two that it stands for."""
+    """The lanes whose number has a bit, which is given as the power of two that it stands for."""
     wanted = unit.duplicate(Uniform(str(bit), "i32", bit), value.span, "i32").kept()
     return unit.compare("EQ", unit.binary("And", value, wanted), wanted)
 
 
 def _has(unit: VectorUnit, value: Lanes, number: int) -> Mask:
-    """Where lanes are a number. A comparison with a scalar is one of floats."""
+    """The lanes that are a number. They are compared with lanes: the comparison with a scalar is one of floats."""
     return unit.compare("EQ", value, unit.duplicate(Uniform(str(number), "i32", number), value.span, "i32"))

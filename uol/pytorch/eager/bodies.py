@@ -7,7 +7,7 @@ comes as its products, and checkpointed layers, which are computed again within 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -26,12 +26,12 @@ def body_of(function: Any) -> Callable[..., Any] | None:
     """The function past its question; None for what is not written in Python, or asks in another way."""
     if not isinstance(function, FunctionType) or not QUESTIONS.keys() & {*function.__code__.co_names}:
         return None
-    entered = FunctionType(
-        function.__code__,
-        {**function.__globals__, **QUESTIONS},
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    entered.__kwdefaults__ = function.__kwdefaults__
-    return entered
+    return with_names(function, QUESTIONS)
+
+
+def with_names(function: FunctionType, names: Mapping[str, Any]) -> FunctionType:
+    """The same code, which finds other values under some names of its module. It sees the module's others as they are now."""
+    code, known = function.__code__, {**function.__globals__, **names}
+    changed = FunctionType(code, known, function.__name__, function.__defaults__, function.__closure__)
+    changed.__kwdefaults__ = function.__kwdefaults__
+    return changed

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from uol.ir.errors import UolError
+from uol.pytorch.eager.bodies import with_names
 from uol.pytorch.eager.faces import faces
 from uol.pytorch.eager.mode import result_of, why_left
 from uol.pytorch.layers.patterns import Pattern, pattern_of
@@ -98,9 +99,7 @@ def changed_forward(own: type[nn.Module]) -> tuple[Callable[..., Any], list[str]
         return None
     given = forward.__globals__
     known = {name: _in_the_place_of(given[name]) for name in _names(forward.__code__) if name in given}
-    changed = FunctionType(forward.__code__, {**given, **known}, forward.__name__, forward.__defaults__, forward.__closure__)
-    changed.__kwdefaults__ = forward.__kwdefaults__
-    return changed, kept
+    return with_names(forward, known), kept
 
 
 def left_functions(own: type[nn.Module]) -> list[str]:
