@@ -7,6 +7,7 @@ with r the radius of a factor's own interval.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -16,7 +17,7 @@ from uol.conformance.accuracy.contracts import NARROW, Contract, SumError
 from uol.conformance.accuracy.index_space import Frame, Range
 from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point, rounded, smallest_normal
 from uol.conformance.accuracy.reductions import Size, granules, spread, sums_exactly
-from uol.ir.program.nodes import Call, Expr, Reduce
+from uol.ir.program.nodes import Call, Const, Expr, Load, Reduce
 from uol.ir.program.walk import variables
 from uol.ir.types import is_float
 
@@ -59,19 +60,41 @@ def split_product(expr: Reduce, outer: Frame) -> Product | None:
     return Product((a, b), outer, batch, m, n, inner.ranges)
 
 
-def matrix_type(expr: Reduce, owed: Contract) -> str:
+Made = Mapping[str, Expr]
+"""The values of a program's tensors that are neither inputs nor results, by name."""
+
+
+def matrix_type(expr: Reduce, owed: Contract, made: Made) -> str:
     """The type whose elements, widened, the factors are where a reduction is a sum of products that matrix units may add; empty
     for any other."""
-    return product_type(expr.body, owed) if expr.op == "sum" else ""
+    return product_type(expr.body, owed, made) if expr.op == "sum" else ""
 
 
-def product_type(body: Expr, owed: Contract) -> str:
+def product_type(body: Expr, owed: Contract, made: Made) -> str:
     """The same of what is summed."""
     if not (isinstance(body, Call) and body.fn == "*"):
         return ""
-    types = {f.args[0].type if isinstance(f, Call) and f.fn == "cast" else f.type for f in body.args}
+    types = {_factor_type(f, made) for f in body.args}
     found = types.pop() if len(types) == 1 else ""
     return found if found in NARROW or (found == "f32" and owed.is_tf32) else ""
+
+
+def _factor_type(factor: Expr, made: Made) -> str:
+    """The type of which a factor's values are, widened perhaps: of a tensor that the program makes, of what it is made."""
+    match factor:
+        case Load(tensor=name) if name in made:
+            return _factor_type(made[name], made)
+        case Call(fn="cast", args=(inner,)):
+            return inner.type
+        case Call(fn="select", args=(_, first, second)):
+            types = {_factor_type(each, made) for each in (first, second) if not _is_of_each(each)}
+            return types.pop() if len(types) == 1 else factor.type
+    return factor.type
+
+
+def _is_of_each(value: Expr) -> bool:
+    """Is it a constant that each type has?"""
+    return isinstance(value, Const) and value.value in (0, 1, -1)
 
 
 def sum_of(kind: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from uol.conformance.accuracy import interval
 from uol.conformance.accuracy.contraction import (
+    Made,
     as_factor,
     contract_factors,
     matrix_type,
@@ -71,9 +72,12 @@ class _Evaluation:
     arrays: dict[str, Enclosure] = field(default_factory=dict)
     scores: dict[str, Enclosure] = field(default_factory=dict)
     orders: dict[str, tuple[Order, Ordered]] = field(default_factory=dict)
+    made: Made = field(default_factory=dict)
 
     def run(self, inputs: Mapping[str, Array]) -> Enclosed:
         results: dict[str, Enclosure] = {}
+        made = {tensor.name for tensor in self.program.by_role("local")}
+        self.made = {stage.name: stage.value for stage in self.program.stages if type(stage) is Stage and stage.name in made}
         for tensor in self.program.by_role("in"):
             self.arrays[tensor.name] = self._as_read(point(inputs[tensor.name]), tensor.dtype)
         for stage in self.program.stages:
@@ -245,7 +249,7 @@ class _Evaluation:
             return self._recurrence(fading, expr.dtype, frame)
         product = split_product(expr, frame)
         if product is not None:
-            kind = matrix_type(expr, self.owed)
+            kind = matrix_type(expr, self.owed, self.made)
             values = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
             factors = [as_factor(each, kind, self.owed) for each in values] if kind else values
             growth = self.owed.error_of(sum_of(kind), expr.dtype)
@@ -283,7 +287,7 @@ class _Evaluation:
 
     def _fold(self, expr: Reduce, frame: Frame, inner: Frame, over: Over = WHOLE) -> Enclosure:
         whole = frame + inner
-        kind = matrix_type(expr, self.owed)
+        kind = matrix_type(expr, self.owed, self.made)
         body = _whole(self._terms(expr.body, whole, kind), whole)
         keep = self._all(expr.where, whole)
         if expr.op in ("argmax", "argmin"):
@@ -329,7 +333,7 @@ class _Evaluation:
         if guard is not None:
             inside = inside & guard
         at = tuple(np.broadcast_to(self._index(t, frame), frame.shape)[inside] for t in stage.target)
-        kind = product_type(stage.value, self.owed)
+        kind = product_type(stage.value, self.owed, self.made)
         terms = _whole(self._terms(stage.value, frame, kind), frame).map(lambda a: a[inside])
         result = scatter(terms, at, shape, stage.dtype, self.owed.error_of(sum_of(kind), stage.dtype))
         if kind in self.owed.flushed_products:
