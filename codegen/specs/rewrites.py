@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from uol.codegen.indexing.affine import affine, magnitude
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, static, substituted
 from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import (
@@ -35,7 +35,6 @@ from uol.codegen.specs.nodes import (
     Store,
     Strides,
     Within,
-    guard_operands,
 )
 from uol.codegen.specs.residues import factors_of
 from uol.codegen.specs.search import Search
@@ -43,6 +42,7 @@ from uol.codegen.specs.traverse import is_one_read, main_read, map_strides, name
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
 from uol.ir.program.walk import rewrite, substitute, variables, walk
+from uol.ir.types import INDEX
 
 Side = Literal["a", "b"]
 
@@ -215,7 +215,7 @@ def split_terms(
     contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1
 ) -> tuple[Contract, Reduce]:
     """The sums over so many parts of axes of k, stored in the accumulator's type over [parts, batch, m, n]; and their sum in
-    the order of the parts, with the epilogue. Both operands are affine along these, and no guard asks where on them they are.
+    the order of the parts, with the epilogue. Both operands are affine along these.
     Parts are of a `multiple` of places; where they do not make the axis, the last is shorter: elements beyond are 0."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
@@ -268,12 +268,16 @@ class _Cut:
     extent: int
 
     @property
+    def place(self) -> Expr:
+        """On the axis."""
+        return add(mul(Var(self.part.name, INDEX), self.within.extent), Var(self.within.name, INDEX))
+
+    @property
     def guards(self) -> tuple[Guard, ...]:
         """Where the last part is shorter: is a place of it one that there is?"""
         if (static(self.part.extent) or 0) * (static(self.within.extent) or 0) == self.extent:
             return ()
-        place = add(mul(Var(self.part.name), self.within.extent), Var(self.within.name))
-        return (Within(place, None, Const(self.extent)),)
+        return (Within(self.place, None, Const(self.extent)),)
 
 
 def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
@@ -283,7 +287,9 @@ def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
         if not isinstance(node, Read):
             return None
         form = affine(node.offset, [a.name for a in contract.axes])
-        assert form is not None and not {cut.within.name for cut in cuts} & guarded_axes(node)
+        assert form is not None
+        places = {cut.within.name: cut.place for cut in cuts}
+        node = replace(node, guard=tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard))
         for cut in cuts:
             step = mul(form.factor(cut.within.name), cut.within.extent)
             offset = add(node.offset, mul(Var(cut.part.name), step))
@@ -294,11 +300,6 @@ def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
         return node
 
     return rewrite(factor, rule)
-
-
-def guarded_axes(read: Read) -> frozenset[str]:
-    """The axes that the guards of a read ask about."""
-    return frozenset().union(*(variables(operand) for operand in guard_operands(read.guard)))
 
 
 @verified

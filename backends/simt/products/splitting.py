@@ -13,10 +13,10 @@ from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.collapse_axes import are_joinable, joined
-from uol.codegen.specs.nodes import Contract, KernelSpec
-from uol.codegen.specs.rewrites import guarded_axes
+from uol.codegen.specs.nodes import Contract, KernelSpec, Within
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis
+from uol.ir.program.walk import variables
 from uol.ir.types import NARROW
 
 BLOCKS_A_CORE = 2
@@ -77,7 +77,10 @@ def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
 
 
 def _may_be_cut(spec: Contract, axis: Axis) -> bool:
-    """Do both factors go on by the same with each step along the axis, and does no guard ask where on it they are?"""
+    """Do both factors go on by the same with each step along the axis, and does no guard ask where on it they are, but for
+    bounds on sums of axes?"""
     names = [each.name for each in spec.axes]
     found = [read for factor in (spec.a, spec.b) for read in reads(factor)]
-    return all(affine(read.offset, names) is not None and axis.name not in guarded_axes(read) for read in found)
+    asked = [guard for read in found for guard in read.guard if axis.name in frozenset().union(*map(variables, guard.children))]
+    may_be = all(isinstance(guard, Within) and affine(guard.value, names) is not None for guard in asked)
+    return may_be and all(affine(read.offset, names) is not None for read in found)

@@ -32,6 +32,7 @@ from uol.backends.simt.products.matrix.place import (
 )
 from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.products.matrix.taps import is_in_window, tap_of_term, taps_of_row, taps_of_rows
 from uol.backends.simt.products.matrix.tf32 import Fragments
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
@@ -102,7 +103,7 @@ class Copies:
     def is_one_pointer(self) -> bool:
         """Are all rows of a thread as far apart, and known to be there?"""
         pitch = self.operand.pitch
-        is_regular = (self.is_full or not self.operand.along_k) and self.operand.lookup is None
+        is_regular = (self.is_full or not self.operand.along_k) and self.operand.lookup is None and self.operand.window is None
         return is_regular and pitch is not None and static(pitch) is not None
 
     def defect(self) -> str | None:
@@ -160,6 +161,8 @@ class Asynchronous:
         elif operand.lookup is not None:
             yield Declare(name, kind, extent=copies.turns)
             yield from self._named_rows(side)
+        elif operand.window is not None and operand.along_k:
+            yield from self._windowed_rows(side)
         elif copies.is_one_pointer or not operand.along_k and operand.k_is_in_pieces:
             declared, first = self._first(side, copies.row)
             yield from declared
@@ -189,6 +192,15 @@ class Asynchronous:
         begin = Call("-", (begin, BEFORE), INDEX) if place.k_is_padded else begin
         target = Element(Local(place.name(side, "from"), kind), EACH, kind)
         yield unrolled("i", copies.turns, *found, Assign(target, self._pinned(side, begin)))
+
+    def _windowed_rows(self, side: Side) -> Iterable[Statement]:
+        """The pointers to the rows that a thread copies, and which taps each has."""
+        place, copies, kind = self.place, self.copies(side), _pointer(side)
+        target = Element(Local(place.name(side, "from"), kind), EACH, kind)
+        declared, first = self._first(side, total(copies.row, scaled(EACH, copies.rows_a_turn)))
+        yield Declare(place.name(side, "from"), kind, extent=copies.turns)
+        yield taps_of_rows(place, side, copies.turns)
+        yield unrolled("i", copies.turns, *declared, Assign(target, first), *taps_of_row(place, side))
 
     def _there(self, side: Side) -> Expr:
         """Is there such a row?"""
@@ -229,8 +241,10 @@ class Asynchronous:
         several = Const(1 if operand.along_k else copies.each)
         outer = place.clamped(side, total(side.origin, row if operand.along_k else copies.col), several)
         declared: Body = ()
-        if operand.outer_is_in_pieces:
+        if operand.window is not None or operand.outer_is_in_pieces:
             declared = (index(place.name(side, "outer"), outer),)
+            outer = Local(place.name(side, "outer"))
+        if operand.outer_is_in_pieces:
             outer = place.in_pieces(side, operand.outer, "outer")
         elif operand.along_k:
             outer = place.times(outer, place.pitch(side))
@@ -255,6 +269,8 @@ class Asynchronous:
             within = total(copies.col if operand.along_k else copies.row, further)
             is_term = Call(">=", (k, ZERO), "bool") if operand.k_is_in_pieces else place.is_term(within)
             conditions.insert(0, is_term)
+        if operand.window is not None:
+            conditions.append(is_in_window(place, side))
         valid = all_of(conditions) if conditions else None
         copy = CopyAsync(Pointer(SHARED, total(moved, WRITE, self.at(side))), self._source(side), copies.bytes, valid)
         if operand.looks_up_k:
@@ -263,7 +279,8 @@ class Asynchronous:
             return (unrolled("i", copies.turns, copy),)
         piece = place.name(side, "piece")
         if operand.along_k:
-            return index(piece, place.in_pieces(side, operand.k, "k")), unrolled("i", copies.turns, copy)
+            tap = () if operand.window is None else (tap_of_term(place, side, guarded=guarded),)
+            return index(piece, place.in_pieces(side, operand.k, "k")), *tap, unrolled("i", copies.turns, copy)
         found = (index(place.name(side, "term"), k), index(piece, place.in_pieces(side, operand.k, "term")))
         return (unrolled("i", copies.turns, *found, copy),)
 

@@ -16,6 +16,7 @@ from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.elements.multiples import Multiples, is_multiple_of
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.products.matrix.gathered import Lookup, looked_up
+from uol.backends.simt.products.matrix.windows import Window, window_of
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
 from uol.codegen.specs.nodes import Contract, Guard, Read, Within
@@ -33,7 +34,8 @@ ACCESS_BYTES = (16, 8, 4)
 class Operand:
     """`first`: the offset of its first element, which the batch may decide. `outer` counts m or n. `steps`: elements from one
     m or n to the next, and from one k; None where they lie in pieces. `lookup`: where its rows lie, if data says it; the step
-    from row to row then is that of the tensor."""
+    from row to row then is that of the tensor. `window`: which of its elements there are, where others are zeros; its terms
+    count as lying in pieces."""
 
     read: Read
     factor: Expr
@@ -43,6 +45,7 @@ class Operand:
     steps: tuple[Expr | None, Expr | None]
     first: Expr
     lookup: Lookup | None = None
+    window: Window | None = None
 
     @property
     def bytes(self) -> int:
@@ -98,7 +101,9 @@ class Operand:
 
     @property
     def elements_in_all(self) -> int | None:
-        """From the first to the last; None where that is no number."""
+        """From the first to the last, where some are not there of the whole tensor; None where that is no number."""
+        if self.window is not None:
+            return self.window.elements
         axes = (*self.outer.axes, *self.k.axes)
         steps = [static(step) for step in _steps(axes, dict(self.read.strides))]
         extents = [static(axis.extent) for axis in axes]
@@ -113,7 +118,8 @@ class Operand:
         rows = (self.pitch,) if self.pitch is not None else _steps(self.rows.axes, strides)
         inner = (self.inner.count,) if self.steps[self.along_k] is not None else _pieces(self.inner.axes, strides)
         widths = (width for width in ACCESS_BYTES if width >= self.bytes)
-        parts = (self.first, *rows, *inner)
+        alike = () if self.window is None else (self.window.alike,)
+        parts = (self.first, *rows, *inner, *alike)
         return next((w for w in widths if all(is_multiple_of(part, w // self.bytes, multiples) for part in parts)), 0)
 
 
@@ -136,21 +142,26 @@ def operand_of(
     that there is then: the segment, and sizes that are arguments."""
     read = main_read(factor)
     looked = _looked_up(spec, read, outer, k)
-    if looked is None and any(not variables_of(guard) <= known for guard in read.guard):
-        return None
     plain, lookup = (read, None) if looked is None else looked
     strides = dict(plain.strides)
     side_by_side = [bool(each.axes) and strides.get(each.axes[-1].name) == ONE for each in (outer, k)]
     steps = outer.step(plain), k.step(plain)
+    window = None
+    if looked is None and any(not variables_of(guard) <= known for guard in read.guard):
+        window = window_of(spec, read, outer, k, along_k=side_by_side[1])
+        if window is None or not all(_has_known_steps(each, strides) for each in (outer, k)):
+            return None
+        steps = steps[0], None
     found = zip((outer, k), steps, strict=True)
-    if not any(side_by_side) or not all(step is not None or _may_be_in_pieces(each, strides) for each, step in found):
+    may_be = (step is not None or window is not None or _may_be_in_pieces(each, strides) for each, step in found)
+    if not any(side_by_side) or not all(may_be):
         return None
     axes = {axis.name: ZERO for axis in (*outer.axes, *k.axes)}
     if lookup is not None:
         if None in steps or lookup.axis != (outer if side_by_side[1] else k).name:
             return None
         axes[lookup.row.name] = ZERO
-    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(plain.offset, axes), lookup)
+    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(plain.offset, axes), lookup, window)
 
 
 def _looked_up(spec: Contract, read: Read, outer: Counter, k: Counter) -> tuple[Read, Lookup] | None:
@@ -177,9 +188,14 @@ def with_rows_in_order(spec: Contract) -> Contract:
 
 def _may_be_in_pieces(counter: Counter, strides: Mapping[str, Expr | None]) -> bool:
     """Are its axes several, of known extents, each with a known step, of which one is not 0?"""
+    return len(counter.axes) > 1 and _has_known_steps(counter, strides)
+
+
+def _has_known_steps(counter: Counter, strides: Mapping[str, Expr | None]) -> bool:
+    """Are its axes of known extents, each with a known step, of which one is not 0?"""
     steps = [strides.get(axis.name) for axis in counter.axes]
     known = [None if step is None else static(step) for step in steps]
-    return len(steps) > 1 and None not in known and any(known) and all(static(axis.extent) for axis in counter.axes)
+    return None not in known and any(known) and all(static(axis.extent) for axis in counter.axes)
 
 
 def variables_of(guard: Guard) -> frozenset[str]:

@@ -31,6 +31,7 @@ from uol.backends.simt.c_text.terms import (
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, through_registers
+from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.gathered import NO_ROW
 from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.moves import BLOCK, WORD_BYTES, Moves, bytes_in_all
@@ -52,6 +53,7 @@ from uol.backends.simt.products.matrix.place import (
     unrolled,
 )
 from uol.backends.simt.products.matrix.row_sums import RowSums
+from uol.backends.simt.products.matrix.taps import is_in_window, tap_of_term, taps_of_row, taps_of_rows
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
@@ -128,7 +130,11 @@ class ThroughRegisters:
             return
         yield Declare(name, Scalar(INDEX), extent=moves.turns)
         found, at = self._lane(side, total(moves.row, scaled(EACH, moves.rows_a_turn)))
-        yield unrolled("i", moves.turns, *found, Assign(Element(Local(name), EACH, Scalar(INDEX)), at))
+        taps: Body = ()
+        if side.operand.window is not None:
+            yield taps_of_rows(place, side, moves.turns)
+            taps = taps_of_row(place, side)
+        yield unrolled("i", moves.turns, *found, Assign(Element(Local(name), EACH, Scalar(INDEX)), at), *taps)
 
     def _named_rows(self, side: Side) -> Iterable[Statement]:
         """The same of rows that data names: those of k are looked up for the first tile."""
@@ -171,7 +177,8 @@ class ThroughRegisters:
         """Are the rows of a thread a known number of bytes apart, and known to be there; or is it one?"""
         operand = side.operand
         is_known = operand.pitch is not None and static(operand.pitch) is not None and self.place.count(side) is None
-        return not operand.along_k or is_known or self.moves(side).turns == 1
+        has_taps = operand.along_k and operand.window is not None
+        return not has_taps and (not operand.along_k or is_known or self.moves(side).turns == 1)
 
     def _lane(self, side: Side, row: Expr) -> tuple[Body, Expr]:
         """The byte that a lane loads from on, of its row in the range; the last rows or columns again where there are none.
@@ -180,10 +187,17 @@ class ThroughRegisters:
         if operand.is_in_pieces:
             several = ONE if operand.along_k else Const(BLOCK)
             outer = place.clamped(side, total(side.origin, row if operand.along_k else col), several)
-            if operand.outer_is_in_pieces:
+            declared: Body = ()
+            if operand.outer_is_in_pieces or operand.window is not None:
                 declared = (index(place.name(side, "outer"), outer),)
-                return declared, _bytes(place.in_pieces(side, operand.outer, "outer"), operand.bytes)
-            return (), _bytes(place.times(outer, place.pitch(side)) if operand.along_k else outer, operand.bytes)
+                outer = Local(place.name(side, "outer"))
+            if operand.outer_is_in_pieces:
+                outer = place.in_pieces(side, operand.outer, "outer")
+            elif operand.along_k:
+                outer = place.times(outer, place.pitch(side))
+            is_of_all = operand.window is not None and operand.first != ZERO
+            first = (place.known(operand.first),) if is_of_all else ()
+            return declared, _bytes(total(*first, outer), operand.bytes)
         if not operand.along_k:
             col = place.clamped(side, total(side.origin, col), Const(BLOCK))
         elif place.count(side) is not None:
@@ -191,12 +205,13 @@ class ThroughRegisters:
         return (), _bytes(total(place.times(row, place.pitch(side)), col), operand.bytes)
 
     def _first(self, side: Side) -> Expr:
-        """The first element of a block's part of the first tile of k; of all where an operand is in pieces."""
+        """The first element of a block's part of the first tile of k; of all where an operand is in pieces; of the tensor where
+        some are not there, for what would be the first of all may be one of those."""
         place, operand = self.place, side.operand
         first: Expr = ZERO if operand.first == ZERO else place.known(operand.first)
         tensor = place.printer.names.tensor(operand.read.tensor)
         if operand.is_in_pieces or operand.looks_up_k:
-            return Pointer(tensor, None if first == ZERO else first)
+            return Pointer(tensor, None if first == ZERO or operand.window is not None else first)
         row = side.origin if operand.along_k else place.first_term
         at = first if operand.lookup is not None else total(first, place.times(row, place.pitch(side)))
         if place.k_is_padded:
@@ -239,13 +254,18 @@ class ThroughRegisters:
         k = first if operand.along_k else total(first, further, NEXT)
         within = moves.col if operand.along_k else total(moves.row, further, replace(NEXT, limit=BLOCK))
         is_term = Call(">=", (k, ZERO), "bool") if operand.is_in_pieces else place.is_term(within)
-        valid: tuple[Expr, ...] = (is_term,) if guarded else ()
+        conditions = [is_term] if guarded else []
+        if operand.window is not None:
+            conditions.append(is_in_window(place, side))
+        valid = (all_of(conditions),) if conditions else ()
         if operand.along_k:
             lane: Expr = Element(at, EACH, Scalar(INDEX))
             if operand.lookup is None and self._is_one_lane_offset(side):
                 lane = total(at, _bytes(place.times(further, place.pitch(side)), operand.bytes)) if moves.turns > 1 else at
             wave: Expr = Local(place.name(side, "step"))
             terms, piece = self._piece(side, k)
+            if operand.window is not None:
+                terms = (*terms, tap_of_term(place, side, guarded=guarded))
             if operand.is_in_pieces:
                 lane, wave = total(lane, piece), ZERO
             load = (Element(array, EACH, Word()), found, lane, wave, *valid)

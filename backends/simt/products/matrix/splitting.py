@@ -29,7 +29,7 @@ def uneven_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec
         return
     joined = with_terms_joined(spec)
     found = operands_of(joined)
-    if found is None or any(operand.read.dtype not in FACTORS for operand in found):
+    if found is None or any(operand.read.dtype not in FACTORS or operand.window is not None for operand in found):
         return
     axis, *inner = joined.k
     extent, multiple = static(axis.extent) or 0, TERMS if not inner else 1

@@ -1,0 +1,190 @@
+"""Convolutions and their gradients as products on matrix units, in the twin of both targets: exact integers, against PyTorch in
+float64. Pictures and filters lie with channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from simt_cases import widened
+from torch.nn import grad
+
+from uol.backends import registry
+from uol.backends.simt.products.matrix.kinds import MATRIX_PRODUCTS
+from uol.backends.simt.products.matrix.schedule import MatrixTile
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin.record import Array, Job
+from uol.backends.twin.run import execute_many
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import Contract
+from uol.ir import Library, instantiate, parse
+
+RNG = np.random.default_rng(52)
+Arrays = dict[str, Array]
+AXES, WINDOW, PLACES = "hvz", "rsj", "pqk"
+"""Of pictures, of filters, of results."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution of one to three dims: `size` of pictures, `kernel` of filters, pads in front and behind."""
+
+    name: str
+    images: int
+    channels: int
+    filters: int
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: int = 1
+    pad: tuple[int, int] = (1, 1)
+    dilation: int = 1
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        pads, reach = sum(self.pad), self.dilation
+        return tuple((s + pads - reach * (k - 1) - 1) // self.stride + 1 for s, k in zip(self.size, self.kernel, strict=True))
+
+    @property
+    def dims(self) -> dict[str, int]:
+        named = {"N": self.images, "C": self.channels, "O": self.filters}
+        for letters, numbers in ((AXES, self.size), (WINDOW, self.kernel), (PLACES, self.places)):
+            named |= {letter.upper(): number for letter, number in zip(letters, numbers, strict=False)}
+        return named
+
+    def declared(self, of: str, axes: str) -> str:
+        """A tensor's type, of the extents of axes."""
+        return f"{of}[{', '.join(str(self.dims[axis.upper()]) for axis in axes)}]"
+
+    @property
+    def at(self) -> list[str]:
+        """Where a tap of a result's place lies in the picture."""
+        rank, front = len(self.size), self.pad[0]
+        pairs = zip(PLACES[:rank], WINDOW[:rank], strict=True)
+        return [f"{p} * {self.stride} + {r} * {self.dilation} - {front}" for p, r in pairs]
+
+
+LAYERS = (
+    Layer("3 x 3", 2, 40, 24, (7, 9), (3, 3)),
+    Layer("stride 2, unlike pads", 3, 16, 40, (12, 10), (3, 3), stride=2, pad=(0, 1)),
+    Layer("dilated, pieces of 8 channels", 1, 8, 16, (13, 14), (3, 2), pad=(2, 1), dilation=2),
+    Layer("1 x 1, stride 2", 2, 32, 24, (9, 8), (1, 1), stride=2, pad=(0, 0)),
+    Layer("1 x 1, padded", 2, 32, 24, (6, 5), (1, 1)),
+    Layer("one dim", 3, 24, 32, (50,), (5,), pad=(2, 2)),
+    Layer("three dims", 2, 16, 24, (4, 5, 6), (3, 3, 3)),
+)
+
+
+def forward(layer: Layer) -> str:
+    rank = len(layer.size)
+    window, places = WINDOW[:rank], PLACES[:rank]
+    return (
+        f"op f(x: {layer.declared('f16', f'n{AXES[:rank]}c')}, w: {layer.declared('f16', f'o{window}c')}) "
+        f"-> (y: {layer.declared('f32', f'n{places}o')}) {{ y[n, {', '.join(places)}, o] = "
+        f"sum[{', '.join(window)}, c](acc(x[n, {', '.join(layer.at)}, c] else 0) * acc(w[o, {', '.join(window)}, c])) }}"
+    )
+
+
+def of_filters(layer: Layer) -> str:
+    """The gradient of the filters."""
+    rank = len(layer.size)
+    window, places = WINDOW[:rank], PLACES[:rank]
+    return (
+        f"op f(x: {layer.declared('f16', f'n{AXES[:rank]}c')}, dy: {layer.declared('f16', f'n{places}o')}) "
+        f"-> (y: {layer.declared('f32', f'o{window}c')}) {{ y[o, {', '.join(window)}, c] = "
+        f"sum[n, {', '.join(places)}](acc(dy[n, {', '.join(places)}, o]) * acc(x[n, {', '.join(layer.at)}, c] else 0)) }}"
+    )
+
+
+def of_pictures(layer: Layer) -> str:
+    """The gradient of the pictures of a layer of stride 1."""
+    rank = len(layer.size)
+    window, axes = WINDOW[:rank], AXES[:rank]
+    at = [f"{h} + {layer.pad[0]} - {r} * {layer.dilation}" for h, r in zip(axes, window, strict=True)]
+    return (
+        f"op f(w: {layer.declared('f16', f'o{window}c')}, dy: {layer.declared('f16', f'n{PLACES[:rank]}o')}) "
+        f"-> (y: {layer.declared('f32', f'n{axes}c')}) {{ y[n, {', '.join(axes)}, c] = "
+        f"sum[{', '.join(window)}, o](acc(dy[n, {', '.join(at)}, o] else 0) * acc(w[o, {', '.join(window)}, c])) }}"
+    )
+
+
+def last(values: torch.Tensor) -> np.ndarray:
+    """With channels last."""
+    return values.movedim(1, -1).numpy()
+
+
+def expected(layer: Layer, of: str, inputs: Arrays) -> np.ndarray:
+    """What PyTorch makes of the inputs, in float64, of pictures that are padded before."""
+    rank = len(layer.size)
+    conv = (torch.conv1d, torch.conv2d, torch.conv3d)[rank - 1]
+    given = {name: torch.from_numpy(array.astype(np.float64)).movedim(-1, 1) for name, array in inputs.items()}
+    options = {"stride": layer.stride, "dilation": layer.dilation}
+    padded = [s + sum(layer.pad) for s in layer.size]
+    if of == "pictures":
+        back = getattr(grad, f"conv{rank}d_input")((layer.images, layer.channels, *padded), given["w"], given["dy"], **options)
+        inside = tuple(slice(layer.pad[0], layer.pad[0] + s) for s in layer.size)
+        return last(back[:, :, *inside])
+    x = torch.nn.functional.pad(given["x"], layer.pad * rank)
+    if of == "filters":
+        shape = (layer.filters, layer.channels, *layer.kernel)
+        return last(getattr(grad, f"conv{rank}d_weight")(x, shape, given["dy"], **options))
+    return last(conv(x, given["w"], **options))
+
+
+MAKERS: dict[str, Callable[[Layer], str]] = {"forward": forward, "filters": of_filters, "pictures": of_pictures}
+
+
+def cases() -> Iterator[tuple[Layer, str, str]]:
+    for layer in LAYERS:
+        for of in MAKERS:
+            if of != "pictures" or layer.stride == 1:
+                yield from ((layer, of, target) for target in ("cuda", "hip"))
+
+
+CASES = tuple(cases())
+
+
+def tiles_of(backend: SimtBackend, spec: Contract) -> list[MatrixTile]:
+    """A large tile, a small one, one that is unrolled: of those that a product may take."""
+    device = backend.devices[backend.default_device]
+    found = MATRIX_PRODUCTS.candidates(spec, backend.target.on(device.architecture), device)
+    few = [tile for tile in found if tile.warps <= 4]
+    return [few[0], few[-1], *(tile for tile in few if tile.m == tile.n == 64 and tile.unroll == 1)][:3]
+
+
+@cache
+def results() -> dict[tuple[int, str], tuple[Job, Array, object]]:
+    jobs = {}
+    for number, (layer, of, target) in enumerate(CASES):
+        backend = registry.get(target)
+        assert isinstance(backend, SimtBackend)
+        device = backend.devices[backend.default_device]
+        ops = parse(MAKERS[of](layer))
+        program = instantiate(ops[0], Library(ops), dims={}, types={})
+        shapes = {tensor.name: [static(extent) for extent in tensor.shape] for tensor in program.by_role("in")}
+        inputs = {name: RNG.integers(-4, 5, shape).astype(np.float16) for name, shape in shapes.items()}
+        graph = lower(program, backend, {})
+        spec, *further = graph.specs
+        assert isinstance(spec, Contract)
+        behind = [backend.render(each, next(iter(backend.schedules(each, device))), device) for each in further]
+        for tile in tiles_of(backend, spec):
+            module = backend.assemble(graph, (backend.render(spec, tile, device), *behind), device)
+            jobs[number, tile.describe()] = Job(module, inputs, {})
+    done = execute_many(list(jobs.values()))
+    return {at: (job, run.outputs["y"], run.findings) for (at, job), run in zip(jobs.items(), done, strict=True)}
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{t}-{layer.name}-{of}" for layer, of, t in CASES])
+def test_convolutions(number: int) -> None:
+    layer, of, _ = CASES[number]
+    found = {tile: run for (at, tile), run in results().items() if at == number}
+    assert len(found) >= 2
+    for tile, (job, output, findings) in found.items():
+        text = job.module.device.text
+        assert not findings, f"{tile}: {findings}\n{text}"
+        wanted = expected(layer, of, {name: np.asarray(array) for name, array in job.buffers.items()})
+        assert np.array_equal(widened(output, "f64"), wanted, equal_nan=True), f"{tile}: {output} is not {wanted}\n{text}"
