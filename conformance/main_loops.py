@@ -5,6 +5,7 @@ loop reads global and shared memory, and how many groups of copies (or loads) ar
     python -m uol.conformance.main_loops [--target cuda:a100,cuda:h100,hip:mi250x] [--op matmul,linear] [--dtype f16] [--grad]
     python -m uol.conformance.main_loops --op matmul --dims M=4096,N=4096,K=4096      at these sizes
     python -m uol.conformance.main_loops --op matmul --any-size                       by kernels that take dims as arguments
+    python -m uol.conformance.main_loops --op conv2d --channels-last --dims N=8,C=64,D=64,H=56,W=56,O=64,pad=1
     python -m uol.conformance.main_loops --op matmul --any-size --schedule kernel=matmul_whole,m=128,n=128,k=32,unroll=4
 
 Bars: --most-others 0.95 (instructions beside products, for each), --most-registers 224, --asynchronous (every load of global
@@ -21,9 +22,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends import registry
+from uol.binding.layouts import channels_last
 from uol.codegen.choice import given
 from uol.codegen.extensions import LoopReadingBackend, MainLoop, Resources
-from uol.compilation.pipeline import generate
+from uol.codegen.indexing.arithmetic import static
+from uol.compilation.pipeline import generate, program_of
 from uol.compilation.request import Request
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.requests import request_of
@@ -113,8 +116,20 @@ def cases_of(options: argparse.Namespace, target: str) -> Iterator[Case]:
     for name in (*names, *gradients):
         for types in types_of(name, options.dtype.split(",")):
             first = workloads_of(name)[0]
-            workload = Workload(name, {**first.dims, **dims}) if dims else first
+            workload = _at(first, dims) if dims else first
             yield Case(name, target, types, workload, sizes="open" if options.any_size else "fixed")
+
+
+def _at(first: Workload, given: Mapping[str, int]) -> Workload:
+    """A workload at other sizes, and with other values of attributes."""
+    dims = {**first.dims, **{name: size for name, size in given.items() if name in first.dims}}
+    return replace(first, dims=dims, attrs={**first.attrs, **{name: n for name, n in given.items() if name not in dims}})
+
+
+def with_channels_last(request: Request) -> Request:
+    """The same operator with tensors of three dims and more that have their channels, the second dim, side by side."""
+    shapes = {name: [static(extent) or 0 for extent in t.shape] for name, t in program_of(request).tensors.items()}
+    return replace(request, layouts={name: channels_last(shape) for name, shape in shapes.items() if len(shape) > 2})
 
 
 def default_targets() -> list[str]:
@@ -133,10 +148,10 @@ def _dims(said: str) -> Mapping[str, int]:
         raise UolError(f"--dims {said!r} does not say sizes", hint="as in --dims M=4096,N=4096,K=4096") from None
 
 
-def judged(case: Case, bars: Bars, schedules: Sequence[str] = ()) -> bool:
+def judged(case: Case, bars: Bars, schedules: Sequence[str] = (), *, is_channels_last: bool = False) -> bool:
     """Prints the loops of a case, of kernels with these schedules where any are given. Does each keep the bars, and is there
     one?"""
-    request = request_of(case)
+    request = with_channels_last(request_of(case)) if is_channels_last else request_of(case)
     found = loops_of(replace(request, policy=given(list(schedules))) if schedules else request)
     print(f"--- {case}" + ("" if found else ": no loop on matrix units"), flush=True)
     kept = bool(found)
@@ -154,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", default="", help="devices, by commas: cuda:a100,cuda:h100,hip:mi250x")
     parser.add_argument("--op", default="matmul", help="operators, by commas")
     parser.add_argument("--dtype", default="f16", help="types, by commas")
-    parser.add_argument("--dims", default="", help="sizes in place of the workload's, as M=4096,N=4096,K=4096")
+    parser.add_argument("--dims", default="", help="sizes and attributes in place of the workload's: M=4096,N=4096")
+    parser.add_argument("--channels-last", action="store_true", help="of three dims and more, channels side by side")
     parser.add_argument("--grad", action="store_true", help="the operators' gradients, too")
     parser.add_argument("--any-size", action="store_true", help="kernels that take dims as arguments")
     parser.add_argument("--schedule", action="append", default=[], help="as of `uol compile`; may be given more than once")
@@ -177,7 +193,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         targets = options.target.split(",") if options.target else default_targets()
-        kept = [judged(case, bars, options.schedule) for target in targets for case in cases_of(options, target)]
+        kept = [
+            judged(case, bars, options.schedule, is_channels_last=options.channels_last)
+            for target in targets
+            for case in cases_of(options, target)
+        ]
     except MissingToolError as error:
         print(error)
         return 2
