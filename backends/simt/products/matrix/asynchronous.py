@@ -16,6 +16,7 @@ from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix import tf32
 from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.operand import Operand, Side
+from uol.backends.simt.products.matrix.pieces import are_of_tiles, within_piece
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
@@ -172,7 +173,7 @@ class Asynchronous:
             yield Declare(name, kind, extent=copies.turns)
             yield unrolled("i", copies.turns, *declared, Assign(Element(Local(name, kind), EACH, kind), first))
         if not operand.looks_up_k and operand.k_is_in_pieces:
-            at = copies.col if operand.along_k else copies.row
+            at = ZERO if are_of_tiles(place, side) else copies.col if operand.along_k else copies.row
             at = Call("-", (at, BEFORE), INDEX) if place.k_is_padded else at
             yield Declare(place.name(side, "k"), Scalar(INDEX), at, constant=False)
         yield index(place.name(side, "at"), self._in_tf32(side).first() if operand.is_wide else self._fragment(side)[0])
@@ -251,6 +252,8 @@ class Asynchronous:
         k: Expr = ZERO
         if not operand.k_is_in_pieces:
             k = copies.col if operand.along_k else place.times(total(place.first_term, row), place.pitch(side))
+        elif are_of_tiles(place, side):
+            k = within_piece(place, side, copies.col if operand.along_k else row)
         first = () if operand.first == ZERO else (place.known(operand.first),)
         at = total(*first, outer, k)
         if place.k_is_padded and not operand.k_is_in_pieces:
@@ -281,6 +284,8 @@ class Asynchronous:
         if operand.along_k:
             tap = () if operand.window is None else (tap_of_term(place, side, guarded=guarded),)
             return index(piece, place.in_pieces(side, operand.k, "k")), *tap, unrolled("i", copies.turns, copy)
+        if are_of_tiles(place, side):
+            return index(piece, place.in_pieces(side, operand.k, "k")), unrolled("i", copies.turns, copy)
         found = (index(place.name(side, "term"), k), index(piece, place.in_pieces(side, operand.k, "term")))
         return (unrolled("i", copies.turns, *found, copy),)
 
@@ -298,7 +303,8 @@ class Asynchronous:
             return Pointer(name, place.times(Local(place.name(side, "row")), place.pitch(side)))
         further = () if not operand.k_is_in_pieces else (piece,)
         if operand.k_is_in_pieces and not operand.along_k:
-            return Pointer(name, piece)
+            moved = within_piece(place, side, scaled(EACH, copies.rows_a_turn)) if are_of_tiles(place, side) else ZERO
+            return Pointer(name, total(moved, piece))
         if copies.is_one_pointer:
             return Pointer(name, total(place.times(scaled(EACH, copies.rows_a_turn), place.pitch(side)), *further))
         row = Element(Local(name, _pointer(side)), EACH, _pointer(side))

@@ -11,6 +11,7 @@ from uol.backends.simt.products.matrix.candidates import matrix_tiles
 from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
 from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, most_shared, unit_for
+from uol.backends.simt.products.matrix.residues import products_of_residues
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.codegen.backend import Device, Footprint, Refusal
@@ -35,7 +36,9 @@ def _product(spec: Contract, tile: MatrixTile, machine: Machine) -> Kernel:
 
 
 def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
-    return (spec,) if spec.segments is None else in_bounds(spec, machine)
+    if spec.segments is not None:
+        return in_bounds(spec, machine)
+    return products_of_residues(spec, machine) or (spec,)
 
 
 MATRIX_PRODUCTS = ScheduleKind(

@@ -19,7 +19,7 @@ from uol.backends.simt.products.matrix.gathered import Lookup, looked_up
 from uol.backends.simt.products.matrix.windows import Window, window_of
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
-from uol.codegen.specs.nodes import Contract, Guard, Read, Within
+from uol.codegen.specs.nodes import Arg, Contract, Guard, Read, Within
 from uol.codegen.specs.traverse import main_read, products_in, reads
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Const, Expr
@@ -35,7 +35,7 @@ class Operand:
     """`first`: the offset of its first element, which the batch may decide. `outer` counts m or n. `steps`: elements from one
     m or n to the next, and from one k; None where they lie in pieces. `lookup`: where its rows lie, if data says it; the step
     from row to row then is that of the tensor. `window`: which of its elements there are, where others are zeros; its terms
-    count as lying in pieces."""
+    count as lying in pieces. `elements_of_tensor`: None where that is no number."""
 
     read: Read
     factor: Expr
@@ -46,6 +46,7 @@ class Operand:
     first: Expr
     lookup: Lookup | None = None
     window: Window | None = None
+    elements_of_tensor: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -100,10 +101,17 @@ class Operand:
         return reduce(add, (mul(counter.axis_value(n), step) for n, step in enumerate(steps)))
 
     @property
+    def may_go_back(self) -> bool:
+        """May elements lie in front of that of the first row and term: where that is none of the tensor, or rows or terms go
+        backwards?"""
+        steps = _steps((*self.outer.axes, *self.k.axes), dict(self.read.strides))
+        return self.window is not None or any((static(step) or 0) < 0 for step in steps)
+
+    @property
     def elements_in_all(self) -> int | None:
-        """From the first to the last, where some are not there of the whole tensor; None where that is no number."""
-        if self.window is not None:
-            return self.window.elements
+        """From the first to the last, or of the whole tensor; None where that is no number."""
+        if self.may_go_back:
+            return self.elements_of_tensor
         axes = (*self.outer.axes, *self.k.axes)
         steps = [static(step) for step in _steps(axes, dict(self.read.strides))]
         extents = [static(axis.extent) for axis in axes]
@@ -161,7 +169,16 @@ def operand_of(
         if None in steps or lookup.axis != (outer if side_by_side[1] else k).name:
             return None
         axes[lookup.row.name] = ZERO
-    return Operand(read, factor, outer, k, side_by_side[1], steps, substituted(plain.offset, axes), lookup, window)
+    first, elements = substituted(plain.offset, axes), _elements(spec.arg(read.tensor))
+    return Operand(read, factor, outer, k, side_by_side[1], steps, first, lookup, window, elements)
+
+
+def _elements(tensor: Arg) -> int | None:
+    """From the first of a tensor to its last."""
+    extents, strides = ([static(each) for each in found] for found in (tensor.shape, tensor.strides))
+    if None in extents or None in strides:
+        return None
+    return 1 + sum((extent - 1) * stride for extent, stride in zip(extents, strides, strict=True) if extent and stride)
 
 
 def _looked_up(spec: Contract, read: Read, outer: Counter, k: Counter) -> tuple[Read, Lookup] | None:

@@ -36,6 +36,7 @@ from uol.backends.simt.products.matrix.gathered import NO_ROW
 from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.moves import BLOCK, WORD_BYTES, Moves, bytes_in_all
 from uol.backends.simt.products.matrix.operand import Side
+from uol.backends.simt.products.matrix.pieces import are_of_tiles, within_piece
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
@@ -108,7 +109,7 @@ class ThroughRegisters:
             yield Declare(place.name(side, "step"), Scalar(INDEX), ZERO, constant=False)
         yield from self._lanes(side)
         if not operand.looks_up_k and operand.is_in_pieces:
-            k = moves.col if operand.along_k else moves.row
+            k = ZERO if are_of_tiles(place, side) else moves.col if operand.along_k else moves.row
             k = Call("-", (k, BEFORE), INDEX) if place.k_is_padded else k
             yield Declare(place.name(side, "k"), Scalar(INDEX), k, constant=False)
         yield index(place.name(side, "to"), self._target(side))
@@ -195,9 +196,10 @@ class ThroughRegisters:
                 outer = place.in_pieces(side, operand.outer, "outer")
             elif operand.along_k:
                 outer = place.times(outer, place.pitch(side))
-            is_of_all = operand.window is not None and operand.first != ZERO
-            first = (place.known(operand.first),) if is_of_all else ()
-            return declared, _bytes(total(*first, outer), operand.bytes)
+            first = (place.known(operand.first),) if operand.may_go_back and operand.first != ZERO else ()
+            of_tile = are_of_tiles(place, side)
+            within = within_piece(place, side, col if operand.along_k else row) if of_tile else ZERO
+            return declared, _bytes(total(*first, outer, within), operand.bytes)
         if not operand.along_k:
             col = place.clamped(side, total(side.origin, col), Const(BLOCK))
         elif place.count(side) is not None:
@@ -206,12 +208,12 @@ class ThroughRegisters:
 
     def _first(self, side: Side) -> Expr:
         """The first element of a block's part of the first tile of k; of all where an operand is in pieces; of the tensor where
-        some are not there, for what would be the first of all may be one of those."""
+        others may lie in front of that."""
         place, operand = self.place, side.operand
         first: Expr = ZERO if operand.first == ZERO else place.known(operand.first)
         tensor = place.printer.names.tensor(operand.read.tensor)
         if operand.is_in_pieces or operand.looks_up_k:
-            return Pointer(tensor, None if first == ZERO or operand.window is not None else first)
+            return Pointer(tensor, None if first == ZERO or operand.may_go_back else first)
         row = side.origin if operand.along_k else place.first_term
         at = first if operand.lookup is not None else total(first, place.times(row, place.pitch(side)))
         if place.k_is_padded:
@@ -267,7 +269,8 @@ class ThroughRegisters:
             if operand.window is not None:
                 terms = (*terms, tap_of_term(place, side, guarded=guarded))
             if operand.is_in_pieces:
-                lane, wave = total(lane, piece), ZERO
+                is_of_wave = are_of_tiles(place, side) and not operand.may_go_back
+                lane, wave = (lane, piece) if is_of_wave else (total(lane, piece), ZERO)
             load = (Element(array, EACH, Word()), found, lane, wave, *valid)
             return (*terms, *nest((("i", moves.turns),), (Do(Primitive("load_buffer", (width,), load)),)))
         turns = (("i", moves.turns), ("r", BLOCK))
@@ -276,9 +279,13 @@ class ThroughRegisters:
             load = (into, found, self._of_row(side), ZERO)
             return nest(turns, (next_row(place, side, self._next(side)), Do(Primitive("load_buffer", (width,), load))))
         if operand.is_in_pieces:
-            terms, piece = self._piece(side, k)
-            load = (into, found, total(at, piece), ZERO, *valid)
-            return nest(turns, (*terms, Do(Primitive("load_buffer", (width,), load))))
+            of_tile = are_of_tiles(place, side)
+            terms, piece = self._piece(side, first if of_tile else k)
+            if of_tile:
+                piece = total(piece, _bytes(within_piece(place, side, total(further, NEXT)), operand.bytes))
+            lane, wave = (at, piece) if of_tile and not operand.may_go_back else (total(at, piece), ZERO)
+            loads = Do(Primitive("load_buffer", (width,), (into, found, lane, wave, *valid)))
+            return (*terms, *nest(turns, (loads,))) if of_tile else nest(turns, (*terms, loads))
         wave = _bytes(place.times(total(further, NEXT), place.pitch(side)), operand.bytes)
         load = (into, found, at, wave, *valid)
         loads = Do(Primitive("load_buffer", (width,), load))

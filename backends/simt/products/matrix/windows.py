@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from uol.backends.simt.c_text.counters import Counter
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import size, static
-from uol.codegen.specs.nodes import Arg, Contract, Read, Within
+from uol.codegen.specs.nodes import Contract, Read, Within
 from uol.ir.program.nodes import Axis, Const, Expr
 from uol.ir.program.walk import variables
 
@@ -25,13 +25,12 @@ MOST_TAPS = 32
 class Window:
     """`conditions`: where there is an element, of axes of its row, of k, and of the batch. `taps`: the axes of
     k of which they ask, the outermost of them; `of_a_tap`: how many terms have these in common. `alike`: elements side by side
-    that are there together or not at all. `elements`: of the whole tensor; None where that is no number."""
+    that are there together or not at all."""
 
     conditions: tuple[Expr, ...]
     taps: tuple[Axis, ...]
     of_a_tap: Expr
     alike: Expr
-    elements: int | None
 
     @property
     def asked(self) -> frozenset[str]:
@@ -54,14 +53,7 @@ def window_of(spec: Contract, read: Read, outer: Counter, k: Counter, *, along_k
     if not alike or along_k and (static(size(taps)) or MOST_TAPS + 1) > MOST_TAPS:
         return None
     conditions = tuple(condition for guard in guards for condition in guard.conditions)
-    return Window(conditions, taps, size(k.axes[number:]), size(alike), _elements(spec.arg(read.tensor)))
-
-
-def _elements(tensor: Arg) -> int | None:
-    extents, strides = ([static(each) for each in found] for found in (tensor.shape, tensor.strides))
-    if None in extents or None in strides:
-        return None
-    return 1 + sum((extent - 1) * stride for extent, stride in zip(extents, strides, strict=True) if extent and stride)
+    return Window(conditions, taps, size(k.axes[number:]), size(alike))
 
 
 def _is_of_places(guard: Within, axes: Collection[str]) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from library_programs import program_of
 from simt_cases import widened
 from torch.nn import grad
 
@@ -19,10 +20,13 @@ from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
+from uol.binding.layouts import channels_last
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Contract
+from uol.conformance.cases.memory_order import all_laid_out
 from uol.ir import Library, instantiate, parse
+from uol.ops.workloads import Workload
 
 RNG = np.random.default_rng(52)
 Arrays = dict[str, Array]
@@ -72,11 +76,17 @@ LAYERS = (
     Layer("3 x 3", 2, 40, 24, (7, 9), (3, 3)),
     Layer("stride 2, unlike pads", 3, 16, 40, (12, 10), (3, 3), stride=2, pad=(0, 1)),
     Layer("dilated, pieces of 8 channels", 1, 8, 16, (13, 14), (3, 2), pad=(2, 1), dilation=2),
+    Layer("whole tiles of channels", 2, 64, 64, (5, 6), (3, 3)),
     Layer("1 x 1, stride 2", 2, 32, 24, (9, 8), (1, 1), stride=2, pad=(0, 0)),
     Layer("1 x 1, padded", 2, 32, 24, (6, 5), (1, 1)),
     Layer("one dim", 3, 24, 32, (50,), (5,), pad=(2, 2)),
     Layer("three dims", 2, 16, 24, (4, 5, 6), (3, 3, 3)),
 )
+
+
+def integers(*shape: int) -> Array:
+    """Whose sums of products are exact in any order."""
+    return RNG.integers(-4, 5, shape).astype(np.float16)
 
 
 def forward(layer: Layer) -> str:
@@ -166,7 +176,7 @@ def results() -> dict[tuple[int, str], tuple[Job, Array, object]]:
         ops = parse(MAKERS[of](layer))
         program = instantiate(ops[0], Library(ops), dims={}, types={})
         shapes = {tensor.name: [static(extent) for extent in tensor.shape] for tensor in program.by_role("in")}
-        inputs = {name: RNG.integers(-4, 5, shape).astype(np.float16) for name, shape in shapes.items()}
+        inputs = {name: integers(*shape) for name, shape in shapes.items()}
         graph = lower(program, backend, {})
         spec, *further = graph.specs
         assert isinstance(spec, Contract)
@@ -188,3 +198,45 @@ def test_convolutions(number: int) -> None:
         assert not findings, f"{tile}: {findings}\n{text}"
         wanted = expected(layer, of, {name: np.asarray(array) for name, array in job.buffers.items()})
         assert np.array_equal(widened(output, "f64"), wanted, equal_nan=True), f"{tile}: {output} is not {wanted}\n{text}"
+
+
+STRIDED = (
+    ("conv2d_grad", {"N": 2, "C": 40, "H": 11, "W": 12, "O": 64, "D": 40, "R": 3, "S": 3}, {"stride": 2, "pad": 1}, 4),
+    ("conv2d_grad", {"N": 2, "C": 32, "H": 9, "W": 9, "O": 24, "D": 32, "R": 1, "S": 1}, {"stride": 2}, 1),
+    ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 24, "R": 4, "S": 4}, {"stride": 2, "pad": 1}, 4),
+    ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 32, "R": 3, "S": 3}, {"stride": 3}, 9),
+)
+"""Operators, sizes, attributes, and how many products there are, one for each residue that has terms."""
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("number", range(len(STRIDED)))
+def test_strides_are_products_of_residues(number: int, target: str) -> None:
+    op, dims, attrs, products = STRIDED[number]
+    backend = registry.get(target)
+    device = backend.devices[backend.default_device]
+    program = program_of(Workload(op, dims, attrs), "f16")
+    shapes = {name: tuple(static(extent) or 0 for extent in tensor.shape) for name, tensor in program.tensors.items()}
+    layouts = {name: channels_last(shape) for name, shape in shapes.items() if len(shape) == 4}
+    graph = lower(program, backend, layouts)
+    of_pictures = [spec for spec in graph.specs if isinstance(spec, Contract) and spec.epilogue[-1].tensor in ("dx", "y")]
+    assert len(of_pictures) == products
+    kernels = []
+    for spec in graph.specs:
+        tiles = [s for s in backend.schedules(spec, device) if isinstance(s, MatrixTile)]
+        assert tiles or not isinstance(spec, Contract)
+        kernels.append(backend.render(spec, next(iter(tiles or backend.schedules(spec, device))), device))
+    values = {tensor.name: integers(*shapes[tensor.name]) for tensor in program.by_role("in")}
+    (run,) = execute_many([Job(backend.assemble(graph, kernels, device), all_laid_out(values, layouts), {})])
+    assert not run.findings, run.findings
+    given = {name: torch.from_numpy(array.astype(np.float64)) for name, array in values.items()}
+    options = {"stride": attrs["stride"], "padding": attrs.get("pad", 0)}
+    if op == "conv_transpose2d":
+        wanted = {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
+    else:
+        wanted = {
+            "dx": grad.conv2d_input(given["x"].shape, given["w"], given["dy"], **options),
+            "dw": grad.conv2d_weight(given["x"], given["w"].shape, given["dy"], **options),
+        }
+    for name, value in wanted.items():
+        assert np.array_equal(widened(run.outputs[name], "f64"), value.to(torch.float16).double().numpy()), name
