@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from uol.ir.syntax.span import Span
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uol.ir.syntax.span import Span
 
 
 class UolError(Exception):

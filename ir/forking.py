@@ -17,8 +17,6 @@ own keeps neither; C code that forks and executes a program, as `subprocess` doe
 
 from __future__ import annotations
 
-import concurrent.futures.thread  # noqa: F401 - see below
-import logging  # noqa: F401
 import os
 import threading
 import time
@@ -26,7 +24,6 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from uol.ir.errors import ResourceError
 
@@ -38,7 +35,7 @@ BUSY_S = 0.01
 LONGEST_WAIT_S = 600.0
 FORKED_WITHOUT_EXEC = 0x40
 """PF_FORKNOEXEC of Linux's include/linux/sched.h, in the flags of /proc/self/stat (proc(5), field 9)."""
-STATUS = Path("/proc/self/stat")
+STATUS = "/proc/self/stat"
 
 
 class ForkWarning(RuntimeWarning):
@@ -59,6 +56,10 @@ class ForkGate:
         """Whether a fork is next. It is set when nobody is inside, so that who waits outside holds nobody up."""
         self._unsettled = False
         """Was a fork, or that of this child, not waited for long enough?"""
+        self._forking: int | None = None
+        """The thread that forks, from the end of what comes before that to the beginning of what comes after it."""
+        self._is_first = False
+        """Is `before_fork` called before what Python's own modules have registered?"""
 
     def require_settled(self) -> None:
         """Raises ResourceError in a child that may not go on."""
@@ -73,6 +74,21 @@ class ForkGate:
                 self._changed.wait_for(lambda: not self._closed, LONGEST_WAIT_S)
             for counts in (self._depths, self._firm) if firmly else (self._depths,):
                 counts[own] = counts.get(own, 0) + 1
+
+    def come_first(self) -> None:
+        """Registers for forks anew, after Python's logging and its pools of threads; for a thread that is inside.
+
+        What is registered last is called first before a fork. These two take locks there that a thread inside may need, so
+        the wait for that thread has to come before them. What other modules take before a fork is theirs to give back: see
+        `IDLE_S`. They are imported here, for a program that only imports uol has no use for them.
+        """
+        if self._is_first:
+            return
+        import concurrent.futures.thread  # noqa: F401
+        import logging  # noqa: F401
+
+        register_for_forks()
+        self._is_first = True
 
     def leave(self, *, firmly: bool = False) -> None:
         own = threading.get_ident()
@@ -100,12 +116,24 @@ class ForkGate:
             for _ in range(depth):
                 self.enter()
 
+    def is_forking(self) -> bool:
+        """Has this thread passed the gate for a fork that it makes?"""
+        return self._forking == threading.get_ident()
+
     def before_fork(self) -> None:
         """Waits until no other thread is inside, and lets none in. A thread that forks from inside waits for nobody, who might
-        wait for it."""
-        self._changed.acquire()
-        if threading.get_ident() in self._depths:
+        wait for it. Called again for the same fork, it does nothing."""
+        if self.is_forking():
             return
+        self._changed.acquire()
+        try:
+            if threading.get_ident() not in self._depths:
+                self._await_others()
+        finally:
+            self._forking = threading.get_ident()
+
+    def _await_others(self) -> None:
+        """Waits until nobody is inside, or warns of who still is."""
         self._waiting += 1
         try:
             self._unsettled = not self._emptied()
@@ -113,7 +141,7 @@ class ForkGate:
             self._waiting -= 1
         if self._unsettled:
             message = "a process was forked while another thread was compiling, which did not come to an end"
-            warnings.warn(f"{message}: its child cannot compile. Start it by 'spawn'", ForkWarning, stacklevel=2)
+            warnings.warn(f"{message}: its child cannot compile. Start it by 'spawn'", ForkWarning, stacklevel=3)
 
     def _emptied(self) -> bool:
         """Waits until nobody is inside; whether that has come."""
@@ -126,13 +154,16 @@ class ForkGate:
         return True
 
     def after_in_parent(self) -> None:
+        if not self.is_forking():
+            return
+        self._forking = None
         self._closed = self._unsettled = False
         self._changed.notify_all()
         self._changed.release()
 
     def after_in_child(self) -> None:
         """The forking thread is the only one; it is as far inside as it was."""
-        own = threading.get_ident()
+        own, self._forking = threading.get_ident(), None
         depth = self._depths.get(own, 0)
         self._changed = threading.Condition()
         self._depths = {own: depth} if depth else {}
@@ -162,6 +193,7 @@ def unforked(*, firmly: bool = False) -> Iterator[None]:
     _gate.require_settled()
     _gate.enter(firmly=firmly)
     try:
+        _gate.come_first()
         yield
     finally:
         _gate.leave(firmly=firmly)
@@ -190,7 +222,8 @@ def is_forked() -> bool:
     if _forked:
         return True
     try:
-        fields = STATUS.read_text().rpartition(")")[2].split()
+        with open(STATUS, encoding="utf-8") as status:
+            fields = status.read().rpartition(")")[2].split()
         return bool(int(fields[6]) & FORKED_WITHOUT_EXEC)
     except (OSError, ValueError, IndexError):
         from multiprocessing import parent_process
@@ -199,7 +232,10 @@ def is_forked() -> bool:
 
 
 def _start_anew() -> None:
+    """What a child does first."""
     global _forked
+    if not _gate.is_forking():
+        return
     _forked = True
     _gate.after_in_child()
     for lock in tuple(_locks):
@@ -209,6 +245,9 @@ def _start_anew() -> None:
         reset()
 
 
-# What is registered last is called first before a fork: Python's logging and its pools of threads, which are imported above,
-# take locks there that the thread waited for may need. What other modules take is theirs to give back: see `IDLE_S`.
-os.register_at_fork(before=_gate.before_fork, after_in_parent=_gate.after_in_parent, after_in_child=_start_anew)
+def register_for_forks() -> None:
+    """Has Python call the gate around each fork. It may be called again, for another place among what is registered."""
+    os.register_at_fork(before=_gate.before_fork, after_in_parent=_gate.after_in_parent, after_in_child=_start_anew)
+
+
+register_for_forks()

@@ -6,22 +6,31 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 PROBE = """
-import json, sys
+import sys
+before = set(sys.modules)
 {code}
-heavy = ("torch", "tvm", "tvm_ffi", "numpy", "lark", "jinja2")
-print(json.dumps(sorted(m for m in heavy if m in sys.modules)))
+loaded = set(sys.modules) - before
+import json
+print(json.dumps(sorted(m for m in {names} if m in loaded)))
 """
+HEAVY = ("torch", "tvm", "tvm_ffi", "numpy", "lark", "jinja2")
+MILLISECONDS = (
+    *("argparse", "ast", "concurrent", "dataclasses", "decimal", "enum", "importlib.resources", "inspect", "json", "logging"),
+    *("multiprocessing", "pathlib", "random", "re", "shutil", "statistics", "subprocess", "tempfile", "tomllib", "traceback"),
+)
+"""Modules of Python that take as long to import as all of what `import uol` does, or nearly so."""
 
 
-def loaded_after(code: str, tmp_path: Path, **environment: str) -> list[str]:
-    """The heavy modules in a fresh process after `code`."""
+def loaded_after(code: str, tmp_path: Path, names: Sequence[str] = HEAVY, **environment: str) -> list[str]:
+    """Which modules of these names `code` loads in a fresh process."""
     run = subprocess.run(
-        [sys.executable, "-c", PROBE.format(code=code)],
+        [sys.executable, "-c", PROBE.format(code=code, names=tuple(names))],
         cwd=tmp_path,
         env={**os.environ, **environment},
         capture_output=True,
@@ -35,6 +44,11 @@ def loaded_after(code: str, tmp_path: Path, **environment: str) -> list[str]:
 @pytest.mark.parametrize("code", ["import uol", "import uol.ir", "import uol.ops", "import uol; uol.UolError; uol.__version__"])
 def test_the_packages_are_light(code: str, tmp_path: Path) -> None:
     assert loaded_after(code, tmp_path) == []
+
+
+def test_importing_loads_little_of_python(tmp_path: Path) -> None:
+    """A program that imports uol may call it later, or not at all."""
+    assert loaded_after("import uol", tmp_path, MILLISECONDS) == []
 
 
 def test_parsing_and_printing_take_neither_torch_nor_tvm(tmp_path: Path) -> None:

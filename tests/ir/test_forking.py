@@ -54,19 +54,23 @@ def test_a_fork_waits_for_a_thread_that_may_not_be_copied() -> None:
         assert exit_of(lambda: other.ended) == 0
 
 
-def test_a_thread_that_is_waited_for_may_write_to_a_log_and_start_threads() -> None:
-    """Python takes the locks of both before a fork, after ours."""
-    program = """
+@pytest.mark.parametrize("imported", ["before uol", "after uol", "while a fork waits"])
+def test_a_thread_that_is_waited_for_may_write_to_a_log_and_start_threads(imported: str) -> None:
+    """Python takes the locks of both before a fork: after ours, wherever the two are imported first."""
+    imports = "import logging\nfrom concurrent.futures import ThreadPoolExecutor"
+    program = f"""
 import os, threading
+{imports if imported == "before uol" else ""}
 from uol.ir.forking import unforked
-import logging
-from concurrent.futures import ThreadPoolExecutor
+{imports if imported == "after uol" else ""}
 inside = threading.Event()
 
 def work():
     with unforked():
         inside.set()
         threading.Event().wait(0.3)  # the fork is waiting by now
+        import logging
+        from concurrent.futures import ThreadPoolExecutor
         logging.getLogger("one").isEnabledFor(10)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(print, "worked").result()
@@ -78,8 +82,41 @@ if os.fork() == 0:
     os._exit(0)
 thread.join()
 """
+    assert printed(program) == "worked\n"
+
+
+def test_forks_before_and_after_the_first_thread_enters() -> None:
+    """That one registers for forks anew: each child starts anew once, and each parent goes on."""
+    program = """
+import os, sys
+from uol.ir.forking import in_child, is_forked, unforked
+assert "logging" not in sys.modules
+anew = []
+in_child(lambda: anew.append(os.getpid()))
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        assert is_forked() and anew == [os.getpid()]
+        with unforked():
+            pass
+        grandchild = os.fork()
+        if grandchild == 0:
+            assert anew == [os.getppid(), os.getpid()]
+            os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+    assert os.waitpid(child, 0)[1] == 0 and anew == []
+    with unforked():
+        pass
+print("done")
+"""
+    assert printed(program) == "done\n"
+
+
+def printed(program: str) -> str:
+    """What a fresh process prints that runs a program; it warns of nothing."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=HUNG_S)
-    assert done.returncode == 0 and done.stdout == "worked\n" and done.stderr == ""
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout
 
 
 def test_a_fork_does_not_wait_for_a_thread_that_waits_for_a_tool() -> None:
