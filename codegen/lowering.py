@@ -9,13 +9,13 @@ from functools import partial
 from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, Device, GroupSummary
-from uol.codegen.choice import legal_together
 from uol.codegen.contractions.joined_sums import with_joined_sums
 from uol.codegen.contractions.segment_bounds import with_shared_bounds
 from uol.codegen.extensions import SumsOfProducts
 from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import ONE, physical_order, static
 from uol.codegen.layouts import Layouts, assign_strides, given_strides
+from uol.codegen.legal import legal_together
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping
 from uol.codegen.partition.contraction import Contraction

@@ -90,7 +90,10 @@ def test_a_kernel_for_the_cpu_takes_tvm_without_torch(op: str, tmp_path: Path) -
 
 
 def test_operators_on_tensors_take_nothing_of_pytorchs_compiler(tmp_path: Path) -> None:
-    code = "import torch, uol; uol.ops.relu(torch.ones(3)); uol.ops.sgd_; assert 'torch._dynamo' not in sys.modules"
+    """And where an operator is only named, nothing of the passes that make kernels."""
+    code = "import torch, uol; uol.ops.relu; assert 'uol.codegen.lowering' not in sys.modules; "
+    code += "assert 'uol.codegen.specs.rewrites' not in sys.modules; "
+    code += "uol.ops.relu(torch.ones(3)); uol.ops.sgd_; assert 'torch._dynamo' not in sys.modules"
     assert "torch" in loaded_after(code, tmp_path)
 
 
