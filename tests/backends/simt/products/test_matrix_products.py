@@ -327,24 +327,42 @@ def narrowed(values: Array, dtype: str) -> Array:
     return (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16) if dtype == "bf16" else values
 
 
-TOGETHER = 128
 CASES = [
-    (form, target, tile) for form in forms() for target in ("cuda", "hip") for tile in form.tiles.get(target, ())
+    pytest.param(form, target, tile, id=f"{target}-{form.name}-{tile.describe()}", marks=() if of_suite else pytest.mark.soak)
+    for number, form in enumerate(forms())
+    for turn, target in enumerate(("cuda", "hip"))
+    for at, tile in enumerate(form.tiles.get(target, ()))
+    for of_suite in [(number + turn + at) % (2 if len(form.tiles[target]) < 4 else 4) == 0]
 ]
+"""Each form on one target at least, and each tile with one in four of the forms that have many; the others are for the soak."""
+TOGETHER = 64
 
 
-@cache
-def results(part: int) -> dict[int, tuple[Job, Array, object]]:
-    """The results of cases that follow each other, in few twins: so many that another process which has those behind them
-    seldom needs these too."""
-    jobs = {}
-    for number in range(part * TOGETHER, min((part + 1) * TOGETHER, len(CASES))):
-        form, target, tile = CASES[number]
-        backend = registry.get(target)
-        assert isinstance(backend, SimtBackend)
-        jobs[number] = job_of(form, tile, backend, backend.devices[backend.default_device])
-    done = execute_many(list(jobs.values()))
-    return {n: (job, run.outputs["y"], run.findings) for (n, job), run in zip(jobs.items(), done, strict=True)}
+Case = tuple[Form, str, MatrixTile]
+Runs = Callable[[Case], tuple[Job, Array, object]]
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Runs:
+    """A case's job, result and findings. Those that are asked for one after the other are in few twins: so many that another
+    process which has those behind them seldom needs these too."""
+    tests = [item for item in request.session.items if getattr(item, "originalname", "") == "test_products"]
+    asked = [tuple(test.callspec.params[name] for name in ("form", "target", "tile")) for test in tests]
+
+    @cache
+    def part(first: int) -> list[tuple[Job, Array, object]]:
+        jobs = []
+        for form, target, tile in asked[first : first + TOGETHER]:
+            backend = registry.get(target)
+            assert isinstance(backend, SimtBackend)
+            jobs.append(job_of(form, tile, backend, backend.devices[backend.default_device]))
+        return [(job, run.outputs["y"], run.findings) for job, run in zip(jobs, execute_many(jobs), strict=True)]
+
+    def run(case: Case) -> tuple[Job, Array, object]:
+        number = next(n for n, each in enumerate(asked) if all(a is b for a, b in zip(each, case, strict=True)))
+        return part(number // TOGETHER * TOGETHER)[number % TOGETHER]
+
+    return run
 
 
 def job_of(form: Form, tile: MatrixTile, backend: SimtBackend, device: Device) -> Job:
@@ -360,10 +378,9 @@ def job_of(form: Form, tile: MatrixTile, backend: SimtBackend, device: Device) -
     return Job(backend.assemble(graph, kernels, device), form.inputs, {}, shift=form.shift)
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{t}-{form.name}-{tile.describe()}" for form, t, tile in CASES])
-def test_products(number: int) -> None:
-    form, target, _ = CASES[number]
-    job, output, findings = results(number // TOGETHER)[number]
+@pytest.mark.parametrize(("form", "target", "tile"), CASES)
+def test_products(runs: Runs, form: Form, target: str, tile: MatrixTile) -> None:
+    job, output, findings = runs((form, target, tile))
     assert not findings, f"{findings}\n{job.module.device.text}"
     expected = form.expected(form.inputs)
     found = widened(output, "f64")
