@@ -130,10 +130,8 @@ def _largest(values: np.ndarray) -> float:
     "name", by_turns(2, ["conv1d", "max_pool2d", "group_norm", "moe_expert", "topk", "cross_entropy", "flip"])
 )
 def test_every_dim_at_once(name: str) -> None:
-    """The quotients of a grouped convolution's indices stand under the conditions of its padding."""
-    kernels = KernelsOfAnySize()
-    for workload in workloads_of(name)[:2]:
-        agrees(name, workload, kernels, every=3)
+    """And some of them one at a time, beside sizes that are numbers; at sizes of which none is 0."""
+    agrees(name, workloads_of(name)[0], KernelsOfAnySize(), every=4)
 
 
 @pytest.mark.soak

@@ -144,10 +144,10 @@ def test_gradients_of_a_linear_layer_at_all_sizes(varying: str) -> None:
     ("varying", "attrs", "kind"),
     [
         ("W", {}, Panels),
-        ("HW", {"pad": 1}, Panels),
+        pytest.param("HW", {"pad": 1}, Panels, marks=pytest.mark.soak),
         ("NHW", {"pad": 2, "stride": 2}, Panels),
         ("HW", {"pad": 3, "dilation": 2}, Panels),
-        ("W", {"pad": 1, "stride": 3}, Tiles),
+        pytest.param("W", {"pad": 1, "stride": 3}, Tiles, marks=pytest.mark.soak),
         ("NHW", {"pad": 1, "groups": 2}, Tiles),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_convolution_of_any_picture(varying: str, attrs: Mapping[str, int], ki
 
 
 @pytest.mark.usefixtures("copied")
-@pytest.mark.parametrize("varying", ["HW", "CD"])
+@pytest.mark.parametrize("varying", ["H", "CD", pytest.param("HW", marks=pytest.mark.soak)])
 def test_gradients_of_a_strided_convolution_at_all_sizes(varying: str) -> None:
     """There is a product for each residue; of a single pixel most of them have nothing to do."""
     fixed = {**IMAGE, "N": 2, "C": 20, "D": 20, "O": 24}
