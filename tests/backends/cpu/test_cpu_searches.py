@@ -21,7 +21,7 @@ TEXT = """op f(x: {t}[N], keys: {t}[E]) -> (y: i32[N]) where sorted(keys) {{
 COMPARED = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 TYPES = ("f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u8")
 SIZES = (1, 127, 128, 200, 255, 256, 257)
-"""Numbers of keys below, at and above powers of two, and on both sides of where a search begins."""
+"""Numbers of keys below, at and above powers of two, and on both sides of where a search begins: each with one relation."""
 
 
 def inputs(dtype: str, keys: int, points: int = 70) -> dict[str, np.ndarray]:
@@ -46,9 +46,12 @@ def is_searching(graph: KernelGraph) -> bool:
     return any(True for spec in graph.specs for _ in searched(spec))
 
 
-@pytest.mark.parametrize(("dtype", "relation"), [*zip(TYPES * 2, [*COMPARED, *reversed(COMPARED)] * 2, strict=True)])
+TURNS = [*zip(TYPES, [*COMPARED, *reversed(COMPARED)], strict=True), *zip(TYPES, [*reversed(COMPARED), *COMPARED], strict=True)]
+
+
+@pytest.mark.parametrize(("dtype", "relation"), TURNS)
 def test_a_count_of_keys_is_that_of_comparisons(dtype: str, relation: str) -> None:
-    for keys in SIZES if dtype == "f32" else (200,):
+    for keys in SIZES[relation == "<=" :: 2] if dtype == "f32" else (200,):
         graph = graph_of(program_of(TEXT.format(t=dtype, relation=relation), types={}, dims={"N": 70, "E": keys}))
         assert is_searching(graph) is (keys >= FEWEST_KEYS)
         values = inputs(dtype, keys)
