@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from signature_calls import EXACT, Case, Theirs, inputs
+from turns import by_turns
 
 import uol
 from uol.operators.registry import find_operator, is_known
@@ -25,7 +26,8 @@ def shown(case: Case) -> str:
     return f"{names[0]}_{case.__code__.co_firstlineno}"
 
 
-CASES = [pytest.param(case, id=shown(case)) for family in EXACT.values() for case in family]
+CASES = [case for family in EXACT.values() for case in family]
+DTYPES = (torch.float32, torch.float64)
 
 
 def tensors(found: Any) -> Iterator[torch.Tensor]:
@@ -44,8 +46,9 @@ def outcome(o: Any, case: Case, dtype: torch.dtype) -> tuple[list[torch.Tensor],
     return results, dict(zip(leaves, grads, strict=True))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("dtype", "case"), by_turns(2, DTYPES, CASES), ids=[f"{shown(case)}-{dtype}" for dtype in DTYPES for case in CASES]
+)
 def test_a_call_as_for_pytorch_gives_what_pytorch_gives(case: Case, dtype: torch.dtype) -> None:
     theirs, their_grads = outcome(Theirs(), case, dtype)
     ours, our_grads = outcome(uol.ops, case, dtype)
