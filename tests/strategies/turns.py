@@ -1,4 +1,4 @@
-"""Cases by turns: a part of a product of parameters in the suite, the rest of it in the soak."""
+"""Cases by turns: a part of a product of parameters in the suite, the rest in the soak; and which of them a session runs."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def by_turns(every: int, *axes: Sequence[Any]) -> list[Any]:
         pytest.param(*[value for _, value in case], marks=() if sum(n for n, _ in case) % every == 0 else pytest.mark.soak)
         for case in numbered
     ]
+
+
+def asked_for(request: pytest.FixtureRequest, test: str, *names: str) -> list[tuple[Any, ...]]:
+    """The parameters of those cases of a test that this session runs, for a fixture that makes all of them ready together."""
+    items = [item for item in request.session.items if getattr(item, "originalname", "") == test]
+    return [tuple(item.callspec.params[name] for name in names) for item in items]  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from forms_of_recurrences import RECURRENCE_FORMS
 from forms_of_rows import RNG, ROW_FORMS, Arrays, Expected, Form
 from forms_of_searches import SEARCH_FORMS
 from simt_cases import widened
-from turns import by_turns
+from turns import asked_for, by_turns
 
 import uol
 from uol.backends import registry
@@ -341,14 +341,14 @@ Runs = Callable[[int, str], tuple[Job, Array, object]]
 def runs(request: pytest.FixtureRequest) -> Runs:
     """A form's job, result and findings, by its number in SCHEDULED and a target; one in two of those that are asked for in
     one twin."""
-    asked = [item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == "test_form"]
+    asked = asked_for(request, "test_form", "target", "number")
 
     @cache
     def half(first: int, target: str) -> dict[int, tuple[Job, Array, object]]:
         backend = registry.get(target)
         assert isinstance(backend, SimtBackend)
         shifted = (target == "hip") ^ first  # on one of the targets a form's tensors lie where large accesses may begin
-        numbers = [each["number"] for each in asked if each["target"] == target and each["number"] % 2 == first]
+        numbers = [number for on, number in asked if on == target and number % 2 == first]
         jobs = [job(*SCHEDULED[number], backend, int(shifted)) for number in numbers]
         done = execute_many(jobs)
         found = [(j, next(iter(run.outputs.values()), np.empty(0)), run.findings) for j, run in zip(jobs, done, strict=True)]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from simt_cases import ACCUMULATOR, HALF_ULP, SMALLEST, stored
+from turns import asked_for, by_turns
 
 from uol.backends import registry
 from uol.backends.simt.products.few_rows.schedule import FewRows, FewRowsByUnits
@@ -174,9 +175,9 @@ Runs = Mapping[tuple[str, Case], TwinRun]
 
 
 @pytest.fixture(scope="module")
-def runs() -> Runs:
-    """All cases of both targets, in one twin each."""
-    every = [(target, case) for target in TARGETS for case in (*FIXED, *OPEN)]
+def runs(request: pytest.FixtureRequest) -> Runs:
+    """The cases of both targets that are asked for, in one twin each."""
+    every = asked_for(request, "test_sums_are_right_and_nothing_is_found", "target", "case")
     found: dict[tuple[str, Case], TwinRun] = {}
     for target in TARGETS:
         own = [each for each in every if each[0] == target]
@@ -190,8 +191,7 @@ def as_floats(values: NDArray[np.generic]) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("case", [*FIXED, *OPEN], ids=str)
+@pytest.mark.parametrize(("target", "case"), by_turns(2, TARGETS, [*FIXED, *OPEN]), ids=str)
 def test_sums_are_right_and_nothing_is_found(runs: Runs, target: str, case: Case) -> None:
     run = runs[target, case]
     assert not run.findings, f"{run.findings}\n{run.log}"
@@ -226,7 +226,7 @@ EVERY = (
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_schedule_gives_right_sums(target: str) -> None:
-    """Of all on matrix units, and of every fourth of the others."""
+    """Of all on matrix units, and of every sixth of the others."""
     backend = registry.get(target)
     device = backend.devices[backend.default_device]
     jobs: list[tuple[Case, Job]] = []
@@ -236,7 +236,7 @@ def test_every_schedule_gives_right_sums(target: str) -> None:
         found = [s for s in fitting if isinstance(s, FewRows | FewRowsByUnits)]
         units = [s for s in found if isinstance(s, FewRowsByUnits)]
         assert len(units) >= 6
-        for schedule in (*units, *[s for s in found if isinstance(s, FewRows)][::4]):
+        for schedule in (*units, *[s for s in found if isinstance(s, FewRows)][::6]):
             module = compile_graph(module_of(case, target).graph, backend, device, given(schedule))
             jobs.append((case, replace(job_of(case, target), module=module)))
     for (case, job), run in zip(jobs, execute_many([job for _, job in jobs]), strict=True):

@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 import pytest
 from simt_cases import widened
+from turns import asked_for
 
 import uol
 from uol.backends import registry
@@ -346,8 +347,7 @@ Runs = Callable[[Case], tuple[Job, Array, object]]
 def runs(request: pytest.FixtureRequest) -> Runs:
     """A case's job, result and findings. Those that are asked for one after the other are in few twins: so many that another
     process which has those behind them seldom needs these too."""
-    tests = [item for item in request.session.items if getattr(item, "originalname", "") == "test_products"]
-    asked = [tuple(test.callspec.params[name] for name in ("form", "target", "tile")) for test in tests]
+    asked = asked_for(request, "test_products", "form", "target", "tile")
 
     @cache
     def part(first: int) -> list[tuple[Job, Array, object]]:
