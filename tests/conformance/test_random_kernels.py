@@ -29,13 +29,22 @@ WHERE = Where.on(targets(), in_turn=True)
 CPU = Where((Setting("cpu", "fixed"),))
 
 
-def test_a_text_of_each_kind_is_right_on_every_target() -> None:
-    found = run_batch(SAMPLE, WHERE)
+TWINS = tuple(target for target in targets() if target != "cpu")
+IN_A_TWIN = [(SAMPLE[turn :: len(TWINS)], Where.on(("cpu", twin), in_turn=True)) for turn, twin in enumerate(TWINS)]
+"""Each text on this machine, and in one of the twins: those of a text take ten times as long as its kernels here."""
+
+
+@pytest.mark.parametrize(
+    "parts", [IN_A_TWIN, pytest.param([(SAMPLE, WHERE)], marks=pytest.mark.soak)], ids=["in a twin", "on every target"]
+)
+def test_a_text_of_each_kind_is_right(parts: list[tuple[tuple[int, ...], Where]]) -> None:
+    found = [each for numbers, where in parts for each in run_batch(numbers, where)]
     assert {text.kind for text, _ in found} == set(KINDS)
     failures = [failures_shown(text, runs) for text, runs in found if any(r.state in FAILED for r in runs)]
     assert not failures, "\n".join(failures)
     right = Counter(r.setting.split()[0] for _, runs in found for r in runs if r.state == "right")
-    assert all(right[target] >= len(KINDS) for target in targets()), right
+    least = Counter(target for numbers, where in parts for target in {s.target for s in where.settings} for _ in numbers)
+    assert set(least) == set(targets()) and right >= least, right
 
 
 def drawn(count: int) -> list[KernelText]:
