@@ -1,4 +1,4 @@
-"""What the weights of an attention are relative to: `exp(s - hi)`, or `exp(s - lse)` where the log-sum-exp is known."""
+"""What the weights of an attention are relative to: `exp(s - hi)`, of a maximum that is made on the way or known."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Saved values: what a written gradient reads that the forward defines and does not give.
 
-    op attention_grad(q, k, v, y, lse, dy) -> (dq, dk, dv)      reads lse, a local of attention
-    op attention_saving(q, k, v) -> (y, lse)                    attention, with that as a further result
+    op attention_grad(q, k, v, y, hi, z_inv, dy) -> (dq, dk, dv)    reads hi and z_inv, locals of attention
+    op attention_saving(q, k, v) -> (y, hi, z_inv)                  attention, with those as further results
 
 The second is made from the forward's text. A call whose gradient is recorded is a call of it; any other is one of the forward.
 """

@@ -7,7 +7,7 @@
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
 //   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
 //   8    z[b, h, i] = sum[j](p[b, h, i, j])
-//   9    lse[b, h, i] = hi[b, h, i] + log(z[b, h, i])
+//   9    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
 //  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
 //  11  }
 #include "uol_device.h"

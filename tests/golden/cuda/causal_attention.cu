@@ -8,7 +8,7 @@
 //   7    hi[b, h, i] = max[j](s[b, h, i, j])
 //   8    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
 //   9    z[b, h, i] = sum[j](p[b, h, i, j])
-//  10    lse[b, h, i] = hi[b, h, i] + log(z[b, h, i])
+//  10    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
 //  11    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
 //  12  }
 #include "uol_device.h"

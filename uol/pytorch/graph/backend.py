@@ -17,6 +17,7 @@ from torch._functorch.partitioners import min_cut_rematerialization_partition
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from uol.ir.errors import TypeCheckError
+from uol.pytorch.graph.attention import put_pairs_in
 from uol.pytorch.graph.decompositions import decompositions
 from uol.pytorch.graph.matching import match
 from uol.pytorch.graph.program import Program
@@ -66,6 +67,13 @@ def _compiler(role: str, rest: str) -> Callable[[fx.GraphModule, list[Any]], Any
     return compile_graph
 
 
+def _divided(joint: fx.GraphModule, inputs: Sequence[Any], **options: Any) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """A graph that has forward and gradient, as a graph of each."""
+    if not _is_open(joint):
+        put_pairs_in(joint.graph)
+    return min_cut_rematerialization_partition(joint, inputs, **options)
+
+
 def backend(module: fx.GraphModule, example: list[Any], *, options: Mapping[str, Any] | None = None) -> Any:
     """What dynamo calls with a captured graph. `options`: those of `torch.compile`; "rest" is who runs what has no operator."""
     rest = _rest(options or {})
@@ -75,7 +83,7 @@ def backend(module: fx.GraphModule, example: list[Any], *, options: Mapping[str,
         bw_compiler=_compiler("backward", rest),
         inference_compiler=_compiler("inference", rest),
         decompositions=decompositions(),
-        partition_fn=min_cut_rematerialization_partition,
+        partition_fn=_divided,
     )
     return compiled(module, example)
 

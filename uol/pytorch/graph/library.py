@@ -8,75 +8,19 @@ the operator has not is named by a reason, which the report gives.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from math import isclose
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import fx
 
 from uol.ir.errors import UolError
-from uol.ir.syntax.surface import Op
-from uol.pytorch.graph.operators import gradient_of, library_op, library_operator, operator_of, saving_op
+from uol.pytorch.graph import attention
+from uol.pytorch.graph.calls import Writer, parts_read
+from uol.pytorch.graph.operators import gradient_of, library_op
 from uol.pytorch.graph.words import TYPES, Unsaid, aten, shape, value_of
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-
-
-class LibraryCall:
-    """An operator of the library in a graph: one result, or a tuple of them. Where `op` is a text, it is one that a rule made
-    for the sizes of its node."""
-
-    def __init__(self, op: Op | str, options: Mapping[str, int | float]) -> None:
-        self.op, self.options = op, options
-        self.__name__ = self.__qualname__ = "text" if isinstance(op, str) else op.name  # by which a graph names its nodes
-
-    @property
-    def operator(self) -> Any:
-        """The operator, past PyTorch's dispatcher."""
-        return operator_of(self.op) if isinstance(self.op, str) else library_operator(self.op)
-
-    def __call__(self, *inputs: torch.Tensor) -> Any:
-        return self.operator.find(inputs, self.options).new(inputs)
-
-
-class _Writer:
-    """Nodes in front of one that they replace."""
-
-    def __init__(self, n: fx.Node) -> None:
-        self.n, self.graph = n, n.graph
-
-    def node(self, target: Any, args: tuple[Any, ...], value: Any) -> fx.Node:
-        """A node with what stands for its value."""
-        with self.graph.inserting_before(self.n):
-            made = self.graph.call_function(target, args)
-        made.meta["val"] = value
-        return made
-
-    def call(self, op: Op | str, inputs: tuple[fx.Node, ...], value: Any, **options: int | float) -> fx.Node:
-        """A call of the library, whose results lie as `value` does."""
-        if isinstance(op, str):
-            operator_of(op)  # raises here what the checker raises
-        return self.node(LibraryCall(op, options), inputs, value)
-
-    def of(self, n: fx.Node, overload: Any, *args: Any) -> fx.Node:
-        """An operator of PyTorch on a node."""
-        return self.node(overload, (n, *args), overload(value_of(n), *args))
-
-    def replace_parts(self, parts: Mapping[int, fx.Node]) -> None:
-        """Readers of the node's results read these."""
-        for user in list(self.n.users):
-            at: Any = user.args[1]
-            user.replace_all_uses_with(parts[at])
-            self.graph.erase_node(user)
-        self.graph.erase_node(self.n)
-
-
-def _parts(n: fx.Node) -> list[Any]:
-    """Which results of a node are read."""
-    if any(user.target is not operator.getitem for user in n.users):
-        raise Unsaid("its results are read as one")
-    return [user.args[1] for user in n.users]
 
 
 def _filled(given: Any, needed: int, *defaults: Any) -> list[Any]:
@@ -92,67 +36,10 @@ def _of_pair(both: list[int], what: str) -> tuple[int, int]:
     return both[0], both[1]
 
 
-def _attention_form(n: fx.Node, given: Mapping[str, Any], at: int) -> tuple[str, tuple[Any, ...]]:
-    """The operator for a node of attention, and what it reads beside queries, keys and values."""
-    q, k, v, dropout, causal, mask, scale = (given[name] for name in ("q", "k", "v", "dropout", "causal", "mask", "scale"))
-    if dropout:
-        raise Unsaid("attention with dropout")
-    if scale is not None and not isclose(scale, shape(q)[-1] ** -0.5, rel_tol=1e-6):
-        raise Unsaid("attention with a scale of its own")
-    if len(shape(q)) != 4 or any(0 in shape(x) for x in (q, k, v)):
-        raise Unsaid("attention of another rank")
-    if mask is None:
-        return ("causal_attention" if causal else "attention"), ()
-    if causal:
-        raise Unsaid("attention with a mask that is causal, too")
-    full = (*shape(q)[:3], shape(k)[2])
-    wide = _Writer(n)
-    if value_of(mask).dtype not in (torch.bool, value_of(q).dtype):
-        raise Unsaid("a mask of another type")
-    if shape(mask) != full:
-        mask = wide.of(mask, aten.expand.default, list(full))
-    return ("masked_attention" if value_of(mask).dtype is torch.bool else "biased_attention"), (mask,)
-
-
-QKV = ("q", "k", "v")
-
-
-def _attention(n: fx.Node) -> None:
-    q, k, v, *more = n.args
-    more += [0.0, False][len(more) :]
-    given = dict(q=q, k=k, v=v, dropout=more[0], causal=more[1], mask=n.kwargs.get("attn_mask"), scale=n.kwargs.get("scale"))
-    reads = _parts(n)
-    name, masks = _attention_form(n, given, 0)
-    assert isinstance(q, fx.Node) and isinstance(k, fx.Node) and isinstance(v, fx.Node)
-    y, lse = n.meta["val"]
-    write = _Writer(n)
-    if 1 not in reads:
-        write.replace_parts({0: write.call(library_op(name), (q, k, v, *masks), y)})
-        return
-    both = write.call(saving_op(name, QKV), (q, k, v, *masks), (y, lse))
-    parts = {at: write.node(operator.getitem, (both, at), value) for at, value in enumerate((y, lse))}
-    write.replace_parts(parts)
-
-
-def _attention_gradient(n: fx.Node) -> None:
-    arguments: Any = n.args
-    dy, q, k, v, y, lse, dropout, causal = arguments
-    given = dict(q=q, k=k, v=v, dropout=dropout, causal=causal, mask=n.kwargs.get("attn_mask"), scale=n.kwargs.get("scale"))
-    _parts(n)
-    name, masks = _attention_form(n, given, 0)
-    write = _Writer(n)
-    gradient = gradient_of(name, QKV)
-    by_name: dict[str, Any] = dict(q=q, k=k, v=v, y=y, lse=lse, dy=dy)
-    by_name |= {name: each for each in masks for name in ("mask", "bias")}
-    inputs = [by_name[p.name] for p in gradient.params]
-    found = write.call(gradient, tuple(inputs), n.meta["val"])
-    write.replace_parts({at: write.node(operator.getitem, (found, at), value) for at, value in enumerate(n.meta["val"])})
-
-
 def _embedding(n: fx.Node) -> None:
     w, at, *_ = n.args
     assert isinstance(w, fx.Node) and isinstance(at, fx.Node)
-    write = _Writer(n)
+    write = Writer(n)
     if value_of(at).dtype is not torch.int64:
         raise Unsaid("places of another type than i64")
     n.replace_all_uses_with(write.call(library_op("embedding"), (w, at), value_of(n)))
@@ -164,7 +51,7 @@ def _embedding_gradient(n: fx.Node) -> None:
     assert isinstance(dy, fx.Node) and isinstance(at, fx.Node) and isinstance(count, int) and isinstance(padding, int)
     if by_frequency or value_of(at).dtype is not torch.int64:
         raise Unsaid("an embedding's gradient by frequency" if by_frequency else "places of another type than i64")
-    write = _Writer(n)
+    write = Writer(n)
     rows = write.of(dy, aten.reshape.default, [-1, shape(dy)[-1]])
     places = write.of(at, aten.reshape.default, [-1])
     if padding >= 0:  # an index outside is dropped
@@ -185,8 +72,8 @@ def _pooling(n: fx.Node) -> None:
         raise Unsaid("pooling in ceil mode" if ceil else "pooling of another rank")
     (kh, kw), (sh, sw) = _of_pair(kernel, "pooling"), _of_pair(stride or kernel, "pooling")
     (ph, pw), (dh, dw) = _of_pair(pad, "pooling"), _of_pair(dilation, "pooling")
-    reads, (y, at) = _parts(n), n.meta["val"]
-    write = _Writer(n)
+    reads, (y, at) = parts_read(n), n.meta["val"]
+    write = Writer(n)
     if 1 not in reads:
         options = dict(kernel=kh, kernel_h=kh, kernel_w=kw, stride_h=sh, stride_w=sw, dilation_h=dh, dilation_w=dw)
         options |= dict(pad_top=ph, pad_left=pw, pad_bottom=ph, pad_right=pw)
@@ -211,7 +98,7 @@ def _pooling_gradient(n: fx.Node) -> None:
     if len(shape(x)) != 4:
         raise Unsaid("pooling of another rank")
     batch, channels, height, width = shape(x)
-    write = _Writer(n)
+    write = Writer(n)
     kind, sizes = TYPES[value_of(dy).dtype], ", ".join(map(str, shape(dy)))
     if kind not in ("f32", "f64"):
         raise Unsaid("a pooling's gradient in half precision")
@@ -241,7 +128,7 @@ def _average(n: fx.Node) -> None:
     assert isinstance(x, fx.Node)
     if len(shape(x)) != 4:
         raise Unsaid("pooling of another rank")
-    write, options = _Writer(n), _average_options(n)
+    write, options = Writer(n), _average_options(n)
     n.replace_all_uses_with(write.call(library_op("avg_pool2d"), (x,), value_of(n), **options))
     n.graph.erase_node(n)
 
@@ -251,7 +138,7 @@ def _average_gradient(n: fx.Node) -> None:
     assert isinstance(x, fx.Node) and isinstance(dy, fx.Node)
     if len(shape(x)) != 4:
         raise Unsaid("pooling of another rank")
-    write, options = _Writer(n), _average_options(n)
+    write, options = Writer(n), _average_options(n)
     n.replace_all_uses_with(write.call(gradient_of("avg_pool2d", ("x",)), (x, dy), value_of(n), **options))
     n.graph.erase_node(n)
 
@@ -273,8 +160,8 @@ def _convolution_gradient(n: fx.Node) -> None:
         raise Unsaid("the gradient of a transposed convolution")
     axes = len(shape(x)) - 2
     options = _convolution_options(axes, stride, pad, dilation, groups)
-    write, parts, values = _Writer(n), {}, n.meta["val"]
-    for at in _parts(n):
+    write, parts, values = Writer(n), {}, n.meta["val"]
+    for at in parts_read(n):
         if at == 2:
             parts[at] = write.of(dy, aten.sum.dim_IntList, [0, *range(2, axes + 2)])
         else:
@@ -285,8 +172,8 @@ def _convolution_gradient(n: fx.Node) -> None:
 
 
 RULES: dict[Any, Callable[[fx.Node], None]] = {
-    aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
-    aten._scaled_dot_product_flash_attention_for_cpu_backward.default: _attention_gradient,
+    attention.FORWARD: attention.put_forward,
+    attention.BACKWARD: attention.put_backward,
     aten.embedding.default: _embedding,
     aten.embedding_dense_backward.default: _embedding_gradient,
     aten.max_pool2d_with_indices.default: _pooling,

@@ -12,8 +12,8 @@ from torch import fx
 
 from uol.codegen.specs.verify import BrokenSpec
 from uol.ir.errors import UolError
+from uol.pytorch.graph.calls import LibraryCall
 from uol.pytorch.graph.groups import Group, Partition, kind
-from uol.pytorch.graph.library import LibraryCall
 from uol.pytorch.graph.operators import operator_of
 from uol.pytorch.graph.texts import GroupText
 from uol.pytorch.graph.words import Unsaid, value_of
