@@ -12,9 +12,9 @@
 namespace uol {
 
 // Bits of a word, each of which stands for a place.
-UOL_DEVICE unsigned bit(int place) { return 1u << place; }
+template <class... Place> UOL_DEVICE unsigned bits(Place... places) { return (0u + ... + (1u << places)); }
 UOL_DEVICE unsigned bit(int place, bool is_set) { return static_cast<unsigned>(is_set) << place; }
-UOL_DEVICE bool has_bit(unsigned word, unsigned bit) { return (word & bit) != 0; }
+UOL_DEVICE bool has_none(unsigned word, unsigned bits) { return (word & bits) == 0; }
 
 template <int bytes> UOL_DEVICE void load_words(float* to, const void* from) {
   UOL_REQUIRE_ROOM(bytes, to);

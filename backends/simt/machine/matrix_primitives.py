@@ -18,7 +18,7 @@ MOVES = frozenset(
         *("dynamic_shared", "pinned", "uniform", "load_words", "store_words", "pack_f16", "pack_bf16"),
         *("low_halves", "high_halves", "widen_f16", "widen_bf16", "tf32_parts", "are_finite"),
         *("copy_async", "commit_copies", "wait_copies", "load_matrices", "load_matrices_transposed"),
-        *("bit", "has_bit"),
+        *("bit", "bits", "has_none"),
         *("buffer_range", "load_buffer", "transpose_4x4", "transpose_4x4_words"),
     )
 )

@@ -52,7 +52,7 @@ LOCALS = (
 SUMS_LOCALS = ("ones", "has_first")
 OF_A_SIDE = (
     "to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide",
-    "row", "number", "next", "there", "taps", "tap",
+    "row", "number", "next", "there", "beside", "tap",
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import reduce
 
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.terms import Element, Known, Local, Primitive, Scalar, Word
@@ -12,15 +11,15 @@ from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.products.matrix.operand import Side
 from uol.backends.simt.products.matrix.place import EACH, Place
 from uol.backends.simt.products.matrix.windows import Window
-from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, size
-from uol.ir.program.nodes import Call, Expr, Var
+from uol.codegen.indexing.arithmetic import ZERO, add
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import substitute
 from uol.ir.types import INDEX
 
 
 def taps_of_rows(place: Place, side: Side, turns: int) -> Declare:
-    """`unsigned x_taps[4] = {};`: which taps each row of a thread has."""
-    return Declare(place.name(side, "taps"), Word(), extent=turns, zeroed=True)
+    """`unsigned x_beside[4] = {};`: which lines and columns of the window are not there for each row of a thread."""
+    return Declare(place.name(side, "beside"), Word(), extent=turns, zeroed=True)
 
 
 def taps_of_row(place: Place, side: Side) -> Body:
@@ -28,35 +27,43 @@ def taps_of_row(place: Place, side: Side) -> Body:
     window, row = _window(side), _row(side)
     scope = Scope(row.known(place.printer))
     scope.axes(row, window.asked)
-    inner = scope.printer
-    for axis in window.taps:
-        inner = Counter(axis.name, (axis,)).known(inner)
-    steps = (size(window.taps[n + 1 :]) for n in range(len(window.taps)))
-    number = reduce(add, (mul(Var(a.name, INDEX), step) for a, step in zip(window.taps, steps, strict=True)), ZERO)
-    bit = Primitive("bit", (), (Known(number, inner), Known(all_of(window.conditions), inner)), Word())
-    body: Body = (Assign(_taps(place, side), bit, "+="),)
-    for axis in reversed(window.taps):
-        body = (Loop(inner.names.variable(axis.name), ZERO, axis.extent, body, few=True),)
-    return (*scope.body, *body)
+    for bounds in window.bounds:
+        printer, number = scope.printer, Const(bounds.first)
+        at: Expr = number
+        if bounds.axis is not None:
+            printer = Counter(bounds.axis.name, (bounds.axis,)).known(printer)
+            at = add(Var(bounds.axis.name, INDEX), number)
+        is_beside = Call("not", (all_of(bounds.conditions),), "bool")
+        bit = Primitive("bit", (), (Known(at, printer), Known(is_beside, printer)), Word())
+        body: Body = (Assign(_beside(place, side), bit, "+="),)
+        if bounds.axis is not None:
+            body = (Loop(printer.names.variable(bounds.axis.name), ZERO, bounds.axis.extent, body, few=True, bare=True),)
+        scope.put(*body)
+    return tuple(scope.body)
 
 
 def tap_of_term(place: Place, side: Side, *, guarded: bool) -> Declare:
-    """`const unsigned x_tap = uol::bit(x_k / 64);`: the tap of the term that a thread brings; any of a `guarded` one, which may
-    be in front of the first."""
+    """`const unsigned x_tap = uol::bits(x_k / 192, x_k / 64 % 3 + 3);`: line and column of the term that a thread
+    brings; any of a `guarded` one, which may be in front of the first."""
     term = replace(side.operand.k, name=side.name("k"))
-    number: Expr = Var(term.name, INDEX)
-    if guarded:
-        number = Call("max", (number, ZERO), INDEX)
-    tap = folded(Call("/", (number, _window(side).of_a_tap), INDEX))
-    return Declare(place.name(side, "tap"), Word(), Primitive("bit", (), (Known(tap, term.known(place.printer)),), Word()))
+    printer = term.known(place.printer)
+    places: list[Expr] = []
+    for bounds in _window(side).bounds:
+        at: Expr = ZERO
+        if bounds.axis is not None:
+            at = term.axis_value(term.axes.index(bounds.axis)) if len(term.axes) > 1 else Var(term.name, INDEX)
+        if guarded:
+            at = Call("max", (at, ZERO), INDEX)
+        places.append(Known(add(at, Const(bounds.first)), printer))
+    return Declare(place.name(side, "tap"), Word(), Primitive("bits", (), tuple(places), Word()))
 
 
 def is_in_window(place: Place, side: Side) -> Expr:
-    """Is there the element that a thread brings in a turn: has its row the tap, or, where k goes from row to row, is it within
-    all bounds?"""
+    """Is there the element that a thread brings in a turn? Its row has line and column of the term; or, where k goes from row
+    to row, it is within all bounds."""
     if side.operand.along_k:
         tap = Local(place.name(side, "tap"), Word())
-        return Primitive("has_bit", (), (_taps(place, side), tap), Scalar("bool"))
+        return Primitive("has_none", (), (_beside(place, side), tap), Scalar("bool"))
     row, term = _row(side), replace(side.operand.k, name=side.name("term"))
     values = {axis.name: each.axis_value(n) for each in (row, term) for n, axis in enumerate(each.axes)}
     condition = all_of(substitute(each, values) for each in _window(side).conditions)
@@ -73,5 +80,5 @@ def _row(side: Side) -> Counter:
     return replace(side.operand.outer, name=side.name("outer"))
 
 
-def _taps(place: Place, side: Side) -> Element:
-    return Element(Local(place.name(side, "taps"), Word()), EACH, Word())
+def _beside(place: Place, side: Side) -> Element:
+    return Element(Local(place.name(side, "beside"), Word()), EACH, Word())

@@ -80,6 +80,7 @@ LAYERS = (
     Layer("1 x 1, stride 2", 2, 32, 24, (9, 8), (1, 1), stride=2, pad=(0, 0)),
     Layer("1 x 1, padded", 2, 32, 24, (6, 5), (1, 1)),
     Layer("one dim", 3, 24, 32, (50,), (5,), pad=(2, 2)),
+    Layer("7 x 7, stride 2", 2, 8, 24, (15, 14), (7, 7), stride=2, pad=(3, 3)),
     Layer("three dims", 2, 16, 24, (4, 5, 6), (3, 3, 3)),
 )
 
