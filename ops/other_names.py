@@ -30,7 +30,7 @@ KIN: Mapping[str, str] = {
     "adam": "adamw",
     "bce_loss": "binary_cross_entropy",
     "bce_with_logits": "binary_cross_entropy_with_logits",
-    "rope": "rotary_embedding, rotary_embedding_pairs",
+    "rope": "rotary_embedding, rotary_embedding_pairs, rotary_embedding_full",
     "rand": "uniform",
     "rand_like": "uniform",
     "to": "cast",

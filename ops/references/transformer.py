@@ -22,6 +22,18 @@ def rotary_embedding_pairs(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return torch.view_as_real(turned).flatten(-2)
 
 
+def rotary_embedding_full(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """As models write it: the halves of the last dim change places, and one of them its sign."""
+    first, second = x.chunk(2, -1)
+    return x * cosine[:, None] + torch.cat((-second, first), -1) * sine[:, None]
+
+
+def rotary_embedding_full_pairs(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """The same of neighbours."""
+    swapped = torch.stack((-x[..., 1::2], x[..., ::2]), -1).flatten(-2)
+    return x * cosine[:, None] + swapped * sine[:, None]
+
+
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """The mean of the tokens that count; 0 where none does."""
     return x.masked_fill(~mask[..., None], 0.0).sum(1) / mask.sum(1).clamp(min=1)[:, None]
@@ -35,6 +47,8 @@ def add_layer_norm(x: Tensor, residual: Tensor, gamma: Tensor, beta: Tensor, eps
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "rotary_embedding": rotary_embedding,
     "rotary_embedding_pairs": rotary_embedding_pairs,
+    "rotary_embedding_full": rotary_embedding_full,
+    "rotary_embedding_full_pairs": rotary_embedding_full_pairs,
     "swiglu": lambda gate, up: functional.silu(gate) * up,
     "geglu": lambda gate, up: functional.gelu(gate) * up,
     "reglu": lambda gate, up: torch.relu(gate) * up,
