@@ -230,6 +230,7 @@ MOVED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "selected": lambda x, at: x.index_select(1, at) * x.index_select(1, at.flip(0)),
     "row written": lambda x, at: torch.select_scatter(x, x[0] * 2, 0, 3) + 1,
     "rows written": lambda x, at: torch.slice_scatter(x, x[:2] * 2, 0, 1, 3) + 1,
+    "rows written with steps": lambda x, at: torch.slice_scatter(x, x[:2] * 2, 0, 1, 4, 2) + 1,
     "rolled": lambda x, at: x.roll(2, 1) - x,
     "stacked": lambda x, at: torch.stack([x, x.sin()], 1).flatten(0, 1) * 2,
     "signs": lambda x, at: x.sign() * torch.tan(x) + torch.isnan(x / 0 * 0),

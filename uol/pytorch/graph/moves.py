@@ -125,15 +125,17 @@ def _select_scatter(n: fx.Node, index: Index, reader: Reader, guard: bool) -> st
 def _slice_scatter(n: fx.Node, index: Index, reader: Reader, guard: bool) -> str:
     given: list[Any] = [*n.args, *[0, None, None, 1][len(n.args) - 2 :]]
     x, source, dim, start, _, step = given
-    if step != 1:
-        raise Unsaid("a write with steps")
-    assert isinstance(dim, int) and isinstance(source, fx.Node)
+    assert isinstance(dim, int) and isinstance(source, fx.Node) and isinstance(step, int)
     dim %= len(index)
     size, dtype = shape(n)[dim], value_of(n).dtype
     first = start if isinstance(start, int) else 0
     first = max(0, min(first + size if first < 0 else first, size))
-    value = reader.operand(source, _with(index, dim, shifted(index[dim], -first)), dtype, True)
-    inside = f"{index[dim]} >= {first} and {index[dim]} < {first + shape(source)[dim]}"
+    place = shifted(index[dim], -first)
+    own = place if step == 1 else f"{within(place)} / {step}"
+    value = reader.operand(source, _with(index, dim, own), dtype, True)
+    inside = f"{index[dim]} >= {first} and {index[dim]} < {first + step * shape(source)[dim]}"
+    if step != 1:
+        inside += f" and {within(place)} % {step} == 0"
     return f"select({inside}, {value}, {reader.operand(x, index, dtype, guard)})"
 
 
