@@ -83,11 +83,11 @@ def _put_backward(n: fx.Node, hi: fx.Node, z_inv: fx.Node) -> None:
 def _form(n: fx.Node) -> tuple[str, tuple[fx.Node, ...]]:
     """The operator for an attention or its gradient, and what the attention reads."""
     parts_read(n)
-    given: Any = n.args
+    given: list[Any] = [*n.args]
     if n.target is BACKWARD:
         _, q, k, v, _, _, dropout, causal = given
     else:
-        q, k, v, dropout, causal = (*given, *(0.0, False)[len(given) - 3 :])
+        q, k, v, dropout, causal = given + [0.0, False][len(given) - 3 :]
     mask, scale = n.kwargs.get("attn_mask"), n.kwargs.get("scale")
     if dropout:
         raise Unsaid("attention with dropout")

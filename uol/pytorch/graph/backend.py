@@ -71,7 +71,8 @@ def _divided(joint: fx.GraphModule, inputs: Sequence[Any], **options: Any) -> tu
     """A graph that has forward and gradient, as a graph of each."""
     if not _is_open(joint):
         put_pairs_in(joint.graph)
-    return min_cut_rematerialization_partition(joint, inputs, **options)
+    forward, backward = min_cut_rematerialization_partition(joint, inputs, **options)
+    return forward, backward
 
 
 def backend(module: fx.GraphModule, example: list[Any], *, options: Mapping[str, Any] | None = None) -> Any:

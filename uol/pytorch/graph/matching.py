@@ -1,4 +1,5 @@
-"""Softmax and norms that are written out, as PyTorch's functions: before autograd takes a graph apart.
+"""Softmax, norms, SiLU and pairs turned by complex numbers, which are written out, as functions that the rules of a graph know:
+before autograd takes it apart.
 
 The gradient of what is written out goes through each of its steps; a largest value's counts its ties. Those of softmax and of
 norms are known, with two reductions of a row at most. Only chains are matched whose values are the function's, up to
@@ -179,9 +180,9 @@ def _is_variance(n: Any, x: Any) -> bool:
 
 
 def _width(x: Any) -> int | None:
-    """The length of rows of f32 or f64; None where it is not known. (In half precision each written step rounds.)"""
+    """The length of rows of f32 or f64; None where it is not known."""
     value = _value(x)
-    if value is None or not value.dim() or value.dtype not in (torch.float32, torch.float64):
+    if value is None or not value.dim() or not _is_wide(x):
         return None
     width = value.shape[-1]
     return width if type(width) is int and width > 1 else None
@@ -219,6 +220,48 @@ def _is_row_of(w: Any, norm: fx.Node) -> bool:
     return row is not None and whole is not None and row.shape == whole.shape[-1:] and row.dtype == whole.dtype
 
 
+def _turned(n: fx.Node) -> fx.Node | None:
+    """`view_as_real(view_as_complex(x.reshape(..., -1, 2)) * f).flatten(-2)`: pairs of the last dim times complex numbers."""
+    whole = n.args[0] if _word(n) in ("flatten", "reshape", "view") and n.args else None
+    product = whole.args[0] if isinstance(whole, fx.Node) and _word(whole) == "view_as_real" else None
+    for pairs, f in _either_way(product, "mul"):
+        parts: Any = pairs.args[0] if _word(pairs) == "view_as_complex" else None
+        x = parts.args[0] if _word(parts) in ("reshape", "view", "unflatten") else None
+        value, split, numbers, found = (_value(each) for each in (x, parts, f, n))
+        if value is None or split is None or numbers is None or found is None or not value.dim() or not _is_wide(x):
+            continue
+        is_product = numbers.is_complex() and numbers.dim() < split.dim() and found.shape == value.shape
+        if is_product and split.shape == (*value.shape[:-1], value.shape[-1] // 2, 2):
+            return _put(n, turned_pairs, (x, f))
+    return None
+
+
+def turned_pairs(x: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
+    """Neighbours of the last dim as complex numbers, times `f`, in real numbers: of complex ones there are no kernels."""
+    even, odd = x[..., ::2], x[..., 1::2]
+    real, imaginary = torch.view_as_real(f).unbind(-1)
+    return torch.stack((even * real - odd * imaginary, even * imaginary + odd * real), -1).flatten(-2)
+
+
+def _silu(n: fx.Node) -> fx.Node | None:
+    """`x * sigmoid(x)`, or `x / (1 + exp(-x))`."""
+    for x, gate in _either_way(n, "mul"):
+        if _word(gate) == "sigmoid" and gate.args == (x,) and not gate.kwargs and _is_wide(x):
+            return _put(n, functional.silu, (x,))
+    both = _pair(n, "div")
+    for one, e in [] if both is None else _either_way(both[1], "add"):
+        negative: Any = e.args[0] if _word(e) == "exp" and len(e.args) == 1 and not e.kwargs else None
+        if both is not None and _number(one) and one == 1 and _word(negative) == "neg" and negative.args == both[:1]:
+            return _put(n, functional.silu, both[:1]) if _is_wide(both[0]) else None
+    return None
+
+
+def _is_wide(x: Any) -> bool:
+    """Is a tensor of f32 or f64? In half precision each written step rounds."""
+    value = _value(x)
+    return value is not None and value.dtype in (torch.float32, torch.float64)
+
+
 RULES: tuple[Callable[[fx.Node], fx.Node | None], ...] = (
     _softmax,
     _log_softmax,
@@ -226,6 +269,8 @@ RULES: tuple[Callable[[fx.Node], fx.Node | None], ...] = (
     _layer_norm,
     _with_scale,
     _with_shift,
+    _silu,
+    _turned,
 )
 
 

@@ -1,7 +1,8 @@
 """Modules that are no layers of PyTorch's: the functions that their `forward` calls.
 
 `forward` is run as it is written, with other functions in the place of some of those that it names: attention, activations,
-norms and softmax of `torch.nn.functional`, and functions of one's own that are norms written out (`patterns`). So a call costs
+norms and softmax of `torch.nn.functional`, and functions of one's own that are norms, softmax or SiLU written out (`patterns`)
+or rotary embeddings (`rotary_patterns`). So a call costs
 what it did. What `uol` refuses at a call is PyTorch's at that call, and all is PyTorch's while `torch.compile` traces.
 """
 
@@ -23,6 +24,7 @@ from uol.pytorch.eager.bodies import with_names
 from uol.pytorch.eager.faces import faces
 from uol.pytorch.eager.mode import result_of, why_left
 from uol.pytorch.layers.patterns import Pattern, pattern_of
+from uol.pytorch.layers.rotary_patterns import Rotary, rotary_of
 
 TAKEN = (
     *(functional.scaled_dot_product_attention, functional.silu, functional.gelu, functional.softmax, functional.log_softmax),
@@ -60,6 +62,22 @@ def by_pattern(text: Callable[..., Any], pattern: Pattern, owner: nn.Module | No
     return call
 
 
+def by_rotary(text: Callable[..., Any], rotary: Rotary) -> Callable[..., Any]:
+    """A rotary embedding that is written out, by `uol` where its tables have a form that was found; else by the text."""
+
+    def call(*args: Any, **named: Any) -> Any:
+        if not named and why_left(args, named) is None:
+            try:
+                found = rotary(args)
+                if found is not None:
+                    return found
+            except UolError:
+                pass
+        return text(*args, **named)
+
+    return call
+
+
 class _Names:
     """A module of PyTorch's with other functions in it."""
 
@@ -77,15 +95,20 @@ def _in_the_place_of(value: Any) -> Any:
         return _Names(value)
     if any(value is each for each in TAKEN):
         return taken(value)
-    if isinstance(value, FunctionType) and not value.__module__.startswith("torch."):
-        pattern = _pattern(value)
-        return value if pattern is None else by_pattern(value, pattern)
-    return value
+    pattern = _pattern_of_ones_own(value)
+    if isinstance(pattern, Rotary):
+        return by_rotary(value, pattern)
+    return value if pattern is None else by_pattern(value, pattern)
+
+
+def _pattern_of_ones_own(value: Any) -> Pattern | Rotary | None:
+    """What a function computes that is not PyTorch's; None for what is no such function, and where it is not known."""
+    return _pattern(value) if isinstance(value, FunctionType) and not (value.__module__ or "").startswith("torch.") else None
 
 
 @cache
-def _pattern(function: Callable[..., Any]) -> Pattern | None:
-    return pattern_of(function)
+def _pattern(function: Callable[..., Any]) -> Pattern | Rotary | None:
+    return pattern_of(function) or rotary_of(function)
 
 
 def changed_forward(own: type[nn.Module]) -> tuple[Callable[..., Any], list[str]] | None:
@@ -111,7 +134,7 @@ def left_functions(own: type[nn.Module]) -> list[str]:
 
 
 def _is_taken(function: Any) -> bool:
-    return any(function is each for each in TAKEN) or (isinstance(function, FunctionType) and _pattern(function) is not None)
+    return any(function is each for each in TAKEN) or _pattern_of_ones_own(function) is not None
 
 
 def _called(forward: FunctionType) -> Iterator[tuple[str, Any]]:

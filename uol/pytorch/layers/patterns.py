@@ -1,4 +1,4 @@
-"""Norms and softmax of rows that are written out: in a module of one's own (`LlamaRMSNorm`), or in a function of tensors.
+"""Norms, softmax and SiLU that are written out: in a module of one's own (`LlamaRMSNorm`), or in a function of tensors.
 
 What is written is traced by `torch.fx` on examples of two ranks, and matched by the rules of `torch.compile(backend="uol")`
 (`graph/matching`): where nothing but one call of PyTorch's own function is left, that is what is computed. A cast to f32 and
@@ -68,7 +68,9 @@ def pattern_of(text: Callable[..., Any] | nn.Module) -> Pattern | None:
 
 
 def _traced(text: Callable[..., Any] | nn.Module, rank: int) -> Pattern | None:
-    names = _tensors_of(text)
+    names = tensors_of(text)
+    if _has_defaults(text):
+        return None
     width = next((p.shape[0] for p in text.parameters() if p.dim() == 1), WIDTH) if isinstance(text, nn.Module) else WIDTH
     if not names or width < 2:
         return None
@@ -84,11 +86,20 @@ def _traced(text: Callable[..., Any] | nn.Module, rank: int) -> Pattern | None:
     return _one_call(module.graph, len(names), (torch.float32,) if casts else (torch.float32, torch.float64))
 
 
-def _tensors_of(text: Callable[..., Any] | nn.Module) -> list[str]:
-    """The arguments, where all are given by place and none has a default."""
-    parameters = inspect.signature(text.forward if isinstance(text, nn.Module) else text).parameters.values()
-    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters)
-    return [p.name for p in parameters] if plain else []
+def tensors_of(text: Callable[..., Any] | nn.Module) -> list[str]:
+    """The arguments that have no default, where all are given by place."""
+    parameters = _parameters(text)
+    if any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
+        return []
+    return [p.name for p in parameters if p.default is p.empty]
+
+
+def _has_defaults(text: Callable[..., Any] | nn.Module) -> bool:
+    return any(p.default is not p.empty for p in _parameters(text))
+
+
+def _parameters(text: Callable[..., Any] | nn.Module) -> list[inspect.Parameter]:
+    return [*inspect.signature(text.forward if isinstance(text, nn.Module) else text).parameters.values()]
 
 
 class _Values(fx.Interpreter):
@@ -112,11 +123,16 @@ def _without_casts(module: fx.GraphModule) -> bool:
     return found
 
 
+def _is_known(call: fx.Node) -> bool:
+    """Is it a function that is worth a call, or SiLU that was written out?"""
+    return call.target in KNOWN or (call.target is functional.silu and "uol_matched" in call.meta)
+
+
 def _one_call(graph: fx.Graph, count: int, types: tuple[torch.dtype, ...]) -> Pattern | None:
     calls = [n for n in graph.nodes if n.op not in ("placeholder", "get_attr", "output")]
     places = [n for n in graph.nodes if n.op == "placeholder"]
     output = next(n for n in graph.nodes if n.op == "output")
-    if len(calls) != 1 or calls[0].target not in KNOWN or calls[0].kwargs or output.args[0] is not calls[0]:
+    if len(calls) != 1 or not _is_known(calls[0]) or calls[0].kwargs or output.args[0] is not calls[0]:
         return None
     if calls[0].args[0] is not places[0] or {n for n in calls[0].all_input_nodes if n.op == "placeholder"} != {*places}:
         return None

@@ -2,8 +2,8 @@
 
 A layer is not made anew: its class becomes one that differs in `forward` alone, so that `state_dict`, hooks, optimisers and
 references stay what they were. A module of one's own that is a norm written out is found by its pattern; of the functions that
-the `forward` of any other calls, attention, activations, norms and softmax are taken (`own_forward`). What it computes by
-operators, methods and other functions (`x + y`, `torch.flatten`) stays PyTorch's.
+the `forward` of any other calls, attention, activations, norms, softmax and rotary embeddings are taken (`own_forward`). What
+it computes by operators, methods and other functions (`x + y`, `torch.flatten`) stays PyTorch's.
 """
 
 from __future__ import annotations
