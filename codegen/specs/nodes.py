@@ -295,8 +295,7 @@ class Attention(KernelSpec):
     """sum[cols](w(dots[rows, cols]) * value[cols, width]) for each of `batch` and `rows`, for every one of `sums`:
 
         forward   s = q . k,               w = exp(s - hi),                      y = sum of w * v
-        dq        s = q . k, dp = dy . v,  w = exp(s - hi) * z_inv * (dp - delta),
-                                                                            dq = sum of w * k
+        dq        s = q . k, dp = dy . v,  w = exp(s - hi) / z * (dp - delta),   dq = sum of w * k
         dk, dv    the same dots, their rows and cols exchanged; two weights,     dk = sum of w * q, dv = sum of p * dy
 
     `steps` are Lets over batch, rows and cols that use the dots, and Folds over the cols ("sum", and one "max" at most).

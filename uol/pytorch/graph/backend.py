@@ -17,7 +17,7 @@ from torch._functorch.partitioners import min_cut_rematerialization_partition
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from uol.ir.errors import TypeCheckError
-from uol.pytorch.graph.attention import put_pairs_in
+from uol.pytorch.graph.attentions import put_pairs_in
 from uol.pytorch.graph.decompositions import decompositions
 from uol.pytorch.graph.matching import match
 from uol.pytorch.graph.program import Program

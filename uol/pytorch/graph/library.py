@@ -15,7 +15,7 @@ import torch
 from torch import fx
 
 from uol.ir.errors import UolError
-from uol.pytorch.graph import attention
+from uol.pytorch.graph import attentions
 from uol.pytorch.graph.calls import Writer, parts_read
 from uol.pytorch.graph.operators import gradient_of, library_op
 from uol.pytorch.graph.words import TYPES, Unsaid, aten, shape, value_of
@@ -172,8 +172,8 @@ def _convolution_gradient(n: fx.Node) -> None:
 
 
 RULES: dict[Any, Callable[[fx.Node], None]] = {
-    attention.FORWARD: attention.put_forward,
-    attention.BACKWARD: attention.put_backward,
+    attentions.FORWARD: attentions.put_forward,
+    attentions.BACKWARD: attentions.put_backward,
     aten.embedding.default: _embedding,
     aten.embedding_dense_backward.default: _embedding_gradient,
     aten.max_pool2d_with_indices.default: _pooling,
