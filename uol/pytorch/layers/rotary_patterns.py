@@ -10,7 +10,7 @@ chance in 2^50. Gradients are compared, too: what detaches a tensor, or has a gr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ SIZES = ((2, 3, 5, 8), (3, 4, 2, 6))
 """Batches, heads, places and width of the examples, all different."""
 BOUNDS = {torch.float64: 1e-12, torch.float32: 1e-5}
 COMPLEX = {torch.float64: torch.complex128, torch.float32: torch.complex64}
+MOST_KNOWN = 1024
+"""Shapes of calls of which a function keeps the form."""
 Parts = tuple[Tensor, Tensor, Tensor]
 
 
@@ -91,21 +93,30 @@ class Rotary:
 
     count: int
     forms: tuple[tuple[Form, torch.dtype], ...]
+    known: dict[object, Form | None] = field(default_factory=dict, compare=False)
 
     def __call__(self, given: tuple[Any, ...]) -> Any:
         """The library's result; None where these arguments are of no form that was found."""
+        if not all([isinstance(x, Tensor) for x in given]) or torch.is_autocast_enabled(given[0].device.type):
+            return None
+        key = tuple([(x.shape, x.dtype) for x in given])
+        if key not in self.known:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[key] = self._form(given)
+        form = self.known[key]
+        if form is None:
+            return None
+        operator, tables = getattr(texts, form.operator), given[self.count :]
+        found = [form.turned(operator, x, tables) for x in given[: self.count]]
+        return tuple(found) if self.count > 1 else found[0]
+
+    def _form(self, given: tuple[Tensor, ...]) -> Form | None:
         turned, tables = given[: self.count], given[self.count :]
-        if len(turned) < self.count or not all(isinstance(x, Tensor) for x in given):
+        if len(turned) < self.count or any(x.dim() != 4 or x.dtype != turned[0].dtype for x in turned):
             return None
-        first = turned[0]
-        if any(x.dim() != 4 or x.dtype != first.dtype for x in turned):
-            return None
-        fitting = [f for f, dtype in self.forms if dtype == first.dtype and _fits(f, turned, tables)]
-        if len(fitting) != 1 or torch.is_autocast_enabled(first.device.type):
-            return None
-        (form,) = fitting
-        found = tuple([form.turned(getattr(texts, form.operator), x, tables) for x in turned])
-        return found if self.count > 1 else found[0]
+        fitting = [f for f, dtype in self.forms if dtype == turned[0].dtype and _fits(f, turned, tables)]
+        return fitting[0] if len(fitting) == 1 else None
 
 
 def _fits(form: Form, turned: Sequence[Tensor], tables: Sequence[Tensor]) -> bool:
