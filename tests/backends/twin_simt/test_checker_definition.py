@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hand_written import MACHINES, dense, module
 from numpy.typing import NDArray
+from turns import by_turns
 
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Launch, Module
@@ -133,9 +134,9 @@ def checked_module(backend: str, memory: str, blocks: int) -> Module:
     return module(backend, text, args, {"clear": launch, "kernel": launch})
 
 
-@pytest.mark.parametrize(("memory", "blocks"), [("shared", 1), ("global", 1), ("global", 3)])
-@pytest.mark.parametrize("backend", ["cuda", "hip"])
-def test_races_are_found_exactly_where_they_are(backend: str, memory: str, blocks: int) -> None:
+@pytest.mark.parametrize(("backend", "where"), by_turns(2, ["cuda", "hip"], [("shared", 1), ("global", 1), ("global", 3)]))
+def test_races_are_found_exactly_where_they_are(backend: str, where: tuple[str, int]) -> None:
+    memory, blocks = where
     rng = np.random.default_rng(5)
     lanes = MACHINES[backend].lanes
     built = checked_module(backend, memory, blocks)

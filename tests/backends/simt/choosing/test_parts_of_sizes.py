@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from turns import by_turns
 
 import uol
 from uol.binding.sample_sizes import samples_for_every_kernel
@@ -35,8 +36,7 @@ def check(kernel: Compiled) -> None:
     assert all(isinstance(each.spec, Select) and "_rest0_" not in each.name for each in left), left
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize(("op", "target"), by_turns(2, OPERATORS, TARGETS))
 def test_each_kernel_is_launched_and_right(op: str, target: str) -> None:
     check(uol.compile(op, target, "f16", {}, {"top": 3} if op == "topk" else {}))
 

@@ -90,8 +90,7 @@ def test_a_sequence_that_grows_has_one_kernel(target: str) -> None:
         np.testing.assert_allclose(in_twin(kernel, {"M": length}, q, k, v), expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("op", ["attention", "causal_attention"])
+@pytest.mark.parametrize(("op", "target"), by_turns(2, ["attention", "causal_attention"], TARGETS))
 def test_any_number_of_heads_and_of_those_that_share_keys_has_one_kernel(target: str, op: str) -> None:
     dims = {"B": None, "H": None, "G": None, "L": None, "M": None, "D": 16, "E": 16}
     kernel = uol.compile(op, target, "f32", dims)
@@ -146,11 +145,11 @@ FIXED: Sequence[tuple[dict[str, int | None], Sequence[tuple[int, int]]]] = [
 """Which widths are numbers, and at what sizes: beside one of which blocks have parts, the other may be all in the first."""
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize(("dims", "widths"), FIXED)
+@pytest.mark.parametrize(("target", "fixed"), by_turns(2, TARGETS, FIXED))
 def test_gradients_of_heads_of_any_width(
-    target: str, dims: dict[str, int | None], widths: Sequence[tuple[int, int]]
+    target: str, fixed: tuple[dict[str, int | None], Sequence[tuple[int, int]]]
 ) -> None:
+    dims, widths = fixed
     kernel = uol.compile("attention_grad", target, "f32", {"B": 1, "H": 4, "G": 2, "L": 5, "M": 7, **dims})
     assert any(isinstance(k.spec, Attention) for k in kernel.module.kernels)
     for depth, width in widths:
@@ -166,8 +165,7 @@ def test_gradients_of_heads_of_any_width(
             np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("length", [0, 1, 2047, 2048, 2049, 5000, 8193, 33000])
+@pytest.mark.parametrize(("target", "length"), by_turns(2, TARGETS, [0, 1, 2047, 2048, 2049, 5000, 8193, 33000]))
 def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length: int) -> None:
     kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
     x = seeded(2, length)
@@ -176,7 +174,10 @@ def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length
 
 @pytest.mark.parametrize(
     ("length", "top", "target"),
-    [(4097, 2048, "cuda"), (6000, 3000, "hip"), (7096, 3001, "cuda"), (10_000, 2100, "hip"), (8192, 4096, "cuda")],
+    [
+        (4097, 2048, "cuda"), (7096, 3001, "hip"), pytest.param(6000, 3000, "hip", marks=pytest.mark.soak),
+        *(pytest.param(*sizes, marks=pytest.mark.soak) for sizes in ((10_000, 2100, "hip"), (8192, 4096, "cuda"))),
+    ],  # fmt: skip
 )
 def test_of_two_runs_of_which_the_second_is_shorter_than_what_is_wanted(length: int, top: int, target: str) -> None:
     """In order already, so that all places of the last part are among the first."""
@@ -193,10 +194,12 @@ FROM_ON = """op {op}_from(x: T[S, C]; k: int) -> (y: i64[S]) for T in (f32, i32)
 }}"""
 
 
-@pytest.mark.parametrize(("op", "dtype", "worst"), [("argmax", "f32", -np.inf), ("argmin", "i32", 2**31 - 1)])
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_part_of_a_long_row_in_which_nothing_counts_has_no_place(target: str, op: str, dtype: str, worst: float) -> None:
+@pytest.mark.parametrize(
+    ("target", "fold"), by_turns(2, TARGETS, [("argmax", "f32", -np.inf), ("argmin", "i32", 2**31 - 1)])
+)
+def test_a_part_of_a_long_row_in_which_nothing_counts_has_no_place(target: str, fold: tuple[str, str, float]) -> None:
     """Though its extremum, of nothing, is what others have, too."""
+    op, dtype, worst = fold
     (text,) = parse(FROM_ON.format(op=op))
     for length, dims in ((60_000, {"S": 2, "C": 60_000}), (50_000, {"S": 2, "C": None})):
         kernel = uol.compile(text, target, dtype, dims, {"k": length // 2})
@@ -282,8 +285,7 @@ def holds(conditions: Sequence[Expr], sizes: Mapping[str, int]) -> bool:
     return all(value_at(each, sizes) for each in conditions)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (64, 16, 64), (65, 17, 129), (3, 100, 2)])
+@pytest.mark.parametrize(("target", "sizes"), by_turns(2, TARGETS, [(1, 1, 1), (64, 16, 64), (65, 17, 129), (3, 100, 2)]))
 def test_a_product_of_any_sizes(target: str, sizes: tuple[int, int, int]) -> None:
     m, k, n = sizes
     kernel = uol.compile("matmul", target, "f32", {"S": (1,), "M": None, "K": None, "N": None})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from turns import by_turns
 
 import uol
 from uol.backends import registry
@@ -153,10 +154,10 @@ def _counted(shape: torch.Size) -> torch.Tensor:
     return (torch.arange(shape.numel(), dtype=torch.float64) % 31 - 15).reshape(shape)
 
 
-@pytest.mark.parametrize(("target", "dtype"), [("cuda", "f32"), ("hip", "f16")])
-@pytest.mark.parametrize("name", PICKED)
-def test_kernels_pick_from_vectors_and_give_what_pytorch_gives(name: str, target: str, dtype: str) -> None:
+@pytest.mark.parametrize(("name", "on"), by_turns(2, list(PICKED), [("cuda", "f32"), ("hip", "f16")]))
+def test_kernels_pick_from_vectors_and_give_what_pytorch_gives(name: str, on: tuple[str, str]) -> None:
     """Of sizes that are numbers, and of any: wherever tensors begin."""
+    target, dtype = on
     op, dims, attrs, reference = PICKED[name]
     shape = [n for size in dims.values() for n in (size if isinstance(size, tuple) else (size,))]
     x = torch.from_numpy(np.random.default_rng(5).integers(-40, 40, shape) / 8.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from simt_cases import widened
+from turns import by_turns
 
 from uol.backends import registry
 from uol.backends.cpu.oracle import oracle
@@ -193,11 +194,13 @@ def test_the_oracle_knows_sums_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
             assert np.array_equal(widened(found[name], "f64"), right), f"{form.name}, {name}"
 
 
-@pytest.mark.parametrize(("target", "dtype"), [("cuda:a100", "f16"), ("hip:mi250x", "bf16"), ("hip:mi250x", "f16")])
-@pytest.mark.parametrize("across", [False, True], ids=["of rows", "of tokens of pictures"])
-def test_a_layer_s_gradient_is_that_of_autograd(target: str, dtype: str, across: bool) -> None:
+@pytest.mark.parametrize(
+    ("on", "across"),
+    by_turns(2, [("cuda:a100", "f16"), ("hip:mi250x", "bf16"), ("hip:mi250x", "f16")], [False, True]),
+)
+def test_a_layer_s_gradient_is_that_of_autograd(on: tuple[str, str], across: bool) -> None:
     """With the kernels that a call gets; tokens [n, p] of pictures [n, c, p] lie along no one step."""
-    b, p, k, n = SIZES.values()
+    (target, dtype), (b, p, k, n) = on, SIZES.values()
     found = resolve_target(target)
     layouts = {"x": (p * k, 1, p)} if across else {}
     ops = parse(LAYER)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from turns import by_turns
 
 import uol
 from uol.backends.simt.products.matrix.schedule import MatrixTile
@@ -49,8 +50,7 @@ def test_one_of_many_tiles_or_of_few_terms_is_not(target: str, sizes: tuple[int,
     assert len(specs("matmul", target, dict(zip("SMKN", (1, *sizes), strict=True)))) == 1
 
 
-@pytest.mark.parametrize("name", TARGETS)
-@pytest.mark.parametrize("terms", [512, 1024, 4096, 16384])
+@pytest.mark.parametrize(("terms", "name"), by_turns(2, [512, 1024, 4096, 16384], TARGETS))
 def test_the_fastest_way_is_taken(name: str, terms: int, monkeypatch: pytest.MonkeyPatch) -> None:
     target = resolve_target(name)
     dims = {"S": 1, "M": 128, "K": terms, "N": 128}
