@@ -36,7 +36,7 @@ def test_pictures_of_any_height_are_read_by_whole_accesses() -> None:
     assert found.is_small, str(found)
 
 
-@pytest.mark.parametrize("dim", ["D", "E"])
+@pytest.mark.parametrize("dim", [pytest.param("D", marks=pytest.mark.soak), "E"])
 def test_heads_of_any_width_are_one_kernel(dim: str) -> None:
     """Scores that passed through memory were six times the sectors."""
     sizes = {"B": 1, "H": 2, "G": 2, "L": 64, "M": 64, "D": 64, "E": 64}

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+from turns import by_turns
 
 import uol
 from uol.conformance.graphs.models import Block, Mixer, StateSpace
@@ -69,8 +70,7 @@ def results(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     return [x for x in found if x is not None]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "dtype"), by_turns(2, list(MODELS), [torch.float64, torch.float32]))
 def test_a_model_is_as_in_eager_mode(name: str, dtype: torch.dtype) -> None:
     model, inputs = MODELS[name]()
     model, inputs = model.to(dtype), tuple(x.to(dtype) for x in inputs)

@@ -14,6 +14,7 @@ from test_enabled import MODELS, results
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+from turns import by_turns
 
 import uol
 from uol.ir.errors import ContractError
@@ -169,8 +170,7 @@ CALLS: dict[str, Callable[[Tensor], Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(("name", "dtype"), by_turns(2, list(CALLS), [torch.float32, torch.bfloat16, torch.float16]))
 def test_calls_of_all_kinds_are_right(name: str, dtype: torch.dtype) -> None:
     x = torch.rand(4, 4).to(dtype).requires_grad_()
     with uol.enabled(check=True) as report:

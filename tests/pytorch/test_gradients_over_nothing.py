@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from turns import by_turns
 
 import uol
 from uol.ir import Library, interpret, parse
@@ -44,8 +45,9 @@ def text_of(number: int, form: str) -> str:
     return f"{head} {{ y[r] = {form} }}"
 
 
-@pytest.mark.parametrize(("number", "form"), list(enumerate(FORMS)))
-def test_where_there_is_nothing_the_gradient_is_empty_or_zero(number: int, form: str, own_cache: object) -> None:
+@pytest.mark.parametrize("at", by_turns(2, list(enumerate(FORMS))), ids=lambda at: at[1])
+def test_where_there_is_nothing_the_gradient_is_empty_or_zero(at: tuple[int, str], own_cache: object) -> None:
+    number, form = at
     op = uol.op(text_of(number, form))
     for rows, columns, width in SHAPES:
         x, w = torch.randn(rows, columns), torch.rand(width) + 0.5

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from turns import by_turns
 
 import uol
 from uol.conformance.graphs.models import Block, LanguageModel, StateSpace
@@ -89,8 +90,7 @@ def results(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     return [y, *torch.autograd.grad(y, [x, *model.parameters()], torch.linspace(-1, 1, y.numel()).to(y).reshape(y.shape))]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "dtype"), by_turns(2, list(MODELS), [torch.float32, torch.float64, torch.bfloat16]))
 def test_a_model_is_as_it_was(name: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     model, inputs = MODELS[name]()
