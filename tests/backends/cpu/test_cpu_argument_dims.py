@@ -62,7 +62,7 @@ def test_a_block_that_several_lines_share_is_summed_once(copied: None) -> None:
 
 def test_a_vector_of_pixels_meets_as_many_lines_as_there_are(copied: None) -> None:
     """A convolution and the gradient of one with a stride, whose residues have lines of half the length."""
-    dims = {"N": 3, "C": 3, "H": None, "W": None, "O": 18, "R": 3, "S": 3}
+    dims = {"N": 3, "C": 3, "H": 23, "W": None, "O": 18, "R": 3, "S": 3}
     kernel = uol.compile("conv2d", dims=dims, attrs={"pad": 1})
     strided = uol.compile("conv2d_grad", dims=dims, attrs={"pad": 1, "stride": 2})
     for width in (*range(1, 20), 28, 33, 70):
@@ -82,11 +82,11 @@ def test_the_place_of_a_pixel_is_a_plain_quotient(copied: None, monkeypatch: pyt
 
     floor_divide = arithmetic.floor_divide
     monkeypatch.setattr(arithmetic, "floor_divide", recorded)
-    dims = {"N": 2, "C": 3, "H": None, "W": None, "D": 18, "R": 3, "S": 3}
+    dims = {"N": 2, "C": 3, "H": 5, "W": None, "D": 18, "R": 3, "S": 3}
     kernel = uol.compile("conv_transpose2d", dims=dims, attrs={"pad": 1, "stride": 2})
     assert not rounded_down
-    for height, width in ((1, 1), (2, 3), (5, 17), (7, 33)):
-        x, w = numbers(2, 3, height, width), numbers(3, 18, 3, 3)
+    for width in (1, 3, 17, 33):
+        x, w = numbers(2, 3, 5, width), numbers(3, 18, 3, 3)
         require_close(kernel(x, w), torch.nn.functional.conv_transpose2d(*doubles(x, w), stride=2, padding=1))
 
 
