@@ -275,29 +275,28 @@ class _Cut:
     @property
     def guards(self) -> tuple[Guard, ...]:
         """Where the last part is shorter: is a place of it one that there is?"""
-        if (static(self.part.extent) or 0) * (static(self.within.extent) or 0) == self.extent:
-            return ()
-        return (Within(self.place, None, Const(self.extent)),)
+        is_whole = (static(self.part.extent) or 0) * (static(self.within.extent) or 0) == self.extent
+        return () if is_whole else (Within(self.place, None, Const(self.extent)),)
 
 
 def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
     """A factor at index `part * extent within + within` of each axis that is cut."""
+    places = {cut.within.name: cut.place for cut in cuts}
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read):
             return None
         form = affine(node.offset, [a.name for a in contract.axes])
         assert form is not None
-        places = {cut.within.name: cut.place for cut in cuts}
-        node = replace(node, guard=tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard))
+        guard = tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard)
         for cut in cuts:
             step = mul(form.factor(cut.within.name), cut.within.extent)
             offset = add(node.offset, mul(Var(cut.part.name), step))
             node = replace(node, offset=offset, strides=((cut.part.name, step), *node.strides))
             if cut.guards:
                 assert node.fill is None or node.fill == Const(0, node.dtype), "a term beyond the last is none"
-                node = replace(node, guard=(*node.guard, *cut.guards), fill=Const(0, node.dtype))
-        return node
+                guard, node = (*guard, *cut.guards), replace(node, fill=Const(0, node.dtype))
+        return replace(node, guard=guard)
 
     return rewrite(factor, rule)
 

@@ -3,8 +3,9 @@
 schedule.py      tiles, warps, stages            legality.py    which contractions, on which devices
 operand.py       how an operand lies, in memory and in shared memory
 gathered.py      rows of an operand that data names, lookups.py the statements that look for them
-windows.py       operands of which some elements are not there, taps.py the statements that ask
-pieces.py        terms that lie in pieces        residues.py    strides of gradients as products without their zeros
+windows.py       operands of which some elements are not there
+pieces.py        where terms in pieces lie, and whether they are there
+residues.py      strides of gradients as products without their zeros
 unrolling.py     turns of the loop over k that are written one after another
 place.py         what a block and its threads are at; sums, one by one where accesses of 16 bytes may not begin
 asynchronous.py  tiles come by asynchronous copies, fragments by ldmatrix (CUDA)

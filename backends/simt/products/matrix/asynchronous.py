@@ -16,7 +16,14 @@ from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix import tf32
 from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.operand import Operand, Side
-from uol.backends.simt.products.matrix.pieces import are_of_tiles, within_piece
+from uol.backends.simt.products.matrix.pieces import (
+    are_of_tiles,
+    is_in_window,
+    tap_of_term,
+    taps_of_row,
+    taps_of_rows,
+    within_piece,
+)
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
@@ -33,7 +40,6 @@ from uol.backends.simt.products.matrix.place import (
 )
 from uol.backends.simt.products.matrix.row_sums import RowSums
 from uol.backends.simt.products.matrix.schedule import MatrixTile
-from uol.backends.simt.products.matrix.taps import is_in_window, tap_of_term, taps_of_row, taps_of_rows
 from uol.backends.simt.products.matrix.tf32 import Fragments
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr

@@ -36,7 +36,14 @@ from uol.backends.simt.products.matrix.gathered import NO_ROW
 from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
 from uol.backends.simt.products.matrix.moves import BLOCK, WORD_BYTES, Moves, bytes_in_all
 from uol.backends.simt.products.matrix.operand import Side
-from uol.backends.simt.products.matrix.pieces import are_of_tiles, within_piece
+from uol.backends.simt.products.matrix.pieces import (
+    are_of_tiles,
+    is_in_window,
+    tap_of_term,
+    taps_of_row,
+    taps_of_rows,
+    within_piece,
+)
 from uol.backends.simt.products.matrix.place import (
     BEFORE,
     EACH,
@@ -54,7 +61,6 @@ from uol.backends.simt.products.matrix.place import (
     unrolled,
 )
 from uol.backends.simt.products.matrix.row_sums import RowSums
-from uol.backends.simt.products.matrix.taps import is_in_window, tap_of_term, taps_of_row, taps_of_rows
 from uol.codegen.indexing.arithmetic import ONE, ZERO, static
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
