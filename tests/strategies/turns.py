@@ -24,6 +24,8 @@ def by_turns(every: int, *axes: Sequence[Any]) -> list[Any]:
 
 
 def asked_for(request: pytest.FixtureRequest, test: str, *names: str) -> list[tuple[Any, ...]]:
-    """The parameters of those cases of a test that this session runs, for a fixture that makes all of them ready together."""
-    items = [item for item in request.session.items if getattr(item, "originalname", "") == test]
+    """The parameters of those cases of a test of the fixture's module that this session runs, for a fixture that makes all of
+    them ready together."""
+    own = (item for item in request.session.items if item.path == request.path)
+    items = [item for item in own if getattr(item, "originalname", "") == test]
     return [tuple(item.callspec.params[name] for name in names) for item in items]  # type: ignore[attr-defined]
