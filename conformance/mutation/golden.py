@@ -34,6 +34,7 @@ class Golden:
     mutated       are its mutants judged, or is it read and run alone?
     deterministic   are its sums in one order from run to run?
     inputs        kinds of inputs on which mutants are judged beside those that the operator is checked on
+    segments      how many rows a sorted index has of -1, of 0, of 1 and so on, in inputs beside all those
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     """
 
@@ -45,6 +46,7 @@ class Golden:
     deterministic: bool = False
     mutated: bool = True
     inputs: tuple[Kind, ...] = ()
+    segments: tuple[int, ...] = ()
     text: str = ""
 
     def on(self, target: str) -> Workload | None:
@@ -71,9 +73,15 @@ class Golden:
 
 
 def _on_matrix_units(
-    workload: Workload, text: str, dtype: str = "f16", *, inputs: tuple[Kind, ...] = (), mutated: bool = True
+    workload: Workload,
+    text: str,
+    dtype: str = "f16",
+    *,
+    inputs: tuple[Kind, ...] = (),
+    segments: tuple[int, ...] = (),
+    mutated: bool = True,
 ) -> Golden:
-    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, mutated=mutated)
+    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, segments=segments, mutated=mutated)
 
 
 GOLDEN = (
@@ -136,16 +144,20 @@ GOLDEN = (
     _on_matrix_units(Workload("matmul", {"S": (), "M": 40, "K": 344, "N": 72}), "matmul_of_f32_on_matrix_units", "f32"),
     # Rows of segments, in several tiles, of the last not all; some of no segment.
     _on_matrix_units(Workload("grouped_matmul", {"M": 205, "D": 344, "E": 3, "F": 72}), "grouped_matmul_on_matrix_units"),
-    # Read and run, and not mutated yet: rows of segments, and sums over the terms of each, of one tile of terms, two, and more
-    # than there are stages; one factor in f32 and one of 16 bits, along k and from row to row; the sum of two products by the
-    # matrices of a row's segment, and terms whose rows data names.
+    # Rows of segments, and sums over the terms of each: of one tile of terms, two, and more than there are stages. The segments
+    # are of three tiles less one row, where a tile more would begin inside; of one whole tile; of no row; and the last one
+    # ends with the last row, behind which nothing may be read.
     _on_matrix_units(
         Workload("grouped_matmul_grad", {"M": 600, "D": 40, "E": 5, "F": 280}),
         "grouped_matmul_grad_on_matrix_units",
         inputs=("uneven",),
-        mutated=False,
+        segments=(20, 191, 64, 0, 62, 263),
     ),
-    _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special",), mutated=False),
+    # One factor in f32 and one of 16 bits, along k and from row to row. Sums of infinities, which matrix units make NaN: the
+    # kernel adds them again, from 0.
+    _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special", "sunk")),
+    # The sum of two products by the matrices of a row's segment, and terms whose rows data names. Not mutated: with F = 24 the
+    # loop over f has one tile, and no segment of 70 rows fills all stages, so that a fifth of its mutants change nothing there.
     _on_matrix_units(
         Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
         "moe_swiglu_grad_on_matrix_units",
@@ -248,6 +260,11 @@ def judged_on(case: Case) -> tuple[Case, ...]:
     """A golden case on each kind of inputs, at each of its sizes."""
     further = [kind for golden in GOLDEN if golden.has(case) for kind in golden.inputs]
     return tuple(replace(each, inputs=kind) for kind in (*kinds(case.op), *further) for each in cases_of_sizes(case))
+
+
+def segments_of(case: Case) -> tuple[int, ...]:
+    """The segments that a golden case is judged on besides; none of most."""
+    return next((golden.segments for golden in GOLDEN if golden.has(case)), ())
 
 
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:

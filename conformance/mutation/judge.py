@@ -16,15 +16,18 @@ from functools import cache, partial
 from importlib.resources import files
 from typing import Literal
 
+import numpy as np
+
 from uol.backends.twin import Job, TwinRun, execute_many
 from uol.codegen.backend import Module, SourceFile
 from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.cases.twin_check import Prepared, compare_result, prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.mutation.golden import judged_on
+from uol.conformance.mutation.golden import judged_on, segments_of
 from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ir.errors import UolError
+from uol.ir.program.dtype_encoding import encode
 
 Fate = Literal["compiler", "findings", "contract", "timeout", "counts", "equivalent", "survived"]
 """compiler, findings, contract, timeout: what killed it; counts: it computes the same, and does other work than the clean
@@ -106,6 +109,8 @@ def judge_mutants(
         trials = [cache(partial(Trial.of, each)) for each in judged_on(case)]
         if BY_PLACE.search(trials[0]().module.device.text):
             trials.append(cache(partial(Trial.of, case, shift=1)))
+        if segments := segments_of(case):
+            trials += [cache(partial(Trial.of, case, shift=shift, segments=segments)) for shift in (0, 1)]
         found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
         done = 0
         for batch in _batches(found):
@@ -127,9 +132,9 @@ class Trial:
     shift: int = 0
 
     @staticmethod
-    def of(case: Case, shift: int = 0) -> Trial:
+    def of(case: Case, shift: int = 0, segments: tuple[int, ...] = ()) -> Trial:
         """Raises UolError where the kernel as it was emitted has a finding, or breaks its contract."""
-        prepared = prepare(case)
+        prepared = _with_segments(prepare(case), segments) if segments else prepare(case)
         owed = contract(case.target.partition(":")[0], case.op)
         trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed), shift=shift)
         (run,) = execute_many([trial.job(trial.module.device.text)])
@@ -160,6 +165,16 @@ class Trial:
         names = sorted({*self.counts, *run.counts})
         changed = [n for n in names if self.counts.get(n, 0) != run.counts.get(n, 0)]
         return ", ".join(f"{n} {self.counts.get(n, 0)} -> {run.counts.get(n, 0)}" for n in changed) or None
+
+
+def _with_segments(prepared: Prepared, rows: Sequence[int]) -> Prepared:
+    """A case whose sorted index has so many rows of -1, of 0, of 1 and so on."""
+    (tensor,) = (t for t in prepared.program.by_role("in") if t.name in prepared.program.sorted)
+    index = np.repeat(np.arange(-1, len(rows) - 1), rows)
+    if index.shape != prepared.values[tensor.name].shape:
+        raise UolError(f"{prepared.case}: segments of {index.size} rows together", hint=f"as many as {tensor.name} has")
+    values = {**prepared.values, tensor.name: index}
+    return replace(prepared, values=values, buffers={**prepared.buffers, tensor.name: encode(index, tensor.dtype)})
 
 
 def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequence[Mutant]) -> list[Judged]:

@@ -14,7 +14,7 @@ from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.mutation import judge
-from uol.conformance.mutation.golden import GOLDEN, cases_of_sizes, golden_cases, mutated_cases
+from uol.conformance.mutation.golden import GOLDEN, cases_of_sizes, golden_cases, mutated_cases, segments_of
 from uol.conformance.mutation.judge import (
     Judged,
     MutationReport,
@@ -25,6 +25,7 @@ from uol.conformance.mutation.judge import (
     proofs,
 )
 from uol.conformance.mutation.mutate import Mutant, mutants
+from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
 TARGETS = [n for n in registry.names() if has_twin(n)]
@@ -128,11 +129,22 @@ def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
     cases = mutated_cases(TARGETS)
     judged = [golden for golden in MUTATED for target in TARGETS if golden.on(target)]
     assert len(cases) == sum(len(golden.dtypes) for golden in judged)
-    read_alone = {"mse_loss", "grouped_matmul_grad", "moe_scores_grad", "moe_swiglu_grad"}
+    read_alone = {"mse_loss", "moe_swiglu_grad"}
     assert {c.op for c in golden_cases(TARGETS)} - {c.op for c in cases} == read_alone
     assert kernel_name(cases[0]) == f"{TARGETS[0]} add f32"
     assert {c.dtype for c in mutated_cases(TARGETS, ["f16"])} == {"f16"}
     assert {c.op for c in mutated_cases(TARGETS, ["f32"])} < {c.op for c in cases}
+
+
+def test_segments_that_a_golden_case_is_judged_on_are_those_of_all_its_rows() -> None:
+    (case,) = (c for c in mutated_cases(["cuda"]) if c.op == "grouped_matmul_grad")
+    rows = segments_of(case)
+    assert 0 in rows
+    given = judge._with_segments(prepare(case), rows)
+    assert [int((given.values["expert"] == number - 1).sum()) for number in range(len(rows))] == list(rows)
+    assert (given.buffers["expert"] == given.values["expert"]).all()
+    with pytest.raises(UolError, match="segments of 599 rows together"):
+        judge._with_segments(prepare(case), (*rows[:-1], rows[-1] - 1))
 
 
 def test_a_golden_case_has_its_sizes_on_whatever_inputs() -> None:
