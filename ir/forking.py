@@ -84,8 +84,8 @@ class ForkGate:
         """
         if self._is_first:
             return
-        import concurrent.futures.thread  # noqa: F401
-        import logging  # noqa: F401
+        import concurrent.futures.thread  # noqa: F401 - for what it registers
+        import logging  # noqa: F401 - for what it registers
 
         register_for_forks()
         self._is_first = True

@@ -9,7 +9,7 @@ from rotary_cases import CASES, drawn, results
 from uol.pytorch.graph import reports
 
 VIEWS = {"aten.view.default", "aten.view_as_real.default", "aten.view_as_complex.default"}
-"""Of complex tables, which compute nothing."""
+"""Overloads of PyTorch that only view a complex table as real numbers, or the other way round."""
 
 
 @pytest.mark.parametrize("name", CASES)

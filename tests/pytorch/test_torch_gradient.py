@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -156,7 +157,8 @@ def test_what_is_saved_of_narrow_rows_is_kept_in_f32(dtype: torch.dtype) -> None
     q, k, v = (random(*s).detach().to(dtype).requires_grad_() for s in ((1, 4, 3, 5), (1, 2, 6, 5), (1, 2, 6, 7)))
     y = uol.ops.attention(q, k, v)
     assert isinstance(y, torch.Tensor) and y.grad_fn is not None
-    assert [t.dtype for t in y.grad_fn.saved_tensors] == [dtype] * 4 + [torch.float32] * 2  # type: ignore[attr-defined]
+    node: Any = y.grad_fn
+    assert [t.dtype for t in node.saved_tensors] == [dtype] * 4 + [torch.float32] * 2
     y.square().sum().backward()
     assert q.grad is not None and q.grad.dtype is dtype
 

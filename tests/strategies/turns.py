@@ -28,4 +28,4 @@ def asked_for(request: pytest.FixtureRequest, test: str, *names: str) -> list[tu
     them ready together."""
     own = (item for item in request.session.items if item.path == request.path)
     items = [item for item in own if getattr(item, "originalname", "") == test]
-    return [tuple(item.callspec.params[name] for name in names) for item in items]  # type: ignore[attr-defined]
+    return [tuple(item.callspec.params[name] for name in names) for item in items]  # type: ignore[attr-defined]  # pytest's items with parameters

@@ -91,7 +91,7 @@ def _form(n: fx.Node) -> tuple[str, tuple[fx.Node, ...]]:
     mask, scale = n.kwargs.get("attn_mask"), n.kwargs.get("scale")
     if dropout:
         raise Unsaid("attention with dropout")
-    if scale is not None and not isclose(scale, shape(q)[-1] ** -0.5, rel_tol=1e-6):  # type: ignore[arg-type]
+    if scale is not None and not isclose(scale, shape(q)[-1] ** -0.5, rel_tol=1e-6):  # type: ignore[arg-type]  # a number of the graph
         raise Unsaid("attention with a scale of its own")
     if len(shape(q)) != 4 or any(0 in shape(x) for x in (q, k, v)):
         raise Unsaid("attention of another rank")

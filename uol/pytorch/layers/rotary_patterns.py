@@ -181,7 +181,8 @@ def _agrees_at(text: Any, form: Form, count: int, dtype: torch.dtype, sizes: tup
             with _Watch():  # type: ignore[no-untyped-call]  # PyTorch's
                 found = text(*leaves)
             found = found if type(found) is tuple else (found,)
-            wanted = [form.turned(REFERENCES[form.operator], x, leaves[count:]) for x in leaves[:count]]  # type: ignore[arg-type]
+            operator: Any = REFERENCES[form.operator]
+            wanted = [form.turned(operator, x, leaves[count:]) for x in leaves[:count]]
             cotangents = [drawn(y.shape, dtype=dtype) for y in wanted]
             if len(found) != count or any(y.shape != w.shape or y.dtype != w.dtype for y, w in zip(found, wanted, strict=True)):
                 return False

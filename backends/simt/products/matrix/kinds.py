@@ -7,10 +7,9 @@ from uol.backends.simt.kernel.nodes import Kernel
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.counts import rounds
-from uol.backends.simt.products.matrix.candidates import matrix_tiles
 from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
-from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, most_shared, unit_for
+from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, most_shared, tiles_for, unit_for
 from uol.backends.simt.products.matrix.residues import products_of_residues
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
@@ -19,9 +18,7 @@ from uol.codegen.specs.nodes import Contract, KernelSpec
 
 
 def _tiles(spec: Contract, machine: Machine, device: Device) -> tuple[MatrixTile, ...]:
-    tidy = prepared(spec)
-    tiles = matrix_tiles(machine, unit_for(tidy, machine))
-    return tuple(tile for tile in tiles if isinstance(check_matrix_tile(tidy, tile, machine), Footprint))
+    return tiles_for(prepared(spec), machine)
 
 
 def _check(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:

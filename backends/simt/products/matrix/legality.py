@@ -95,10 +95,15 @@ def takes_sum(spec: Contract, machine: Machine) -> bool:
     """Is there a kernel for the sum of several products of known sizes, rows of which are in segments?"""
     if spec.dims or spec.batch or not is_over(spec, "rows") or machine.units is None:
         return False
-    tidy, unit = without_unit_axes(spec), unit_for(spec, machine)
-    if unit is None or unit.is_by_parts:
-        return False
-    return any(isinstance(check_matrix_tile(tidy, tile, machine), Footprint) for tile in matrix_tiles(machine))
+    unit = unit_for(spec, machine)
+    return unit is not None and not unit.is_by_parts and bool(tiles_for(without_unit_axes(spec), machine))
+
+
+def tiles_for(spec: Contract, machine: Machine) -> tuple[MatrixTile, ...]:
+    """The tiles that a contraction without axes of one place may take; none where no matrix unit takes it."""
+    unit = unit_for(spec, machine)
+    tiles = () if unit is None else matrix_tiles(machine, unit)
+    return tuple(tile for tile in tiles if isinstance(check_matrix_tile(spec, tile, machine), Footprint))
 
 
 def _check_product(spec: Contract, tile: MatrixTile, machine: Machine) -> Footprint | Refusal:

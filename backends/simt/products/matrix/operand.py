@@ -19,7 +19,7 @@ from uol.backends.simt.products.matrix.gathered import Lookup, looked_up
 from uol.backends.simt.products.matrix.windows import Window, window_of
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub, substituted
-from uol.codegen.specs.nodes import Arg, Contract, Guard, Read, Within
+from uol.codegen.specs.nodes import Contract, Guard, Read, Within
 from uol.codegen.specs.traverse import main_read, products_in, reads
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Const, Expr
@@ -109,15 +109,12 @@ class Operand:
 
     @property
     def elements_in_all(self) -> int | None:
-        """From the first to the last, or of the whole tensor; None where that is no number."""
+        """The number of elements from the operand's first to its last, or of the whole tensor where it may go back; None where
+        that is no number."""
         if self.may_go_back:
             return self.elements_of_tensor
         axes = (*self.outer.axes, *self.k.axes)
-        steps = [static(step) for step in _steps(axes, dict(self.read.strides))]
-        extents = [static(axis.extent) for axis in axes]
-        if None in steps or None in extents:
-            return None
-        return 1 + sum((extent - 1) * step for extent, step in zip(extents, steps, strict=True) if extent and step)
+        return _reach([axis.extent for axis in axes], _steps(axes, dict(self.read.strides)))
 
     def bytes_at_once(self, multiples: Multiples) -> int:
         """Of an access: rows, and pieces of them, consist of whole ones, in a tensor that begins with one; 0 where there is
@@ -169,16 +166,17 @@ def operand_of(
         if None in steps or lookup.axis != (outer if side_by_side[1] else k).name:
             return None
         axes[lookup.row.name] = ZERO
-    first, elements = substituted(plain.offset, axes), _elements(spec.arg(read.tensor))
+    tensor = spec.arg(read.tensor)
+    first, elements = substituted(plain.offset, axes), _reach(tensor.shape, tensor.strides)
     return Operand(read, factor, outer, k, side_by_side[1], steps, first, lookup, window, elements)
 
 
-def _elements(tensor: Arg) -> int | None:
-    """From the first of a tensor to its last."""
-    extents, strides = ([static(each) for each in found] for found in (tensor.shape, tensor.strides))
-    if None in extents or None in strides:
+def _reach(extents: Sequence[Expr], steps: Sequence[Expr]) -> int | None:
+    """How many elements lie from the first to the last, of so many steps along each axis; None where that is no number."""
+    counts, lengths = ([static(each) for each in found] for found in (extents, steps))
+    if None in counts or None in lengths:
         return None
-    return 1 + sum((extent - 1) * stride for extent, stride in zip(extents, strides, strict=True) if extent and stride)
+    return 1 + sum((count - 1) * length for count, length in zip(counts, lengths, strict=True) if count and length)
 
 
 def _looked_up(spec: Contract, read: Read, outer: Counter, k: Counter) -> tuple[Read, Lookup] | None:

@@ -4,9 +4,7 @@ no product has a factor that is zero because a stride has no element there (`cod
 from __future__ import annotations
 
 from uol.backends.simt.machine.target import Machine
-from uol.backends.simt.products.matrix.candidates import matrix_tiles
-from uol.backends.simt.products.matrix.legality import check_matrix_tile, unit_for
-from uol.codegen.backend import Footprint
+from uol.backends.simt.products.matrix.legality import tiles_for, unit_for
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec
@@ -20,24 +18,14 @@ def products_of_residues(spec: Contract, machine: Machine) -> tuple[KernelSpec, 
     if spec.dims or spec.segments is not None or spec.more or spec.sums or unit_for(spec, machine) is None:
         return None
     parts = by_residues(as_reduce(spec))
-    products = [as_contract(part) for part in parts]
-    if len(parts) == 1 or None in products:
+    if len(parts) == 1:
         return None
-    kernels = [_with_terms(each) for each in products if each is not None]
-    taken = all(_is_taken(each, machine) for each in kernels if isinstance(each, Contract))
-    return tuple(kernels) if taken else None
+    products = [product for part in parts if (product := as_contract(part)) is not None]
+    kernels = [_with_terms(product) for product in products]
+    taken = (bool(tiles_for(without_unit_axes(each), machine)) for each in kernels if isinstance(each, Contract))
+    return tuple(kernels) if len(products) == len(parts) and all(taken) else None
 
 
 def _with_terms(product: Contract) -> KernelSpec:
     """The product, or what it is without terms."""
-    if any(static(axis.extent) == 0 for axis in product.k):
-        return without_terms(product)
-    return product
-
-
-def _is_taken(product: Contract, machine: Machine) -> bool:
-    """Is there a tile for it?"""
-    tidy = without_unit_axes(product)
-    unit = unit_for(tidy, machine)
-    tiles = matrix_tiles(machine, unit) if unit is not None else ()
-    return any(isinstance(check_matrix_tile(tidy, tile, machine), Footprint) for tile in tiles)
+    return without_terms(product) if any(static(axis.extent) == 0 for axis in product.k) else product

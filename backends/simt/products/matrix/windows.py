@@ -19,7 +19,7 @@ from uol.ir.program.nodes import Axis, Const, Expr
 from uol.ir.program.walk import variables
 
 BITS = 32
-"""Of a word."""
+"""How many a word has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Window:
 
     @property
     def asked(self) -> frozenset[str]:
-        """Of which axes."""
+        """The axes of which the conditions ask."""
         return frozenset().union(*map(variables, self.conditions))
 
 

@@ -31,7 +31,7 @@ from uol.ops.workloads import Workload
 RNG = np.random.default_rng(52)
 Arrays = dict[str, Array]
 AXES, WINDOW, PLACES = "hvz", "rsj", "pqk"
-"""Of pictures, of filters, of results."""
+"""The letters of the axes of pictures, of filters, and of results."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Layer:
 
     @property
     def at(self) -> list[str]:
-        """Where a tap of a result's place lies in the picture."""
+        """The indices, one for each axis, at which a tap of a result's place reads the picture."""
         rank, front = len(self.size), self.pad[0]
         pairs = zip(PLACES[:rank], WINDOW[:rank], strict=True)
         return [f"{p} * {self.stride} + {r} * {self.dilation} - {front}" for p, r in pairs]
@@ -185,6 +185,8 @@ def results() -> dict[tuple[int, str], tuple[Job, Array, object]]:
         for tile in tiles_of(backend, spec):
             module = backend.assemble(graph, (backend.render(spec, tile, device), *behind), device)
             jobs[number, tile.describe()] = Job(module, inputs, {})
+        if layer is LAYERS[0]:  # elements one by one, in the last of these tiles
+            jobs[number, "unaligned"] = Job(module, inputs, {}, shift=1)
     done = execute_many(list(jobs.values()))
     return {at: (job, run.outputs["y"], run.findings) for (at, job), run in zip(jobs.items(), done, strict=True)}
 

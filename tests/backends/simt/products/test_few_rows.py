@@ -226,7 +226,7 @@ EVERY = (
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_schedule_gives_right_sums(target: str) -> None:
-    """Of all on matrix units, and of every sixth of the others."""
+    """The cases on matrix units, all of them, and every sixth of the others."""
     backend = registry.get(target)
     device = backend.devices[backend.default_device]
     jobs: list[tuple[Case, Job]] = []
