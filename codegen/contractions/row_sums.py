@@ -20,9 +20,9 @@ from uol.codegen.specs.rewrites import (
     place_in,
     read_of,
     scalars_of,
-    split_terms,
     workspace_over,
 )
+from uol.codegen.specs.split_terms import split_terms
 from uol.codegen.specs.traverse import is_one_read, names_of, reads, step_expressions, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Expr, Var
@@ -60,15 +60,15 @@ def _anywhere(factor: Expr) -> Expr:
 
 
 def split_with_sums(
-    contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1
+    contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1, columns: tuple[Axis, ...] | None = None
 ) -> tuple[KernelSpec, ...]:
     """The kernels of `split_terms`; where sums of rows stand beside the contraction, these are of the same parts, and one
     kernel adds up both."""
     if not contract.sums:
-        return split_terms(contract, divisions, multiple)
+        return split_terms(contract, divisions, multiple, columns)
     plain = replace(contract, sum_of_a="", sums=())
     plain = replace(plain, args=args_of(contract, tuple(values(plain)), plain.epilogue))
-    product, total = split_terms(plain, divisions, multiple)
+    product, total = split_terms(plain, divisions, multiple, columns)
     return _of_parts(contract, product, total)
 
 

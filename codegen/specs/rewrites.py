@@ -5,7 +5,6 @@
     pack_operand     C = A * B             ->   W = A in another layout;  C = W * B
     as_reduce        C = A * B             ->   the same sum as folds over k
     as_contract      the reverse, where folds over k are such a sum
-    split_terms      C = A * B             ->   W[i] = A[i] * B[i];  C = sum of W[i], where i are parts of k
     without_terms    a contraction over nothing is its epilogue at 0
 
 Every function is pure and mechanical: the kernels compute the same values, joined by a workspace.
@@ -14,18 +13,16 @@ Every function is pure and mechanical: the kernels compute the same values, join
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
-from uol.codegen.indexing.affine import affine, magnitude
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, static, substituted
-from uol.codegen.names import unused
+from uol.codegen.indexing.affine import magnitude
+from uol.codegen.indexing.arithmetic import ONE, ZERO, dense_strides, flat_offset, static
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import (
     Arg,
     Contract,
     Fold,
-    Guard,
     KernelSpec,
     Map,
     Pack,
@@ -34,15 +31,13 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
     Strides,
-    Within,
 )
 from uol.codegen.specs.residues import factors_of
 from uol.codegen.specs.search import Search
-from uol.codegen.specs.traverse import is_one_read, main_read, map_strides, names_of, values
+from uol.codegen.specs.traverse import is_one_read, main_read, map_strides, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
-from uol.ir.program.walk import rewrite, substitute, variables, walk
-from uol.ir.types import INDEX
+from uol.ir.program.walk import substitute, variables, walk
 
 Side = Literal["a", "b"]
 
@@ -109,7 +104,7 @@ def _made_before(contract: Contract, side: Side) -> tuple[Map, Contract]:
     workspace = workspace_over(f"{contract.name}_factor_{side}", factor.type, index)
     offset, own = place_in(workspace, index, index)
     names = tuple(axis.name for axis in index)
-    store = Store(workspace.name, offset, own, _strides_over(factor, names), factor.type, names, contract.line)
+    store = Store(workspace.name, offset, own, strides_over(factor, names), factor.type, names, contract.line)
     made = Map(
         name=f"{contract.name}_factor_{side}",
         args=(*args_of(contract, (factor,), ()), workspace),
@@ -140,7 +135,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     offset, strides = place_in(workspace, index, index)
     value = _narrowed(factor, dtype)
     names = tuple(a.name for a in index)
-    copy = Store(workspace.name, offset, strides, _strides_over(value, names), dtype, names, contract.line)
+    copy = Store(workspace.name, offset, strides, strides_over(value, names), dtype, names, contract.line)
     pack = Pack(
         name=f"{contract.name}_pack_{side}",
         args=(*args_of(contract, (factor,), ()), workspace),
@@ -165,7 +160,7 @@ def as_reduce(contract: Contract) -> Reduce:
     """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
     axes = in_physical_order(contract.batch + contract.m + contract.n, contract.epilogue)
     names = [a.name for a in axes + contract.k]
-    product = _strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
+    product = strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
     fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
     steps = (fold, *(over_axes(s, axes) for s in contract.epilogue))
     return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
@@ -194,7 +189,7 @@ def as_contract(spec: Reduce) -> Contract | None:
         return None
     batch = tuple(x for x in ordered if x.name in of_a & of_b)
     axes = batch + m + n + spec.cols
-    a, b = (_strides_over(factor, [x.name for x in axes]) for factor in (a, b))
+    a, b = (strides_over(factor, [x.name for x in axes]) for factor in (a, b))
     return Contract(
         **head_of(spec),
         batch=batch,
@@ -208,97 +203,6 @@ def as_contract(spec: Reduce) -> Contract | None:
         line=fold.line,
         epilogue=tuple(over_axes(step, axes) for step in rest),
     )
-
-
-@verified
-def split_terms(
-    contract: Contract, divisions: Sequence[tuple[Axis, int]], multiple: int = 1
-) -> tuple[Contract, Reduce]:
-    """The sums over so many parts of axes of k, stored in the accumulator's type over [parts, batch, m, n]; and their sum in
-    the order of the parts, with the epilogue. Both operands are affine along these.
-    Parts are of a `multiple` of places; where they do not make the axis, the last is shorter: elements beyond are 0."""
-    buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
-    taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
-    cuts = []
-    for axis, number in divisions:
-        extent = static(axis.extent) or 0
-        within = -(-extent // (number * multiple)) * multiple
-        part = Axis(unused("part", taken), Const(-(-extent // within)))
-        taken.add(part.name)
-        cuts.append(_Cut(part, Axis(axis.name, Const(within)), extent))
-    parts, axes = tuple(cut.part for cut in cuts), contract.batch + contract.m + contract.n
-    k = tuple(next((cut.within for cut in cuts if cut.within.name == a.name), a) for a in contract.k)
-    batch = (*parts, *contract.batch)
-    over = batch + contract.m + contract.n + k
-    workspace = workspace_over(f"{contract.name}_parts", contract.acc_dtype, (*parts, *axes))
-    place, strides = place_in(workspace, (*parts, *axes), (*parts, *axes))
-    names = tuple(a.name for a in (*parts, *axes))
-    acc = Var(contract.acc, contract.acc_dtype)
-    factors = (contract.a, contract.b)
-    a, b = (_strides_over(_by_parts(f, contract, cuts), [x.name for x in over]) for f in factors)
-    product = replace(
-        contract,
-        name=f"{contract.name}_parts",
-        args=(*args_of(contract, factors, ()), workspace),
-        scalars=scalars_of(contract, factors),
-        batch=batch,
-        k=k,
-        a=a,
-        b=b,
-        epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
-    )
-    rows = in_physical_order(axes, contract.epilogue)
-    place, strides = place_in(workspace, (*parts, *axes), (*rows, *parts))
-    read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
-    fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)
-    steps = tuple(over_axes(s, rows) for s in contract.epilogue)
-    written = tuple(s.value for s in steps)
-    head = head_of(contract)
-    head["args"] = ordered((*args_of(contract, written, steps), workspace))
-    head["scalars"] = scalars_of(contract, written)
-    return product, Reduce(**head, rows=rows, cols=parts, steps=(fold, *steps))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """An axis of an extent in parts: the number of a part, and the axis within it."""
-
-    part: Axis
-    within: Axis
-    extent: int
-
-    @property
-    def place(self) -> Expr:
-        """On the axis."""
-        return add(mul(Var(self.part.name, INDEX), self.within.extent), Var(self.within.name, INDEX))
-
-    @property
-    def guards(self) -> tuple[Guard, ...]:
-        """Where the last part is shorter: is a place of it one that there is?"""
-        is_whole = (static(self.part.extent) or 0) * (static(self.within.extent) or 0) == self.extent
-        return () if is_whole else (Within(self.place, None, Const(self.extent)),)
-
-
-def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
-    """A factor at index `part * extent within + within` of each axis that is cut."""
-    places = {cut.within.name: cut.place for cut in cuts}
-
-    def rule(node: Expr) -> Expr | None:
-        if not isinstance(node, Read):
-            return None
-        form = affine(node.offset, [a.name for a in contract.axes])
-        assert form is not None
-        guard = tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard)
-        for cut in cuts:
-            step = mul(form.factor(cut.within.name), cut.within.extent)
-            offset = add(node.offset, mul(Var(cut.part.name), step))
-            node = replace(node, offset=offset, strides=((cut.part.name, step), *node.strides))
-            if cut.guards:
-                assert node.fill is None or node.fill == Const(0, node.dtype), "a term beyond the last is none"
-                guard, node = (*guard, *cut.guards), replace(node, fill=Const(0, node.dtype))
-        return replace(node, guard=guard)
-
-    return rewrite(factor, rule)
 
 
 @verified
@@ -356,7 +260,7 @@ def _exchanged(step: Step, name: str, value: Expr) -> Step:
 def over_axes(step: Step, axes: Sequence[Axis]) -> Step:
     """The step with its axes, and the strides of its accesses, in the order of a spec's axes."""
     names = [a.name for a in axes]
-    value = _strides_over(step.value, names)
+    value = strides_over(step.value, names)
     if isinstance(step, Fold):
         return replace(step, value=value)
     own = tuple(n for n in names if n in step.axes)
@@ -366,7 +270,7 @@ def over_axes(step: Step, axes: Sequence[Axis]) -> Step:
     return replace(step, value=value, axes=own)
 
 
-def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
+def strides_over(expr: Expr, names: Sequence[str]) -> Expr:
     """The expression with each read's strides along the axes of the spec, in their order; reads within reads alike."""
 
     def ordered(given: Strides) -> Strides:

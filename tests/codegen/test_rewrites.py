@@ -14,7 +14,8 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Pack, Reduce, Store
-from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, split_terms, without_terms
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.specs.split_terms import split_terms
 from uol.ir.program.nodes import Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
@@ -118,6 +119,19 @@ def test_split_terms_of_two_axes(divisions: tuple[int, int]) -> None:
     assert [static(a.extent) for a in products.batch] == list(divisions)
     assert [static(a.extent) for a in products.k] == [4 // divisions[0], 6 // divisions[1]]
     assert total.cols == products.batch
+    same(graph, products, total)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_split_terms_with_columns_in_another_order(parts: int) -> None:
+    text = "op f(x: f32[K, M], z: f32[K, J, N]) -> (y: f32[M, N, J]) { y[m, n, j] = sum[k](x[k, m] * z[k, j, n]) }"
+    graph = lowered(text, types={}, dims={"M": 3, "N": 4, "J": 5, "K": 6})
+    contract = contract_of(graph)
+    columns = contract.n[::-1]
+    products, total = split_terms(contract, [(contract.k[0], parts)], columns=columns)
+    assert products.n == columns != contract.n
+    assert dict(products.epilogue[0].strides)[columns[-1].name] == Const(1)
+    assert total.rows == (*contract.m, *contract.n)
     same(graph, products, total)
 
 

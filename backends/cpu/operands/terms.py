@@ -18,7 +18,7 @@ from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read, Reduce
-from uol.codegen.specs.rewrites import split_terms
+from uol.codegen.specs.split_terms import split_terms
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import walk
 

@@ -29,9 +29,11 @@ WHOLE_TERMS = 16
 """What terms of a part should be a multiple of: no step of a kernel then is a part of one."""
 
 
-def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:
+def split_products(
+    spec: Contract, device: Device, columns: tuple[Axis, ...] | None = None
+) -> Iterator[tuple[KernelSpec, ...]]:
     """The kernels of a product of known sizes, with about as many parts as are wanted, with twice and with half of them; none
-    where its tiles are enough, or no axis of its terms may be cut."""
+    where its tiles are enough, or no axis of its terms may be cut. `columns`: the axes of n in the order of the parts' sums."""
     counts = tuple(static(size(axes)) for axes in (spec.m, spec.n, spec.batch))
     m, n, batch = (count or 0 for count in counts)
     if not m * n * batch or spec.dims or spec.segments is not None or spec.acc_dtype in NARROW:
@@ -42,7 +44,7 @@ def split_products(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec,
     numbers = (2 * wanted, wanted, wanted // 2) if wanted > 1 else ()
     found = {cut for number in numbers if number > 1 and (cut := _cut(spec, number)) is not None}
     for axis, parts in sorted(found, key=lambda each: each[1]):
-        yield split_with_sums(spec, [(axis, parts)])
+        yield split_with_sums(spec, [(axis, parts)], columns=columns)
 
 
 def with_terms_joined(spec: Contract) -> Contract:
@@ -64,7 +66,7 @@ def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
     found = [
         (axis, number)
         for axis in spec.k
-        if (extent := static(axis.extent)) and _may_be_cut(spec, axis)
+        if (extent := static(axis.extent)) and may_be_cut(spec, axis)
         for number in range(2, min(most, extent) + 1)
         if extent % number == 0
     ]
@@ -76,7 +78,7 @@ def _cut(spec: Contract, wanted: int) -> tuple[Axis, int] | None:
     return min(found, key=nearest, default=None)
 
 
-def _may_be_cut(spec: Contract, axis: Axis) -> bool:
+def may_be_cut(spec: Contract, axis: Axis) -> bool:
     """Do both factors go on by the same with each step along the axis, and does no guard ask where on it they are, but for
     bounds on sums of axes?"""
     names = [each.name for each in spec.axes]

@@ -7,7 +7,8 @@ from middle import lowered
 from middle_texts import LINEAR
 
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, split_terms, without_terms
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.specs.split_terms import split_terms
 
 
 def linear(**sizes: int) -> Contract:
