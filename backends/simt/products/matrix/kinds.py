@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from uol.backends.simt.elements.wide_axes import prepared
 from uol.backends.simt.kernel.nodes import Kernel
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.counts import rounds
+from uol.backends.simt.products.matrix.convolutions import products_of_residues, ways_of_convolutions
 from uol.backends.simt.products.matrix.counts import matrix_counts
 from uol.backends.simt.products.matrix.kernel import matrix_kernel
 from uol.backends.simt.products.matrix.legality import check_matrix_tile, in_bounds, most_shared, tiles_for, unit_for
-from uol.backends.simt.products.matrix.residues import products_of_residues
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.splitting import uneven_products
 from uol.codegen.backend import Device, Footprint, Refusal
@@ -38,6 +40,11 @@ def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelS
     return products_of_residues(spec, machine) or (spec,)
 
 
+def _ways(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:
+    yield from uneven_products(spec, device)
+    yield from ways_of_convolutions(spec, device)
+
+
 MATRIX_PRODUCTS = ScheduleKind(
     (Contract,),
     (MatrixTile,),
@@ -46,6 +53,6 @@ MATRIX_PRODUCTS = ScheduleKind(
     _product,
     matrix_counts,
     rounds,
-    ways=uneven_products,
+    ways=_ways,
     legalise=_legalise,
 )

@@ -205,6 +205,8 @@ def test_convolutions(number: int) -> None:
 
 STRIDED = (
     ("conv2d_grad", {"N": 2, "C": 40, "H": 11, "W": 12, "O": 64, "D": 40, "R": 3, "S": 3}, {"stride": 2, "pad": 1}, 4),
+    ("conv2d_grad", {"N": 3, "C": 64, "H": 12, "W": 13, "O": 40, "D": 64, "R": 3, "S": 3}, {"stride": 1, "pad": 1}, 1),
+    ("conv2d", {"N": 2, "C": 64, "H": 6, "W": 5, "O": 40, "D": 64, "R": 3, "S": 3}, {"stride": 1, "pad": 1}, 1),
     ("conv2d_grad", {"N": 2, "C": 32, "H": 9, "W": 9, "O": 24, "D": 32, "R": 1, "S": 1}, {"stride": 2}, 1),
     ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 24, "R": 4, "S": 4}, {"stride": 2, "pad": 1}, 4),
     ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 32, "R": 3, "S": 3}, {"stride": 3}, 9),
@@ -213,14 +215,16 @@ STRIDED = (
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("filters", ["with channels last", "as PyTorch has them"])
 @pytest.mark.parametrize("number", range(len(STRIDED)))
-def test_strides_are_products_of_residues(number: int, target: str) -> None:
+def test_strides_are_products_of_residues(number: int, filters: str, target: str) -> None:
     op, dims, attrs, products = STRIDED[number]
     backend = registry.get(target)
     device = backend.devices[backend.default_device]
     program = program_of(Workload(op, dims, attrs), "f16")
     shapes = {name: tuple(static(extent) or 0 for extent in tensor.shape) for name, tensor in program.tensors.items()}
-    layouts = {name: channels_last(shape) for name, shape in shapes.items() if len(shape) == 4}
+    moved = {name: shape for name, shape in shapes.items() if filters == "with channels last" or name not in ("w", "dw")}
+    layouts = {name: channels_last(shape) for name, shape in moved.items() if len(shape) == 4}
     graph = lower(program, backend, layouts)
     of_pictures = [spec for spec in graph.specs if isinstance(spec, Contract) and spec.epilogue[-1].tensor in ("dx", "y")]
     assert len(of_pictures) == products
@@ -234,7 +238,9 @@ def test_strides_are_products_of_residues(number: int, target: str) -> None:
     assert not run.findings, run.findings
     given = {name: torch.from_numpy(array.astype(np.float64)) for name, array in values.items()}
     options = {"stride": attrs["stride"], "padding": attrs.get("pad", 0)}
-    if op == "conv_transpose2d":
+    if op == "conv2d":
+        wanted = {"y": torch.conv2d(given["x"], given["w"], **options)}
+    elif op == "conv_transpose2d":
         wanted = {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
     else:
         wanted = {
