@@ -39,7 +39,8 @@ def split_terms(
     """The sums over so many parts of axes of k, stored in the accumulator's type over [parts, batch, m, n]; and their sum in
     the order of the parts, with the epilogue. Both operands are affine along these.
     Parts are of a `multiple` of places; where they do not make the axis, the last is shorter: elements beyond are 0.
-    `columns`: the axes of n in the order in which the sums are stored, where it is not that of the result."""
+    `columns`: the axes of n in the order in which the sums are stored, where it is not that of the result; what is beyond the
+    result, of an axis that is longer there, is read by nobody."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
     cuts = []
@@ -72,7 +73,7 @@ def split_terms(
         b=b,
         epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
     )
-    rows = in_physical_order(axes, contract.epilogue)
+    rows = in_physical_order(contract.batch + contract.m + contract.n, contract.epilogue)
     place, strides = place_in(workspace, (*parts, *axes), (*rows, *parts))
     read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
     fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)

@@ -14,9 +14,11 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Pack, Reduce, Store
+from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
 from uol.codegen.specs.split_terms import split_terms
-from uol.ir.program.nodes import Const
+from uol.codegen.specs.traverse import main_read, reads
+from uol.ir.program.nodes import Axis, Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
   a[m, n] = sum[k](acc(x[m, k]) * acc(w[n, k]))
@@ -24,6 +26,12 @@ LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y
 }"""
 CONV = """op conv(x: T[N, C, H, W], w: T[O, C, R, S]) -> (y: T[N, O, H, W]) for T in (f32, f16) where R == 3, S == 3 {
   y[n, o, p, q] = T(sum[c, r, s](acc(x[n, c, p + r - 1, q + s - 1] else 0) * acc(w[o, c, r, s])))
+}"""
+STRIDED = """op strided(x: f32[N, C, H, W], w: f32[O, C, R, S]) -> (y: f32[N, O, 2, 3]) where R == 3, S == 3 {
+  y[n, o, p, q] = sum[c, r, s]((x[n, c, 2*p + r - 1, 3 - 2*q + s] else 0) * w[o, c, r, s])
+}"""
+OF_FILTERS = """op gradient(x: f32[N, C, H, W], dy: f32[N, O, H, W]) -> (dw: f32[O, C, 3, 3]) {
+  dw[o, c, r, s] = sum[n, p, q](dy[n, o, p, q] * (x[n, c, p + r - 1, q + s - 1] else 0))
 }"""
 SIZES = dict(N=2, C=3, H=4, W=5, O=4, R=3, S=3)
 LAST = {"x": (60, 1, 15, 3), "y": (80, 1, 20, 4)}
@@ -33,6 +41,11 @@ GRAPHS: dict[str, Callable[[], KernelGraph]] = {
     "turned": lambda: lowered(LINEAR, layouts={"x": (1, 3), "y": (1, 3)}, dims=dict(M=3, N=4, K=5)),
     "conv": lambda: lowered(CONV, dims=SIZES),
     "last": lambda: lowered(CONV, layouts=LAST, dims=SIZES),
+}
+WINDOWED: dict[str, Callable[[], KernelGraph]] = {
+    **{name: GRAPHS[name] for name in ("conv", "last")},
+    "strided": lambda: lowered(STRIDED, layouts={"y": (24, 1, 12, 4)}, types={}, dims={**SIZES, "H": 5}),
+    "filters": lambda: lowered(OF_FILTERS, layouts={"x": LAST["x"]}, types={}, dims={n: SIZES[n] for n in "NCHWO"}),
 }
 
 
@@ -133,6 +146,39 @@ def test_split_terms_with_columns_in_another_order(parts: int) -> None:
     assert dict(products.epilogue[0].strides)[columns[-1].name] == Const(1)
     assert total.rows == (*contract.m, *contract.n)
     same(graph, products, total)
+
+
+@pytest.mark.parametrize("name", ["conv", "last", "strided"])
+@pytest.mark.parametrize("wide", [3, 4, 8])
+def test_pack_places(name: str, wide: int) -> None:
+    graph = WINDOWED[name]()
+    contract = contract_of(graph)
+    found = pack_places(contract, "a" if main_read(contract.a).tensor == "x" else "b", "c", wide)
+    assert found is not None
+    pack, rest = found
+    assert isinstance(pack, Pack)
+    assert dict(pack.steps[0].strides)["c"] == Const(1)
+    assert [static(axis.extent) for axis in rest.k if axis.name == "c"] == [wide]
+    assert not [read for factor in (rest.a, rest.b) for read in reads(factor) if read.tensor != "w" and read.guard]
+    same(graph, pack, rest)
+
+
+def test_pack_places_beside_columns_that_are_wider() -> None:
+    """The gradient of filters: three channels of four are those of the result."""
+    graph = WINDOWED["filters"]()
+    found = pack_places(contract_of(graph), "b", "c", 4)
+    assert found is not None
+    pack, rest = found
+    columns = (*(axis for axis in rest.n if axis.name != "c"), Axis("c", Const(4)))
+    same(graph, pack, *split_terms(rest, [(rest.k[0], 2)], columns=columns))
+
+
+@pytest.mark.parametrize("at", ["p + r - 1, p + s - 1", "(p + r) / 2, s"])
+def test_places_of_windows_that_share_axes_are_not_packed(at: str) -> None:
+    text = "op f(x: f32[N, C, H, W], w: f32[O, C, R, S]) -> (y: f32[N, O, 4]) { y[n, o, p] = sum[c, r, s]((x[n, c, "
+    graph = lowered(text + f"{at}] else 0) * w[o, c, r, s]) }}", types={}, dims=SIZES)
+    contract = contract_of(graph)
+    assert pack_places(contract, "a" if main_read(contract.a).tensor == "x" else "b", "c", 4) is None
 
 
 @pytest.mark.parametrize("name", GRAPHS)

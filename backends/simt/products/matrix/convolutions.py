@@ -2,14 +2,17 @@
 
     residues   the data gradient of a strided convolution, and a transposed convolution, as a product for each residue of its
                places: no product has a factor that is zero because a stride has no element there (`codegen/specs/residues.py`)
-    packs      filters that lie otherwise than the pictures, [O, C, R, S] beside channels last, are copied as k runs
+    copies     filters that lie otherwise than the pictures, [O, C, R, S] beside channels last, are copied as k runs; pictures
+               of few channels, or whose channels are not last, with their zeros (`codegen/specs/pack_places.py`)
     columns    gradients of such filters are summed with channels last, into the parts of split-K
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.legality import FACTORS, tiles_for, unit_for
 from uol.backends.simt.products.matrix.operand import operands_of
@@ -19,10 +22,14 @@ from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Pack
+from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import Side, as_contract, as_reduce, pack_operand, without_terms
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import main_read
-from uol.ir.types import NARROW
+from uol.ir.program.nodes import Axis, Const
+from uol.ir.program.walk import variables
+from uol.ir.types import DTYPES, NARROW
 
 SIDES: tuple[Side, Side] = ("a", "b")
 
@@ -47,36 +54,76 @@ def _taken(product: Contract, machine: Machine) -> tuple[KernelSpec, ...] | None
         return (without_terms(product),)
     if tiles_for(without_unit_axes(product), machine):
         return (product,)
-    ways = (way for side in SIDES if (way := _packed(product, side)) is not None)
+    factors = zip(SIDES, (product.a, product.b), strict=True)
+    ways = (pack_operand(product, side, k_last=True, dtype=main_read(factor).dtype) for side, factor in factors)
     return next((way for way in ways if tiles_for(without_unit_axes(way[1]), machine)), None)
 
 
-def _packed(spec: Contract, side: Side) -> tuple[Pack, Contract] | None:
-    """The product with a copy of one operand along k before it; None where that makes no product of two matrices."""
-    factor = spec.a if side == "a" else spec.b
-    pack, packed = pack_operand(spec, side, k_last=True, dtype=main_read(factor).dtype)
-    return None if operands_of(without_unit_axes(packed)) is None else (pack, packed)
+def _is_of_matrices(spec: Contract) -> bool:
+    """Do both operands lie in rows of whole accesses?"""
+    operands = operands_of(without_unit_axes(spec))
+    return operands is not None and all(operand.bytes_at_once(known_multiples(spec.where)) for operand in operands)
 
 
 def ways_of_convolutions(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:
-    """The kernels of a product of known sizes with bounds on what its operands are read at, where an operand is no matrix as it
-    lies: with a copy of the other one, which bounds do not concern, or summed in another order of the result's columns."""
+    """The kernels of a product of known sizes with bounds on what one of its operands is read at, where they are no matrices as
+    they lie: with copies of them before, or summed in another order of the result's columns."""
     found = [main_read(factor) for factor in (spec.a, spec.b)]
-    plain = [side for side, read in zip(SIDES, found, strict=True) if not read.guard]
-    is_narrow = all(read.dtype in FACTORS for read in found)
-    if spec.dims or spec.segments is not None or spec.more or spec.sums or len(plain) != 1 or not is_narrow:
+    windowed = [side for side, read in zip(SIDES, found, strict=True) if read.guard]
+    is_narrow = all(read.dtype in FACTORS for read in found) and spec.acc_dtype not in NARROW
+    if spec.dims or spec.segments is not None or spec.more or spec.sums or len(windowed) != 1 or not is_narrow:
         return
-    if operands_of(without_unit_axes(spec)) is not None:
+    if _is_of_matrices(spec):
         return
-    if (way := _packed(spec, plain[0])) is not None:
-        yield way
-    last = [axis for axis in spec.n if dict(main_read(spec.b).strides).get(axis.name) == ONE]
-    if len(last) == 1 and spec.acc_dtype not in NARROW:
-        columns = (*(axis for axis in spec.n if axis != last[0]), last[0])
-        joined = with_terms_joined(spec)
-        if not may_be_cut(joined, joined.k[0]):
-            return
-        whole, total = split_with_sums(joined, [(joined.k[0], 1)], columns=columns)
-        if isinstance(whole, Contract) and operands_of(without_unit_axes(whole)) is not None:
-            yield whole, total
-            yield from split_products(spec, device, columns)
+    yield from _with_the_other_moved(spec, windowed[0], device)
+    for pack, product, channels in _with_pictures_copied(spec, windowed[0]):
+        if _is_of_matrices(product):
+            yield pack, product
+        yield from ((pack, *way) for way in _with_the_other_moved(product, windowed[0], device, channels))
+
+
+def _with_pictures_copied(spec: Contract, windowed: Side) -> Iterator[tuple[Pack, Contract, Axis]]:
+    """The operand with bounds as a copy of the pictures with their zeros, channels side by side: of those of which no bounds
+    ask, the axis along which elements lie closest. So many that they are whole accesses, of 16 bytes or of 8."""
+    read = main_read(spec.a if windowed == "a" else spec.b)
+    steps = {name: static(step) for name, step in read.strides if step is not None}
+    asked = frozenset().union(*(variables(child) for guard in read.guard for child in guard.children))
+    axes = [axis for axis in spec.axes if steps.get(axis.name) and axis.name not in asked]
+    if not axes:
+        return
+    channels = min(axes, key=lambda axis: abs(steps[axis.name] or 0))
+    multiples = (width // DTYPES[read.dtype].bytes for width in (CHUNK_BYTES, CHUNK_BYTES // 2))
+    for wide in dict.fromkeys(-(-(static(channels.extent) or 0) // multiple) * multiple for multiple in multiples):
+        found = pack_places(spec, windowed, channels.name, wide)
+        if found is not None:
+            yield *found, replace(channels, extent=Const(wide))
+
+
+def _with_the_other_moved(
+    spec: Contract, windowed: Side, device: Device, channels: Axis | None = None
+) -> Iterator[tuple[KernelSpec, ...]]:
+    """With a copy of the operand that no bounds concern; or with sums in another order of the result's columns, the last of
+    which are `channels`, where they are given; or with both, where neither alone will do."""
+    moved = list(_with_columns_moved(spec, device, channels))
+    yield from moved
+    factor, side = (spec.b, SIDES[1]) if windowed == "a" else (spec.a, SIDES[0])
+    pack, packed = pack_operand(spec, side, k_last=True, dtype=main_read(factor).dtype)
+    if _is_of_matrices(packed):
+        yield pack, packed
+    elif not moved:
+        yield from ((pack, *way) for way in _with_columns_moved(packed, device, channels))
+
+
+def _with_columns_moved(spec: Contract, device: Device, channels: Axis | None) -> Iterator[tuple[KernelSpec, ...]]:
+    """With sums whose last columns are those along which elements of an operand lie side by side; in parts, or in one."""
+    strides = dict(main_read(spec.b).strides)
+    last = [axis for axis in spec.n if strides.get(axis.name) == ONE]
+    joined = with_terms_joined(spec)
+    if len(last) != 1 or not may_be_cut(joined, joined.k[0]):
+        return
+    wide = channels if channels is not None and channels.name == last[0].name else last[0]
+    columns = (*(axis for axis in spec.n if axis != last[0]), wide)
+    whole, total = split_with_sums(joined, [(joined.k[0], 1)], columns=columns)
+    if isinstance(whole, Contract) and _is_of_matrices(whole):
+        yield whole, total
+        yield from split_products(spec, device, columns)

@@ -3,7 +3,7 @@ float64. Pictures and filters lie with channels last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +23,8 @@ from uol.backends.twin.run import execute_many
 from uol.binding.layouts import channels_last
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Contract, Pack
 from uol.conformance.cases.memory_order import all_laid_out
 from uol.ir import Library, instantiate, parse
 from uol.ops.workloads import Workload
@@ -214,20 +215,23 @@ STRIDED = (
 """Operators, sizes, attributes, and how many products there are, one for each residue that has terms."""
 
 
-@pytest.mark.parametrize("target", ["cuda", "hip"])
-@pytest.mark.parametrize("filters", ["with channels last", "as PyTorch has them"])
-@pytest.mark.parametrize("number", range(len(STRIDED)))
-def test_strides_are_products_of_residues(number: int, filters: str, target: str) -> None:
-    op, dims, attrs, products = STRIDED[number]
+COPIED = (
+    ("three channels", {"N": 3, "C": 3, "H": 31, "W": 29, "O": 40, "D": 3, "R": 7, "S": 7}, {"stride": 2, "pad": 3}, True),
+    ("five channels", {"N": 8, "C": 5, "H": 31, "W": 32, "O": 48, "D": 5, "R": 5, "S": 5}, {"stride": 1, "pad": 2}, True),
+    ("channels first", {"N": 2, "C": 40, "H": 13, "W": 11, "O": 48, "D": 40, "R": 3, "S": 3}, {"stride": 1, "pad": 1}, False),
+)
+"""Pictures that are copied with their zeros: names, sizes, attributes, and whether channels are last."""
+
+
+def on_matrix_units(op: str, dims: dict[str, int], attrs: dict[str, int], target: str, last: Collection[str]) -> KernelGraph:
+    """The graph of an operator some of whose tensors have channels last, which is right beside PyTorch: each contraction on
+    matrix units, no finding."""
     backend = registry.get(target)
     device = backend.devices[backend.default_device]
     program = program_of(Workload(op, dims, attrs), "f16")
     shapes = {name: tuple(static(extent) or 0 for extent in tensor.shape) for name, tensor in program.tensors.items()}
-    moved = {name: shape for name, shape in shapes.items() if filters == "with channels last" or name not in ("w", "dw")}
-    layouts = {name: channels_last(shape) for name, shape in moved.items() if len(shape) == 4}
+    layouts = {name: channels_last(shape) for name, shape in shapes.items() if len(shape) == 4 and name in last}
     graph = lower(program, backend, layouts)
-    of_pictures = [spec for spec in graph.specs if isinstance(spec, Contract) and spec.epilogue[-1].tensor in ("dx", "y")]
-    assert len(of_pictures) == products
     kernels = []
     for spec in graph.specs:
         tiles = [s for s in backend.schedules(spec, device) if isinstance(s, MatrixTile)]
@@ -237,15 +241,39 @@ def test_strides_are_products_of_residues(number: int, filters: str, target: str
     (run,) = execute_many([Job(backend.assemble(graph, kernels, device), all_laid_out(values, layouts), {})])
     assert not run.findings, run.findings
     given = {name: torch.from_numpy(array.astype(np.float64)) for name, array in values.items()}
+    for name, value in expected_of(op, given, attrs).items():
+        assert np.array_equal(widened(run.outputs[name], "f64"), value.to(torch.float16).double().numpy()), name
+    return graph
+
+
+def expected_of(op: str, given: dict[str, torch.Tensor], attrs: dict[str, int]) -> dict[str, torch.Tensor]:
+    """What PyTorch computes."""
     options = {"stride": attrs["stride"], "padding": attrs.get("pad", 0)}
     if op == "conv2d":
-        wanted = {"y": torch.conv2d(given["x"], given["w"], **options)}
-    elif op == "conv_transpose2d":
-        wanted = {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
-    else:
-        wanted = {
-            "dx": grad.conv2d_input(given["x"].shape, given["w"], given["dy"], **options),
-            "dw": grad.conv2d_weight(given["x"], given["w"].shape, given["dy"], **options),
-        }
-    for name, value in wanted.items():
-        assert np.array_equal(widened(run.outputs[name], "f64"), value.to(torch.float16).double().numpy()), name
+        return {"y": torch.conv2d(given["x"], given["w"], **options)}
+    if op == "conv_transpose2d":
+        return {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
+    return {
+        "dx": grad.conv2d_input(given["x"].shape, given["w"], given["dy"], **options),
+        "dw": grad.conv2d_weight(given["x"], given["w"].shape, given["dy"], **options),
+    }
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("filters", ["with channels last", "as PyTorch has them"])
+@pytest.mark.parametrize("number", range(len(STRIDED)))
+def test_strides_are_products_of_residues(number: int, filters: str, target: str) -> None:
+    op, dims, attrs, products = STRIDED[number]
+    last = {"x", "y", "dx", "dy"} | ({"w", "dw"} if filters == "with channels last" else set())
+    graph = on_matrix_units(op, dims, attrs, target, last)
+    of_pictures = [spec for spec in graph.specs if isinstance(spec, Contract) and spec.epilogue[-1].tensor in ("dx", "y")]
+    assert len(of_pictures) == products
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("number", range(len(COPIED)), ids=[name for name, *_ in COPIED])
+@pytest.mark.parametrize("op", ["conv2d", "conv2d_grad"])
+def test_pictures_are_copied_with_their_zeros(op: str, number: int, target: str) -> None:
+    _, dims, attrs, is_last = COPIED[number]
+    graph = on_matrix_units(op, dims, attrs, target, {"x", "y", "dx", "dy"} if is_last else ())
+    assert any(isinstance(spec, Pack) and "_pad_" in spec.name for spec in graph.specs)
