@@ -1,21 +1,24 @@
-"""A Reduce that goes over its rows several times as several kernels: each fold is stored, and read again by what needs it. What
-is stored of elements is stored by the last, if that stores any.
+"""A Reduce that goes over its rows several times as several kernels: what later ones need of a row is stored by the pass that
+has it, a fold or what is computed of folds, and read again. What is stored of elements is stored by the last, if that stores
+any.
 
-    hi[r] = max[c](x); s[r] = sum[c](exp(x - hi)); y[r, c] = exp(x - hi) / s
-    ->   HI[r] = max[c](x);   S[r] = sum[c](exp(x - HI[r]));   y[r, c] = exp(x - HI[r]) / S[r]
+    s[r] = sum[c](x); v[r] = sum[c]((x - s / n)**2); y[r, c] = (x - s / n) / sqrt(v / n)
+    ->   M[r] = sum[c](x) / n;   D[r] = sqrt(sum[c]((x - M[r])**2) / n);   y[r, c] = (x - M[r]) / D[r]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.split_folds import loaded, stored, values_of
 from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Map, Reduce, Step, Store
 from uol.codegen.specs.rewrites import args_of, in_physical_order, ordered, over_axes, scalars_of, workspace_over
-from uol.codegen.specs.steps import Pass, names_behind, passes_of
+from uol.codegen.specs.steps import Pass, names_behind, passes_of, used_variables
 from uol.codegen.specs.verify import verified
+from uol.ir.program.nodes import Var
+from uol.ir.types import DTYPES
 
 
 @verified
@@ -24,14 +27,18 @@ def cut_passes(spec: Reduce) -> tuple[KernelSpec, ...]:
     found = passes_of(spec)
     if len(found.passes) < 2:
         return (spec,)
-    arrays = {f.name: workspace_over(f"{spec.name}_{f.name}_rows", f.dtype, spec.rows) for p in found.passes for f in p.folds}
     wanted = _later_stores([_wanted(part, () if number else found.before) for number, part in enumerate(found.passes)], spec)
+    known, of_rows = _first_known(spec, found.passes), [step for step in spec.steps if isinstance(step, Fold | Let)]
+    loads = [frozenset[str]()] * len(wanted)
+    for number in reversed(range(len(wanted))):
+        kept = known[number] & frozenset[str]().union(*loads[number + 1 :])
+        wanted[number] = [*wanted[number], *(_stored(step, spec) for step in of_rows if step.name in kept)]
+        loads[number] = _loaded(spec, wanted[number], frozenset[str]().union(*known[:number]))
+    arrays = [_array(step, spec) for step in of_rows if step.name in frozenset[str]().union(*loads)]
     kernels: list[KernelSpec] = []
-    for number, part in enumerate(found.passes):
-        later = frozenset().union(*(names_behind(spec.steps, each) for each in wanted[number + 1 :]))
-        steps = _steps(spec, part, wanted[number], later, arrays)
+    for number, steps in enumerate(wanted):
         name = spec.name if number == len(wanted) - 1 else f"{spec.name}_pass{number}"
-        kernels.append(_kernel(spec, name, steps, arrays.values()))
+        kernels.append(_kernel(spec, name, _steps(spec, steps, loads[number]), arrays))
     return tuple(kernels)
 
 
@@ -50,7 +57,7 @@ def stores_apart(spec: Reduce) -> tuple[KernelSpec, ...]:
     if not stores or not part.folds:
         return (spec,)
     rest: list[Step] = [*_wanted(replace(part, steps=part.folds), found.before)]
-    folds, elements = (_steps(spec, part, wanted, frozenset(), {}) for wanted in (rest, stores))
+    folds, elements = (_steps(spec, wanted, frozenset()) for wanted in (rest, stores))
     return _kernel(spec, spec.name, folds, ()), _kernel(spec, f"{spec.name}_elements", elements, ())
 
 
@@ -70,19 +77,51 @@ def _later_stores(wanted: list[list[Step]], spec: Reduce) -> list[list[Step]]:
     return [*([s for s in steps if id(s) not in moved] for steps in earlier), [*late, *last]]
 
 
-def _steps(
-    spec: Reduce, part: Pass, wanted: Sequence[Step], later: frozenset[str], arrays: Mapping[str, Arg]
-) -> tuple[Step, ...]:
-    """Folds of earlier passes as they were stored, the steps of this one, and those of its folds that later ones need."""
-    own = {fold.name for fold in part.folds}
-    needed, chosen = names_behind(spec.steps, wanted), {id(s) for s in wanted}
+def _first_known(spec: Reduce, passes: Sequence[Pass]) -> list[frozenset[str]]:
+    """What is known of a row behind each pass, and not before: its folds, and what is computed of them."""
+    place = {fold.name: number for number, part in enumerate(passes) for fold in part.folds}
+    rows = {axis.name for axis in spec.rows}
+    for let in (step for step in spec.steps if isinstance(step, Let) and set(step.axes) <= rows):
+        behind = [place[name] for name in names_behind(spec.steps, [let]) if name in place]
+        if behind and let.dtype in DTYPES and DTYPES[let.dtype].kind == "float":
+            place[let.name] = max(behind)
+    return [frozenset(name for name, number in place.items() if number == each) for each in range(len(passes))]
+
+
+def _loaded(spec: Reduce, wanted: Sequence[Step], known: frozenset[str]) -> frozenset[str]:
+    """What a kernel reads of a row: of all that is known before, what its steps are next to."""
+    lets = {step.name: step for step in spec.steps if isinstance(step, Let)}
+    found, seen, rest = set[str](), set[str](), set(used_variables(wanted))
+    while rest:
+        name = rest.pop()
+        if name in known:
+            found.add(name)
+        elif name in lets and name not in seen:
+            seen.add(name)
+            rest |= used_variables([lets[name]])
+    return frozenset(found)
+
+
+def _steps(spec: Reduce, wanted: Sequence[Step], loads: frozenset[str]) -> tuple[Step, ...]:
+    """What a kernel reads of its rows, and the steps that it is for with the values behind them."""
+    rest = [replace(s, value=Var(s.name, s.dtype)) if isinstance(s, Let) and s.name in loads else s for s in spec.steps]
+    needed, chosen = names_behind(rest, wanted), {id(step) for step in wanted}
     steps: list[Step] = []
     for step in spec.steps:
-        if id(step) in chosen or (isinstance(step, Let) and step.name in needed):
+        if isinstance(step, Fold | Let) and step.name in loads:
+            steps.append(loaded(step, _array(step, spec), spec.rows, spec.axes))
+        elif id(step) in chosen or (isinstance(step, Let) and step.name in needed):
             steps.append(step)
-        elif isinstance(step, Fold) and step.name in needed - own:
-            steps.append(loaded(step, arrays[step.name], spec.rows, spec.axes))
-    return (*steps, *(stored(fold, arrays[fold.name], spec.rows) for fold in part.folds if fold.name in later))
+    return (*steps, *(step for step in wanted if isinstance(step, Store) and step not in spec.steps))
+
+
+def _array(step: Fold | Let, spec: Reduce) -> Arg:
+    """Where a value of rows is stored for later kernels."""
+    return workspace_over(f"{spec.name}_{step.name}_rows", step.dtype, spec.rows)
+
+
+def _stored(step: Fold | Let, spec: Reduce) -> Store:
+    return stored(step, _array(step, spec), spec.rows)
 
 
 def _kernel(spec: Reduce, name: str, steps: tuple[Step, ...], arrays: Iterable[Arg]) -> KernelSpec:

@@ -90,15 +90,15 @@ def totals(
     return Reduce(**head, rows=rows, cols=cols, steps=tuple(steps)), arrays
 
 
-def stored(fold: Fold, array: Arg, rows: Sequence[Axis]) -> Store:
-    """A fold's value in an array over rows."""
+def stored(step: Fold | Let, array: Arg, rows: Sequence[Axis]) -> Store:
+    """A value of rows in an array over these."""
     offset, strides = place_in(array, rows, rows)
-    return Store(array.name, offset, strides, Var(fold.name, fold.dtype), fold.dtype, tuple(a.name for a in rows), fold.line)
+    return Store(array.name, offset, strides, Var(step.name, step.dtype), step.dtype, tuple(a.name for a in rows), step.line)
 
 
-def loaded(fold: Fold, array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Let:
-    """A fold's value out of an array over its own axes, in a kernel over `axes`."""
-    return Let(fold.name, read_of(array, own, axes), fold.dtype, tuple(a.name for a in own), fold.line)
+def loaded(step: Fold | Let, array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Let:
+    """A value out of an array over its own axes, in a kernel over `axes`."""
+    return Let(step.name, read_of(array, own, axes), step.dtype, tuple(a.name for a in own), step.line)
 
 
 def folds_of(spec: Reduce | Scan) -> list[Fold]:

@@ -184,6 +184,40 @@ def test_passes_are_kernels() -> None:
     )
 
 
+def test_what_is_computed_of_folds_is_stored_in_their_place() -> None:
+    """Each element would divide again else."""
+    first, second, last = cut_passes(reduce_of(NORM, R=2, C=4))
+    agree(
+        first,
+        """
+        Reduce norm_pass0: rows r < 2; cols c < 4
+          line 2   mu_sum = sum over c of x[r * 4 + c]
+          line 2   mu = mu_sum / 4
+          line 2   norm_mu_rows[r] = mu
+        """,
+    )
+    agree(
+        second,
+        """
+        Reduce norm_pass1: rows r < 2; cols c < 4
+          line 2   mu = norm_mu_rows[r]
+          line 3   var_sum = sum over c of (x[r * 4 + c] - mu) * (x[r * 4 + c] - mu)
+          line 3   var = var_sum / 4
+          line 3   norm_var_rows[r] = var
+        """,
+    )
+    agree(
+        last,
+        """
+        Map norm: r < 2, c < 4
+          line 2   mu = norm_mu_rows[r]
+          line 3   var = norm_var_rows[r]
+          line 4   y_value = (x[r * 4 + c] - mu) / sqrt(var + eps) * w[c]
+          line 4   y[r * 4 + c] = y_value
+        """,
+    )
+
+
 def test_elements_of_an_early_pass_are_stored_by_the_last() -> None:
     spec = reduce_of(TWICE_STORED, R=2, C=4)
     first, second = cut_passes(spec)
