@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
@@ -19,9 +20,9 @@ from uol.backends.simt.products.matrix.operand import operands_of
 from uol.backends.simt.products.splitting import may_be_cut, split_products, with_terms_joined
 from uol.codegen.backend import Device
 from uol.codegen.contractions.row_sums import split_with_sums
-from uol.codegen.indexing.arithmetic import ONE, static
+from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Contract, KernelSpec, Pack
+from uol.codegen.specs.nodes import Contract, KernelSpec, Pack, Read
 from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import Side, as_contract, as_reduce, pack_operand, without_terms
@@ -34,7 +35,7 @@ from uol.ir.types import DTYPES, NARROW
 SIDES: tuple[Side, Side] = ("a", "b")
 
 
-def products_of_residues(spec: Contract, machine: Machine) -> tuple[KernelSpec, ...] | None:
+def products_of_residues(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...] | None:
     """The kernels of a contraction of known sizes, one for each residue; None where there are no residues, or matrix units do
     not take each that has terms. One without any is a map of zeros."""
     if spec.dims or spec.segments is not None or spec.more or spec.sums or unit_for(spec, machine) is None:
@@ -43,20 +44,29 @@ def products_of_residues(spec: Contract, machine: Machine) -> tuple[KernelSpec, 
     if len(parts) == 1:
         return None
     products = [product for part in parts if (product := as_contract(part)) is not None]
-    taken = [kernels for product in products if (kernels := _taken(product, machine)) is not None]
+    taken = [kernels for product in products if (kernels := _taken(product, machine, device)) is not None]
     return tuple(kernel for kernels in taken for kernel in kernels) if len(taken) == len(parts) else None
 
 
-def _taken(product: Contract, machine: Machine) -> tuple[KernelSpec, ...] | None:
-    """The product, with a copy of an operand before it where units need that, or what it is without terms; None where they do
-    not take it."""
+def _taken(product: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...] | None:
+    """The product, with copies of operands before it where units need that, or what it is without terms; None where they do not
+    take it."""
     if any(static(axis.extent) == 0 for axis in product.k):
         return (without_terms(product),)
-    if tiles_for(without_unit_axes(product), machine):
-        return (product,)
-    factors = zip(SIDES, (product.a, product.b), strict=True)
-    ways = (pack_operand(product, side, k_last=True, dtype=main_read(factor).dtype) for side, factor in factors)
-    return next((way for way in ways if tiles_for(without_unit_axes(way[1]), machine)), None)
+    packs = (_packed(product, side) for side in SIDES)
+    ways = itertools.chain([(product,)], ways_of_convolutions(product, device), packs)
+    return next((way for way in ways if _are_taken(way, machine)), None)
+
+
+def _are_taken(kernels: tuple[KernelSpec, ...], machine: Machine) -> bool:
+    """Do matrix units take each product?"""
+    return all(bool(tiles_for(without_unit_axes(each), machine)) for each in kernels if isinstance(each, Contract))
+
+
+def _packed(spec: Contract, side: Side) -> tuple[Pack, Contract]:
+    """The product with a copy of an operand along k before it."""
+    factor = spec.a if side == "a" else spec.b
+    return pack_operand(spec, side, k_last=True, dtype=main_read(factor).dtype)
 
 
 def _is_of_matrices(spec: Contract) -> bool:
@@ -83,20 +93,27 @@ def ways_of_convolutions(spec: Contract, device: Device) -> Iterator[tuple[Kerne
 
 
 def _with_pictures_copied(spec: Contract, windowed: Side) -> Iterator[tuple[Pack, Contract, Axis]]:
-    """The operand with bounds as a copy of the pictures with their zeros, channels side by side: of those of which no bounds
-    ask, the axis along which elements lie closest. So many that they are whole accesses, of 16 bytes or of 8."""
+    """The operand with bounds as a copy of the pictures with their zeros, channels side by side: so many that they are whole
+    accesses, of 16 bytes or of 8."""
     read = main_read(spec.a if windowed == "a" else spec.b)
-    steps = {name: static(step) for name, step in read.strides if step is not None}
-    asked = frozenset().union(*(variables(child) for guard in read.guard for child in guard.children))
-    axes = [axis for axis in spec.axes if steps.get(axis.name) and axis.name not in asked]
-    if not axes:
+    channels = _channels(read, spec.k, spec.m if windowed == "a" else spec.n)
+    if channels is None:
         return
-    channels = min(axes, key=lambda axis: abs(steps[axis.name] or 0))
     multiples = (width // DTYPES[read.dtype].bytes for width in (CHUNK_BYTES, CHUNK_BYTES // 2))
     for wide in dict.fromkeys(-(-(static(channels.extent) or 0) // multiple) * multiple for multiple in multiples):
         found = pack_places(spec, windowed, channels.name, wide)
         if found is not None:
             yield *found, replace(channels, extent=Const(wide))
+
+
+def _channels(read: Read, *groups: Sequence[Axis]) -> Axis | None:
+    """The axis of channels of a read with bounds: of those that go over the window, of fewer places than the pictures have, the
+    one of which no bounds ask along which elements lie closest."""
+    asked = frozenset().union(*(variables(child) for guard in read.guard for child in guard.children))
+    window = min(groups, key=lambda axes: static(size([axis for axis in axes if axis.name in asked])) or 0)
+    steps = {name: static(step) for name, step in read.strides if step is not None}
+    axes = [axis for axis in window if steps.get(axis.name) and axis.name not in asked and axis.extent != ONE]
+    return min(axes, key=lambda axis: abs(steps[axis.name] or 0), default=None)
 
 
 def _with_the_other_moved(
@@ -106,8 +123,7 @@ def _with_the_other_moved(
     which are `channels`, where they are given; or with both, where neither alone will do."""
     moved = list(_with_columns_moved(spec, device, channels))
     yield from moved
-    factor, side = (spec.b, SIDES[1]) if windowed == "a" else (spec.a, SIDES[0])
-    pack, packed = pack_operand(spec, side, k_last=True, dtype=main_read(factor).dtype)
+    pack, packed = _packed(spec, "b" if windowed == "a" else "a")
     if _is_of_matrices(packed):
         yield pack, packed
     elif not moved:

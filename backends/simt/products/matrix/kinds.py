@@ -37,7 +37,7 @@ def _product(spec: Contract, tile: MatrixTile, machine: Machine) -> Kernel:
 def _legalise(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
     if spec.segments is not None:
         return in_bounds(spec, machine)
-    return products_of_residues(spec, machine) or (spec,)
+    return products_of_residues(spec, machine, device) or (spec,)
 
 
 def _ways(spec: Contract, device: Device) -> Iterator[tuple[KernelSpec, ...]]:

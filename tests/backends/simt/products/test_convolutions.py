@@ -218,6 +218,7 @@ STRIDED = (
 COPIED = (
     ("three channels", {"N": 3, "C": 3, "H": 31, "W": 29, "O": 40, "D": 3, "R": 7, "S": 7}, {"stride": 2, "pad": 3}, True),
     ("five channels", {"N": 8, "C": 5, "H": 31, "W": 32, "O": 48, "D": 5, "R": 5, "S": 5}, {"stride": 1, "pad": 2}, True),
+    ("strides, first", {"N": 4, "C": 40, "H": 24, "W": 20, "O": 48, "D": 40, "R": 3, "S": 3}, {"stride": 2, "pad": 1}, False),
     ("channels first", {"N": 2, "C": 40, "H": 13, "W": 11, "O": 48, "D": 40, "R": 3, "S": 3}, {"stride": 1, "pad": 1}, False),
 )
 """Pictures that are copied with their zeros: names, sizes, attributes, and whether channels are last."""
