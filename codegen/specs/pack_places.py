@@ -18,7 +18,7 @@ from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Contract, Guard, Pack, Read, Store, Within
 from uol.codegen.specs.rewrites import Side, args_of, ordered, scalars_of, strides_over, workspace_over
-from uol.codegen.specs.traverse import main_read, names_of
+from uol.codegen.specs.traverse import is_one_read, main_read, names_of
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.polynomials import from_poly, to_poly
 from uol.ir.program.nodes import Axis, Const, Expr, Var
@@ -29,7 +29,7 @@ from uol.ir.types import INDEX
 @dataclass(frozen=True, slots=True)
 class _Place:
     """An axis of the copy: of the places `first`, `first` + 1 and so on of a sum of axes, `value`; from one to the next it is
-    `step` elements of the factor's tensor. `there`: which places there are, of all that the axis has."""
+    `step` elements of the factor's tensor. Places from `low` to before `high` are there; None: all on that side."""
 
     axis: Axis
     value: Expr
@@ -55,10 +55,13 @@ def pack_places(contract: Contract, side: Side, last: str, wide: int) -> tuple[P
     Along `last`, an axis of which no guard asks, elements lie side by side, `wide` of them: an axis of the sum is moved behind
     the others then, and has as many terms, of which those beyond are 0.
 
-    None where the factor is no read of sums of axes between bounds, of which no two share an axis."""
+    None where a factor is more than one read, or this one is not of sums of axes between bounds, of which no two share an axis,
+    and of zeros elsewhere."""
     factor, other = (contract.a, contract.b) if side == "a" else (contract.b, contract.a)
     read = main_read(factor)
     seen = [axis for axis in contract.axes if axis.name in variables(factor)]
+    if not (is_one_read(factor) and is_one_read(other)) or read.fill not in (None, Const(0, read.dtype)):
+        return None
     places = _places(read, seen, {*names_of(contract), *(axis.name for axis in contract.axes)}, last, wide)
     if places is None:
         return None
@@ -78,7 +81,7 @@ def pack_places(contract: Contract, side: Side, last: str, wide: int) -> tuple[P
     offset = _total(mul(Var(axis.name, INDEX), Const(length)) for axis, length in zip(index, lengths, strict=True))
     store = Store(workspace.name, offset, own, source, read.dtype, tuple(axis.name for axis in index), contract.line)
     pack = Pack(
-        name=workspace.name.replace("_places_", "_pad_"),
+        name=f"{contract.name}_pad_{side}",
         args=(*args_of(contract, (factor,), ()), workspace),
         scalars=(),
         dims=contract.dims,

@@ -18,7 +18,7 @@ from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
 from uol.codegen.specs.split_terms import split_terms
 from uol.codegen.specs.traverse import main_read, reads
-from uol.ir.program.nodes import Axis, Const
+from uol.ir.program.nodes import Axis, Call, Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
   a[m, n] = sum[k](acc(x[m, k]) * acc(w[n, k]))
@@ -171,6 +171,14 @@ def test_pack_places_beside_columns_that_are_wider() -> None:
     pack, rest = found
     columns = (*(axis for axis in rest.n if axis.name != "c"), Axis("c", Const(4)))
     same(graph, pack, *split_terms(rest, [(rest.k[0], 2)], columns=columns))
+
+
+def test_places_are_not_packed_of_factors_that_would_be_more_than_zeros() -> None:
+    ones = contract_of(lowered(CONV.replace("] else 0)", "] else 1)"), dims=SIZES))
+    plain = contract_of(GRAPHS["conv"]())
+    computed = [replace(plain, **{side: Call("exp", (getattr(plain, side),), "f32")}) for side in "ab"]
+    for contract in (ones, *computed):
+        assert pack_places(contract, "a" if main_read(contract.a).tensor == "x" else "b", "c", 4) is None
 
 
 @pytest.mark.parametrize("at", ["p + r - 1, p + s - 1", "(p + r) / 2, s"])

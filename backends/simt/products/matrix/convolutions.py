@@ -27,7 +27,7 @@ from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import Side, as_contract, as_reduce, pack_operand, without_terms
 from uol.codegen.specs.sizes import known_multiples
-from uol.codegen.specs.traverse import main_read
+from uol.codegen.specs.traverse import is_one_read, main_read
 from uol.ir.program.nodes import Axis, Const
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES, NARROW
@@ -80,10 +80,10 @@ def ways_of_convolutions(spec: Contract, device: Device) -> Iterator[tuple[Kerne
     they lie: with copies of them before, or summed in another order of the result's columns."""
     found = [main_read(factor) for factor in (spec.a, spec.b)]
     windowed = [side for side, read in zip(SIDES, found, strict=True) if read.guard]
-    is_narrow = all(read.dtype in FACTORS for read in found) and spec.acc_dtype not in NARROW
-    if spec.dims or spec.segments is not None or spec.more or spec.sums or len(windowed) != 1 or not is_narrow:
+    are_stored = all(read.dtype in FACTORS for read in found) and is_one_read(spec.a) and is_one_read(spec.b)
+    if spec.dims or spec.segments is not None or spec.more or spec.sums or len(windowed) != 1:
         return
-    if _is_of_matrices(spec):
+    if not are_stored or spec.acc_dtype in NARROW or _is_of_matrices(spec):
         return
     yield from _with_the_other_moved(spec, windowed[0], device)
     for pack, product, channels in _with_pictures_copied(spec, windowed[0]):

@@ -278,3 +278,15 @@ def test_pictures_are_copied_with_their_zeros(op: str, number: int, target: str)
     _, dims, attrs, is_last = COPIED[number]
     graph = on_matrix_units(op, dims, attrs, target, {"x", "y", "dx", "dy"} if is_last else ())
     assert any(isinstance(spec, Pack) and "_pad_" in spec.name for spec in graph.specs)
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_factors_that_are_computed_are_not_copied(target: str) -> None:
+    """A copy has the type of what lies in memory, and would round them."""
+    backend = registry.get(target)
+    text = """op f(x: f16[4, 40, 32, 32], w: f16[48, 40, 3, 3], scale: f16[48, 40, 3, 3]) -> (y: f32[4, 48, 32, 32]) {
+      y[n, o, p, q] = sum[c, r, s](acc(x[n, c, p + r - 1, q + s - 1] else 0) * (acc(w[o, c, r, s]) * acc(scale[o, c, r, s])))
+    }"""
+    ops = parse(text)
+    graph = lower(instantiate(ops[0], Library(ops), dims={}, types={}), backend, {})
+    assert not any(isinstance(spec, Pack) for spec in graph.specs)
