@@ -17,8 +17,8 @@ from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Contract, Guard, Pack, Read, Store, Within
-from uol.codegen.specs.rewrites import Side, args_of, ordered, scalars_of, strides_over, workspace_over
-from uol.codegen.specs.traverse import is_one_read, main_read, names_of
+from uol.codegen.specs.rewrites import Side, args_of, ordered, over_axes, strides_over, workspace_over
+from uol.codegen.specs.traverse import is_one_read, main_read, names_of, values
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.polynomials import from_poly, to_poly
 from uol.ir.program.nodes import Axis, Const, Expr, Var
@@ -96,11 +96,11 @@ def pack_places(contract: Contract, side: Side, last: str, wide: int) -> tuple[P
     if k and k[-1].name == last and static(k[-1].extent) != wide:
         other = _guarded(other, k[-1])
         k[-1] = replace(k[-1], extent=Const(wide))
-    names = [axis.name for axis in (*contract.batch, *contract.m, *contract.n, *k)]
-    a, b = (strides_over(each, names) for each in ((copied, other) if side == "a" else (other, copied)))
-    made = replace(contract, k=tuple(k), a=a, b=b)
-    args = ordered((*args_of(contract, (a, b), contract.epilogue), workspace))
-    return pack, replace(made, args=args, scalars=scalars_of(contract, (a, b, *(s.value for s in contract.epilogue))))
+    axes = (*contract.batch, *contract.m, *contract.n, *k)
+    factors = (copied, other) if side == "a" else (other, copied)
+    a, b = (strides_over(each, [axis.name for axis in axes]) for each in factors)
+    made = replace(contract, k=tuple(k), a=a, b=b, epilogue=tuple(over_axes(step, axes) for step in contract.epilogue))
+    return pack, replace(made, args=ordered((*args_of(contract, tuple(values(made)), made.epilogue), workspace)))
 
 
 def _places(read: Read, seen: Sequence[Axis], taken: Iterable[str], last: str, wide: int) -> list[_Place] | None:

@@ -27,8 +27,9 @@ LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y
 CONV = """op conv(x: T[N, C, H, W], w: T[O, C, R, S]) -> (y: T[N, O, H, W]) for T in (f32, f16) where R == 3, S == 3 {
   y[n, o, p, q] = T(sum[c, r, s](acc(x[n, c, p + r - 1, q + s - 1] else 0) * acc(w[o, c, r, s])))
 }"""
-STRIDED = """op strided(x: f32[N, C, H, W], w: f32[O, C, R, S]) -> (y: f32[N, O, 2, 3]) where R == 3, S == 3 {
-  y[n, o, p, q] = sum[c, r, s]((x[n, c, 2*p + r - 1, 3 - 2*q + s] else 0) * w[o, c, r, s])
+STRIDED = """op strided(x: f32[N, C, H, W], w: f32[O, C, R, S], b: f32[O]; slope: float = 0.5)
+    -> (y: f32[N, O, 2, 3]) where R == 3, S == 3 {
+  y[n, o, p, q] = sum[c, r, s]((x[n, c, 2*p + r - 1, 3 - 2*q + s] else 0) * w[o, c, r, s]) * slope + b[o]
 }"""
 OF_FILTERS = """op gradient(x: f32[N, C, H, W], dy: f32[N, O, H, W]) -> (dw: f32[O, C, 3, 3]) {
   dw[o, c, r, s] = sum[n, p, q](dy[n, o, p, q] * (x[n, c, p + r - 1, q + s - 1] else 0))

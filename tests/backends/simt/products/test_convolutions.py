@@ -250,8 +250,8 @@ def on_matrix_units(op: str, dims: dict[str, int], attrs: dict[str, int], target
 def expected_of(op: str, given: dict[str, torch.Tensor], attrs: dict[str, int]) -> dict[str, torch.Tensor]:
     """What PyTorch computes."""
     options = {"stride": attrs["stride"], "padding": attrs.get("pad", 0)}
-    if op == "conv2d":
-        return {"y": torch.conv2d(given["x"], given["w"], **options)}
+    if op in ("conv2d", "conv2d_bias"):
+        return {"y": torch.conv2d(given["x"], given["w"], given.get("b"), **options)}
     if op == "conv_transpose2d":
         return {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
     return {
@@ -273,7 +273,7 @@ def test_strides_are_products_of_residues(number: int, filters: str, target: str
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
 @pytest.mark.parametrize("number", range(len(COPIED)), ids=[name for name, *_ in COPIED])
-@pytest.mark.parametrize("op", ["conv2d", "conv2d_grad"])
+@pytest.mark.parametrize("op", ["conv2d", "conv2d_bias", "conv2d_grad"])
 def test_pictures_are_copied_with_their_zeros(op: str, number: int, target: str) -> None:
     _, dims, attrs, is_last = COPIED[number]
     graph = on_matrix_units(op, dims, attrs, target, {"x", "y", "dx", "dy"} if is_last else ())
