@@ -37,12 +37,16 @@ def vanishes_without_maximum(spec: Attention) -> bool:
     assert spec.hi is not None
     lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
     folded = [s.value for s in spec.steps if isinstance(s, Fold) and s.op != "max"]
-    terms = [lets.get(v.name, v) if isinstance(v, Var) else v for v in folded] + [w.value for w in weights_of(spec)]
-    return all(_is_zero_at_minus_infinity(term, spec.hi.value) for term in terms)
+    terms = [*folded, *(w.value for w in weights_of(spec))]
+    return all(_is_zero_at_minus_infinity(term, spec.hi.value, lets) for term in terms)
 
 
-def _is_zero_at_minus_infinity(term: Expr, score: Expr) -> bool:
+def _is_zero_at_minus_infinity(term: Expr, score: Expr, lets: Mapping[str, Expr]) -> bool:
     match term:
+        case Var(name=name) if name in lets:
+            return _is_zero_at_minus_infinity(lets[name], score, lets)
+        case Call(fn="cast", args=(value,)):
+            return _is_zero_at_minus_infinity(value, score, lets)
         case Call(fn="select", args=(Call(fn="==", args=(compared, Const(value=lowest))), Const(value=0.0), _)):
             return compared == score and lowest == -inf
     return False

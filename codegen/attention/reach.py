@@ -65,10 +65,11 @@ def _bounds_of(score: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
     match score:
         case Call(fn="select", args=(condition, _, Const(value=lowest))) if lowest == -inf:
             for part in conjuncts(condition):
-                yield from _bound(part, col)
+                yield from bounds_in(part, col)
 
 
-def _bound(condition: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
+def bounds_in(condition: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
+    """(is it an end, the bound) of a condition that bounds the cols; nothing of any other."""
     match condition:
         case Call(fn="<=" | "<" | ">=" | ">" as fn, args=(a, b)) if a.type == b.type == INDEX:
             greater, less = (b, a) if fn in ("<=", "<") else (a, b)

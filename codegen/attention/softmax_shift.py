@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uol.codegen.specs.nodes import Fold, Let, Weighted
 from uol.ir.program.nodes import Call, Const, Expr, Load, Var
 from uol.ir.program.walk import variables, walk
+from uol.ir.types import is_float
 
 
 def subtracts_from_exponent(steps: Iterable[Let | Fold], rows: frozenset[str], cols: frozenset[str]) -> bool:
@@ -63,6 +64,8 @@ def _is_multiple(expr: Expr, hi: Fold, free: Mapping[str, bool], known: Mapping[
             return value == 0
         case Call(fn="exp", args=(Call(fn="-", args=(t, Load(tensor=name) | Var(name=name))),)):
             return name == hi.name and t == hi.value
+        case Call(fn="cast", args=(inner,), dtype=dtype) if is_float(dtype) and is_float(inner.type):
+            return _is_multiple(inner, hi, free, known)
         case Call(fn="select", args=(condition, a, b)):
             return _is_free(condition, free) and all(_is_multiple(e, hi, free, known) for e in (a, b))
         case Call(fn="*", args=(a, b)):

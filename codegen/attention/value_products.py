@@ -11,12 +11,13 @@ from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Reduce, Scatter, Stage
 from uol.ir.program.walk import rewrite, substitute, variables
-from uol.ir.types import INDEX
+from uol.ir.types import INDEX, is_float
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedSum:
-    """A stage as a sum of weights over cols, by the axes that the factors see."""
+    """A stage as a sum of weights over cols, by the axes that the factors see. `weight` may be of a narrower type than the
+    sum."""
 
     weight: Load
     value: Expr
@@ -39,6 +40,7 @@ def weighted_sums(stage: Stage, taken: frozenset[str]) -> Iterator[WeightedSum]:
     cols = tuple(a for a in total.axes if a.extent != ONE) or total.axes
     alone = {a.name: ZERO for a in total.axes if a not in cols}  # the one head of a key that no other shares
     for weight, value in (product, product[::-1]):
+        weight = _narrow(weight)
         if not isinstance(weight, Load) or weight.guard:
             continue
         facts = Facts(bound for a in (*axes, *total.axes) for bound in in_range(a))
@@ -51,6 +53,14 @@ def weighted_sums(stage: Stage, taken: frozenset[str]) -> Iterator[WeightedSum]:
         known = {a.name for a in cols} <= seen & other and {a.name for a in axes} <= seen | other
         if rows and width and cols and known:
             yield WeightedSum(weight, value, batch, rows, cols, width, split)
+
+
+def _narrow(weight: Expr) -> Expr:
+    """What a weight is widened from: it may be rounded to the type of the values."""
+    match weight:
+        case Call(fn="cast", args=(Load() as load,), dtype=dtype) if is_float(dtype) and is_float(load.type):
+            return load
+    return weight
 
 
 def simplified(expr: Expr, facts: Facts) -> Expr:

@@ -24,13 +24,14 @@ from uol.conformance.accuracy.contraction import (
     split_product,
     sum_of,
 )
-from uol.conformance.accuracy.contracts import Contract
+from uol.conformance.accuracy.contracts import NARROW, Contract
 from uol.conformance.accuracy.exact_values import LOGIC, on_integers, on_truths
 from uol.conformance.accuracy.functions import on_intervals
 from uol.conformance.accuracy.index_space import Frame, extent_of
 from uol.conformance.accuracy.interval import Array, Enclosure, point, rounded
 from uol.conformance.accuracy.recurrences import Fading, split_fading
 from uol.conformance.accuracy.reductions import argument_of_extremum, flattened, fold, scatter
+from uol.conformance.accuracy.relative_weights import Values, is_relative, rounded_relatively
 from uol.conformance.accuracy.running import WHOLE, Over, split_running
 from uol.conformance.accuracy.shared_quotients import is_shared, with_reciprocals
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
@@ -73,11 +74,13 @@ class _Evaluation:
     scores: dict[str, Enclosure] = field(default_factory=dict)
     orders: dict[str, tuple[Order, Ordered]] = field(default_factory=dict)
     made: Made = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
     def run(self, inputs: Mapping[str, Array]) -> Enclosed:
         results: dict[str, Enclosure] = {}
         made = {tensor.name for tensor in self.program.by_role("local")}
         self.made = {stage.name: stage.value for stage in self.program.stages if type(stage) is Stage and stage.name in made}
+        self.values = {stage.name: stage.value for stage in self.program.stages if type(stage) is Stage}
         for tensor in self.program.by_role("in"):
             self.arrays[tensor.name] = self._as_read(point(inputs[tensor.name]), tensor.dtype)
         for stage in self.program.stages:
@@ -179,6 +182,8 @@ class _Evaluation:
     def _call(self, call: Call, frame: Frame) -> Enclosure:
         args = tuple(self.value(a, frame) for a in call.args)
         if call.fn == "cast":
+            if call.dtype in NARROW and is_relative(call.args[0], self.values):
+                return rounded_relatively(args[0], call.dtype)
             return self._cast(args[0], call.args[0].type, call.dtype)
         if call.fn == "random_bits":
             return point(random_bits(args[0].value, args[1].value))

@@ -5,11 +5,12 @@
 //   4      where G > 0, H % G == 0 {
 //   5    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
-//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
-//   8    z[b, h, i] = sum[j](p[b, h, i, j])
-//   9    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
-//  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
-//  11  }
+//   7    w[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
+//   8    z[b, h, i] = sum[j](w[b, h, i, j])
+//   9    p[b, h, i, j] = acc(T(w[b, h, i, j]))
+//  10    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
+//  11    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
+//  12  }
 #include "kernel_operator.h"
 
 using namespace AscendC;
@@ -116,38 +117,39 @@ extern "C" __global__ __aicore__ void attention_s_sum_kernel(GM_ADDR s, GM_ADDR 
 
 // attention_hi_kernel
 //   vector cores 48, tile 97 of j, lanes are folded, double-buffered
-extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, GM_ADDR z) {
+extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR z, GM_ADDR p) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> s_gm;
   s_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(s), 25026);
-  GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> z_gm;
   z_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z), 258);
+  GlobalTensor<half> p_gm;
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(p), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 2080);
+  pipe.InitBuffer(ub, 2592);
   LocalTensor<float> s_ub = ub.GetWithOffset<float>(256, 0);
-  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 1024);
-  LocalTensor<float> nan_or_zero = ub.GetWithOffset<float>(128, 1056);
-  LocalTensor<float> partial = ub.GetWithOffset<float>(1, 1568);
-  LocalTensor<float> sum_all = ub.GetWithOffset<float>(8, 1056);
-  LocalTensor<float> t = ub.GetWithOffset<float>(128, 1088);
-  LocalTensor<float> partial2 = ub.GetWithOffset<float>(1, 1024);
-  LocalTensor<float> max_all = ub.GetWithOffset<float>(8, 1088);
-  LocalTensor<float> hi = ub.GetWithOffset<float>(8, 1568);
+  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 1536);
+  LocalTensor<float> nan_or_zero = ub.GetWithOffset<float>(128, 1568);
+  LocalTensor<float> partial = ub.GetWithOffset<float>(1, 2080);
+  LocalTensor<float> sum_all = ub.GetWithOffset<float>(8, 1568);
+  LocalTensor<float> t = ub.GetWithOffset<float>(128, 1600);
+  LocalTensor<float> partial2 = ub.GetWithOffset<float>(1, 1536);
+  LocalTensor<float> max_all = ub.GetWithOffset<float>(8, 1632);
+  LocalTensor<float> hi = ub.GetWithOffset<float>(8, 1600);
   LocalTensor<uint8_t> mask2 = ub.GetWithOffset<uint8_t>(16, 1536);
-  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 1024);
-  LocalTensor<uint8_t> mask3 = ub.GetWithOffset<uint8_t>(16, 2048);
-  LocalTensor<float> p_value = ub.GetWithOffset<float>(128, 1536);
-  LocalTensor<float> work = ub.GetWithOffset<float>(128, 1024);
+  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 2048);
+  LocalTensor<uint8_t> mask3 = ub.GetWithOffset<uint8_t>(16, 2560);
+  LocalTensor<float> w = ub.GetWithOffset<float>(128, 1536);
+  LocalTensor<half> p_ub = ub.GetWithOffset<half>(256, 1024);
+  LocalTensor<float> work = ub.GetWithOffset<float>(128, 2048);
   LocalTensor<float> partial3 = ub.GetWithOffset<float>(1, 1536);
-  LocalTensor<float> z_value = ub.GetWithOffset<float>(8, 1024);
+  LocalTensor<float> z_value = ub.GetWithOffset<float>(8, 1568);
 
   Duplicate(s_ub, 0.0f, 256);
   int slot = 0;
-  SetFlag<HardEvent::MTE3_V>(2);
+  SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
   for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
@@ -159,8 +161,9 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 6
     WaitFlag<HardEvent::MTE2_V>(slot);
-    WaitFlag<HardEvent::MTE3_V>(2);
+    PipeBarrier<PIPE_V>();
     Compare(mask, s_ub[slot * 128], s_ub[slot * 128], CMPMODE::EQ, 128);
+    WaitFlag<HardEvent::MTE3_V>(0);
     Duplicate(nan_or_zero, 0.0f, 128);
     PipeBarrier<PIPE_V>();
     Select(nan_or_zero, mask, nan_or_zero, s_ub[slot * 128], SELMODE::VSEL_TENSOR_TENSOR_MODE, 128);
@@ -191,17 +194,17 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     Exp(t2, t2, 128);
     Not(mask3.ReinterpretCast<uint16_t>(), mask2.ReinterpretCast<uint16_t>(), 8);
     PipeBarrier<PIPE_V>();
-    Select(p_value, mask3, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
+    Select(w, mask3, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
+    // line 9
+    PipeBarrier<PIPE_V>();
+    Cast(p_ub[slot * 128], w, RoundMode::CAST_RINT, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(p_gm[b_h_i * 97], p_value, DataCopyExtParams(1, 388, 0, 0, 0));
-    SetFlag<HardEvent::MTE3_V>(slot);
+    DataCopyPad(p_gm[b_h_i * 97], p_ub[slot * 128], DataCopyExtParams(1, 194, 0, 0, 0));
     // line 8
-    PipeBarrier<PIPE_V>();
-    Muls(work, p_value, 1.0f, 128);
+    Muls(work, w, 1.0f, 128);
     PipeBarrier<PIPE_V>();
     Add(work, work, work[64], 33);
-    WaitFlag<HardEvent::MTE3_V>(slot);
     PipeBarrier<PIPE_V>();
     WholeReduceSum(partial3, work, 64, 1, 1, 1, 8);
     PipeBarrier<PIPE_V>();
@@ -209,71 +212,41 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     SetFlag<HardEvent::V_MTE3>(slot + 2);
     WaitFlag<HardEvent::V_MTE3>(slot + 2);
     DataCopyPad(z_gm[b_h_i], z_value, DataCopyExtParams(1, 4, 0, 0, 0));
-    SetFlag<HardEvent::MTE3_V>(2);
+    SetFlag<HardEvent::MTE3_V>(0);
     slot = 1 - slot;
   }
-  WaitFlag<HardEvent::MTE3_V>(2);
+  WaitFlag<HardEvent::MTE3_V>(0);
   WaitFlag<HardEvent::V_MTE2>(0);
   WaitFlag<HardEvent::V_MTE2>(1);
-}
-
-// attention_y_sum_pack_b_kernel
-//   vector cores 13, tile 512 of b_j_e, lanes are results, single buffer
-extern "C" __global__ __aicore__ void attention_y_sum_pack_b_kernel(GM_ADDR v, GM_ADDR attention_y_sum_packed_b) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
-  GlobalTensor<half> v_gm;
-  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 6402);
-  GlobalTensor<float> attention_y_sum_packed_b_gm;
-  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 6402);
-
-  TPipe pipe;
-  TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3072);
-  LocalTensor<half> v_ub = ub.GetWithOffset<half>(512, 0);
-  LocalTensor<float> v_f32 = ub.GetWithOffset<float>(512, 1024);
-
-  const int task = GetBlockIdx();
-  const int b_j_e_start = task * 512;
-  const int lanes = lesser(512, 6402 - b_j_e_start);
-  DataCopyPad(v_ub, v_gm[b_j_e_start],
-      DataCopyExtParams(1, lanes * 2, 0, 0, 0),
-      DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-  SetFlag<HardEvent::MTE2_V>(0);
-  // line 10
-  WaitFlag<HardEvent::MTE2_V>(0);
-  Cast(v_f32, v_ub, RoundMode::CAST_NONE, lanes);
-  SetFlag<HardEvent::V_MTE3>(0);
-  WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_y_sum_packed_b_gm[b_j_e_start], v_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_y_sum_product_kernel
 //   cube cores 20, tile 32 x 32 x 112, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
+    GM_ADDR v,
     GM_ADDR p,
-    GM_ADDR attention_y_sum_packed_b,
     GM_ADDR attention_y_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
-  GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
-  GlobalTensor<float> attention_y_sum_packed_b_gm;
-  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 6402);
+  GlobalTensor<half> v_gm;
+  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 6402);
+  GlobalTensor<half> p_gm;
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(p), 25026);
   GlobalTensor<float> attention_y_sum_product_gm;
   attention_y_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_product), 8514);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 28672);
+  pipe.InitBuffer(l1, 14336);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 14336);
+  pipe.InitBuffer(l0a, 7168);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 14336);
+  pipe.InitBuffer(l0b, 7168);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 4096);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(3584, 14336);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(3584, 0);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3584, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(3584, 7168);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3584, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(3584, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   const int task = GetBlockIdx();
@@ -282,34 +255,30 @@ extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
   const int e_start = task % 2 * 32;
   const int m_size = lesser(32, 129 - h_i_start);
   const int n_size = lesser(32, 33 - e_start);
-  // line 10
+  // line 11
   const int k_size = 97;
   if (m_size == 1) {
-    InitConstValue(a_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
   }
   PipeBarrier<PIPE_MTE2>();
   DataCopy(a_l1, p_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
-  InitConstValue(b_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+  InitConstValue(b_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
   PipeBarrier<PIPE_MTE2>();
-  for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    DataCopy(b_l1[i * 512], attention_y_sum_packed_b_gm[b * 3201 + e_start + i * 528],
-        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 33, 16, 1, 0));
-  }
+  DataCopy(b_l1, v_gm[b * 3201 + e_start], Nd2NzParams(1, k_size, n_size, 0, 33, 112, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
   for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 7) / 8) * 128], a_l1, LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    LoadDataWithTranspose(b_l0[i * 2 * ((n_size + 15) / 16) * 128], b_l1,
-        LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
+    LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1, LoadData2DParams(i, (n_size + 15) / 16, 7, 0, 0, true, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
   MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
-  // line 10
+  // line 11
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
@@ -355,7 +324,7 @@ extern "C" __global__ __aicore__ void attention_y_sum_kernel(GM_ADDR y, GM_ADDR 
       DataCopyExtParams(1, rows * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
-  // line 10
+  // line 11
   WaitFlag<HardEvent::MTE2_V>(0);
   CompareScalar(mask, z_ub, 1.0f, CMPMODE::LT, 64);
   PipeBarrier<PIPE_V>();

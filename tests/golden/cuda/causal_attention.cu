@@ -6,11 +6,12 @@
 //   5    s[b, h, i, j] = select(j <= i, sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d]))
 //   6        / sqrt(D), -inf)
 //   7    hi[b, h, i] = max[j](s[b, h, i, j])
-//   8    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
-//   9    z[b, h, i] = sum[j](p[b, h, i, j])
-//  10    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
-//  11    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
-//  12  }
+//   8    w[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
+//   9    z[b, h, i] = sum[j](w[b, h, i, j])
+//  10    p[b, h, i, j] = acc(T(w[b, h, i, j]))
+//  11    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
+//  12    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
+//  13  }
 #include "uol_device.h"
 
 // 192 rows x 64 cols, 16 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
@@ -30,7 +31,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
   const int thread_col = threadIdx.x % 16;
   float hi[2];  // line 7
   float z[2] = {};  // line 9
-  float y_sum[2][2] = {};  // line 11
+  float y_sum[2][2] = {};  // line 12
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
   for (int col0 = 0; col0 < 64; col0 += 32) {
@@ -88,8 +89,9 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
         const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 8
-        z[ri] += p;  // line 9
+        const float w = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 8
+        const float p = float(uol::f16(w));  // line 10
+        z[ri] += w;  // line 9
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
       }
     }
@@ -99,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = slot % 32;
         const int j = k0 + slot / 32;
-        v_tile[slot / 32][slot % 32] = float(v[j * 32 + e + batch * 2048]);  // line 11
+        v_tile[slot / 32][slot % 32] = float(v[j * 32 + e + batch * 2048]);  // line 12
       }
       __syncthreads();
       for (int step = 0; step < 16; ++step) {
@@ -125,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
-      y[e + batch * 6144 + at_row * 32] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 11
+      y[e + batch * 6144 + at_row * 32] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 12
     }
   }
 }

@@ -5,11 +5,12 @@
 //   4      where G > 0, H % G == 0 {
 //   5    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
-//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
-//   8    z[b, h, i] = sum[j](p[b, h, i, j])
-//   9    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
-//  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
-//  11  }
+//   7    w[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
+//   8    z[b, h, i] = sum[j](w[b, h, i, j])
+//   9    p[b, h, i, j] = acc(T(w[b, h, i, j]))
+//  10    z_inv[b, h, i] = 1 / max(z[b, h, i], 1)
+//  11    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
+//  12  }
 #include "uol_device.h"
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
@@ -29,7 +30,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_kernel(
   const int thread_col = threadIdx.x % 16;
   float hi[2];  // line 6
   float z[2] = {};  // line 8
-  float y_sum[2][2] = {};  // line 10
+  float y_sum[2][2] = {};  // line 11
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
   for (int col0 = 0; col0 < 81; col0 += 32) {
@@ -90,8 +91,9 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_kernel(
         const int j = col0 + thread_col + ci * 16;
         if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 5.0f;  // line 5
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
-        z[ri] += p;  // line 8
+        const float w = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
+        const float p = float(uol::f16(w));  // line 9
+        z[ri] += w;  // line 8
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
       }
     }
@@ -102,7 +104,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_kernel(
         const int e = uol::min(slot % 32, 18);
         const int j = k0 + slot / 32;
         if (j >= 81) continue;
-        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 10
+        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 11
       }
       __syncthreads();
       const int steps = uol::min(16, 81 - k0);
@@ -131,7 +133,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_kernel(
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
       if (e >= 19) continue;
-      y[e + batch * 1539 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 10
+      y[e + batch * 1539 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 11
     }
   }
 }
