@@ -27,13 +27,14 @@ Blocks = Sequence[range]
 
 
 def innermost_loop(listing: Listing, counts: Callable[[Instruction], bool]) -> tuple[Instruction, ...] | None:
-    """Of the loops that have no other within them with such an instruction, the one with most of them; None without any."""
+    """Of the loops that have no other within them with such an instruction, the one with most of them; of several with as many,
+    which differ in what they ask beside, the one with fewest others. None without any."""
     found = {frozenset(loop): sum(counts(listing[i]) for i in loop) for loop in loops(listing)}
     counted = [loop for loop, number in found.items() if number]
     inner = [loop for loop in counted if not any(other < loop for other in counted)]
     if not inner:
         return None
-    best = max(inner, key=lambda loop: (found[frozenset(loop)], -min(loop)))
+    best = max(inner, key=lambda loop: (found[frozenset(loop)], -len(loop), -min(loop)))
     return tuple(listing[i] for i in sorted(best))
 
 

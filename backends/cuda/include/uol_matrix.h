@@ -93,6 +93,19 @@ UOL_DEVICE unsigned pack_bf16(float low, float high) {
   return both;
 }
 
+// The greater of both, NaN where one is (PTX ISA, max .NaN).
+UOL_DEVICE float greatest(float a, float b) {
+  float found;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(found) : "f"(a), "f"(b));
+  return found;
+}
+// 2^x within 2 ulp, of which what lies below the smallest normal number is 0 (PTX ISA, ex2.approx.ftz).
+UOL_DEVICE float exp2_flushed(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+
 // One access of 4, 8 or 16 bytes, of global or of shared memory, at a multiple of as many.
 template <int bytes> UOL_DEVICE void load_words(unsigned* to, const void* from) {
   static_assert(bytes == 4 || bytes == 8 || bytes == 16, "4, 8 or 16 bytes");

@@ -51,6 +51,11 @@ template <int bytes> UOL_DEVICE void store_words(void* to, const unsigned* from,
   if (valid) store_words<bytes>(to, from);
 }
 
+// The greater of both, NaN where one is.
+UOL_DEVICE float greatest(float a, float b) { return uol::max(a, b); }
+// 2^x within an ulp, of which what lies below the smallest normal number is 0 (CDNA2 ISA, V_EXP_F32).
+UOL_DEVICE float exp2_flushed(float x) { return __builtin_amdgcn_exp2f(x); }
+
 // The bytes of a tensor for `load_buffer`, fewer than 2^32 of them, in a buffer resource (CDNA2 ISA, 8.1.8): address, no stride, the
 // number of bytes, and elements of 32 bits. Addresses of a process have 47 bits, so that those of the stride are 0.
 typedef int BufferWords __attribute__((ext_vector_type(4)));

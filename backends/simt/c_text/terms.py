@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import ADDITIVE, Printer
 from uol.backends.simt.c_text.term import Term
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.ir.program.nodes import Call, Const, Expr
@@ -234,7 +234,7 @@ class Pointer(Term):
 
     def c_text(self, printer: Printer, level: int) -> str:
         name = printer.names.tensors.get(self.tensor, self.tensor)
-        return name if self.first is None else f"{name} + {printer.value(self.first)}"
+        return name if self.first is None else f"{name} + {printer.value(self.first, ADDITIVE)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from uol.backends.simt.attention.kinds import ATTENTIONS
+from uol.backends.simt.attention.matrix.kinds import MATRIX_ATTENTIONS
 from uol.backends.simt.elements.kinds import BINS, ELEMENTS, TRANSPOSED
 from uol.backends.simt.kernel.schedule_kind import ScheduleKind
 from uol.backends.simt.products.kinds import FEW_ROWS, PRODUCTS
@@ -21,7 +22,7 @@ KINDS: tuple[ScheduleKind, ...] = (
     *(TRANSPOSED, BINS, ELEMENTS),
     *(FOLDS, SCANS, BUCKETS, ORDERS),
     *(FEW_ROWS, MATRIX_PRODUCTS, PRODUCTS),
-    ATTENTIONS,
+    *(MATRIX_ATTENTIONS, ATTENTIONS),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.schedule import RowTile
 from uol.backends.simt.elements.schedule import Bins, Elements, TransposedTile
 from uol.backends.simt.products.few_rows.schedule import FewRows, FewRowsByUnits
@@ -11,4 +12,4 @@ from uol.backends.simt.rows.schedule import Buckets, RowSchedule
 
 Rows = RowSchedule | Buckets
 Products = FewRows | FewRowsByUnits | MatrixTile | Tile
-SimtSchedule = Elements | TransposedTile | Bins | Rows | Products | RowTile
+SimtSchedule = Elements | TransposedTile | Bins | Rows | Products | MatrixRows | RowTile

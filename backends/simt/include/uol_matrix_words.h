@@ -112,6 +112,17 @@ UOL_DEVICE void add_tf32_products(float* d, const unsigned* a, const unsigned* b
     for (int i = 0; i < 4; ++i) d[i] += sums[i] + rests[i] * (1 / tf32_rest);
 }
 
+// The same as an asynchronous copy, of elements of 16 bits one by one, from anywhere: they are there at once.
+template <int bytes> UOL_DEVICE void copy_elements(void* shared, const void* global, bool valid = true) {
+#pragma unroll
+  for (int i = 0; i < bytes / 2; ++i)
+    static_cast<unsigned short*>(shared)[i] = valid ? static_cast<const unsigned short*>(global)[i] : static_cast<unsigned short>(0);
+}
+
+// a b + c, rounded once.
+UOL_DEVICE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }
+struct Greatest { UOL_DEVICE float operator()(float a, float b) const { return greatest(a, b); } };
+
 // Is none of them infinite or NaN?
 template <int count> UOL_DEVICE bool are_finite(const float* of) {
   UOL_REQUIRE_ROOM_IN_ALL(count * 4, of);

@@ -19,13 +19,14 @@ MOVES = frozenset(
         *("low_halves", "high_halves", "widen_f16", "widen_bf16", "tf32_parts", "are_finite"),
         *("copy_async", "commit_copies", "wait_copies", "load_matrices", "load_matrices_transposed"),
         *("bit", "bits", "has_none"),
+        *("greatest", "exp2_flushed", "fused", "copy_elements"),
         *("buffer_range", "load_buffer", "transpose_4x4", "transpose_4x4_words"),
     )
 )
 """What brings operands to products and takes results away."""
 
 MEMORY = frozenset(
-    ("load_words", "store_words", "copy_async", "load_matrices", "load_matrices_transposed", "load_buffer")
+    ("load_words", "store_words", "copy_async", "copy_elements", "load_matrices", "load_matrices_transposed", "load_buffer")
 )
 """Those of them that move something to or from memory."""
 

@@ -13,121 +13,391 @@
 //  12    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
 //  13  }
 #include "uol_device.h"
+#include "uol_matrix.h"
 
-// 192 rows x 64 cols, 16 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
-extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
+// 64 rows x 64 cols, 48 times; 32 rows a block, cols in tiles of 64, 2 warps of 16 rows, 2 stages
+extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
     uol::f16* __restrict__ y)
 {
-  __shared__ float q_tile[16][34];
-  __shared__ float k_tile[16][34];
-  __shared__ float v_tile[16][32];
-  __shared__ float p_tile[32][48];
-  const int row0 = blockIdx.x % 6 * 32;
-  const int batch = blockIdx.x / 6;
-  const int thread_row = threadIdx.x / 16;
-  const int thread_col = threadIdx.x % 16;
-  float hi[2];  // line 7
-  float z[2] = {};  // line 9
-  float y_sum[2][2] = {};  // line 12
+  unsigned char* const shared = uol::dynamic_shared();
+  const int thread = threadIdx.x;
+  const int lane = thread % 32;
+  const int warp_m = thread / 32;
+  const int m0 = (1 - blockIdx.x % 2) * 32;
+  const int batch = blockIdx.x / 2;
+  const int b = batch / 12;
+  const int h_group = batch / 3 % 4;
+  float top[1][2];
+  float z[1][2] = {};  // line 9
+  float y_sum[1][4][4] = {};  // line 12
 #pragma unroll
-  for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 64; col0 += 32) {
-    float s_sum[2][2] = {};  // line 5
+  for (int half = 0; half < 2; ++half)
+    top[0][half] = -uol::infinity<float>();
+  if (uol::is_aligned(q, k, v)) {
+    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 63) / 64;
+    const int full = uol::max(uol::min(64, m0 + 1), 0) / 64;
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      uol::copy_async<16>(shared + (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16) + i * 1024, q + batch * 4096 + m0 * 64 + (thread / 8) * 64 + i * 512 + (thread % 8) * 8);
+    uol::commit_copies();
+    uol::wait_copies<0>();
+    __syncthreads();
+    const int q_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    unsigned q_part[1][4][4];
+#pragma unroll
+    for (int kk = 0; kk < 4; ++kk)
+      uol::load_matrices(q_part[0][kk], shared + (q_at ^ kk * 32));
+    __syncthreads();
+    int next = 0;
+    const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
+    const uol::f16* k_from =
+        uol::pinned(k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8);
+    const int v_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+    const uol::f16* v_from =
+        uol::pinned(v + (b * 4 + h_group) * 2048 + (thread / 4) * 32 + (thread % 4) * 8);
+    const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    const int v_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+    if (0 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i)
+        uol::copy_async<16>(shared + k_to + i * 1024, k_from + i * 512);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + v_to + i * 1024 + 8192, v_from + i * 512);
+    }
+    uol::commit_copies();
+    k_from += 4096;
+    v_from += 2048;
+    int read = 0;
+    int write = 12288;
 #pragma unroll 1
-    for (int k0 = 0; k0 < 64; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = row0 + slot / 16;
-        const int d = k0 + slot % 16;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 12288 + at_row * 64]);  // line 5
-      }
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = col0 + slot / 16;
-        const int d = k0 + slot % 16;
-        k_tile[slot % 16][slot / 16] = float(k[j * 64 + d + batch * 4096]);  // line 5
-      }
+    for (int tile = 0; tile < full; ++tile) {
+      uol::wait_copies<0>();
       __syncthreads();
-      for (int step = 0; step < 16; ++step) {
-        float q_part[2];
+      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int ri = 0; ri < 2; ++ri)
-          q_part[ri] = q_tile[step][thread_row + ri * 16];
-        float k_part[2];
+        for (int i = 0; i < 8; ++i)
+          uol::copy_async<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
 #pragma unroll
-        for (int ci = 0; ci < 2; ++ci)
-          k_part[ci] = k_tile[step][thread_col + ci * 16];
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+      }
+      uol::commit_copies();
+      k_from += 4096;
+      v_from += 2048;
+      float s_sum[1][8][4] = {};  // line 5
 #pragma unroll
-        for (int ri = 0; ri < 2; ++ri) {
-          const float left = q_part[ri];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[4][4];
 #pragma unroll
-          for (int ci = 0; ci < 2; ++ci)
-            s_sum[ri][ci] += left * k_part[ci];
+        for (int pair = 0; pair < 4; ++pair)
+          uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni)
+          uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float highest = top[0][half];
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
+        }
+        highest = uol::group_fold<4>(highest, uol::Greatest{});
+        const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+        const float shrink = uol::exp2_flushed(top[0][half] * 0.18033688f - from);
+        top[0][half] = highest;
+        z[0][half] *= shrink;
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            s_sum[0][ni][half * 2 + r] =
+                uol::exp2_flushed(uol::fused(s_sum[0][ni][half * 2 + r], 0.18033688f, -from));
+            z[0][half] += s_sum[0][ni][half * 2 + r];
+          }
+        }
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][half * 2 + r] *= shrink;
         }
       }
-      __syncthreads();
-    }
 #pragma unroll
-    for (int ri = 0; ri < 2; ++ri) {
-      const int at_row = row0 + thread_row + ri * 16;
-      const int i = at_row % 64;
-      float highest = hi[ri];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
+        weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
+        unsigned v_part[2][4];
 #pragma unroll
-      for (int ci = 0; ci < 2; ++ci) {
-        const int j = col0 + thread_col + ci * 16;
-        const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
-        highest = uol::max(highest, s);  // line 7
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
       }
-      highest = uol::group_fold<16>(highest, uol::Max{});
-      const float scale = hi[ri] == highest ? 1.0f : uol::exp(hi[ri] - highest);
-      hi[ri] = highest;
-      z[ri] *= scale;
-#pragma unroll
-      for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] *= scale;
-#pragma unroll
-      for (int ci = 0; ci < 2; ++ci) {
-        const int j = col0 + thread_col + ci * 16;
-        const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
-        const float w = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 8
-        const float p = float(uol::f16(w));  // line 10
-        z[ri] += w;  // line 9
-        p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
-      }
+      read = read + 12288 == 24576 ? 0 : read + 12288;
+      write = write + 12288 == 24576 ? 0 : write + 12288;
     }
-    const int col_end = col0 + 32;
 #pragma unroll 1
-    for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int e = slot % 32;
-        const int j = k0 + slot / 32;
-        v_tile[slot / 32][slot % 32] = float(v[j * 32 + e + batch * 2048]);  // line 12
-      }
+    for (int tile = full; tile < tiles; ++tile) {
+      uol::wait_copies<0>();
       __syncthreads();
-      for (int step = 0; step < 16; ++step) {
-        float v_part[2];
+      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int wi = 0; wi < 2; ++wi)
-          v_part[wi] = v_tile[step][thread_col + wi * 16];
+        for (int i = 0; i < 8; ++i)
+          uol::copy_async<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
 #pragma unroll
-        for (int ri = 0; ri < 2; ++ri) {
-          const float left = p_tile[thread_row + ri * 16][k0 - col0 + step];
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+      }
+      uol::commit_copies();
+      k_from += 4096;
+      v_from += 2048;
+      float s_sum[1][8][4] = {};  // line 5
 #pragma unroll
-          for (int wi = 0; wi < 2; ++wi)
-            y_sum[ri][wi] += left * v_part[wi];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[4][4];
+#pragma unroll
+        for (int pair = 0; pair < 4; ++pair)
+          uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni)
+          uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int i_ = m0 + warp_m * 16 + half * 8 + lane / 4;
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
+            s_sum[0][ni][half * 2 + r] = j <= i_ ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();  // line 7
+          }
         }
       }
-      __syncthreads();
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float highest = top[0][half];
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
+        }
+        highest = uol::group_fold<4>(highest, uol::Greatest{});
+        const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+        const float shrink = uol::exp2_flushed(top[0][half] * 0.18033688f - from);
+        top[0][half] = highest;
+        z[0][half] *= shrink;
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            s_sum[0][ni][half * 2 + r] =
+                uol::exp2_flushed(uol::fused(s_sum[0][ni][half * 2 + r], 0.18033688f, -from));
+            z[0][half] += s_sum[0][ni][half * 2 + r];
+          }
+        }
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][half * 2 + r] *= shrink;
+        }
+      }
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
+        weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
+        unsigned v_part[2][4];
+#pragma unroll
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
+      }
+      read = read + 12288 == 24576 ? 0 : read + 12288;
+      write = write + 12288 == 24576 ? 0 : write + 12288;
     }
+    uol::wait_copies<0>();
+    __syncthreads();
+  } else {
+    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 63) / 64;
+    const int full = uol::max(uol::min(64, m0 + 1), 0) / 64;
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      uol::copy_elements<16>(shared + (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16) + i * 1024, q + batch * 4096 + m0 * 64 + (thread / 8) * 64 + i * 512 + (thread % 8) * 8);
+    uol::commit_copies();
+    uol::wait_copies<0>();
+    __syncthreads();
+    const int q_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    unsigned q_part[1][4][4];
+#pragma unroll
+    for (int kk = 0; kk < 4; ++kk)
+      uol::load_matrices(q_part[0][kk], shared + (q_at ^ kk * 32));
+    __syncthreads();
+    int next = 0;
+    const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
+    const uol::f16* k_from =
+        uol::pinned(k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8);
+    const int v_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+    const uol::f16* v_from =
+        uol::pinned(v + (b * 4 + h_group) * 2048 + (thread / 4) * 32 + (thread % 4) * 8);
+    const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    const int v_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+    if (0 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i)
+        uol::copy_elements<16>(shared + k_to + i * 1024, k_from + i * 512);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_elements<16>(shared + v_to + i * 1024 + 8192, v_from + i * 512);
+    }
+    uol::commit_copies();
+    k_from += 4096;
+    v_from += 2048;
+    int read = 0;
+    int write = 12288;
+#pragma unroll 1
+    for (int tile = 0; tile < tiles; ++tile) {
+      uol::wait_copies<0>();
+      __syncthreads();
+      if (tile + 1 < tiles) {
+#pragma unroll
+        for (int i = 0; i < 8; ++i)
+          uol::copy_elements<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          uol::copy_elements<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+      }
+      uol::commit_copies();
+      k_from += 4096;
+      v_from += 2048;
+      float s_sum[1][8][4] = {};  // line 5
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[4][4];
+#pragma unroll
+        for (int pair = 0; pair < 4; ++pair)
+          uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni)
+          uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int i_ = m0 + warp_m * 16 + half * 8 + lane / 4;
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
+            s_sum[0][ni][half * 2 + r] = j <= i_ ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();  // line 7
+          }
+        }
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float highest = top[0][half];
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
+        }
+        highest = uol::group_fold<4>(highest, uol::Greatest{});
+        const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+        const float shrink = uol::exp2_flushed(top[0][half] * 0.18033688f - from);
+        top[0][half] = highest;
+        z[0][half] *= shrink;
+#pragma unroll
+        for (int ni = 0; ni < 8; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            s_sum[0][ni][half * 2 + r] =
+                uol::exp2_flushed(uol::fused(s_sum[0][ni][half * 2 + r], 0.18033688f, -from));
+            z[0][half] += s_sum[0][ni][half * 2 + r];
+          }
+        }
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][half * 2 + r] *= shrink;
+        }
+      }
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
+        weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
+        unsigned v_part[2][4];
+#pragma unroll
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
+      }
+      read = read + 12288 == 24576 ? 0 : read + 12288;
+      write = write + 12288 == 24576 ? 0 : write + 12288;
+    }
+    uol::wait_copies<0>();
+    __syncthreads();
   }
 #pragma unroll
-  for (int ri = 0; ri < 2; ++ri) {
-    z[ri] = uol::group_fold<16>(z[ri], uol::Sum{});
-    const int at_row = row0 + thread_row + ri * 16;
+  for (int half = 0; half < 2; ++half) {
+    z[0][half] = uol::group_fold<4>(z[0][half], uol::Sum{});
+    float inverse = top[0][half] == -uol::infinity<float>()
+        ? 1.0f
+        : uol::exp2_flushed(uol::fused(-top[0][half], 0.18033688f, top[0][half] * 0.18033688f));
+    z[0][half] *= inverse;
+    inverse = inverse / uol::max(z[0][half], 1.0f);
 #pragma unroll
-    for (int wi = 0; wi < 2; ++wi) {
-      const int e = thread_col + wi * 16;
-      y[e + batch * 6144 + at_row * 32] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 12
+    for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r)
+        y_sum[0][ni][half * 2 + r] *= inverse;
     }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int group = 0; group < 2; ++group) {
+#pragma unroll
+    for (int ni = 0; ni < 4; ++ni)
+      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[0][ni] + group * 2);
+  }
+  __syncthreads();
+#pragma unroll 1
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 16 + thread / 4;
+    const int i_ = m0 + row;
+    const int e = (thread % 4) * 8;
+    float sums[8];
+    uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
+    uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
+    const bool aligned = uol::is_aligned(y);
+    uol::Vector<uol::f16, 8> y_vec;
+#pragma unroll
+    for (int v_ = 0; v_ < 8; ++v_) {
+      y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
+    }
+    uol::store_vector(y, batch * 2048 + i_ * 32 + e, y_vec, aligned);
   }
 }

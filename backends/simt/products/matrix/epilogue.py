@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
+from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Scalar
 from uol.backends.simt.elements.pieces import ELEMENT
 from uol.backends.simt.elements.spans import Group
@@ -18,7 +21,7 @@ from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.kernel.nodes import Barrier, Declare, Do, If, Loop, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.machine.fragments import MatrixUnit
-from uol.backends.simt.products.matrix.place import GROUP, M0, MI, N0, NI, SHARED, THREAD, WARP_M, Owned, Place, nest
+from uol.backends.simt.products.matrix.place import GROUP, M0, MI, N0, NI, SHARED, THREAD, WARP_M, Owned, nest
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Contract, Map, Read, Step, Store
@@ -81,11 +84,42 @@ def staged_bytes(tile: MatrixTile, rows: int, room: int) -> int:
     return tile.m * tile.n * SUM_BYTES // parts_of_sums(tile, rows, room)
 
 
+class Result(Protocol):
+    """The sums of a block, and where they are: what a `Place` knows of them. `first_col`: of a warp; `ends`: up to where rows
+    and columns go, None where every tile is full."""
+
+    @property
+    def spec(self) -> Contract: ...
+    @property
+    def tile(self) -> MatrixTile: ...
+    @property
+    def owned(self) -> Owned: ...
+    @property
+    def printer(self) -> Printer: ...
+    @property
+    def m(self) -> Counter: ...
+    @property
+    def n(self) -> Counter: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+    @property
+    def ni(self) -> Local: ...
+    @property
+    def first_col(self) -> Expr: ...
+    @property
+    def ends(self) -> tuple[Expr | None, Expr | None]: ...
+    def fragment(self, i: Expr, j: Expr) -> Expr: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Epilogue:
     """`room`: the bytes of shared memory that there are."""
 
-    place: Place
+    place: Result
     room: int
 
     @property
@@ -141,7 +175,7 @@ class Epilogue:
         group = replace(GROUP, limit=owned.groups)
         number = total(scaled(PART, each), MI) if self.parts > 1 else MI
         row = total(scaled(WARP_M, each * owned.rows), scaled(MI, owned.rows), owned.row(group))
-        col = total(place.b.first_of_warp, scaled(place.ni, owned.cols), owned.col(group))
+        col = total(place.first_col, scaled(place.ni, owned.cols), owned.col(group))
         at = total(self.staged.chunk(row, quotient(col, 4)), scaled(remainder(col, 4), SUM_BYTES))
         registers = Offset(place.fragment(number, NI), scaled(GROUP, owned.width))
         store = Do(Primitive("store_words", (owned.width * SUM_BYTES,), (Pointer(SHARED, at), registers)))
@@ -166,8 +200,8 @@ class Epilogue:
         ]
         guards = [
             Call("<", (Local(name), count), "bool")
-            for name, side in zip((m, n), self.place.sides, strict=True)
-            if (count := self.place.count(side)) is not None
+            for name, count in zip((m, n), self.place.ends, strict=True)
+            if count is not None
         ]
         body = tuple(self.steps(width, across))
         inner = (If(all_of(guards), body),) if guards else body

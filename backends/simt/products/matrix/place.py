@@ -245,6 +245,16 @@ class Place:
         return None if is_multiple(count, side.tile) else self.known(count)
 
     @property
+    def first_col(self) -> Expr:
+        """Of a warp, of the tile's columns."""
+        return self.b.first_of_warp
+
+    @property
+    def ends(self) -> tuple[Expr | None, Expr | None]:
+        """Up to where rows and columns go; None where every tile is full."""
+        return self.count(self.a), self.count(self.b)
+
+    @property
     def ni(self) -> Local:
         """Which fragment of a warp along n."""
         return replace(NI, limit=self.cols)

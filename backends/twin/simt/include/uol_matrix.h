@@ -66,6 +66,12 @@ UOL_DEVICE unsigned high_halves(unsigned a, unsigned b) { return a >> 16 | (b & 
 UOL_DEVICE unsigned pack_f16(float low, float high) { return f16_bits(low) | static_cast<unsigned>(f16_bits(high)) << 16; }
 UOL_DEVICE unsigned pack_bf16(float low, float high) { return bf16_bits(low) | static_cast<unsigned>(bf16_bits(high)) << 16; }
 
+UOL_DEVICE float greatest(float a, float b) { return uol::max(a, b); }
+UOL_DEVICE float exp2_flushed(float x) {
+  const float power = ::exp2f(x);
+  return power < 0x1p-126f ? 0.0f : power;
+}
+
 // Words of each operand, of a lane.
 template <int d_words, int a_words, int b_words> UOL_DEVICE void require_operands(const void* d, const void* a, const void* b) {
   require_room<d_words * 4>(d);

@@ -66,6 +66,7 @@ extern "C" __global__ void __launch_bounds__(32) KERNEL(const unsigned* x, unsig
   uol::mma_16x8x16_f32_tf32(d, left, right);
   uol::mma_16x8x16_tf32_f32(d, left, right);
   uol::mma_16x8x16_tf32_tf32(d, left, right);
+  d[0] = uol::greatest(d[1], uol::exp2_flushed(uol::fused(d[2], d[3], d[0])));
   if (uol::uniform(n > t / 32) && uol::are_finite<4>(d)) uol::store_words<16>(y + 512 + t * 4, reinterpret_cast<unsigned*>(d));
 }
 """
@@ -105,6 +106,8 @@ extern "C" __global__ void __launch_bounds__(64) KERNEL(const unsigned* x, unsig
   words[0] = uol::pack_f16(wide[0], wide[5]) + wide_whole[0];
   words[1] = uol::pack_bf16(narrow[2], narrow[3]) + uol::high_halves(a[0], uol::low_halves(narrow_whole[1], words[0]));
   uol::store_words<8>(y + 512 + t * 2, words, t < n);
+  narrow[0] = uol::greatest(narrow[1], uol::exp2_flushed(narrow[0]));
+  uol::store_words<16>(y + 768 + t * 4, reinterpret_cast<unsigned*>(narrow));
   unsigned turned[4][4];
   for (int r = 0; r < 4; ++r) uol::load_words<16>(turned[r], from + r * 4);
   uol::transpose_4x4_words(turned);
@@ -114,14 +117,14 @@ extern "C" __global__ void __launch_bounds__(64) KERNEL(const unsigned* x, unsig
 
 SASS = {
     *("LDGSTS", "LDGDEPBAR", "DEPBAR", "LDSM", "HMMA", "IMMA", "F2FP"),
-    *("LDG", "STG", "LDS", "STS"),
+    *("LDG", "STG", "LDS", "STS", "FMNMX", "FFMA", "MUFU"),
 }
-"""What stands for copies, groups, waits, matrices, products, and two values in a register."""
+"""What stands for copies, groups, waits, matrices, products, two values in a register; the greater, a power of 2."""
 
 AMD = {
     *("v_mfma_f32_32x32x8f16", "v_mfma_f32_16x16x16f16", "v_mfma_f32_32x32x8bf16_1k", "v_mfma_f32_16x16x16bf16_1k"),
     *("v_mfma_f32_32x32x2f32", "v_mfma_f32_16x16x4f32", "v_mfma_i32_32x32x8i8", "v_mfma_i32_16x16x16i8"),
-    *("buffer_load_dword", "buffer_load_dwordx2", "buffer_load_dwordx4", "v_perm_b32", "ds_read_b128"),
+    *("buffer_load_dword", "buffer_load_dwordx2", "buffer_load_dwordx4", "v_perm_b32", "ds_read_b128", "v_exp_f32_e32"),
     *("global_store_dword", "global_store_dwordx2", "global_store_dwordx4"),
 }
 
@@ -180,7 +183,7 @@ def test_the_headers_define_what_texts_may_call() -> None:
     """Each primitive stands in a header, and the twin has all of them."""
     both = defined(HEADERS["cuda"]) | defined(HEADERS["hip"])
     helpers = {"shared_address", "words_of", "sums", "four_of", "two_words", "require_room", "require_operands"}
-    shared = {"widen_f16", "widen_bf16", "tf32_parts", "are_finite", "bit", "bits", "has_none"}
+    shared = {"widen_f16", "widen_bf16", "tf32_parts", "are_finite", "bit", "bits", "has_none", "fused", "copy_elements"}
     assert defined(WORDS) >= shared
     assert both - helpers == set(UNITS) | MOVES - shared
     assert defined(TWIN) - helpers == set(UNITS) | MOVES - shared

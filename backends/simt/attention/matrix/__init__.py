@@ -1,0 +1,11 @@
+"""Attention on matrix units: scores, their exponentials and the sums of values stay in the registers of a warp.
+
+    kinds.py             what the rest of the house knows of it
+    schedule.py, candidates.py, legality.py, counts.py   tiles: which there are, whether one fits, what it moves
+    form.py, seen.py     what an attention's scores and weights must be; which cols rows see
+    place.py             names, a block's rows, the operands
+    tiles.py, copies.py  where queries, keys and values lie in shared memory, and how they come there
+    scores.py            products of queries and keys, their maximum, their exponentials, sums of values
+    end.py               the end of a row
+    kernel.py            the kernel
+"""

@@ -1,0 +1,22 @@
+"""Tiles that an attention on matrix units may take."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.machine.target import Machine
+
+ASYNCHRONOUS = (
+    MatrixRows(128, 64, 4),
+    MatrixRows(128, 64, 8),
+    MatrixRows(64, 64, 4),
+    MatrixRows(128, 32, 8),
+    MatrixRows(64, 32, 4),
+    MatrixRows(32, 64, 2),
+    MatrixRows(16, 64, 1),
+    MatrixRows(16, 32, 1),
+)
+
+
+def matrix_rows(machine: Machine) -> tuple[MatrixRows, ...]:
+    """Of a machine with asynchronous copies; none where there are none."""
+    return ASYNCHRONOUS if machine.units is not None and machine.units.async_bytes else ()

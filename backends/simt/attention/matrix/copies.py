@@ -1,0 +1,149 @@
+"""Statements that bring tiles to shared memory: keys and values some stages ahead, queries once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from uol.backends.simt.attention.matrix.place import Place, words
+from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further
+from uol.backends.simt.c_text.address import flipped, remainder, scaled, total
+from uol.backends.simt.c_text.counters import is_multiple
+from uol.backends.simt.c_text.terms import Address, Element, Local, Pointer, Primitive, Scalar, Word
+from uol.backends.simt.kernel.layouts import SharedTile
+from uol.backends.simt.kernel.nodes import (
+    Assign,
+    Barrier,
+    Body,
+    Commit,
+    CopyAsync,
+    Declare,
+    Do,
+    If,
+    LoadMatrix,
+    Loop,
+    Statement,
+    Wait,
+)
+from uol.backends.simt.kernel.pipeline import WRITE
+from uol.backends.simt.kernel.scope import all_of
+from uol.backends.simt.products.matrix.operand import Operand
+from uol.backends.simt.products.matrix.place import EACH, KK, LANE, M0, MI, SHARED, index, nest, unrolled
+from uol.codegen.indexing.arithmetic import ZERO, static
+from uol.codegen.specs.sizes import known_multiples
+from uol.ir.program.nodes import Call, Const, Expr
+
+NEXT = Local("next")
+"""The first col of the tile that is fetched next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetches:
+    """The copies of one block."""
+
+    place: Place
+
+    def copies(self, operand: Operand, tile: SharedTile) -> Copies:
+        width = operand.bytes_at_once(known_multiples(self.place.spec.where))
+        return Copies(tile, self.place.threads, width, operand.bytes)
+
+    def queries(self) -> Body:
+        """Queries in shared memory; in fragments, where these stay in registers. Rows beyond the last are the last again."""
+        place, staged = self.place, self.place.staged
+        copies = self.copies(place.q, staged.queries)
+        row = total(M0, copies.row, scaled(EACH, copies.rows_a_turn))
+        if not is_multiple(place.rows.count, place.tile.rows):
+            row = Call("min", (row, place.known(place.last_row)), "idx")
+        at_row = place.times(row, self._pitch(place.q))
+        source = Pointer(self._tensor(place.q), total(place.known(place.q.first), at_row, copies.col))
+        to = staged.queries.further(copies.to, EACH, copies.rows_a_turn)
+        copy = CopyAsync(Pointer(SHARED, to), source, copies.bytes, self._within(place.q, copies))
+        first = total(scaled(place.warp, place.tile.warp_rows), remainder(LANE, FRAGMENT_ROWS))
+        at = index(place.named(place.q, "at"), below_each_other(staged.queries, first))
+        loaded: Body = ()
+        if place.keeps_queries:
+            part, steps = words(place.named(place.q, "part")), place.depth // place.unit.k
+            byte = total(
+                flipped(Local(place.named(place.q, "at")), further(KK)), staged.queries.rows_further(MI, FRAGMENT_ROWS)
+            )
+            load = LoadMatrix(Element(Element(part, MI, Word()), KK, Word()), Pointer(SHARED, byte))
+            extent = (place.row_fragments, steps, 4)
+            loaded = (
+                Declare(part.name, Word(), extent=extent),
+                *nest((("mi", place.row_fragments), ("kk", steps)), (load,)),
+                Barrier(),
+            )
+        return (unrolled("i", copies.turns, copy), Commit(), Wait(0), Barrier(), at, *loaded)
+
+    def addresses(self) -> Iterable[Statement]:
+        """Where a thread copies keys and values from and to."""
+        place, staged = self.place, self.place.staged
+        yield Declare(NEXT.name, NEXT.kind, ZERO, constant=False)
+        for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
+            copies = self.copies(operand, tile)
+            yield index(place.named(operand, "to"), copies.to)
+            at = total(place.known(operand.first), place.times(copies.row, self._pitch(operand)), copies.col)
+            start = Primitive("pinned", (), (Pointer(self._tensor(operand), at),), _pointer(operand))
+            yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=False)
+
+    def fetch(self) -> Body:
+        """The copies of a thread, of one tile of keys and one of values. What lies behind the last col is 0: what is multiplied
+        with a weight of 0 must be a number."""
+        place, staged = self.place, self.place.staged
+        found: list[Statement] = []
+        at = staged.stages_at
+        for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
+            copies = self.copies(operand, tile)
+            conditions = [] if (within := self._within(operand, copies)) is None else [within]
+            if not place.cols_are_whole:
+                col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
+                conditions.append(Call("<", (col, place.known(place.cols.count)), "bool"))
+            to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
+            source = Pointer(place.named(operand, "from"), place.times(scaled(EACH, copies.rows_a_turn), self._pitch(operand)))
+            valid = all_of(conditions) if conditions else None
+            copy = CopyAsync(Pointer(SHARED, total(to, WRITE, at)), source, copies.bytes, valid)
+            found.append(unrolled("i", copies.turns, copy))
+            at += tile.bytes
+        return tuple(found)
+
+    def advance(self) -> Body:
+        """Pointers move on by a tile."""
+        place, cols = self.place, self.place.tile.cols
+        moves = [
+            Assign(Local(place.named(each, "from"), _pointer(each)), place.times(Const(cols), self._pitch(each)), "+=")
+            for each in (place.k, place.v)
+        ]
+        return (*moves, *(() if place.cols_are_whole else (Assign(NEXT, Const(cols), "+="),)))
+
+    def _within(self, operand: Operand, copies: Copies) -> Expr | None:
+        """Is there such an element of a row? None where all are there."""
+        count = operand.inner.count
+        if static(count) == copies.tile.row_bytes // operand.bytes:
+            return None
+        return Call("<", (copies.col, self.place.known(count)), "bool")
+
+    def _tensor(self, operand: Operand) -> str:
+        return self.place.printer.names.tensor(operand.read.tensor)
+
+    def _pitch(self, operand: Operand) -> Expr:
+        assert operand.pitch is not None, "in pieces"
+        return operand.pitch
+
+
+def element_by_element(body: Body) -> Body:
+    """The statements with copies of single elements: of tensors that begin at no multiple of 16 bytes."""
+    return tuple(_copied(statement) for statement in body)
+
+
+def _copied(statement: Statement) -> Statement:
+    match statement:
+        case CopyAsync(to=to, source=source, bytes=size, valid=valid):
+            args = (to, source) if valid is None else (to, source, valid)
+            return Do(Primitive("copy_elements", (size,), args))
+        case If(body=body) | Loop(body=body):
+            return replace(statement, body=element_by_element(body))
+    return statement
+
+
+def _pointer(operand: Operand) -> Address:
+    return Address(Scalar(operand.read.dtype, True))

@@ -1,0 +1,150 @@
+"""The kernel of an attention on matrix units.
+
+    q_part = fragments of a warp's queries                    they stay in registers
+    for tile of cols, `stages` ahead by asynchronous copies:
+      s = q_part k                                            matrix units
+      s = -inf where a row does not see a col                 in the last tiles alone
+      s = exp2(s - greatest), sums are multiplied by what the greatest has grown
+      y += s v                                                s as fragments of a left operand, rounded
+    y / z, through shared memory to accesses of 16 bytes
+
+Where tensors begin at no multiple of 16 bytes, the same threads copy elements one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from uol.backends.c_text.names import kernel_symbol
+from uol.backends.simt.attention.matrix.copies import Fetches, element_by_element
+from uol.backends.simt.attention.matrix.end import Ending, Result, end_of, ending_of
+from uol.backends.simt.attention.matrix.place import FULL, TOP, Place, grid_of
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.matrix.scores import FLOAT, Scores
+from uol.backends.simt.c_text.counters import as_count, parts_of
+from uol.backends.simt.c_text.signatures import signature, stored_tensors
+from uol.backends.simt.c_text.terms import Known, Scalar
+from uol.backends.simt.elements.vectors import are_aligned
+from uol.backends.simt.kernel.fold import constants_folded
+from uol.backends.simt.kernel.nodes import Assign, Block, Body, Buffer, Declare, If, Kernel, Loop, Statement
+from uol.backends.simt.kernel.pipeline import TileLoop, asynchronous
+from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.products.matrix.epilogue import Epilogue
+from uol.backends.simt.products.matrix.place import TILES, index, nest
+from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import ZERO, add
+from uol.codegen.specs.nodes import Attention
+from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.types import INDEX
+
+LEAST_THREADS = 256
+"""On a core of CUDA, that a compiler may count on: a thread then has up to 255 of its 65,536 registers."""
+
+
+def matrix_attention(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Kernel:
+    """The kernel of an attention without axes of extent 1. Blocks are numbered with the tiles of rows fastest."""
+    ending = ending_of(spec)
+    assert ending is not None, "legality has asked"
+    place = Place.of(spec, tile, unit)
+    ending = ending_of(place.spec)
+    assert ending is not None
+    room = place.staged.bytes
+    body = constants_folded((*place.declarations(), *_declared(place), *_summed(place), *end_of(place, ending, room)))
+    spec, names = place.spec, place.printer.names
+    written = stored_tensors(spec)
+    tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
+    scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
+    dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
+    return Kernel(
+        title=place.title(),
+        signature=signature(spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=LEAST_THREADS),
+        launch=Launch((as_count(grid_of(spec, tile)), 1, 1), (place.threads, 1, 1), shared_bytes=shared_bytes(place, ending)),
+        index_type=place.index.ctype,
+        buffers=tuple(tensors),
+        scalars=(*scalars, *dims),
+        body=body,
+    )
+
+
+def shared_bytes(place: Place, ending: Ending) -> int:
+    """Of the stages, or of the sums in their place."""
+    return max(place.staged.bytes, Epilogue(Result.of(place, ending), place.staged.bytes).bytes)
+
+
+def _declared(place: Place) -> Body:
+    """What a row has summed."""
+    form, rows = place.form, (place.row_fragments, 2)
+    sums = (place.row_fragments, place.width_fragments, place.unit.d.registers)
+    found: list[Statement] = [Declare(place.name(TOP), FLOAT, extent=rows)]
+    found.append(Declare(place.name(form.total.name), FLOAT, extent=rows, zeroed=True, line=form.total.line))
+    found.append(Declare(place.sums.name, FLOAT, extent=sums, zeroed=True, line=form.sum.line))
+    none = Assign(place.of_row(TOP), Const(-inf, "f32"))
+    return (*found, *nest((("mi", place.row_fragments), ("half", 2)), (none,)))
+
+
+def _summed(place: Place) -> Body:
+    """The loop, by whole accesses where tensors begin at multiples of them; workspaces do."""
+    workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
+    asked = [each.read.tensor for each in (place.q, place.k, place.v) if each.read.tensor not in workspaces]
+    whole = (*_ends(place), *_loop(place, split=True))
+    if not asked:
+        return (Block(whole),)
+    aligned = Known(are_aligned(list(dict.fromkeys(asked))), place.printer)
+    return (If(aligned, whole, element_by_element((*_ends(place), *_loop(place, split=False)))),)
+
+
+def _ends(place: Place) -> Body:
+    """How many tiles of cols there are, and how many of them all rows of the block see whole."""
+    cols, last = place.cols.count, add(M0_, Const(place.tile.rows - 1))
+    end, full = cols, cols
+    for bound in place.bounds:
+        end = _least(end, bound.of_row(last))
+        full = _least(full, bound.of_row(M0_))
+    if place.bounds:
+        end, full = (Call("max", (each, ZERO), INDEX) for each in (end, full))
+    printer = replace(place.printer.bound(**{M0_.name: "m0"}))
+    printer = place.printer.natural(M0_.name, "m0")
+    count = Known(parts_of(end, place.tile.cols), printer)
+    found: Body = (index("tiles", count),)
+    if is_masked(place):
+        found = (*found, index("full", Known(Call("/", (full, Const(place.tile.cols)), INDEX), printer)))
+    return found
+
+
+M0_ = Var("$m0")
+
+
+def _least(a: Expr, b: Expr) -> Expr:
+    return Call("min", (a, b), INDEX)
+
+
+def is_masked(place: Place) -> bool:
+    """Are there tiles of which some rows do not see some cols, though nothing is read for it?"""
+    return bool(place.bounds) or not place.cols_are_whole
+
+
+def _loop(place: Place, *, split: bool) -> Body:
+    """Queries, and the tiles of cols; with `split` those that are whole in front of those that are masked."""
+    fetches, scores = Fetches(place), Scores(place)
+
+    def pipeline(*, masked: bool) -> Body:
+        fetch = fetches.fetch()
+        compute = scores.statements(masked=masked)
+        loop = TileLoop(TILES, fetch, fetch, compute, fetches.advance(), place.staged.stage_bytes)
+        return asynchronous(loop, place.tile.stages)
+
+    before = (*fetches.queries(), *fetches.addresses(), *scores.addresses())
+    if not is_masked(place):
+        return (*before, *pipeline(masked=False))
+    masked = pipeline(masked=True)
+    if not split:
+        return (*before, *masked)
+    whole = next(each for each in pipeline(masked=False) if isinstance(each, Loop))
+    found: list[Statement] = []
+    for each in masked:
+        if isinstance(each, Loop):
+            found += [replace(whole, extent=FULL), replace(each, first=FULL)]
+        else:
+            found.append(each)
+    return (*before, *found)

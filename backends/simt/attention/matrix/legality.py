@@ -1,0 +1,92 @@
+"""Which attentions matrix units take, with which tiles: asked before any text is made."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.matrix.candidates import matrix_rows
+from uol.backends.simt.attention.matrix.copies import Fetches
+from uol.backends.simt.attention.matrix.end import ending_of
+from uol.backends.simt.attention.matrix.form import form_of
+from uol.backends.simt.attention.matrix.kernel import shared_bytes
+from uol.backends.simt.attention.matrix.place import Place, grid_of, operands_of, rows_apart
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.machine.target import Machine
+from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Attention
+from uol.codegen.specs.sizes import known_multiples
+
+BY_THREADS = "a tile of threads"
+MOST_REGISTERS = 208
+"""Registers of a thread that fragments and sums may take: of 255 the rest is for addresses, maxima, what is on its way."""
+
+
+def unit_for(spec: Attention, machine: Machine) -> MatrixUnit | None:
+    """The matrix unit for the products of an attention; None where there is none, or copies are not asynchronous."""
+    form = form_of(rows_apart(spec)) if spec.rows and spec.cols and len(spec.sums) == 1 else None
+    if form is None or machine.units is None or not machine.units.async_bytes:
+        return None
+    return next((unit for unit in machine.units.for_factors(form.dtype, form.dtype) if unit.accumulator == "f32"), None)
+
+
+def check_matrix_rows(spec: Attention, tile: MatrixRows, machine: Machine) -> Footprint | Refusal:
+    """Shared bytes, threads and grid; or why there is no such kernel."""
+    unit = unit_for(spec, machine)
+    if unit is None:
+        return Refusal("no matrix unit takes this attention", BY_THREADS)
+    reason = _operand_defect(spec) or _tile_defect(tile, unit)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    place = Place.of(spec, tile, unit)
+    reason = _place_defect(place)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    assert machine.units is not None
+    ending = ending_of(place.spec)
+    assert ending is not None
+    return fitting(machine, place.threads, grid_of(spec, tile), shared_bytes(place, ending), machine.units.shared_bytes)
+
+
+def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
+    """The tiles that an attention without axes of one place may take; none where no matrix unit takes it."""
+    tiles = () if unit_for(spec, machine) is None else matrix_rows(machine)
+    return tuple(tile for tile in tiles if isinstance(check_matrix_rows(spec, tile, machine), Footprint))
+
+
+def _operand_defect(spec: Attention) -> str | None:
+    spec = rows_apart(spec)
+    operands, multiples = operands_of(spec), known_multiples(spec.where)
+    if operands is None or ending_of(spec) is None:
+        return "queries, keys or values are no matrices, or a row's values are used beside a quotient"
+    for operand, along_k in zip(operands, (True, True, False), strict=True):
+        tensor = operand.read.tensor
+        if operand.along_k != along_k or operand.is_in_pieces or operand.lookup is not None or operand.window is not None:
+            return f"{tensor} does not lie row by row"
+        if static(operand.inner.count) is None or not static(operand.inner.count):
+            return f"rows of {tensor} have no known length"
+        if not operand.bytes_at_once(multiples):
+            return f"rows of {tensor} do not begin at multiples of 4 bytes"
+    return None
+
+
+def _tile_defect(tile: MatrixRows, unit: MatrixUnit) -> str | None:
+    sides = (tile.rows, tile.cols, tile.warps)
+    if min(sides) <= 0 or any(side & (side - 1) for side in sides) or tile.stages < 2:
+        return f"sides of {tile.describe()} are no powers of two, or it has one stage"
+    if tile.rows % tile.warps or tile.warp_rows % unit.m or tile.cols % (2 * unit.n) or tile.cols % unit.k:
+        return f"{tile.warps} warps do not divide {tile.rows} rows, or fragments not {tile.cols} cols"
+    return None
+
+
+def _place_defect(place: Place) -> str | None:
+    fetches, staged = Fetches(place), place.staged
+    for operand, tile in ((place.q, staged.queries), (place.k, staged.keys), (place.v, staged.values)):
+        if (defect := fetches.copies(operand, tile).defect()) is not None:
+            return defect
+    rows = place.row_fragments
+    registers = rows * 4 * (place.col_fragments + place.width_fragments)
+    registers += rows * 4 * (place.depth // place.unit.k) if place.keeps_queries else 0
+    if registers > MOST_REGISTERS:
+        return f"{registers} registers a thread for fragments and sums are more than {MOST_REGISTERS}"
+    return None

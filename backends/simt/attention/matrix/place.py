@@ -1,0 +1,283 @@
+"""What the kernel of an attention on matrix units knows of its block and its threads: names, the first row, the batch, where
+its tiles of queries, keys and values lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from uol.backends.c_text.names import legalise
+from uol.backends.simt.attention.matrix.form import Form, form_of
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.matrix.seen import Bound, bounds_of
+from uol.backends.simt.attention.matrix.tiles import Staged
+from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
+from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
+from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
+from uol.backends.simt.c_text.terms import Address, Element, Known, Local, Primitive, Scalar, Word, block_index
+from uol.backends.simt.kernel.nodes import Declare, Statement
+from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.products.blocks import declare_batch, with_block
+from uol.backends.simt.products.matrix.operand import Operand, operand_of
+from uol.backends.simt.products.matrix.place import LANE, M0, MI, NI, SHARED, WARP_M, index, thread_of
+from uol.codegen.attention.parts import dot_product, weighted_product
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size, static, sub
+from uol.codegen.specs.nodes import Attention
+from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import expressions, mapped, reads
+from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.walk import variables
+
+HALF, R, PAIR, KK, FULL = map(Local, ("half", "r", "pair", "kk", "full"))
+LOCALS = (
+    *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "full", "read", "write", "tile", "next"),
+    *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums"),
+    *("highest", "from", "shrink", "inverse"),
+)
+TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
+GRAIN = 16
+"""Terms of one product of a matrix unit, which depths and widths are filled up to with zeros."""
+
+
+def rows_apart(spec: Attention) -> Attention:
+    """The attention with its last axis of rows alone; the others, heads that share a key, are batches."""
+    return replace(spec, batch=(*spec.batch, *spec.rows[:-1]), rows=spec.rows[-1:])
+
+
+def operands_of(spec: Attention) -> tuple[Operand, Operand, Operand] | None:
+    """Queries, keys and values; None where one is no matrix."""
+    (dot,), (total_,) = spec.dots, spec.sums
+    rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
+    depth, width = Counter.over(dot.depth, "$at_depth"), Counter.over(total_.width, "$at_width")
+    product, sums = dot_product(spec, dot), weighted_product(spec, total_)
+    found = (
+        operand_of(product, dot.a, rows, depth),
+        operand_of(product, dot.b, cols, depth),
+        operand_of(sums, total_.value, width, cols),
+    )
+    return None if None in found else found  # type: ignore[return-value]
+
+
+def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
+    """Blocks: a tile of rows each, of every batch."""
+    return mul(size(spec.batch), parts_of(size(spec.rows), tile.rows))
+
+
+def filled(count: int) -> int:
+    """A depth or a width, filled up to whole fragments."""
+    return -(-count // GRAIN) * GRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`spec` has its last rows apart, and counters in place of the axes of its batch. `bounds`: conditions of scores that say
+    how far cols go; `always`: those that are asked of every score."""
+
+    spec: Attention
+    tile: MatrixRows
+    unit: MatrixUnit
+    form: Form
+    printer: Printer
+    index: Index
+    batch: Counter
+    q: Operand
+    k: Operand
+    v: Operand
+    bounds: tuple[Bound, ...]
+    always: tuple[Expr, ...]
+
+    @staticmethod
+    def of(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Place:
+        spec = rows_apart(spec)
+        blocks = grid_of(spec, tile)
+        rows, cols = (size(spec.rows), tile.rows), (size(spec.cols), (tile.stages + 1) * tile.cols)
+        kind = index_type(spec, [blocks, *(add(count, Const(beyond)) for count, beyond in (rows, cols))])
+        batch = Counter.over(spec.batch, "$batch")
+        spec = mapped(spec, expr=batch.shorter, step=batch.shortened)
+        form, operands = form_of(spec), operands_of(spec)
+        assert form is not None, "legality has asked"
+        assert operands is not None, "legality has asked"
+        names = legalise(spec, LOCALS)
+        tensors = (each.read.tensor for each in operands)
+        names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in ("to", "from", "at", "part"))
+        names = names.with_locals([TOP, WEIGHT, SCALE])
+        printer = Printer(names, Proofs.of(spec), kind.ctype)
+        for counter in (operands[0].outer, operands[1].outer, *((batch,) if batch.axes else ())):
+            printer = counter.known(printer)
+        bounds, always = bounds_of(form.asked, spec)
+        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, (*always, *form.looked_up))
+
+    @property
+    def rows(self) -> Counter:
+        return self.q.outer
+
+    @property
+    def cols(self) -> Counter:
+        return self.k.outer
+
+    @property
+    def depth(self) -> int:
+        """Of a score, filled up."""
+        return filled(static(self.q.k.count) or 0)
+
+    @property
+    def width(self) -> int:
+        """Of a sum, filled up."""
+        return filled(static(self.v.outer.count) or 0)
+
+    @property
+    def threads(self) -> int:
+        return self.tile.warps * self.unit.lanes
+
+    @property
+    def thread(self) -> Local:
+        return thread_of(self.threads)
+
+    @property
+    def warp(self) -> Local:
+        return replace(WARP_M, limit=self.tile.warps)
+
+    @property
+    def lane(self) -> Local:
+        return replace(LANE, limit=self.unit.lanes)
+
+    @property
+    def row_fragments(self) -> int:
+        """Of a warp."""
+        return self.tile.warp_rows // self.unit.m
+
+    @property
+    def col_fragments(self) -> int:
+        return self.tile.cols // self.unit.n
+
+    @property
+    def width_fragments(self) -> int:
+        return self.width // self.unit.n
+
+    @property
+    def keeps_queries(self) -> bool:
+        """Do fragments of queries stay in registers?"""
+        return self.tile.warp_rows * self.depth <= MOST_QUERIES
+
+    @property
+    def staged(self) -> Staged:
+        """What lies where in shared memory."""
+        return Staged.of(self.tile, self.depth, self.width, self.q.bytes, apart=not self.keeps_queries)
+
+    @property
+    def keeps_maximum(self) -> bool:
+        """Is the maximum of a row asked for, beside what it is for its exponentials?"""
+        return self.form.hi.name in used_variables(self.spec.epilogue)
+
+    @property
+    def last_row(self) -> Expr:
+        return sub(self.rows.count, ONE)
+
+    @property
+    def reads_by_row(self) -> bool:
+        """Is anything read for each score?"""
+        return any(True for each in (self.form.value, *self.always) for _ in reads(each))
+
+    @property
+    def cols_are_whole(self) -> bool:
+        """Is every tile of cols full?"""
+        return is_multiple(self.cols.count, self.tile.cols)
+
+    def name(self, what: str) -> str:
+        """The C name of a variable."""
+        return self.printer.names.variable(what)
+
+    def named(self, operand: Operand, what: str) -> str:
+        return self.name(f"${operand.read.tensor}_{what}")
+
+    def known(self, expr: Expr) -> Expr:
+        return expr if isinstance(expr, Const) else Known(expr, self.printer)
+
+    def array(self, name: str) -> Local:
+        """An array of floats, in registers."""
+        return Local(self.name(name), Scalar("f32"))
+
+    @property
+    def scores(self) -> Local:
+        return self.array(self.form.dot.name)
+
+    @property
+    def sums(self) -> Local:
+        return self.array(self.form.sum.name)
+
+    def score(self, half: Expr, element: Expr) -> Element:
+        """A score of a lane: of a row of two, 8 apart, one of two neighbours along the cols."""
+        return element_of(self.scores, MI, NI, total(scaled(half, 2), element))
+
+    def of_row(self, name: str) -> Element:
+        """What a lane has of its row."""
+        return element_of(self.array(name), MI, HALF)
+
+    @property
+    def row(self) -> Expr:
+        """The number of a lane's row."""
+        of_warp = scaled(self.warp, self.tile.warp_rows)
+        return total(M0, of_warp, scaled(MI, self.unit.m), scaled(HALF, 8), quotient(self.lane, 4))
+
+    @property
+    def col(self) -> Expr:
+        """The number of a lane's col within a tile."""
+        return total(scaled(NI, self.unit.n), scaled(remainder(self.lane, 4), 2), R)
+
+    def times(self, of: Expr, pitch: Expr) -> Expr:
+        """The first element of a row."""
+        known = static(pitch)
+        return Call("*", (of, self.known(pitch)), "idx") if known is None else scaled(of, known)
+
+    def title(self) -> str:
+        rows, cols = (self.printer.value(each.count) for each in (self.rows, self.cols))
+        times = f", {self.printer.value(self.batch.count)} times" if self.spec.batch else ""
+        return f"{rows} rows x {cols} cols{times}; {self.tile.describe()}"
+
+    def declarations(self) -> Iterable[Statement]:
+        """Words of the machine, the first row of a block, its batch."""
+        lanes = self.unit.lanes
+        yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
+        yield index("thread", WORD_OF_THREAD)
+        yield index("lane", remainder(self.thread, lanes))
+        yield index("warp_m", quotient(self.thread, lanes))
+        tiles = parts_of(self.rows.count, self.tile.rows)
+        yield index("m0", self._first_row(tiles))
+        yield index("n0", ZERO)
+        scope = Scope(self.printer)
+        declare_batch(self.batch, tiles, frozenset().union(*(variables(e) for e in expressions(self.spec))), scope)
+        yield from scope.body
+
+    def _first_row(self, tiles: Expr) -> Expr:
+        """Blocks with the last rows come first where these see the most cols, so that no core begins with them at last."""
+        if tiles == ONE:
+            return ZERO
+        printer = with_block(self.printer)
+        block: Expr = block_index(printer)
+        if self.spec.batch:
+            block = Call("%", (block, tiles), "idx")
+        if any(bound.is_end for bound in self.bounds):
+            block = Call("-", (sub(tiles, ONE), block), "idx")
+        return Known(folded(Call("*", (block, Const(self.tile.rows)), "idx")), printer)
+
+
+MOST_QUERIES = 16 * 128
+"""Elements of queries that a warp keeps in fragments: 32 registers of each thread."""
+
+
+def element_of(array: Local, *places: Expr) -> Element:
+    """`array[i][j]`"""
+    found: Expr = array
+    for place in places:
+        found = Element(found, place, array.kind)
+    assert isinstance(found, Element)
+    return found
+
+
+def words(name: str) -> Local:
+    """An array of registers of fragments."""
+    return Local(name, Word())

@@ -1,0 +1,160 @@
+"""Attention on matrix units in the twin: beside PyTorch in float64, within what rounding weights to the type of values loses.
+
+A weight is rounded once, by u of itself or half the least subnormal number; a result once more. Beside that f32 is exact
+enough: the bound is the sum of these, with one part in 2^17 of the sum of |p v| for sums, exponentials and quotients in f32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from simt_cases import widened
+
+from uol.backends import registry
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin.record import Array, Job
+from uol.backends.twin.run import execute_many
+from uol.codegen.backend import Kernel, Module
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import Attention
+from uol.ir import Library, instantiate
+from uol.ir.program.dtype_encoding import decode, encode
+from uol.operators.registry import find_operator
+
+Arrays = dict[str, Array]
+UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
+"""The most that rounding to nearest loses, relative to a normal number."""
+LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133}
+"""The least number of the type that is not 0."""
+REST = 2.0**-17
+BIG, SMALL, WIDE = MatrixRows(128, 64, 4), MatrixRows(16, 32, 1), MatrixRows(64, 32, 4)
+
+
+@dataclass(frozen=True)
+class Case:
+    """B, H, G, L, M, D, E of an attention, and how it lies on warps. `great`: what scores are multiplied by, about."""
+
+    op: str
+    sizes: tuple[int, int, int, int, int, int, int]
+    tile: MatrixRows = WIDE
+    dtype: str = "f16"
+    great: float = 1.0
+    shift: int = 0
+    target: str = field(default="cuda")
+
+    @property
+    def dims(self) -> dict[str, int]:
+        return dict(zip("BHGLMDE", self.sizes, strict=True))
+
+    @property
+    def name(self) -> str:
+        sizes, tile = "x".join(map(str, self.sizes)), f"{self.tile.rows}x{self.tile.cols}"
+        return f"{self.op}-{sizes}-{tile}-{self.dtype}-{self.great:g}-{self.shift}"
+
+
+CASES = (
+    Case("attention", (1, 2, 2, 128, 128, 64, 64), BIG),
+    Case("attention", (1, 1, 1, 33, 127, 64, 64)),
+    Case("attention", (2, 2, 1, 1, 33, 64, 64)),
+    Case("attention", (2, 2, 2, 5, 2, 64, 64)),
+    Case("attention", (1, 1, 1, 513, 33, 16, 8)),
+    Case("attention", (1, 2, 1, 40, 513, 24, 40), SMALL),
+    Case("attention", (1, 1, 1, 64, 64, 128, 128), MatrixRows(64, 64, 4), great=8.0),
+    Case("attention", (1, 1, 1, 64, 96, 256, 256), MatrixRows(64, 32, 4)),
+    Case("attention", (1, 1, 1, 40, 70, 80, 96), MatrixRows(16, 64, 1), "bf16"),
+    Case("attention", (1, 1, 1, 40, 200, 64, 64), great=40.0),
+    Case("attention", (1, 1, 1, 40, 70, 20, 20)),
+    Case("attention", (1, 1, 1, 40, 70, 6, 10)),
+    Case("attention", (1, 2, 1, 65, 70, 64, 64), shift=1),
+    Case("causal_attention", (1, 4, 2, 127, 127, 64, 64)),
+    Case("causal_attention", (1, 1, 1, 256, 256, 64, 64), BIG),
+    Case("causal_attention", (1, 1, 1, 513, 513, 32, 32), MatrixRows(128, 64, 8)),
+    Case("causal_attention", (1, 1, 1, 33, 127, 64, 64)),
+    Case("causal_attention", (1, 2, 2, 127, 33, 64, 64), SMALL, "bf16"),
+    Case("causal_attention", (1, 1, 1, 65, 65, 64, 64), shift=1),
+    Case("masked_attention", (1, 2, 1, 33, 70, 64, 64)),
+    Case("masked_attention", (2, 2, 1, 40, 127, 32, 40), SMALL, "bf16"),
+    Case("biased_attention", (1, 2, 1, 33, 70, 64, 64), great=4.0),
+    Case("biased_attention", (1, 2, 2, 64, 64, 64, 64), BIG, "bf16"),
+)
+
+
+def inputs_of(case: Case) -> Arrays:
+    """Rounded to the type; of a mask some rows see nothing, and some nothing for long."""
+    b, h, g, length, m, d, e = case.sizes
+    rng = np.random.default_rng(52)
+    shapes = {"q": (b, h, length, d), "k": (b, g, m, d), "v": (b, g, m, e), "bias": (b, h, length, m)}
+    found = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    found["q"] *= case.great
+    rounded = {name: decode(encode(array, case.dtype), case.dtype).astype(np.float64) for name, array in found.items()}
+    mask = rng.integers(0, 4, (b, h, length, m)).astype(bool)
+    mask[:, :, ::3] = False
+    mask[:, :, 1::3, : m // 2] = False
+    wanted = {"masked_attention": "mask", "biased_attention": "bias"}.get(case.op, "")
+    return {name: array for name, array in {**rounded, "mask": mask}.items() if name in ("q", "k", "v", wanted)}
+
+
+def expected(case: Case, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """What PyTorch makes of the inputs in float64, and how much may be lost."""
+    share = case.dims["H"] // case.dims["G"]
+    q, k, v = (torch.from_numpy(np.asarray(inputs[name])) for name in ("q", "k", "v"))
+    k, v = (each.repeat_interleave(share, 1) for each in (k, v))
+    length, m = q.shape[2], k.shape[2]
+    mask = None
+    if case.op == "causal_attention":
+        mask = torch.ones(length, m, dtype=torch.bool).tril()
+    if "mask" in inputs:
+        mask = torch.from_numpy(np.asarray(inputs["mask"]))
+    if "bias" in inputs:
+        mask = torch.from_numpy(np.asarray(inputs["bias"]))
+    attend = torch.nn.functional.scaled_dot_product_attention
+    y, size = (torch.nan_to_num(attend(q, k, each, attn_mask=mask)) for each in (v, v.abs()))
+    u, least = UNIT[case.dtype], LEAST[case.dtype]
+    lost = (u + REST) * size + least / 2 * v.abs().sum(2, keepdim=True)
+    return y.numpy(), (lost + u * (y.abs() + lost) + least / 2).numpy()
+
+
+@cache
+def kernels(case: Case) -> tuple[Module, Kernel]:
+    backend = registry.get(case.target)
+    assert isinstance(backend, SimtBackend)
+    device = backend.devices[backend.default_device]
+    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=case.dims)
+    graph = lower(program, backend, {})
+    spec, *further = graph.specs
+    assert isinstance(spec, Attention)
+    kernel = backend.render(spec, case.tile, device)
+    behind = [backend.render(each, next(iter(backend.schedules(each, device))), device) for each in further]
+    return backend.assemble(graph, (kernel, *behind), device), kernel
+
+
+def job_of(case: Case) -> Job:
+    buffers = {name: array if name == "mask" else encode(array, case.dtype) for name, array in inputs_of(case).items()}
+    return Job(kernels(case)[0], buffers, {}, shift=case.shift)
+
+
+@cache
+def results() -> dict[Case, tuple[Array, object]]:
+    runs = execute_many([job_of(case) for case in CASES])
+    return {case: (run.outputs["y"], run.findings) for case, run in zip(CASES, runs, strict=True)}
+
+
+def is_right(case: Case, output: Array) -> bool:
+    y, lost = expected(case, inputs_of(case))
+    return bool(np.all(np.abs(widened(output, case.dtype) - y) <= lost))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_attentions(case: Case) -> None:
+    output, findings = results()[case]
+    text = kernels(case)[1].text
+    assert not findings, f"{findings}\n{text}"
+    y, lost = expected(case, inputs_of(case))
+    apart = np.abs(widened(output, case.dtype) - y)
+    wrong = int(np.sum(~(apart <= lost)))
+    assert not wrong, f"{wrong} elements, {np.max(apart / lost)} of what may be lost\n{text}"
