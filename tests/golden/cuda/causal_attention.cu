@@ -136,13 +136,14 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
-        unsigned v_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+        for (int pair = 0; pair < 2; ++pair) {
+          unsigned v_part[1][4];
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni)
-          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
+        }
       }
       read = read + 12288 == 24576 ? 0 : read + 12288;
       write = write + 12288 == 24576 ? 0 : write + 12288;
@@ -222,13 +223,14 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
-        unsigned v_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+        for (int pair = 0; pair < 2; ++pair) {
+          unsigned v_part[1][4];
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni)
-          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
+        }
       }
       read = read + 12288 == 24576 ? 0 : read + 12288;
       write = write + 12288 == 24576 ? 0 : write + 12288;
@@ -347,13 +349,14 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
-        unsigned v_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(v_part[pair], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+        for (int pair = 0; pair < 2; ++pair) {
+          unsigned v_part[1][4];
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni)
-          uol::mma_16x8x16_f16(y_sum[0][ni], weight[0], v_part[ni / 2] + (ni % 2) * 2);
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
+        }
       }
       read = read + 12288 == 24576 ? 0 : read + 12288;
       write = write + 12288 == 24576 ? 0 : write + 12288;

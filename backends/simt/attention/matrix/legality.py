@@ -18,8 +18,11 @@ from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.sizes import known_multiples
 
 BY_THREADS = "a tile of threads"
-MOST_REGISTERS = 208
-"""Registers of a thread that fragments and sums may take: of 255 the rest is for addresses, maxima, what is on its way."""
+MOST_REGISTERS, MOST_BESIDE_READS = 168, 128
+"""Registers of a thread that fragments and sums may take, and where something is read for each score: of 255 the rest is for
+addresses, maxima, what is on its way. With more of them nvcc puts some into memory."""
+WIDE, COLS_OF_WIDE = 160, 32
+"""Values of more elements have addresses for so many pairs of chunks that there is room for scores of few cols alone."""
 
 
 def unit_for(spec: Attention, machine: Machine) -> MatrixUnit | None:
@@ -87,6 +90,9 @@ def _place_defect(place: Place) -> str | None:
     rows = place.row_fragments
     registers = rows * 4 * (place.col_fragments + place.width_fragments)
     registers += rows * 4 * (place.depth // place.unit.k) if place.keeps_queries else 0
-    if registers > MOST_REGISTERS:
-        return f"{registers} registers a thread for fragments and sums are more than {MOST_REGISTERS}"
+    most = MOST_BESIDE_READS if place.reads_by_row else MOST_REGISTERS
+    if registers > most:
+        return f"{registers} registers a thread for fragments and sums are more than {most}"
+    if place.width > WIDE and place.tile.cols > COLS_OF_WIDE:
+        return f"{place.width} elements of a value leave no room for tiles of more than {COLS_OF_WIDE} cols"
     return None

@@ -29,6 +29,7 @@ from uol.backends.simt.kernel.nodes import Assign, Body, Declare, LoadMatrix, Mu
 from uol.backends.simt.kernel.pipeline import READ, TILE
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.products.matrix.place import LANE, MI, NI, SHARED, index, nest, unrolled
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
 
@@ -180,17 +181,21 @@ class Scores:
             READ,
             place.staged.stages_at + place.staged.keys.bytes,
         )
-        load = LoadMatrix(Element(v, PAIR, Word()), Pointer(SHARED, at), transposed=True)
-        of_pair = Offset(Element(v, quotient(NI, 2), Word()), scaled(remainder(NI, 2), 2))
-        product = Multiply(unit, element_of(place.sums, MI, NI), Element(weight, MI, Word()), of_pair)
+        load = LoadMatrix(Element(v, ZERO, Word()), Pointer(SHARED, at), transposed=True)
+        of_pair = Offset(Element(v, ZERO, Word()), scaled(NI, 2))
+        product = Multiply(unit, element_of(place.sums, MI, total(scaled(PAIR, 2), NI)), Element(weight, MI, Word()), of_pair)
         yield unrolled(
             "kk",
             place.tile.cols // unit.k,
             Declare(weight.name, Word(), extent=(place.row_fragments, 4)),
             *nest((("mi", place.row_fragments),), tuple(packs)),
-            Declare(v.name, Word(), extent=(pairs, 4)),
-            unrolled("pair", pairs, load),
-            *nest((("mi", place.row_fragments), ("ni", place.width_fragments)), (product,)),
+            unrolled(
+                "pair",
+                pairs,
+                Declare(v.name, Word(), extent=(1, 4)),
+                load,
+                *nest((("mi", place.row_fragments), ("ni", 2)), (product,)),
+            ),
         )
 
 

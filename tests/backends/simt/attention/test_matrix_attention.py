@@ -6,7 +6,8 @@ enough: the bound is the sum of these, with one part in 2^17 of the sum of |p v|
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -16,14 +17,20 @@ from simt_cases import widened
 
 from uol.backends import registry
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.matrix.scores import left_operand
+from uol.backends.simt.attention.schedule import RowTile
+from uol.backends.simt.c_text.address import value_of
+from uol.backends.simt.c_text.terms import Local
+from uol.backends.simt.machine.fragments import UNITS
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
-from uol.codegen.backend import Kernel, Module
+from uol.codegen.backend import Kernel, Module, Refusal
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
 from uol.ir import Library, instantiate
 from uol.ir.program.dtype_encoding import decode, encode
+from uol.ir.program.nodes import Const
 from uol.operators.registry import find_operator
 
 Arrays = dict[str, Array]
@@ -32,7 +39,7 @@ UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
 LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133}
 """The least number of the type that is not 0."""
 REST = 2.0**-17
-BIG, SMALL, WIDE = MatrixRows(128, 64, 4), MatrixRows(16, 32, 1), MatrixRows(64, 32, 4)
+BIG, EIGHT, SMALL, WIDE = MatrixRows(128, 64, 4), MatrixRows(128, 64, 8), MatrixRows(16, 32, 1), MatrixRows(64, 32, 4)
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ CASES = (
     Case("masked_attention", (1, 2, 1, 33, 70, 64, 64)),
     Case("masked_attention", (2, 2, 1, 40, 127, 32, 40), SMALL, "bf16"),
     Case("biased_attention", (1, 2, 1, 33, 70, 64, 64), great=4.0),
-    Case("biased_attention", (1, 2, 2, 64, 64, 64, 64), BIG, "bf16"),
+    Case("biased_attention", (1, 2, 2, 64, 64, 64, 64), EIGHT, "bf16"),
 )
 
 
@@ -158,3 +165,109 @@ def test_attentions(case: Case) -> None:
     apart = np.abs(widened(output, case.dtype) - y)
     wrong = int(np.sum(~(apart <= lost)))
     assert not wrong, f"{wrong} elements, {np.max(apart / lost)} of what may be lost\n{text}"
+
+
+def test_rows_that_see_nothing_give_0() -> None:
+    case = next(each for each in CASES if each.op == "masked_attention")
+    seen = np.asarray(inputs_of(case)["mask"]).any(-1)
+    assert not seen.all()
+    assert np.all(widened(results()[case][0], case.dtype)[~seen] == 0)
+
+
+LOOPS = (
+    (Case("causal_attention", (1, 1, 1, 128, 128, 64, 64), BIG), Case("causal_attention", (1, 1, 1, 128, 1024, 64, 64), BIG)),
+    *(
+        (Case("attention", (1, 1, 1, 128, 128, d, d), tile), Case("attention", (1, 1, 1, 128, 512, d, d), tile))
+        for d, tile in ((32, BIG), (64, BIG), (128, EIGHT), (256, MatrixRows(128, 32, 8)), (96, SMALL), (20, WIDE))
+    ),
+)
+
+
+@pytest.mark.parametrize("pair", LOOPS, ids=lambda pair: pair[1].name)
+def test_lanes_meet_in_no_bank(pair: tuple[Case, Case]) -> None:
+    """Neither in the loop nor beside it."""
+    runs = execute_many([replace(job_of(case), counted=True) for case in pair])
+    assert [run.counts["shared_load_conflicts"] + run.counts["shared_store_conflicts"] for run in runs] == [0, 0]
+
+
+def test_cols_beyond_the_diagonal_are_not_multiplied() -> None:
+    """At most 1.1 of the products that 2,048 rows need. Those of a shorter one are counted, and as many as its tiles have."""
+    found = {}
+    for length in (512, 2048):
+        case = Case("causal_attention", (1, 1, 1, length, length, 64, 64), BIG)
+        tiles = [-(-min(first + 128, length) // 64) for first in range(0, length, 128)]
+        found[length] = 4 * 64 * sum(tiles) * 128 * 64
+        if length == 512:
+            (run,) = execute_many([replace(job_of(case), counted=True)])
+            assert run.counts["matrix operations f16"] == found[length]
+    assert found[2048] <= 1.1 * 4 * 64 * (2048 * 2049 // 2)
+
+
+FAULTS = {
+    "diagonal off by one": (r"j <= i_", "j < i_"),
+    "diagonal off by one, the other way": (r"j <= i_", "j <= i_ + 1"),
+    "a tile skipped": (r"const int tiles = (.*);", r"const int tiles = \1 - 1;"),
+    "a tile too many without masks": (r"const int full = (.*);", r"const int full = \1 + 1;"),
+    "sums not rescaled": (r"y_sum\[.*\] \*= shrink;", ";"),
+    "total not rescaled": (r"z\[.*\] \*= shrink;", ";"),
+    "maximum of one lane": (r"highest = uol::group_fold<4>\(highest, uol::Greatest\{\}\);", ""),
+    "total of one lane": (r"= uol::group_fold<4>\((z\[.*\]), uol::Sum\{\}\);", r"= \1;"),
+    "halves of weights exchanged": (r"pack_f16\((.*), (.*)\);", r"pack_f16(\2, \1);"),
+    "keys of the stage that is filled": (r"\+ read\)", "+ write)"),
+    "rows of queries exchanged": (r"load_matrices\(q_part\[mi\]", "load_matrices(q_part[1 - mi]"),
+    "cols of values behind the last": (r"if \(tile \+ 1 < tiles\)", "if (tile + 2 < tiles)"),
+    "no zeros behind the last key": (r", next [^;]* < \d+\);", ");"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(name: str) -> None:
+    """Each is a finding of the twin, or a value that is not within the bound."""
+    right, wrong = FAULTS[name]
+    case = Case("causal_attention", (1, 1, 1, 200, 200, 64, 64), BIG, great=4.0)
+    module, kernel = kernels(case)
+    device = module.device
+    text, places = re.subn(right, wrong, device.text)
+    assert places, kernel.text
+    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(device, text=text)))])
+    assert run.findings or not is_right(case, run.outputs["y"])
+
+
+def test_two_fragments_of_a_result_are_one_of_a_left_operand() -> None:
+    """By the owner maps of both."""
+    unit = UNITS["mma_16x8x16_f16"]
+    lane = np.arange(32)
+    at = {
+        (number, element): (value_of(unit.d.row(Local("lane"), Const(element)), {"lane": lane}),
+                            number * 8 + value_of(unit.d.col(Local("lane"), Const(element)), {"lane": lane}))
+        for number in (0, 1) for element in range(4)
+    }  # fmt: skip
+    for register, halves in enumerate(left_operand(4)):
+        for half, place in enumerate(halves):
+            element = Const(2 * register + half)
+            row, col = (value_of(of(Local("lane"), element), {"lane": lane}) for of in (unit.a.row, unit.a.col))
+            assert np.array_equal(at[place][0], row)
+            assert np.array_equal(at[place][1], col)
+
+
+REFUSED = {
+    "no matrix unit": Case("attention", (1, 1, 1, 33, 40, 16, 16), dtype="f32"),
+    "4 bytes": Case("attention", (1, 1, 1, 33, 40, 9, 16)),
+    "do not divide": Case("attention", (1, 1, 1, 33, 40, 16, 16), MatrixRows(64, 32, 8)),
+    "registers": Case("attention", (1, 1, 1, 33, 40, 128, 128), BIG),
+    "powers of two": Case("attention", (1, 1, 1, 33, 40, 16, 16), MatrixRows(48, 32, 1)),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_not_taken_says_why(reason: str) -> None:
+    """And there is a kernel of threads for it."""
+    case = REFUSED[reason]
+    backend = registry.get("cuda")
+    device = backend.devices[backend.default_device]
+    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=case.dims)
+    spec = lower(program, backend, {}).specs[0]
+    refused = backend.check(spec, case.tile, device)
+    assert isinstance(refused, Refusal)
+    assert reason in refused.reason
+    assert any(isinstance(schedule, RowTile) for schedule in backend.schedules(spec, device))
