@@ -20,6 +20,7 @@ class Cost:
 
 FUNCTIONS: Mapping[str, Cost] = {
     "max": Cost(3, 1),
+    "greatest": Cost(1, 1),
     "min": Cost(3, 1),
     "pick_max": Cost(17, 9),
     "pick_min": Cost(17, 9),

@@ -28,9 +28,10 @@ ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", 
 FUNCTIONS = frozenset(
     ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "composed", "precedes",
      "sorts_before", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right", "random_bits", "random_words",
-     "pack_f16", "pack_bf16", "low_halves", "high_halves"]
+     "pack_f16", "pack_bf16", "low_halves", "high_halves", "greatest", "fused"]
 )
-"""Of `uol_device.h`, one operation each."""
+"""Of `uol_device.h` and `uol_matrix.h`, one operation each."""
+SPECIAL_UNITS = SPECIAL | {"exp2_flushed"}
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
 PLACES = ("int", "long long")
 """Types of indices, the wider ones last."""
@@ -142,7 +143,7 @@ def unit_of_node(node: Node, types: Types) -> str | None:
     if node.fn in fragments.UNITS:
         return fragments.UNITS[node.fn].rate
     operands = class_of(_widest(type_of(a, types) for a in node.args))
-    if node.fn in SPECIAL and (node.fn != "/" or operands != "integer"):
+    if node.fn in SPECIAL_UNITS and (node.fn != "/" or operands != "integer"):
         return "special"
     return operands if node.fn in ARITHMETIC or node.fn in FUNCTIONS else None
 

@@ -28,6 +28,7 @@ from uol.backends.twin.run import execute_many
 from uol.codegen.backend import Kernel, Module, Refusal
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
+from uol.conformance.counts import compare
 from uol.ir import Library, instantiate
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.ir.program.nodes import Const
@@ -44,7 +45,8 @@ BIG, EIGHT, SMALL, WIDE = MatrixRows(128, 64, 4), MatrixRows(128, 64, 8), Matrix
 
 @dataclass(frozen=True)
 class Case:
-    """B, H, G, L, M, D, E of an attention, and how it lies on warps. `great`: what scores are multiplied by, about."""
+    """B, H, G, L, M, D, E of an attention, and how it lies on warps. `great`: what scores are multiplied by, about; `shift`: of
+    where tensors begin; `fixed`: the dims that are no arguments."""
 
     op: str
     sizes: tuple[int, int, int, int, int, int, int]
@@ -52,6 +54,7 @@ class Case:
     dtype: str = "f16"
     great: float = 1.0
     shift: int = 0
+    fixed: str = "BHGLMDE"
     target: str = field(default="cuda")
 
     @property
@@ -61,7 +64,7 @@ class Case:
     @property
     def name(self) -> str:
         sizes, tile = "x".join(map(str, self.sizes)), f"{self.tile.rows}x{self.tile.cols}"
-        return f"{self.op}-{sizes}-{tile}-{self.dtype}-{self.great:g}-{self.shift}"
+        return f"{self.op}-{sizes}-{tile}-{self.dtype}-{self.great:g}-{self.shift}-{self.fixed}"
 
 
 CASES = (
@@ -84,6 +87,11 @@ CASES = (
     Case("causal_attention", (1, 1, 1, 33, 127, 64, 64)),
     Case("causal_attention", (1, 2, 2, 127, 33, 64, 64), SMALL, "bf16"),
     Case("causal_attention", (1, 1, 1, 65, 65, 64, 64), shift=1),
+    *(Case("attention", (2, 4, 2, length, m, 64, 64), fixed="DE") for length, m in ((1, 1), (33, 127), (70, 64), (5, 0))),
+    Case("attention", (2, 4, 2, 33, 70, 24, 40), SMALL, "bf16", fixed="HGDE"),
+    *(Case("causal_attention", (1, 4, 2, length, m, 64, 64), fixed="DE") for length, m in ((1, 1), (127, 127), (33, 70))),
+    Case("causal_attention", (1, 4, 2, 65, 65, 64, 64), BIG, fixed="DE", shift=1),
+    Case("biased_attention", (1, 2, 2, 33, 70, 64, 64), EIGHT, fixed="DE"),
     Case("masked_attention", (1, 2, 1, 33, 70, 64, 64)),
     Case("masked_attention", (2, 2, 1, 40, 127, 32, 40), SMALL, "bf16"),
     Case("biased_attention", (1, 2, 1, 33, 70, 64, 64), great=4.0),
@@ -131,7 +139,8 @@ def kernels(case: Case) -> tuple[Module, Kernel]:
     backend = registry.get(case.target)
     assert isinstance(backend, SimtBackend)
     device = backend.devices[backend.default_device]
-    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=case.dims)
+    dims = {name: size for name, size in case.dims.items() if name in case.fixed}
+    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=dims)
     graph = lower(program, backend, {})
     spec, *further = graph.specs
     assert isinstance(spec, Attention)
@@ -142,7 +151,8 @@ def kernels(case: Case) -> tuple[Module, Kernel]:
 
 def job_of(case: Case) -> Job:
     buffers = {name: array if name == "mask" else encode(array, case.dtype) for name, array in inputs_of(case).items()}
-    return Job(kernels(case)[0], buffers, {}, shift=case.shift)
+    open_dims = {name: size for name, size in case.dims.items() if name not in case.fixed}
+    return Job(kernels(case)[0], buffers, open_dims, shift=case.shift)
 
 
 @cache
@@ -271,3 +281,12 @@ def test_what_is_not_taken_says_why(reason: str) -> None:
     assert isinstance(refused, Refusal)
     assert reason in refused.reason
     assert any(isinstance(schedule, RowTile) for schedule in backend.schedules(spec, device))
+
+
+COUNTED = tuple(case for case in CASES if case.tile != BIG and not case.shift)[::4]
+
+
+def test_what_is_counted_of_a_text_is_what_the_twin_counts() -> None:
+    runs = execute_many([replace(job_of(case), counted=True) for case in COUNTED])
+    for case, run in zip(COUNTED, runs, strict=True):
+        assert not [str(count) for count in compare(kernels(case)[0], run) if not count.agrees], case.name
