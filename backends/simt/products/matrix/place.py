@@ -19,6 +19,7 @@ from uol.backends.simt.kernel.nodes import Assign, Body, Declare, If, Loop, Stat
 from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.products.blocks import Grid
 from uol.backends.simt.products.matrix.operand import Side, operands_of, terms_of_part, with_rows_in_order, with_whole_parts
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.backends.simt.products.matrix.segments import (
@@ -54,19 +55,6 @@ OF_A_SIDE = (
     "to", "from", "at", "k", "part", "in", "range", "step", "part_at", "outer", "term", "piece", "tf32", "wide",
     "row", "number", "next", "there", "beside", "tap",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """How many tiles cover the result."""
-
-    m: Expr
-    n: Expr
-    batch: Expr
-
-    @property
-    def blocks(self) -> Expr:
-        return mul(mul(self.m, self.n), self.batch)
 
 
 def grid_of(spec: Contract, tile: MatrixTile) -> Grid:

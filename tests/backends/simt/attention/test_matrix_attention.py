@@ -16,6 +16,7 @@ import torch
 from simt_cases import widened
 
 from uol.backends import registry
+from uol.backends.simt.attention.matrix.counts import matrix_attention_counts
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.scores import left_operand
 from uol.backends.simt.attention.schedule import RowTile
@@ -26,6 +27,7 @@ from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
 from uol.codegen.backend import Kernel, Module, Refusal
+from uol.codegen.cost import middle
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
 from uol.conformance.counts import compare
@@ -281,6 +283,21 @@ def test_what_is_not_taken_says_why(reason: str) -> None:
     assert isinstance(refused, Refusal)
     assert reason in refused.reason
     assert any(isinstance(schedule, RowTile) for schedule in backend.schedules(spec, device))
+
+
+@pytest.mark.parametrize("op", ["attention", "causal_attention"])
+def test_counts_in_closed_form_are_near_the_twin_s(op: str) -> None:
+    """Products exactly; what passes through shared memory but for queries and the end; other instructions by a fifth."""
+    case = Case(op, (1, 2, 2, 512, 512, 64, 64), BIG)
+    device = registry.get("cuda").devices["a100"]
+    found = matrix_attention_counts(kernels(case)[1].spec, case.tile, device)
+    (run,) = execute_many([replace(job_of(case), counted=True)])
+    assert middle(found.operations["f16-matrix"]) == run.counts["matrix operations f16"]
+    moved = run.counts["shared_load_bytes"] + run.counts["shared_store_bytes"]
+    assert 0.7 * moved <= middle(found.scratch_bytes) <= moved
+    assert middle(found.read_bytes) == pytest.approx(run.counts["global_load_bytes"], rel=0.25)
+    for unit in ("f32-vector", "special"):
+        assert middle(found.operations[unit]) == pytest.approx(run.counts[f"statements {unit}"], rel=0.25)
 
 
 COUNTED = tuple(case for case in CASES if case.tile != BIG and not case.shift)[::4]
