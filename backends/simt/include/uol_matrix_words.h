@@ -119,6 +119,15 @@ template <int bytes> UOL_DEVICE void copy_elements(void* shared, const void* glo
     static_cast<unsigned short*>(shared)[i] = valid ? static_cast<const unsigned short*>(global)[i] : static_cast<unsigned short>(0);
 }
 
+// The same as an access of whole words, of elements of 16 bits one by one, from anywhere.
+template <int bytes> UOL_DEVICE void load_elements(unsigned* to, const void* from, bool valid = true) {
+  UOL_REQUIRE_ROOM(bytes, to);
+  const unsigned short* halves = static_cast<const unsigned short*>(from);
+#pragma unroll
+  for (int word = 0; word < bytes / 4; ++word)
+    to[word] = valid ? halves[2 * word] | static_cast<unsigned>(halves[2 * word + 1]) << 16 : 0u;
+}
+
 // a b + c, rounded once.
 UOL_DEVICE float fused(float a, float b, float c) { return ::fmaf(a, b, c); }
 struct Greatest { UOL_DEVICE float operator()(float a, float b) const { return greatest(a, b); } };

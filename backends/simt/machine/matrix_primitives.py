@@ -19,14 +19,17 @@ MOVES = frozenset(
         *("low_halves", "high_halves", "widen_f16", "widen_bf16", "tf32_parts", "are_finite"),
         *("copy_async", "commit_copies", "wait_copies", "load_matrices", "load_matrices_transposed"),
         *("bit", "bits", "has_none"),
-        *("greatest", "exp2_flushed", "fused", "copy_elements"),
+        *("greatest", "exp2_flushed", "fused", "copy_elements", "load_elements"),
         *("buffer_range", "load_buffer", "transpose_4x4", "transpose_4x4_words"),
     )
 )
 """What brings operands to products and takes results away."""
 
 MEMORY = frozenset(
-    ("load_words", "store_words", "copy_async", "copy_elements", "load_matrices", "load_matrices_transposed", "load_buffer")
+    (
+        *("load_words", "load_elements", "store_words", "copy_async", "copy_elements", "load_buffer"),
+        *("load_matrices", "load_matrices_transposed"),
+    )
 )
 """Those of them that move something to or from memory."""
 

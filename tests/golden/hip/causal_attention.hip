@@ -13,121 +13,389 @@
 //  12    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
 //  13  }
 #include "uol_device.h"
+#include "uol_matrix.h"
 
-// 192 rows x 64 cols, 16 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
-extern "C" __global__ void __launch_bounds__(256, 1) causal_attention_kernel(
+// 64 rows x 64 cols, 48 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
     uol::f16* __restrict__ y)
 {
-  __shared__ float q_tile[16][34];
-  __shared__ float k_tile[16][34];
-  __shared__ float v_tile[16][32];
-  __shared__ float p_tile[32][48];
-  const int row0 = blockIdx.x % 6 * 32;
-  const int batch = blockIdx.x / 6;
-  const int thread_row = threadIdx.x / 16;
-  const int thread_col = threadIdx.x % 16;
-  float hi[2];  // line 7
-  float z[2] = {};  // line 9
-  float y_sum[2][2] = {};  // line 12
+  unsigned char* const shared = uol::dynamic_shared();
+  const int thread = threadIdx.x;
+  const int lane = thread;
+  const int m0 = (1 - blockIdx.x % 2) * 32;
+  const int batch = blockIdx.x / 2;
+  const int b = batch / 12;
+  const int h_group = batch / 3 % 4;
+  float top[1][1];
+  float z[1][1] = {};  // line 9
+  float y_sum[1][1][16] = {};  // line 12
+  top[0][0] = -uol::infinity<float>();
+  if (uol::is_aligned(q, k, v)) {
+    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 31) / 32;
+    const int full = uol::max(uol::min(64, m0 + 1), 0) / 32;
+    unsigned q_part[1][4][4];
+    {
+      const int row = m0 + lane % 32;
 #pragma unroll
-  for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 64; col0 += 32) {
-    float s_sum[2][2] = {};  // line 5
+      for (int kk = 0; kk < 4; ++kk)
+        uol::load_words<16>(q_part[0][kk], q + batch * 4096 + row * 64 + kk * 16 + (lane / 32) * 8);
+    }
+    int next = 0;
+    int col0 = 0;
+    const uol::f16* k_from = k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8;
+    const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned k_in[4][4];
+    const uol::f16* v_from = v + (b * 4 + h_group) * 2048 + (thread / 8) * 128 + (thread % 8) * 4;
+    const int v_at =
+        (lane % 4) * 512 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+    unsigned v_in[1][4][2];
+    const int v_to =
+        (thread % 8) * 64 + ((thread / 16) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+    if (0 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::load_words<16>(k_in[i], k_from + i * 512);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::load_words<8>(v_in[0][r], v_from + r * 32);
+      k_from += 2048;
+      v_from += 1024;
+      next += 32;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+      uol::transpose_4x4(v_in[0]);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + 4096, v_in[0][r]);
+    }
+    __syncthreads();
+    int read = 0;
 #pragma unroll 1
-    for (int k0 = 0; k0 < 64; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = row0 + slot / 16;
-        const int d = k0 + slot % 16;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 12288 + at_row * 64]);  // line 5
+    for (int tile = 1; tile < tiles; ++tile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::load_words<16>(k_in[i], k_from + i * 512);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::load_words<8>(v_in[0][r], v_from + r * 32);
+      k_from += 2048;
+      v_from += 1024;
+      next += 32;
+      float s_sum[1][1][16] = {};  // line 5
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[1][4];
+        uol::load_words<16>(k_part[0], shared + (k_at ^ kk * 32) + read);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
       }
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = col0 + slot / 16;
-        const int d = k0 + slot % 16;
-        k_tile[slot % 16][slot / 16] = float(k[j * 64 + d + batch * 4096]);  // line 5
-      }
-      __syncthreads();
-      for (int step = 0; step < 16; ++step) {
-        float q_part[2];
+      if (col0 >= full * 32) {
+        const int i_ = m0 + lane % 32;
 #pragma unroll
-        for (int ri = 0; ri < 2; ++ri)
-          q_part[ri] = q_tile[step][thread_row + ri * 16];
-        float k_part[2];
-#pragma unroll
-        for (int ci = 0; ci < 2; ++ci)
-          k_part[ci] = k_tile[step][thread_col + ci * 16];
-#pragma unroll
-        for (int ri = 0; ri < 2; ++ri) {
-          const float left = q_part[ri];
-#pragma unroll
-          for (int ci = 0; ci < 2; ++ci)
-            s_sum[ri][ci] += left * k_part[ci];
+        for (int r = 0; r < 16; ++r) {
+          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
+      float highest = top[0][0];
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        highest = uol::greatest(highest, s_sum[0][0][r]);
+      highest = uol::strided_fold<32>(highest, uol::Greatest{});
+      const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+      const float shrink = uol::exp2_flushed(top[0][0] * 0.18033688f - from);
+      top[0][0] = highest;
+      z[0][0] *= shrink;
+#pragma unroll
+      for (int r = 0; r < 16; ++r) {
+        s_sum[0][0][r] = uol::exp2_flushed(uol::fused(s_sum[0][0][r], 0.18033688f, -from));
+        z[0][0] += s_sum[0][0][r];
+      }
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        y_sum[0][0][r] *= shrink;
+#pragma unroll
+      for (int kk = 0; kk < 2; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
+        weight[0][1] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
+        weight[0][2] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
+        weight[0][3] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        unsigned v_part[1][4];
+        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+      }
+      col0 += 32;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 6144), k_in[i]);
+      uol::transpose_4x4(v_in[0]);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + (read ^ 6144) + 4096, v_in[0][r]);
       __syncthreads();
+      read = read ^ 6144;
     }
+    if (0 < tiles) {
+      float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
-    for (int ri = 0; ri < 2; ++ri) {
-      const int at_row = row0 + thread_row + ri * 16;
-      const int i = at_row % 64;
-      float highest = hi[ri];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[1][4];
+        uol::load_words<16>(k_part[0], shared + (k_at ^ kk * 32) + read);
 #pragma unroll
-      for (int ci = 0; ci < 2; ++ci) {
-        const int j = col0 + thread_col + ci * 16;
-        const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
-        highest = uol::max(highest, s);  // line 7
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
       }
-      highest = uol::group_fold<16>(highest, uol::Max{});
-      const float scale = hi[ri] == highest ? 1.0f : uol::exp(hi[ri] - highest);
-      hi[ri] = highest;
-      z[ri] *= scale;
+      if (col0 >= full * 32) {
+        const int i_ = m0 + lane % 32;
 #pragma unroll
-      for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] *= scale;
-#pragma unroll
-      for (int ci = 0; ci < 2; ++ci) {
-        const int j = col0 + thread_col + ci * 16;
-        const float s = j <= i ? s_sum[ri][ci] / 8.0f : -uol::infinity<float>();  // line 5
-        const float w = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 8
-        const float p = float(uol::f16(w));  // line 10
-        z[ri] += w;  // line 9
-        p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
-      }
-    }
-    const int col_end = col0 + 32;
-#pragma unroll 1
-    for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int e = slot % 32;
-        const int j = k0 + slot / 32;
-        v_tile[slot / 32][slot % 32] = float(v[j * 32 + e + batch * 2048]);  // line 12
-      }
-      __syncthreads();
-      for (int step = 0; step < 16; ++step) {
-        float v_part[2];
-#pragma unroll
-        for (int wi = 0; wi < 2; ++wi)
-          v_part[wi] = v_tile[step][thread_col + wi * 16];
-#pragma unroll
-        for (int ri = 0; ri < 2; ++ri) {
-          const float left = p_tile[thread_row + ri * 16][k0 - col0 + step];
-#pragma unroll
-          for (int wi = 0; wi < 2; ++wi)
-            y_sum[ri][wi] += left * v_part[wi];
+        for (int r = 0; r < 16; ++r) {
+          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
-      __syncthreads();
+      float highest = top[0][0];
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        highest = uol::greatest(highest, s_sum[0][0][r]);
+      highest = uol::strided_fold<32>(highest, uol::Greatest{});
+      const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+      const float shrink = uol::exp2_flushed(top[0][0] * 0.18033688f - from);
+      top[0][0] = highest;
+      z[0][0] *= shrink;
+#pragma unroll
+      for (int r = 0; r < 16; ++r) {
+        s_sum[0][0][r] = uol::exp2_flushed(uol::fused(s_sum[0][0][r], 0.18033688f, -from));
+        z[0][0] += s_sum[0][0][r];
+      }
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        y_sum[0][0][r] *= shrink;
+#pragma unroll
+      for (int kk = 0; kk < 2; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
+        weight[0][1] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
+        weight[0][2] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
+        weight[0][3] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        unsigned v_part[1][4];
+        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+      }
+      col0 += 32;
     }
+    __syncthreads();
+  } else {
+    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 31) / 32;
+    const int full = uol::max(uol::min(64, m0 + 1), 0) / 32;
+    unsigned q_part[1][4][4];
+    {
+      const int row = m0 + lane % 32;
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk)
+        uol::load_elements<16>(q_part[0][kk], q + batch * 4096 + row * 64 + kk * 16 + (lane / 32) * 8);
+    }
+    int next = 0;
+    int col0 = 0;
+    const uol::f16* k_from = k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8;
+    const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned k_in[4][4];
+    const uol::f16* v_from = v + (b * 4 + h_group) * 2048 + (thread / 8) * 128 + (thread % 8) * 4;
+    const int v_at =
+        (lane % 4) * 512 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+    unsigned v_in[1][4][2];
+    const int v_to =
+        (thread % 8) * 64 + ((thread / 16) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+    if (0 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::load_elements<16>(k_in[i], k_from + i * 512);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::load_elements<8>(v_in[0][r], v_from + r * 32);
+      k_from += 2048;
+      v_from += 1024;
+      next += 32;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+      uol::transpose_4x4(v_in[0]);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + 4096, v_in[0][r]);
+    }
+    __syncthreads();
+    int read = 0;
+#pragma unroll 1
+    for (int tile = 1; tile < tiles; ++tile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::load_elements<16>(k_in[i], k_from + i * 512);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::load_elements<8>(v_in[0][r], v_from + r * 32);
+      k_from += 2048;
+      v_from += 1024;
+      next += 32;
+      float s_sum[1][1][16] = {};  // line 5
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[1][4];
+        uol::load_words<16>(k_part[0], shared + (k_at ^ kk * 32) + read);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
+      }
+      if (col0 >= full * 32) {
+        const int i_ = m0 + lane % 32;
+#pragma unroll
+        for (int r = 0; r < 16; ++r) {
+          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        }
+      }
+      float highest = top[0][0];
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        highest = uol::greatest(highest, s_sum[0][0][r]);
+      highest = uol::strided_fold<32>(highest, uol::Greatest{});
+      const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+      const float shrink = uol::exp2_flushed(top[0][0] * 0.18033688f - from);
+      top[0][0] = highest;
+      z[0][0] *= shrink;
+#pragma unroll
+      for (int r = 0; r < 16; ++r) {
+        s_sum[0][0][r] = uol::exp2_flushed(uol::fused(s_sum[0][0][r], 0.18033688f, -from));
+        z[0][0] += s_sum[0][0][r];
+      }
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        y_sum[0][0][r] *= shrink;
+#pragma unroll
+      for (int kk = 0; kk < 2; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
+        weight[0][1] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
+        weight[0][2] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
+        weight[0][3] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        unsigned v_part[1][4];
+        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+      }
+      col0 += 32;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 6144), k_in[i]);
+      uol::transpose_4x4(v_in[0]);
+#pragma unroll
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + (read ^ 6144) + 4096, v_in[0][r]);
+      __syncthreads();
+      read = read ^ 6144;
+    }
+    if (0 < tiles) {
+      float s_sum[1][1][16] = {};  // line 5
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[1][4];
+        uol::load_words<16>(k_part[0], shared + (k_at ^ kk * 32) + read);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
+      }
+      if (col0 >= full * 32) {
+        const int i_ = m0 + lane % 32;
+#pragma unroll
+        for (int r = 0; r < 16; ++r) {
+          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        }
+      }
+      float highest = top[0][0];
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        highest = uol::greatest(highest, s_sum[0][0][r]);
+      highest = uol::strided_fold<32>(highest, uol::Greatest{});
+      const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+      const float shrink = uol::exp2_flushed(top[0][0] * 0.18033688f - from);
+      top[0][0] = highest;
+      z[0][0] *= shrink;
+#pragma unroll
+      for (int r = 0; r < 16; ++r) {
+        s_sum[0][0][r] = uol::exp2_flushed(uol::fused(s_sum[0][0][r], 0.18033688f, -from));
+        z[0][0] += s_sum[0][0][r];
+      }
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        y_sum[0][0][r] *= shrink;
+#pragma unroll
+      for (int kk = 0; kk < 2; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
+        weight[0][1] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
+        weight[0][2] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
+        weight[0][3] =
+            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        unsigned v_part[1][4];
+        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+      }
+      col0 += 32;
+    }
+    __syncthreads();
   }
+  z[0][0] = uol::strided_fold<32>(z[0][0], uol::Sum{});
+  float inverse = top[0][0] == -uol::infinity<float>()
+      ? 1.0f
+      : uol::exp2_flushed(uol::fused(-top[0][0], 0.18033688f, top[0][0] * 0.18033688f));
+  z[0][0] *= inverse;
+  inverse = inverse / uol::max(z[0][0], 1.0f);
 #pragma unroll
-  for (int ri = 0; ri < 2; ++ri) {
-    z[ri] = uol::group_fold<16>(z[ri], uol::Sum{});
-    const int at_row = row0 + thread_row + ri * 16;
+  for (int r = 0; r < 16; ++r)
+    y_sum[0][0][r] *= inverse;
+  __syncthreads();
 #pragma unroll
-    for (int wi = 0; wi < 2; ++wi) {
-      const int e = thread_col + wi * 16;
-      y[e + batch * 6144 + at_row * 32] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 12
+  for (int group = 0; group < 4; ++group)
+    uol::store_words<16>(shared + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+  __syncthreads();
+#pragma unroll 1
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 16 + thread / 4;
+    const int i_ = m0 + row;
+    const int e = (thread % 4) * 8;
+    float sums[8];
+    uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+    uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+    const bool aligned = uol::is_aligned(y);
+    uol::Vector<uol::f16, 8> y_vec;
+#pragma unroll
+    for (int v_ = 0; v_ < 8; ++v_) {
+      y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
     }
+    uol::store_vector(y, batch * 2048 + i_ * 32 + e, y_vec, aligned);
   }
 }

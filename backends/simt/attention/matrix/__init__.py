@@ -5,6 +5,7 @@
     form.py, seen.py     what an attention's scores and weights must be; which cols rows see
     place.py             names, a block's rows, the operands
     tiles.py, copies.py  where queries, keys and values lie in shared memory, and how they come there
+    registers.py         the same of a machine whose tiles come through registers, and whose operands change places
     scores.py            products of queries and keys, their maximum, their exponentials, sums of values
     end.py               the end of a row
     kernel.py            the kernel

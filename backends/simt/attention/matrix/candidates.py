@@ -15,8 +15,17 @@ ASYNCHRONOUS = (
     MatrixRows(16, 64, 1),
     MatrixRows(16, 32, 1),
 )
+THROUGH_REGISTERS = (
+    MatrixRows(128, 64, 4),
+    MatrixRows(128, 32, 4),
+    MatrixRows(64, 64, 2),
+    MatrixRows(64, 32, 2),
+    MatrixRows(32, 32, 1),
+)
 
 
 def matrix_rows(machine: Machine) -> tuple[MatrixRows, ...]:
-    """Of a machine with asynchronous copies; none where there are none."""
-    return ASYNCHRONOUS if machine.units is not None and machine.units.async_bytes else ()
+    """Of a machine with asynchronous copies, or of one whose tiles come through registers; none where there are no units."""
+    if machine.units is None:
+        return ()
+    return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS

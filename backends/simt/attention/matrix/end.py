@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.attention.matrix.place import HALF, TOP, Place, R, element_of
-from uol.backends.simt.attention.matrix.scores import FLOAT, NONE, QUAD, computed, exponential, scale_of
-from uol.backends.simt.c_text.address import remainder, scaled, total
+from uol.backends.simt.attention.matrix.place import QUAD, TOP, Place, element_of
+from uol.backends.simt.attention.matrix.scores import FLOAT, NONE, computed, exponential, scale_of
+from uol.backends.simt.c_text.address import remainder
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.terms import Functor, Local, Primitive, select
+from uol.backends.simt.c_text.terms import Local, Primitive, select
 from uol.backends.simt.kernel.nodes import Assign, Barrier, Body, Declare, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
-from uol.backends.simt.products.matrix.place import LANE, MI, NI, Owned, index, nest
+from uol.backends.simt.products.matrix.place import LANE, NI, Owned, index, nest
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.attention.parts import row_steps, weighted_product, width_parts
 from uol.codegen.indexing.arithmetic import ZERO
@@ -140,7 +140,7 @@ def _rows(place: Place, ending: Ending) -> Body:
     """The steps of a lane's rows, by one lane of those that share a row; and the sums, divided."""
     spec, form = place.spec, place.form
     z = place.of_row(form.total.name)
-    body: list[Statement] = [Assign(z, Primitive("group_fold", (QUAD,), (z, Functor("Sum")), FLOAT))]
+    body: list[Statement] = [Assign(z, place.folded(z, "Sum"))]
     scope = Scope(place.printer)
     names = scope.printer.names
     body += _exact(place)
@@ -154,21 +154,28 @@ def _rows(place: Place, ending: Ending) -> Body:
     guards: list[Expr] = []
     if is_stored:
         body.append(index(row, place.row))
-        guards.append(Call("==", (remainder(LANE, QUAD), ZERO), "bool"))
+        guards.append(_is_first(place))
         if not is_multiple(place.rows.count, place.tile.rows):
             guards.append(Call("<", (Local(row), place.known(place.rows.count)), "bool"))
     scope.write(steps, all_of(guards) if guards else None)
     if ending.divisor is not None:
         scope.put(Assign(INVERSE, scope.value(Call("/", (INVERSE, ending.divisor), "f32"))))
-    sums = element_of(place.sums, MI, NI, total(scaled(HALF, 2), R))
-    scope.put(*nest((("ni", place.width_fragments), ("r", 2)), (Assign(sums, INVERSE, "*="),)))
-    return nest((("mi", place.row_fragments), ("half", 2)), (*body, *scope.body))
+    sums = place.of_lane(place.sums)
+    scope.put(*nest((("ni", place.width_fragments), ("r", place.each)), (Assign(sums, INVERSE, "*="),)))
+    return nest((("mi", place.row_fragments), ("half", place.halves)), (*body, *scope.body))
+
+
+def _is_first(place: Place) -> Expr:
+    """Is a lane the first of those that share a row?"""
+    if place.is_turned:
+        return Call("<", (LANE, Const(place.unit.n)), "bool")
+    return Call("==", (remainder(LANE, QUAD), ZERO), "bool")
 
 
 def _text(place: Place, name: str) -> str:
     """How a row's value is called; of one row of fragments the first index is 0."""
     mi = "mi" if place.row_fragments > 1 else "0"
-    return f"{place.name(name)}[{mi}][half]"
+    return f"{place.name(name)}[{mi}][{'half' if place.halves > 1 else '0'}]"
 
 
 def _maximum(place: Place) -> Expr:

@@ -8,7 +8,8 @@
       y += s v                                                s as fragments of a left operand, rounded
     y / z, through shared memory to accesses of 16 bytes
 
-Where tensors begin at no multiple of 16 bytes, the same threads copy elements one by one.
+Where tensors begin at no multiple of 16 bytes, the same threads copy elements one by one. Where tiles come through registers
+(`registers.py`), the loop is one, and asks of each tile whether it is masked.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.attention.matrix.copies import Fetches, element_by_element
 from uol.backends.simt.attention.matrix.end import Ending, Result, end_of, ending_of
 from uol.backends.simt.attention.matrix.place import FULL, TOP, Place, grid_of
+from uol.backends.simt.attention.matrix.registers import MOST_OF_TWO_WARPS, Turned
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.scores import FLOAT, Scores
 from uol.backends.simt.c_text.counters import as_count, parts_of
@@ -31,15 +33,13 @@ from uol.backends.simt.kernel.nodes import Assign, Block, Body, Buffer, Declare,
 from uol.backends.simt.kernel.pipeline import TileLoop, asynchronous
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
+from uol.backends.simt.products.matrix.kernel import LEAST_THREADS, LEAST_WARPS
 from uol.backends.simt.products.matrix.place import TILES, index, nest
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add
 from uol.codegen.specs.nodes import Attention
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
-
-LEAST_THREADS = 256
-"""On a core of CUDA, that a compiler may count on: a thread then has up to 255 of its 65,536 registers."""
 
 
 def matrix_attention(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Kernel:
@@ -56,9 +56,12 @@ def matrix_attention(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Ker
     tensors = (Buffer(names.tensor(a.name), Scalar(a.dtype, True), "global", written=a.name in written) for a in spec.args)
     scalars = ((names.variable(s.name), Scalar(s.dtype)) for s in spec.scalars)
     dims = ((names.variable(name), Scalar(INDEX)) for name in spec.dims)
+    least = LEAST_THREADS
+    if place.is_turned:
+        least = (LEAST_WARPS if Turned(place).registers <= MOST_OF_TWO_WARPS else 1) * place.threads
     return Kernel(
         title=place.title(),
-        signature=signature(spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=LEAST_THREADS),
+        signature=signature(spec, kernel_symbol(spec), names, place.threads, place.index, least_threads=least),
         launch=Launch((as_count(grid_of(spec, tile)), 1, 1), (place.threads, 1, 1), shared_bytes=shared_bytes(place, ending)),
         index_type=place.index.ctype,
         buffers=tuple(tensors),
@@ -74,13 +77,13 @@ def shared_bytes(place: Place, ending: Ending) -> int:
 
 def _declared(place: Place) -> Body:
     """What a row has summed."""
-    form, rows = place.form, (place.row_fragments, 2)
+    form, rows = place.form, (place.row_fragments, place.halves)
     sums = (place.row_fragments, place.width_fragments, place.unit.d.registers)
     found: list[Statement] = [Declare(place.name(TOP), FLOAT, extent=rows)]
     found.append(Declare(place.name(form.total.name), FLOAT, extent=rows, zeroed=True, line=form.total.line))
     found.append(Declare(place.sums.name, FLOAT, extent=sums, zeroed=True, line=form.sum.line))
     none = Assign(place.of_row(TOP), Const(-inf, "f32"))
-    return (*found, *nest((("mi", place.row_fragments), ("half", 2)), (none,)))
+    return (*found, *nest((("mi", place.row_fragments), ("half", place.halves)), (none,)))
 
 
 def _summed(place: Place) -> Body:
@@ -126,6 +129,8 @@ def is_masked(place: Place) -> bool:
 
 def _loop(place: Place, *, split: bool) -> Body:
     """Queries, and the tiles of cols; with `split` those that are whole in front of those that are masked."""
+    if place.is_turned:
+        return Turned(place, "load_words" if split else "load_elements").loop(masked=is_masked(place))
     fetches, scores = Fetches(place), Scores(place)
 
     def pipeline(*, masked: bool) -> Body:

@@ -8,10 +8,12 @@ from uol.backends.simt.attention.matrix.end import ending_of
 from uol.backends.simt.attention.matrix.form import form_of
 from uol.backends.simt.attention.matrix.kernel import shared_bytes
 from uol.backends.simt.attention.matrix.place import Place, grid_of, operands_of, rows_apart
+from uol.backends.simt.attention.matrix.registers import MOST_OF_TWO_WARPS, Turned
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.place import Owned
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention
@@ -21,14 +23,16 @@ BY_THREADS = "a tile of threads"
 MOST_REGISTERS, MOST_BESIDE_READS = 168, 128
 """Registers of a thread that fragments and sums may take, and where something is read for each score: of 255 the rest is for
 addresses, maxima, what is on its way. With more of them nvcc puts some into memory."""
+MOST_TURNED = 224
+"""The same of gfx90a, whose threads have 512; if two warps of a unit are to be there, half of them (`MOST_OF_TWO_WARPS`)."""
 WIDE, COLS_OF_WIDE = 160, 32
 """Values of more elements have addresses for so many pairs of chunks that there is room for scores of few cols alone."""
 
 
 def unit_for(spec: Attention, machine: Machine) -> MatrixUnit | None:
-    """The matrix unit for the products of an attention; None where there is none, or copies are not asynchronous."""
+    """The matrix unit for the products of an attention; None where there is none."""
     form = form_of(rows_apart(spec)) if spec.rows and spec.cols and len(spec.sums) == 1 else None
-    if form is None or machine.units is None or not machine.units.async_bytes:
+    if form is None or machine.units is None:
         return None
     return next((unit for unit in machine.units.for_factors(form.dtype, form.dtype) if unit.accumulator == "f32"), None)
 
@@ -73,16 +77,28 @@ def _operand_defect(spec: Attention) -> str | None:
     return None
 
 
+def _turned_defect(place: Place) -> str | None:
+    turned = Turned(place)
+    most = MOST_TURNED if place.tile.cols <= COLS_OF_WIDE else MOST_OF_TWO_WARPS
+    if turned.registers > most:
+        return f"{turned.registers} registers a thread for fragments and sums are more than {most}"
+    return turned.defect()
+
+
 def _tile_defect(tile: MatrixRows, unit: MatrixUnit) -> str | None:
     sides = (tile.rows, tile.cols, tile.warps)
     if min(sides) <= 0 or any(side & (side - 1) for side in sides) or tile.stages < 2:
         return f"sides of {tile.describe()} are no powers of two, or it has one stage"
-    if tile.rows % tile.warps or tile.warp_rows % unit.m or tile.cols % (2 * unit.n) or tile.cols % unit.k:
+    owned = Owned.of(unit)
+    of_cols = unit.m if owned.exchanged else 2 * unit.n
+    if tile.rows % tile.warps or tile.warp_rows % owned.rows or tile.cols % of_cols or tile.cols % unit.k:
         return f"{tile.warps} warps do not divide {tile.rows} rows, or fragments not {tile.cols} cols"
     return None
 
 
 def _place_defect(place: Place) -> str | None:
+    if place.is_turned:
+        return _turned_defect(place)
     fetches, staged = Fetches(place), place.staged
     for operand, tile in ((place.q, staged.queries), (place.k, staged.keys), (place.v, staged.values)):
         if (defect := fetches.copies(operand, tile).defect()) is not None:

@@ -17,13 +17,13 @@ from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
-from uol.backends.simt.c_text.terms import Address, Element, Known, Local, Primitive, Scalar, Word, block_index
+from uol.backends.simt.c_text.terms import Address, Element, Functor, Known, Local, Primitive, Scalar, Word, block_index
 from uol.backends.simt.kernel.nodes import Declare, Statement
 from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.blocks import declare_batch, with_block
 from uol.backends.simt.products.matrix.operand import Operand, operand_of
-from uol.backends.simt.products.matrix.place import LANE, M0, MI, NI, SHARED, WARP_M, index, thread_of
+from uol.backends.simt.products.matrix.place import LANE, M0, MI, NI, SHARED, WARP_M, Owned, index, thread_of
 from uol.codegen.attention.parts import dot_product, weighted_product
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size, static, sub
 from uol.codegen.specs.nodes import Attention
@@ -36,7 +36,7 @@ HALF, R, PAIR, KK, FULL = map(Local, ("half", "r", "pair", "kk", "full"))
 LOCALS = (
     *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "full", "read", "write", "tile", "next"),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums"),
-    *("highest", "from", "shrink", "inverse"),
+    *("highest", "from", "shrink", "inverse", "col0"),
 )
 TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
 GRAIN = 16
@@ -67,9 +67,9 @@ def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
     return mul(size(spec.batch), parts_of(size(spec.rows), tile.rows))
 
 
-def filled(count: int) -> int:
+def filled(count: int, grain: int = GRAIN) -> int:
     """A depth or a width, filled up to whole fragments."""
-    return -(-count // GRAIN) * GRAIN
+    return -(-count // grain) * grain
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Place:
         assert operands is not None, "legality has asked"
         names = legalise(spec, LOCALS)
         tensors = (each.read.tensor for each in operands)
-        names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in ("to", "from", "at", "part"))
+        names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in ("to", "from", "at", "part", "in"))
         names = names.with_locals([TOP, WEIGHT, SCALE])
         printer = Printer(names, Proofs.of(spec), kind.ctype)
         for counter in (operands[0].outer, operands[1].outer, *((batch,) if batch.axes else ())):
@@ -127,7 +127,7 @@ class Place:
     @property
     def width(self) -> int:
         """Of a sum, filled up."""
-        return filled(static(self.v.outer.count) or 0)
+        return filled(static(self.v.outer.count) or 0, max(GRAIN, Owned.of(self.unit).cols))
 
     @property
     def threads(self) -> int:
@@ -148,20 +148,20 @@ class Place:
     @property
     def row_fragments(self) -> int:
         """Of a warp."""
-        return self.tile.warp_rows // self.unit.m
+        return self.tile.warp_rows // Owned.of(self.unit).rows
 
     @property
     def col_fragments(self) -> int:
-        return self.tile.cols // self.unit.n
+        return self.tile.cols // Owned.of(self.unit).cols
 
     @property
     def width_fragments(self) -> int:
-        return self.width // self.unit.n
+        return self.width // Owned.of(self.unit).cols
 
     @property
     def keeps_queries(self) -> bool:
         """Do fragments of queries stay in registers?"""
-        return self.tile.warp_rows * self.depth <= MOST_QUERIES
+        return self.is_turned or self.tile.warp_rows * self.depth <= MOST_QUERIES
 
     @property
     def staged(self) -> Staged:
@@ -209,9 +209,30 @@ class Place:
     def sums(self) -> Local:
         return self.array(self.form.sum.name)
 
-    def score(self, half: Expr, element: Expr) -> Element:
-        """A score of a lane: of a row of two, 8 apart, one of two neighbours along the cols."""
-        return element_of(self.scores, MI, NI, total(scaled(half, 2), element))
+    @property
+    def is_turned(self) -> bool:
+        """Have operands changed places, so that the rows of a fragment are cols?"""
+        return Owned.of(self.unit).exchanged
+
+    @property
+    def halves(self) -> int:
+        """Rows that a lane has of a fragment."""
+        return 1 if self.is_turned else 2
+
+    @property
+    def each(self) -> int:
+        """Elements that a lane has of each."""
+        return self.unit.d.elements // self.halves
+
+    def folded(self, value: Expr, by: str) -> Expr:
+        """Over the lanes that share a row."""
+        if self.is_turned:
+            return Primitive("strided_fold", (self.unit.n,), (value, Functor(by)), Scalar("f32"))
+        return Primitive("group_fold", (QUAD,), (value, Functor(by)), Scalar("f32"))
+
+    def of_lane(self, array: Local) -> Element:
+        """An element of a fragment: of row `half` the `r`-th."""
+        return element_of(array, MI, NI, total(scaled(HALF, self.each), R))
 
     def of_row(self, name: str) -> Element:
         """What a lane has of its row."""
@@ -221,11 +242,16 @@ class Place:
     def row(self) -> Expr:
         """The number of a lane's row."""
         of_warp = scaled(self.warp, self.tile.warp_rows)
+        if self.is_turned:
+            return total(M0, of_warp, scaled(MI, self.unit.n), remainder(self.lane, self.unit.n))
         return total(M0, of_warp, scaled(MI, self.unit.m), scaled(HALF, 8), quotient(self.lane, 4))
 
     @property
     def col(self) -> Expr:
-        """The number of a lane's col within a tile."""
+        """The number of a lane's col within a tile. Of turned fragments rows of keys lie so that a lane has 8 neighbours."""
+        if self.is_turned:
+            eights = total(scaled(quotient(R, 8), 16), scaled(quotient(self.lane, self.unit.n), 8), remainder(R, 8))
+            return total(scaled(NI, self.unit.m), eights)
         return total(scaled(NI, self.unit.n), scaled(remainder(self.lane, 4), 2), R)
 
     def times(self, of: Expr, pitch: Expr) -> Expr:
@@ -265,6 +291,8 @@ class Place:
         return Known(folded(Call("*", (block, Const(self.tile.rows)), "idx")), printer)
 
 
+QUAD = 4
+"""Lanes that share a row of a fragment (PTX ISA, "Matrix fragments for mma.m16n8k16")."""
 MOST_QUERIES = 16 * 128
 """Elements of queries that a warp keeps in fragments: 32 registers of each thread."""
 

@@ -10,21 +10,19 @@ from collections.abc import Iterable, Sequence
 from math import e, inf, log2
 
 from uol.backends.simt.attention.matrix.place import (
-    HALF,
     KK,
     PAIR,
     SCALE,
     TOP,
     WEIGHT,
     Place,
-    R,
     element_of,
     words,
 )
 from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, below_each_other, beside_each_other, further
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
-from uol.backends.simt.c_text.terms import Element, Functor, Local, Offset, Pointer, Primitive, Scalar, Word, select
+from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Scalar, Word, select
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, LoadMatrix, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, TILE
 from uol.backends.simt.kernel.scope import Scope, all_of
@@ -35,10 +33,10 @@ from uol.ir.program.walk import rewrite, variables
 
 FLOAT = Scalar("f32")
 HIGHEST, FROM, SHRINK = (Local(name, FLOAT) for name in ("highest", "from", "shrink"))
+COL0 = Local("col0")
+"""The first col of a tile, where it is no multiple of a turn's number."""
 NONE = Const(-inf, "f32")
 """The maximum of nothing, and the score of a col that a row does not see."""
-QUAD = 4
-"""Lanes that share a row of a fragment (PTX ISA, "Matrix fragments for mma.m16n8k16")."""
 PACKED = {"f16": "pack_f16", "bf16": "pack_bf16"}
 
 
@@ -71,6 +69,11 @@ class Scores:
 
     def __init__(self, place: Place) -> None:
         self.place = place
+
+    @property
+    def first_col(self) -> Expr:
+        """Of the tile."""
+        return scaled(TILE, self.place.tile.cols)
 
     def statements(self, *, masked: bool) -> Body:
         """All of them; `masked`: may some rows not see some cols?"""
@@ -122,7 +125,7 @@ class Scores:
         is_partial = masked and not place.cols_are_whole
         if not conditions and not is_partial and form.is_scaled:
             return
-        element = place.score(HALF, R)
+        element = place.of_lane(place.scores)
         scope = Scope(place.printer)
         value: Expr = element
         if not form.is_scaled:
@@ -134,35 +137,35 @@ class Scores:
         row, col = (place.name(each.name) for each in (place.rows, place.cols))
         scope.axes(place.cols, needed)
         assigned = scope.value(chosen)
-        at_col = index(col, total(scaled(TILE, place.tile.cols), place.col))
+        at_col = index(col, total(self.first_col, place.col))
         inner: Body = (at_col, *scope.body, Assign(element, assigned, line=form.hi.line))
-        of_cols = nest((("ni", place.col_fragments), ("r", 2)), inner)
+        of_cols = nest((("ni", place.col_fragments), ("r", place.each)), inner)
         at = place.row
         if place.reads_by_row and not is_multiple(place.rows.count, place.tile.rows):
             at = Call("min", (at, place.known(place.last_row)), "idx")
-        yield from nest((("mi", place.row_fragments), ("half", 2)), (index(row, at), *of_cols))
+        yield from nest((("mi", place.row_fragments), ("half", place.halves)), (index(row, at), *of_cols))
 
     def exponentials(self) -> Iterable[Statement]:
         """Of each row its new maximum, what was summed before relative to that, exponentials and their sum."""
         place, scale = self.place, scale_of(self.place)
         top, weights = place.of_row(TOP), place.of_row(place.form.total.name)
-        score = place.score(HALF, R)
-        of_cols = (("ni", place.col_fragments), ("r", 2))
+        score = place.of_lane(place.scores)
+        of_cols = (("ni", place.col_fragments), ("r", place.each))
         shift = computed("*", HIGHEST, scale)
         exponent = Primitive("fused", (), (score, scale, computed("neg", FROM)), FLOAT)
-        sums = element_of(place.sums, MI, NI, total(scaled(HALF, 2), R))
+        sums = place.of_lane(place.sums)
         rows: Body = (
             Declare(HIGHEST.name, FLOAT, top, constant=False),
             *nest(of_cols, (Assign(HIGHEST, greatest(HIGHEST, score)),)),
-            Assign(HIGHEST, Primitive("group_fold", (QUAD,), (HIGHEST, Functor("Greatest")), FLOAT)),
+            Assign(HIGHEST, place.folded(HIGHEST, "Greatest")),
             Declare(FROM.name, FLOAT, select(Call("==", (HIGHEST, NONE), "bool"), Const(0.0, "f32"), shift)),
             Declare(SHRINK.name, FLOAT, exponential(computed("-", computed("*", top, scale), FROM))),
             Assign(top, HIGHEST),
             Assign(weights, SHRINK, "*="),
             *nest(of_cols, (Assign(score, exponential(exponent)), Assign(weights, score, "+="))),
-            *nest((("ni", place.width_fragments), ("r", 2)), (Assign(sums, SHRINK, "*="),)),
+            *nest((("ni", place.width_fragments), ("r", place.each)), (Assign(sums, SHRINK, "*="),)),
         )
-        yield from nest((("mi", place.row_fragments), ("half", 2)), rows)
+        yield from nest((("mi", place.row_fragments), ("half", place.halves)), rows)
 
     def weighted(self) -> Iterable[Statement]:
         """The sums of a tile of values, weighted with the exponentials, which lie in registers as products want them."""

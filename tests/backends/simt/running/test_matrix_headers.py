@@ -183,7 +183,8 @@ def test_the_headers_define_what_texts_may_call() -> None:
     """Each primitive stands in a header, and the twin has all of them."""
     both = defined(HEADERS["cuda"]) | defined(HEADERS["hip"])
     helpers = {"shared_address", "words_of", "sums", "four_of", "two_words", "require_room", "require_operands"}
-    shared = {"widen_f16", "widen_bf16", "tf32_parts", "are_finite", "bit", "bits", "has_none", "fused", "copy_elements"}
+    shared = {"widen_f16", "widen_bf16", "tf32_parts", "are_finite", "bit", "bits", "has_none"}
+    shared |= {"fused", "copy_elements", "load_elements"}
     assert defined(WORDS) >= shared
     assert both - helpers == set(UNITS) | MOVES - shared
     assert defined(TWIN) - helpers == set(UNITS) | MOVES - shared
