@@ -20,6 +20,7 @@ from uol.ops.workloads import Workload
 _ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
 _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 19}
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
+_CAUSAL = {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}
 
 _DROPPED = {"seed": (5 << 32) + 7, "p": 0.30019205808639526}
 
@@ -122,10 +123,10 @@ GOLDEN = (
     # Few long rows, a running fold of each in parts, and a rest; two positions a thread; of a last turn not all.
     Golden(Workload("cumsum", {"S": (3,), "N": 70006}), ("f32",), Workload("cumsum", {"S": (5,), "N": 333})),
     Golden(Workload("attention", _ATTENTION_OF_MANY), ("f16",), Workload("attention", _ATTENTION)),
-    # Scores that depend on the place of a row; whole tiles and steps. The root of D is whole, as above.
-    Golden(
-        Workload("causal_attention", {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}), ("f16",), threads_only=True
-    ),
+    # Scores that depend on the place of a row; whole tiles and steps. The root of D is whole, as above. On matrix units, and
+    # by threads.
+    Golden(Workload("causal_attention", _CAUSAL), ("f16",), threads_only=True),
+    Golden(Workload("causal_attention", _CAUSAL), ("f32",), threads_only=True, text="causal_attention_by_threads"),
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
     # Products side by side, of whole tiles.
     Golden(Workload("batched_matmul", {"B": 3, "M": 128, "K": 69, "N": 128}), ("f16",), threads_only=True),

@@ -125,14 +125,14 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
 
 
 FORMS = {
-    "Assign +=", "Assign =", "Assign under a condition", "Barrier", "Block", "Buffer by warps", "Buffer of shared elements",
-    "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
+    "Assign +=", "Assign *=", "Assign =", "Assign under a condition", "Barrier", "Block",
+    "Buffer by warps", "Buffer of shared elements", "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
     "Declare one without a value", "Declare a constant", "Do", "If", "Leave continue", "Leave return", "Loop", "Loop by steps",
     "Loop unrolled", "Loop left as it is", "Loop of few turns", "Loop without braces", "Loop within another's braces", "Runs",
     "Multiply", "Store", "Store under a condition",
 }  # fmt: skip
-"""Of what kernels are made of, as they are printed. Products of rows (`*=`) and rows of any length that are kept (`break`) are
-in no golden kernel: test_simt_forms and test_sizes_as_arguments run them."""
+"""Of what kernels are made of, as they are printed. Rows of any length that are kept (`break`) are in no golden kernel:
+test_sizes_as_arguments runs them."""
 OF_COPIES = {"CopyAsync", "Commit", "Wait", "LoadMatrix"}
 """Of the target whose tiles come to shared memory by asynchronous copies."""
 
