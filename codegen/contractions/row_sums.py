@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from uol.codegen.contractions.split_terms import split_terms
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Fold, KernelSpec, Let, Read, Reduce, Store
 from uol.codegen.specs.rewrites import (
@@ -22,7 +23,6 @@ from uol.codegen.specs.rewrites import (
     scalars_of,
     workspace_over,
 )
-from uol.codegen.specs.split_terms import split_terms
 from uol.codegen.specs.traverse import is_one_read, names_of, reads, step_expressions, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Expr, Var

@@ -2,8 +2,7 @@
 
     nodes.py, head.py, graph.py    the kinds of spec and their parts; the kernels of an operator
     traverse.py, steps.py    a spec of any kind walked and rebuilt; its steps as templates want them
-    rewrites.py, split_terms.py, pack_places.py, residues.py, interleaved.py, drop_unit_axes.py, collapse_axes.py    a spec as
-                         other specs
+    rewrites.py, residues.py, interleaved.py, drop_unit_axes.py, collapse_axes.py    a spec as other specs
     long_rows/, clear.py    for machines of many cores: few long rows as many short ones, each pass as a kernel, zeros before
                          additions
     search.py            how many of ascending keys come before a value

@@ -10,13 +10,13 @@ import pytest
 from middle import lowered
 from spec_interpreter import run_graph
 
+from uol.codegen.contractions.pack_places import pack_places
+from uol.codegen.contractions.split_terms import split_terms
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Pack, Reduce, Store
-from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
-from uol.codegen.specs.split_terms import split_terms
 from uol.codegen.specs.traverse import main_read, reads
 from uol.ir.program.nodes import Axis, Call, Const
 

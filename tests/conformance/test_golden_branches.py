@@ -126,7 +126,8 @@ def test_every_branch_is_in_a_golden_text(target: str, monkeypatch: pytest.Monke
 
 FORMS = {
     "Assign +=", "Assign *=", "Assign =", "Assign under a condition", "Barrier", "Block",
-    "Buffer by warps", "Buffer of shared elements", "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
+    "Buffer by warps", "Buffer of shared elements",
+    "Buffer of rows of shared elements", "Declare a variable", "Declare an array", "Declare an array of zeros",
     "Declare one without a value", "Declare a constant", "Do", "If", "Leave continue", "Leave return", "Loop", "Loop by steps",
     "Loop unrolled", "Loop left as it is", "Loop of few turns", "Loop without braces", "Loop within another's braces", "Runs",
     "Multiply", "Store", "Store under a condition",

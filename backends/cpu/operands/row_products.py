@@ -11,10 +11,10 @@ from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
 from uol.backends.cpu.operands.panels import KEPT_BYTES
 from uol.backends.cpu.operands.terms import divided
 from uol.backends.cpu.schedules.cost import size
+from uol.codegen.contractions.split_terms import split_terms
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.specs.nodes import Contract, Reduce
 from uol.codegen.specs.rewrites import as_reduce
-from uol.codegen.specs.split_terms import split_terms
 
 FEWEST_TERMS = 64
 """Of a sum; fewer are a window's."""

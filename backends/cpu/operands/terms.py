@@ -15,10 +15,10 @@ from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
 from uol.backends.cpu.operands.panels import LEAST_DEPTH
 from uol.backends.cpu.schedules.cost import size
+from uol.codegen.contractions.split_terms import split_terms
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read, Reduce
-from uol.codegen.specs.split_terms import split_terms
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import walk
 

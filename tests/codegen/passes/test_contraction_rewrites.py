@@ -6,9 +6,9 @@ from before_after import agree
 from middle import lowered
 from middle_texts import LINEAR
 
+from uol.codegen.contractions.split_terms import split_terms
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
-from uol.codegen.specs.split_terms import split_terms
 
 
 def linear(**sizes: int) -> Contract:

@@ -3,7 +3,7 @@
     residues   the data gradient of a strided convolution, and a transposed convolution, as a product for each residue of its
                places: no product has a factor that is zero because a stride has no element there (`codegen/specs/residues.py`)
     copies     filters that lie otherwise than the pictures, [O, C, R, S] beside channels last, are copied as k runs; pictures
-               of few channels, or whose channels are not last, with their zeros (`codegen/specs/pack_places.py`)
+               of few channels, or whose channels are not last, with their zeros (`codegen/contractions/pack_places.py`)
     columns    gradients of such filters are summed with channels last, into the parts of split-K
 """
 
@@ -19,11 +19,11 @@ from uol.backends.simt.products.matrix.legality import FACTORS, tiles_for, unit_
 from uol.backends.simt.products.matrix.operand import operands_of
 from uol.backends.simt.products.splitting import may_be_cut, split_products, with_terms_joined
 from uol.codegen.backend import Device
+from uol.codegen.contractions.pack_places import pack_places
 from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Pack, Read
-from uol.codegen.specs.pack_places import pack_places
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import Side, as_contract, as_reduce, pack_operand, without_terms
 from uol.codegen.specs.sizes import known_multiples

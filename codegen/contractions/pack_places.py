@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub
 from uol.codegen.names import unused
-from uol.codegen.specs.nodes import Contract, Guard, Pack, Read, Store, Within
-from uol.codegen.specs.rewrites import Side, args_of, ordered, over_axes, strides_over, workspace_over
+from uol.codegen.specs.nodes import Arg, Contract, Guard, Pack, Read, Store, Within
+from uol.codegen.specs.rewrites import Side, args_of, ordered, over_axes, place_in, strides_over, workspace_over
 from uol.codegen.specs.traverse import is_one_read, main_read, names_of, values
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.polynomials import from_poly, to_poly
@@ -65,33 +64,9 @@ def pack_places(contract: Contract, side: Side, last: str, wide: int) -> tuple[P
     places = _places(read, seen, {*names_of(contract), *(axis.name for axis in contract.axes)}, last, wide)
     if places is None:
         return None
-    rest = _constant(read.offset) - sum(place.step * _constant(place.value) for place in places)
-    index = tuple(place.axis for place in places)
-    workspace = workspace_over(f"{contract.name}_places_{side}", read.dtype, index)
-    lengths = [static(stride) or 0 for stride in workspace.strides]
-    source = Read(
-        read.tensor,
-        _total((*(mul(place.on_tensor, Const(place.step)) for place in places), Const(rest))),
-        tuple((place.axis.name, Const(place.step)) for place in places),
-        tuple(guard for place in places for guard in place.guard),
-        Const(0, read.dtype) if any(place.guard for place in places) else None,
-        read.dtype,
-    )
-    own = tuple((place.axis.name, Const(length)) for place, length in zip(places, lengths, strict=True))
-    offset = _total(mul(Var(axis.name, INDEX), Const(length)) for axis, length in zip(index, lengths, strict=True))
-    store = Store(workspace.name, offset, own, source, read.dtype, tuple(axis.name for axis in index), contract.line)
-    pack = Pack(
-        name=f"{contract.name}_pad_{side}",
-        args=(*args_of(contract, (factor,), ()), workspace),
-        scalars=(),
-        dims=contract.dims,
-        facts=contract.facts,
-        source=contract.source,
-        index=index,
-        steps=(store,),
-    )
+    pack, workspace = _copy(contract, side, read, places)
     k = sorted(contract.k, key=lambda axis: axis.name == last)
-    packed = _of_copy(places, lengths, workspace.name, read)
+    packed = _of_copy(places, workspace, read)
     copied = rewrite(factor, lambda node: packed if node == read else None)
     if k and k[-1].name == last and static(k[-1].extent) != wide:
         other = _guarded(other, k[-1])
@@ -101,6 +76,34 @@ def pack_places(contract: Contract, side: Side, last: str, wide: int) -> tuple[P
     a, b = (strides_over(each, [axis.name for axis in axes]) for each in factors)
     made = replace(contract, k=tuple(k), a=a, b=b, epilogue=tuple(over_axes(step, axes) for step in contract.epilogue))
     return pack, replace(made, args=ordered((*args_of(contract, tuple(values(made)), made.epilogue), workspace)))
+
+
+def _copy(contract: Contract, side: Side, read: Read, places: Sequence[_Place]) -> tuple[Pack, Arg]:
+    """The kernel that copies what a factor reads, and where."""
+    index = tuple(place.axis for place in places)
+    workspace = workspace_over(f"{contract.name}_places_{side}", read.dtype, index)
+    rest = _constant(read.offset) - sum(place.step * _constant(place.value) for place in places)
+    source = Read(
+        read.tensor,
+        _total((*(mul(place.on_tensor, Const(place.step)) for place in places), Const(rest))),
+        tuple((place.axis.name, Const(place.step)) for place in places),
+        tuple(guard for place in places for guard in place.guard),
+        Const(0, read.dtype) if any(place.guard for place in places) else None,
+        read.dtype,
+    )
+    offset, strides = place_in(workspace, index, index)
+    store = Store(workspace.name, offset, strides, source, read.dtype, tuple(axis.name for axis in index), contract.line)
+    pack = Pack(
+        name=f"{contract.name}_pad_{side}",
+        args=(contract.arg(read.tensor), workspace),
+        scalars=(),
+        dims=contract.dims,
+        facts=contract.facts,
+        source=contract.source,
+        index=index,
+        steps=(store,),
+    )
+    return pack, workspace
 
 
 def _places(read: Read, seen: Sequence[Axis], taken: Iterable[str], last: str, wide: int) -> list[_Place] | None:
@@ -162,14 +165,13 @@ def _constant(expr: Expr) -> int:
     return form.constant.get((), 0)
 
 
-def _of_copy(places: Sequence[_Place], lengths: Sequence[int], name: str, read: Read) -> Read:
+def _of_copy(places: Sequence[_Place], workspace: Arg, read: Read) -> Read:
     """What reads the copy, over the axes that the factor's read is over."""
-    offset = _total(
-        mul(sub(place.value, Const(place.first)), Const(length)) for place, length in zip(places, lengths, strict=True)
-    )
+    steps = zip(places, workspace.strides, strict=True)
+    offset = _total(mul(sub(place.value, Const(place.first)), step) for place, step in steps)
     form = affine(offset)
     assert form is not None, "sums of axes, each a number of times"
-    return Read(name, offset, tuple((axis, form.factor(axis)) for axis, _ in read.strides), (), None, read.dtype)
+    return Read(workspace.name, offset, tuple((axis, form.factor(axis)) for axis, _ in read.strides), (), None, read.dtype)
 
 
 def _guarded(factor: Expr, last: Axis) -> Expr:
@@ -186,6 +188,9 @@ def _guarded(factor: Expr, last: Axis) -> Expr:
 
 def _total(terms: Iterable[Expr]) -> Expr:
     """A sum of axes, each once."""
-    return from_poly(to_poly(reduce(add, terms, ZERO), {}))
+    found: Expr = ZERO
+    for term in terms:
+        found = add(found, term)
+    return from_poly(to_poly(found, {}))
 
 
