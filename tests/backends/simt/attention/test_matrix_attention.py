@@ -350,7 +350,7 @@ def test_counts_in_closed_form_are_near_the_twin_s(op: str) -> None:
         assert middle(found.operations[unit]) == pytest.approx(run.counts[f"statements {unit}"], rel=0.25)
 
 
-COUNTED = tuple(case for case in CASES if case.tile != BIG and not case.shift)[::4]
+COUNTED = tuple(case for case in CASES if case.tile != BIG and not case.shift and case.fixed == "BHGLMDE")[::4]
 
 
 def test_what_is_counted_of_a_text_is_what_the_twin_counts() -> None:
