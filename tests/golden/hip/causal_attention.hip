@@ -368,15 +368,17 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     }
     __syncthreads();
   }
-  z[0][0] = uol::strided_fold<32>(z[0][0], uol::Sum{});
-  float inverse = top[0][0] == -uol::infinity<float>()
-      ? 1.0f
-      : uol::exp2_flushed(uol::fused(-top[0][0], 0.18033688f, top[0][0] * 0.18033688f));
-  z[0][0] *= inverse;
-  inverse = inverse / uol::max(z[0][0], 1.0f);
+  {
+    z[0][0] = uol::strided_fold<32>(z[0][0], uol::Sum{});
+    float inverse = top[0][0] == -uol::infinity<float>()
+        ? 1.0f
+        : uol::exp2_flushed(uol::fused(-top[0][0], 0.18033688f, top[0][0] * 0.18033688f));
+    z[0][0] *= inverse;
+    inverse = inverse / uol::max(z[0][0], 1.0f);
 #pragma unroll
-  for (int r = 0; r < 16; ++r)
-    y_sum[0][0][r] *= inverse;
+    for (int r = 0; r < 16; ++r)
+      y_sum[0][0][r] *= inverse;
+  }
   __syncthreads();
 #pragma unroll
   for (int group = 0; group < 4; ++group)

@@ -15,7 +15,7 @@ from uol.backends.simt.c_text.address import remainder
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Local, Primitive, select
-from uol.backends.simt.kernel.nodes import Assign, Barrier, Body, Declare, Statement
+from uol.backends.simt.kernel.nodes import Assign, Barrier, Block, Body, Declare, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
@@ -162,7 +162,8 @@ def _rows(place: Place, ending: Ending) -> Body:
         scope.put(Assign(INVERSE, scope.value(Call("/", (INVERSE, ending.divisor), "f32"))))
     sums = place.of_lane(place.sums)
     scope.put(*nest((("ni", place.width_fragments), ("r", place.each)), (Assign(sums, INVERSE, "*="),)))
-    return nest((("mi", place.row_fragments), ("half", place.halves)), (*body, *scope.body))
+    rows = nest((("mi", place.row_fragments), ("half", place.halves)), (*body, *scope.body))
+    return rows if place.row_fragments * place.halves > 1 else (Block(rows),)  # names of its own, as in a loop
 
 
 def _is_first(place: Place) -> Expr:

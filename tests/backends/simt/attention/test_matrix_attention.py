@@ -28,13 +28,16 @@ from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
 from uol.codegen.backend import Kernel, Module, Refusal
 from uol.codegen.cost import middle
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
+from uol.conformance.cases.memory_order import all_laid_out
 from uol.conformance.counts import compare
 from uol.ir import Library, instantiate
+from uol.ir.gradients.residuals import saving_operator
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.ir.program.nodes import Const
-from uol.operators.registry import find_operator
+from uol.operators.registry import catalogue, find_operator
 
 Arrays = dict[str, Array]
 UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
@@ -348,6 +351,45 @@ def test_counts_in_closed_form_are_near_the_twin_s(op: str) -> None:
     assert middle(found.read_bytes) == pytest.approx(run.counts["global_load_bytes"], rel=0.25)
     for unit in ("f32-vector", "special"):
         assert middle(found.operations[unit]) == pytest.approx(run.counts[f"statements {unit}"], rel=0.25)
+
+
+SAVED = (
+    Case("masked_attention", (2, 2, 1, 33, 70, 64, 64)),
+    Case("masked_attention", (2, 2, 1, 33, 70, 64, 64), MatrixRows(32, 32, 1), target="hip"),
+    Case("masked_attention", (2, 2, 1, 33, 70, 64, 64), MatrixRows(64, 32, 2), target="hip"),
+)
+
+
+@pytest.mark.parametrize("case", SAVED, ids=lambda case: case.name)
+def test_what_a_row_saves_beside_results_whose_heads_lie_within_tokens(case: Case) -> None:
+    """As a model has them: [B, L, H, D], of which heads are a view."""
+    backend = registry.get(case.target)
+    device = backend.devices[backend.default_device]
+    op = saving_operator(find_operator(case.op), catalogue())
+    assert op is not None
+    program = instantiate(op, catalogue(), types={"T": case.dtype}, dims=case.dims)
+    shapes = {name: tuple(static(extent) or 0 for extent in tensor.shape) for name, tensor in program.tensors.items()}
+    layouts = {name: heads_within_tokens(shapes[name]) for name in ("q", "k", "v", "y")}
+    graph = lower(program, backend, layouts)
+    (spec,) = graph.specs
+    inputs = inputs_of(case)
+    buffers = {name: array if name == "mask" else encode(array, case.dtype) for name, array in inputs.items()}
+    module = backend.assemble(graph, (backend.render(spec, case.tile, device),), device)
+    (run,) = execute_many([Job(module, all_laid_out(buffers, layouts), {})])
+    assert not run.findings, f"{run.findings}\n{module.device.text}"
+    assert is_right(case, run.outputs["y"])
+    scores = np.einsum("bhld,bhmd->bhlm", inputs["q"], np.repeat(inputs["k"], 2, axis=1)) / np.sqrt(64)
+    scores = np.where(inputs["mask"], scores, -np.inf)
+    hi = scores.max(axis=-1, keepdims=True)
+    sums = np.exp(scores - np.where(np.isinf(hi), 0, hi)).sum(axis=-1)
+    assert np.allclose(widened(run.outputs["hi"], "f32"), hi[..., 0], rtol=1e-5, atol=1e-5)
+    assert np.allclose(widened(run.outputs["z_inv"], "f32"), 1 / np.maximum(sums, 1), rtol=1e-5)
+
+
+def heads_within_tokens(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of [B, H, L, D] that lies as [B, L, H, D]."""
+    _, heads, tokens, width = shape
+    return heads * tokens * width, width, heads * width, 1
 
 
 COUNTED = tuple(case for case in CASES if case.tile != BIG and not case.shift and case.fixed == "BHGLMDE")[::4]
