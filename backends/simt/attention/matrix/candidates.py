@@ -25,7 +25,7 @@ THROUGH_REGISTERS = (
 
 
 def matrix_rows(machine: Machine) -> tuple[MatrixRows, ...]:
-    """Of a machine with asynchronous copies, or of one whose tiles come through registers; none where there are no units."""
+    """The tiles of a machine: those for asynchronous copies, or those through registers; none without matrix units."""
     if machine.units is None:
         return ()
     return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS

@@ -76,7 +76,7 @@ class Fetches:
         return (unrolled("i", copies.turns, copy), Commit(), Wait(0), Barrier(), at, *loaded)
 
     def addresses(self) -> Iterable[Statement]:
-        """Where a thread copies keys and values from and to."""
+        """The declarations of the addresses that a thread copies keys and values from and to."""
         place, staged = self.place, self.place.staged
         yield Declare(NEXT.name, NEXT.kind, ZERO, constant=False)
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):

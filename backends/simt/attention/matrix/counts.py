@@ -23,9 +23,9 @@ OF_A_SCORE, INTEGER = 3, 1
 SCALED = 1
 """The same for each of a lane's sums and tile: it is multiplied by what the maximum has grown."""
 LANES = 32
-"""Of a warp that a tile is laid on."""
+"""How many lanes a warp has, of those that tiles are laid on."""
 REGISTERS = 224
-"""Of a thread, about as many as nvcc gives the largest tiles."""
+"""How many registers a thread takes: about as many as nvcc gives it for the largest tiles."""
 
 
 def matrix_attention_counts(spec: Attention, tile: MatrixRows, device: Device) -> Issued:

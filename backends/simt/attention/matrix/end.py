@@ -40,7 +40,8 @@ class Ending:
 
 
 def ending_of(spec: Attention) -> Ending | None:
-    """None where the steps over the width use a value of a row otherwise than as the one divisor of the sum."""
+    """The ending of an attention; None where its steps over the width use a value of a row otherwise than as the one divisor of
+    the sum."""
     (total_,), parts = spec.sums, width_parts(spec)
     of_row = {s.name for s in (*row_steps(spec), *spec.steps) if not isinstance(s, Store)}
     divisors: list[Expr] = []
@@ -116,12 +117,12 @@ class Result:
 
     @property
     def first_col(self) -> Expr:
-        """Of a warp."""
+        """The first column of a warp's sums: a warp has whole rows."""
         return ZERO
 
     @property
     def ends(self) -> tuple[Expr | None, Expr | None]:
-        """Where rows and cols end; None where every tile is full."""
+        """The numbers of rows and of columns that there are; None where every tile is full."""
         return (
             None if is_multiple(self.m.count, self.tile.m) else self.place.known(self.m.count),
             None if is_multiple(self.n.count, self.tile.n) else self.place.known(self.n.count),

@@ -48,7 +48,7 @@ class Form:
 
 
 def form_of(spec: Attention) -> Form | None:
-    """None where an attention is not of this form."""
+    """The form of an attention; None of one that is not of it."""
     hi = spec.hi
     if len(spec.dots) != 1 or len(spec.sums) != 1 or hi is None or not isinstance(hi.value, Var):
         return None

@@ -54,12 +54,9 @@ def operands_of(spec: Attention) -> tuple[Operand, Operand, Operand] | None:
     rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
     depth, width = Counter.over(dot.depth, "$at_depth"), Counter.over(total_.width, "$at_width")
     product, sums = dot_product(spec, dot), weighted_product(spec, total_)
-    found = (
-        operand_of(product, dot.a, rows, depth),
-        operand_of(product, dot.b, cols, depth),
-        operand_of(sums, total_.value, width, cols),
-    )
-    return None if None in found else found  # type: ignore[return-value]
+    q, k = operand_of(product, dot.a, rows, depth), operand_of(product, dot.b, cols, depth)
+    v = operand_of(sums, total_.value, width, cols)
+    return None if q is None or k is None or v is None else (q, k, v)
 
 
 def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
@@ -121,12 +118,12 @@ class Place:
 
     @property
     def depth(self) -> int:
-        """Of a score, filled up."""
+        """How many terms the dot of a score has, filled up with zeros."""
         return filled(static(self.q.k.count) or 0)
 
     @property
     def width(self) -> int:
-        """Of a sum, filled up."""
+        """How many columns the sums of a row have, filled up."""
         return filled(static(self.v.outer.count) or 0, max(GRAIN, Owned.of(self.unit).cols))
 
     @property
@@ -147,7 +144,7 @@ class Place:
 
     @property
     def row_fragments(self) -> int:
-        """Of a warp."""
+        """How many fragments a warp has below each other."""
         return self.tile.warp_rows // Owned.of(self.unit).rows
 
     @property
