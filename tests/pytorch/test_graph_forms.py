@@ -9,7 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from uol.ir.syntax.printer import print_op
 from uol.pytorch import graph
+from uol.pytorch.graph.program import written
 
 Tensor = torch.Tensor
 
@@ -155,3 +157,16 @@ def test_pools_and_convolutions_of_forms_that_the_library_has_not() -> None:
         )
 
     agree(f, x, w)
+
+
+def test_a_product_that_is_read_twice_is_computed_once() -> None:
+    x, w, b, filters = torch.randn(3, 5, 8), torch.randn(6, 8), torch.randn(6), torch.randn(6, 5, 3)
+
+    def f(x: Tensor, w: Tensor, b: Tensor, filters: Tensor) -> tuple[Tensor, ...]:
+        return F.gelu(F.linear(x, w, b)), F.silu(x @ w.t()), F.hardswish(F.conv1d(x, filters))
+
+    others = len(written())
+    agree(f, x, w, b, filters)
+    steps = [step for each in written()[others:] for step in each.owner if step is not None]
+    texts = {print_op(step.operator.op) for step in steps if step.operator is not None}
+    assert sum(text.count("sum[") for text in texts) == 3, texts
