@@ -1,4 +1,4 @@
-"""One reduction a stage, at its root: y = T(sum(..)) becomes y_sum = sum(..); y = T(y_sum)."""
+"""One reduction a stage, at its root: y = T(sum(..)) becomes y_sum = sum(..); y = T(y_sum). Equal ones are one stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import widened_scan
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
-from uol.ir.program.walk import map_stage, rewrite, variables, walk
+from uol.ir.program.walk import map_stage, rewrite, substitute, variables, walk
 
 
 def hoist_reductions(program: Program) -> Program:
@@ -26,11 +26,13 @@ def hoist_reductions(program: Program) -> Program:
 
 @dataclass(slots=True)
 class Isolation:
-    """The stages so far, and the tensors that they make; `taken` are names that nothing new may have."""
+    """The stages so far, and the tensors that they make; `taken` are names that nothing new may have, `made_of` says which
+    tensor has a value over some axes: an equal one is not computed again."""
 
     taken: Collection[str]
     tensors: dict[str, Tensor]
     stages: list[Stage] = field(default_factory=list)
+    made_of: dict[tuple[tuple[Axis, ...], Expr], str] = field(default_factory=dict)
 
     def take(self, stage: Stage) -> None:
         """Adds a stage, after those of the reductions within it."""
@@ -58,15 +60,28 @@ class Isolation:
 
     def made(self, stem: str, axes: tuple[Axis, ...], value: Expr, stage: Stage) -> Load:
         """The read of a value that is a stage of its own from now on."""
-        name = unused(stem, (*self.taken, *self.tensors))
-        self.tensors[name] = Tensor(name, value.type, tuple(a.extent for a in axes), "local")
-        self.stages.append(Stage(name, axes, value, value.type, stage.line, stage.span))
+        key = axes, _by_number(value)
+        name = self.made_of.get(key)
+        if name is None:
+            name = self.made_of[key] = unused(stem, (*self.taken, *self.tensors))
+            self.tensors[name] = Tensor(name, value.type, tuple(a.extent for a in axes), "local")
+            self.stages.append(Stage(name, axes, value, value.type, stage.line, stage.span))
         return Load(name, tuple(Var(a.name) for a in axes), (), None, value.type)
 
     def without_nested(self, stage: Stage, node: Reduce, scope: tuple[Axis, ...]) -> Reduce:
         inner_scope = scope + node.axes
         where = tuple(self.extract(stage, w, inner_scope) for w in node.where)
         return replace(node, body=self.extract(stage, node.body, inner_scope), where=where)
+
+
+def _by_number(value: Expr) -> Expr:
+    """A value that is equal to another one with other names for the indices of its reduction."""
+    if not isinstance(value, Reduce):
+        return value
+    names = {a.name: Var(f"#{number}") for number, a in enumerate(value.axes)}
+    axes = tuple(Axis(f"#{number}", a.extent) for number, a in enumerate(value.axes))
+    where = tuple(substitute(w, names) for w in value.where)
+    return replace(value, axes=axes, body=substitute(value.body, names), where=where)
 
 
 def relies_on(expr: Expr, axis: Axis, tensors: Mapping[str, Tensor]) -> bool:

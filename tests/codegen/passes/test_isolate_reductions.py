@@ -37,3 +37,19 @@ def test_only_what_is_a_scan_goes_on_behind_the_end_of_its_index(term: str, long
     program = hoist_reductions(program_of(text, types={}, dims={"N": 2, "J": 5, "K": 3}))
     (stage,) = (stage for stage in program.stages if stage.name == "y_sum")
     assert [static(axis.extent) for axis in stage.axes] == [longest]
+
+
+def test_equal_reductions_are_one_stage() -> None:
+    """By whatever names for their indices; others stay apart: of another row, another bound, another kind."""
+    text = "op f(x: T[R, C]) -> (y: T[R, C]) for T in (f32) {"
+    text += " y[r, c] = sum[k](x[r, k]) * exp(-sum[j](x[r, j])) + sum[k](x[c, k]) + sum[k <= c](x[r, k]) + max[k](x[r, k]) }"
+    agree(
+        hoist_reductions(program_of(text, dims={"R": 3, "C": 3})),
+        """
+        line 2   y_sum[r]: f32 = sum[k](x[r, k])
+        line 2   y_sum2[c]: f32 = sum[k](x[c, k])
+        line 2   y_sum3[r, c]: f32 = sum[k, k <= c](x[r, k])
+        line 2   y_max[r]: f32 = max[k](x[r, k])
+        line 2   y[r, c]: f32 = y_sum[r] * exp(-y_sum[r]) + y_sum2[c] + y_sum3[r, c] + y_max[r]
+        """,
+    )
