@@ -45,7 +45,8 @@ def require_near(found: Tensor, wanted: Tensor, name: str, least: float = 1e-6) 
 
 def in_double(model: Callable[..., Tensor], inputs: Sequence[Any], leaves: Sequence[Tensor], cotangent: Tensor) -> list[Tensor]:
     """The gradients in float64: beside eager's, roundings of either would be judged, which a small gradient may be full of."""
-    wide: dict[int, Tensor] = {id(x): x.detach().double().requires_grad_(x.requires_grad) for x in (*inputs, *leaves) if _is_f32(x)}
+    narrow = [x for x in (*inputs, *leaves) if _is_f32(x)]
+    wide: dict[int, Tensor] = {id(x): x.detach().double().requires_grad_(x.requires_grad) for x in narrow}
     given = [wide.get(id(x), x) for x in inputs]
     if not isinstance(model, nn.Module):
         return list(torch.autograd.grad(model(*given), [wide[id(x)] for x in leaves], cotangent.double()))
