@@ -33,6 +33,8 @@ class Golden:
     threads_only  is it a form of kernel that those machines do not have?
     further       of kernels of any size: other sizes, at which others of them are launched
     mutated       are its mutants judged, or is it read and run alone?
+    kernels       the ends of the names of those kernels whose mutants are judged, where others are of forms that other golden
+                  operators have
     deterministic   are its sums in one order from run to run?
     inputs        kinds of inputs on which mutants are judged beside those that the operator is checked on
     segments      how many rows a sorted index has of -1, of 0, of 1 and so on, in inputs beside all those
@@ -46,6 +48,7 @@ class Golden:
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
     mutated: bool = True
+    kernels: tuple[str, ...] = ("",)
     inputs: tuple[Kind, ...] = ()
     segments: tuple[int, ...] = ()
     text: str = ""
@@ -80,9 +83,9 @@ def _on_matrix_units(
     *,
     inputs: tuple[Kind, ...] = (),
     segments: tuple[int, ...] = (),
-    mutated: bool = True,
+    kernels: tuple[str, ...] = ("",),
 ) -> Golden:
-    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, segments=segments, mutated=mutated)
+    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, segments=segments, kernels=kernels)
 
 
 GOLDEN = (
@@ -157,13 +160,14 @@ GOLDEN = (
     # One factor in f32 and one of 16 bits, along k and from row to row. Sums of infinities, which matrix units make NaN: the
     # kernel adds them again, from 0.
     _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special", "sunk")),
-    # The sum of two products by the matrices of a row's segment, and terms whose rows data names. Not mutated: with F = 24 the
-    # loop over f has one tile, and no segment of 70 rows fills all stages, so that a fifth of its mutants change nothing there.
+    # The sum of two products by the matrices of a row's segment, and terms whose rows data names: each fills its stages more
+    # than once. Of the sums over terms one is judged, for the other has the same text but for its names.
     _on_matrix_units(
-        Workload("moe_swiglu_grad", {"N": 40, "M": 70, "D": 40, "E": 3, "F": 24}),
+        Workload("moe_swiglu_grad", {"N": 40, "M": 600, "D": 40, "E": 5, "F": 344}),
         "moe_swiglu_grad_on_matrix_units",
         inputs=("uneven",),
-        mutated=False,
+        segments=(20, 191, 64, 0, 62, 263),
+        kernels=("_dr_sum2_kernel", "_dgate_sum_kernel"),
     ),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
@@ -266,6 +270,11 @@ def judged_on(case: Case) -> tuple[Case, ...]:
 def segments_of(case: Case) -> tuple[int, ...]:
     """The segments that a golden case is judged on besides; none of most."""
     return next((golden.segments for golden in GOLDEN if golden.has(case)), ())
+
+
+def is_judged(case: Case, kernel: str) -> bool:
+    """Are the mutants judged that a golden case has in one of its kernels?"""
+    return kernel.endswith(next((golden.kernels for golden in GOLDEN if golden.has(case)), ("",)))
 
 
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:

@@ -24,7 +24,7 @@ from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.cases.twin_check import Prepared, compare_result, prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.mutation.golden import judged_on, segments_of
+from uol.conformance.mutation.golden import is_judged, judged_on, segments_of
 from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ir.errors import UolError
 from uol.ir.program.dtype_encoding import encode
@@ -40,6 +40,7 @@ TIMEOUT_S = 10.0
 BY_PLACE = re.compile(r"\bif \((uol::is_)?aligned\b|\bis_whole = uol::is_aligned\b")
 """What a text does in one way where tensors begin at addresses for whole accesses, and in another elsewhere: mutants are judged
 in both places."""
+_KERNEL = re.compile(r'^extern "C" .*?\b(\w+_kernel)\(', re.MULTILINE)
 _BATCH = 64
 
 
@@ -107,11 +108,12 @@ def judge_mutants(
     judged: list[Judged] = []
     for case in cases:
         trials = [cache(partial(Trial.of, each)) for each in judged_on(case)]
-        if BY_PLACE.search(trials[0]().module.device.text):
+        text = trials[0]().module.device.text
+        if BY_PLACE.search(text):
             trials.append(cache(partial(Trial.of, case, shift=1)))
         if segments := segments_of(case):
             trials += [cache(partial(Trial.of, case, shift=shift, segments=segments)) for shift in (0, 1)]
-        found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
+        found = list(filter(keep, judged_mutants(case, text)))
         done = 0
         for batch in _batches(found):
             judged += judge_batch(case, trials, batch)
@@ -226,6 +228,17 @@ def _batches(found: Sequence[Mutant]) -> Iterator[list[Mutant]]:
         same = [m for m in found if (m.kind == "cast") == is_cast]
         for start in range(0, len(same), _BATCH):
             yield same[start : start + _BATCH]
+
+
+def judged_mutants(case: Case, text: str) -> list[Mutant]:
+    """The mutants of a golden case's text in those of its kernels that are judged."""
+    return [m for m in mutants(text) if is_judged(case, kernel_at(text, m.line))]
+
+
+def kernel_at(text: str, line: int) -> str:
+    """The name of the kernel that a line, 1-based, is in or behind; empty in front of the first."""
+    before = [m[1] for m in _KERNEL.finditer(text) if text.count("\n", 0, m.start()) < line]
+    return before[-1] if before else ""
 
 
 def kernel_name(case: Case) -> str:

@@ -14,17 +14,19 @@ from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.mutation import judge
-from uol.conformance.mutation.golden import GOLDEN, cases_of_sizes, golden_cases, mutated_cases, segments_of
+from uol.conformance.mutation.golden import GOLDEN, cases_of_sizes, golden_cases, is_judged, mutated_cases, segments_of
 from uol.conformance.mutation.judge import (
     Judged,
     MutationReport,
     Proof,
     Trial,
     judge_mutants,
+    judged_mutants,
+    kernel_at,
     kernel_name,
     proofs,
 )
-from uol.conformance.mutation.mutate import Mutant, mutants
+from uol.conformance.mutation.mutate import Mutant
 from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
@@ -65,7 +67,7 @@ def test_a_dropped_value_of_an_accumulator_is_a_finding_that_names_it(op: str, t
 def a_few(case: Case) -> Callable[[Mutant], bool]:
     """Admits every so-many-th mutant of a case, three or four."""
     seen = 0
-    step = len(list(mutants(prepare(case).compiled.module.device.text))) // 3
+    step = len(judged_mutants(case, prepare(case).compiled.module.device.text)) // 3
 
     def admit(_: Mutant) -> bool:
         nonlocal seen
@@ -129,7 +131,7 @@ def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
     cases = mutated_cases(TARGETS)
     judged = [golden for golden in MUTATED for target in TARGETS if golden.on(target)]
     assert len(cases) == sum(len(golden.dtypes) for golden in judged)
-    read_alone = {"mse_loss", "moe_swiglu_grad"}
+    read_alone = {"mse_loss"}
     assert {c.op for c in golden_cases(TARGETS)} - {c.op for c in cases} == read_alone
     assert kernel_name(cases[0]) == f"{TARGETS[0]} add f32"
     assert {c.dtype for c in mutated_cases(TARGETS, ["f16"])} == {"f16"}
@@ -145,6 +147,15 @@ def test_segments_that_a_golden_case_is_judged_on_are_those_of_all_its_rows() ->
     assert (given.buffers["expert"] == given.values["expert"]).all()
     with pytest.raises(UolError, match="segments of 599 rows together"):
         judge._with_segments(prepare(case), (*rows[:-1], rows[-1] - 1))
+
+
+def test_mutants_of_those_kernels_are_judged_whose_form_no_other_golden_operator_has() -> None:
+    (case,) = (c for c in mutated_cases(["cuda"]) if c.op == "moe_swiglu_grad")
+    text = prepare(case).compiled.module.device.text
+    judged = {kernel_at(text, m.line) for m in judged_mutants(case, text)}
+    assert judged == {"moe_swiglu_grad_dr_sum2_kernel", "moe_swiglu_grad_dgate_sum_kernel"}
+    (last,) = (c for c in mutated_cases(["cuda"]) if c.op == "matmul" and c.workload.dims["M"] == 97)
+    assert is_judged(last, "") and is_judged(last, "matmul_kernel")
 
 
 def test_a_golden_case_has_its_sizes_on_whatever_inputs() -> None:

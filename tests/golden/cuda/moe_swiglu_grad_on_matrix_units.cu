@@ -19,7 +19,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1680 elements, 8 a thread
+// 206400 elements, 8 a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
     uol::f16* __restrict__ db)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 210) return;
+  if (vector >= 25800) return;
   const int i = vector * 8;
   const bool aligned = uol::is_aligned(a, dy, b);
   const uol::Vector<uol::f16, 8> a_vec = uol::load_vector<8>(a, i, aligned);
@@ -47,13 +47,13 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
   uol::store_vector(db, i, db_vec, aligned);
 }
 
-// 6 elements, 2 a thread
+// 8 elements, 2 a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dr_sum_bounds_kernel(
     const long long* __restrict__ expert,
     long long* __restrict__ moe_swiglu_grad_dr_sum_bounds)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 3) return;
+  if (vector >= 4) return;
   const int edge = vector * 2;
   const bool aligned = true;
   uol::Vector<long long, 2> moe_swiglu_grad_dr_sum_bounds_vec;
@@ -61,12 +61,12 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dr_sum_bounds_
   for (int v = 0; v < 2; ++v) {
     moe_swiglu_grad_dr_sum_bounds_vec.at[v] = edge + v == 0  // line 9
         ? 0LL
-        : edge + v == 5 ? (long long)70 : (long long)uol::lower_bound<int>(expert, 1, 70, (long long)(edge + v - 1));
+        : edge + v == 7 ? (long long)600 : (long long)uol::lower_bound<int>(expert, 1, 600, (long long)(edge + v - 1));
   }
   uol::store_vector(moe_swiglu_grad_dr_sum_bounds, edge, moe_swiglu_grad_dr_sum_bounds_vec, aligned);
 }
 
-// 70 x 40 x 24; tile 64 x 64 x 32, 4 warps of 32 x 32, 4 stages
+// 600 x 40 x 344; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ gate,
@@ -80,125 +80,131 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = thread / 64;
-  const int warp_n = thread / 32 % 2;
+  const int warp_n = thread / 32;
   const int slot = blockIdx.x;
   int own = 0;
-  for (int edge = thread; edge < 5; edge += 128) {
-    if (moe_swiglu_grad_dr_sum_bounds[edge] / 64 + edge <= slot) {
+  for (int edge = thread; edge < 7; edge += 128) {
+    if (moe_swiglu_grad_dr_sum_bounds[edge] / 32 + edge <= slot) {
       own = edge;
     }
   }
   const int segment = uol::block_max<128>(own, scratch);
   const int begin = moe_swiglu_grad_dr_sum_bounds[segment];
   const int rows_end = moe_swiglu_grad_dr_sum_bounds[segment + 1];
-  const int m0 = begin + (slot - begin / 64 - segment) * 64;
+  const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m2 = segment - 1;
-  const bool has_rows = uol::uniform(m0 + warp_m * 32 < rows_end);
-  float dr_sum2[2][4][4] = {};  // line 9
-  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+  float dr_sum2[2][2][4] = {};  // line 9
+  if (expert_of_m2 >= 0 && expert_of_m2 < 5) {
     if (uol::is_aligned(up)) {
-      const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const int db_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* db_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         db_from[i] =
-            uol::pinned(db + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - 8);
-      const int db_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+            uol::pinned(db + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 344 + (thread % 8) * 8 - 40);
+      const int db_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
       const int up_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* up_from =
-          uol::pinned(up + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 320);
-      const int up_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
+          uol::pinned(up + expert_of_m2 * 13760 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 1600);
+      const int up_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], thread % 4 >= 1);
+        uol::copy_async<16>(shared + db_to + i * 2048, db_from[i], thread % 8 >= 5);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, i * 2 + thread / 64 >= 1);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + up_to + i * 2048 + 4096, up_from + i * 640, i * 2 + thread / 64 >= 5);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        db_from[i] += 32;
-      up_from += 1280;
+        db_from[i] += 64;
+      up_from += 2560;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + db_to + i * 2048 + 12288, db_from[i]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + up_to + i * 2048 + 16384, up_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        db_from[i] += 32;
-      up_from += 1280;
+        db_from[i] += 64;
+      up_from += 2560;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + db_to + i * 2048 + 24576, db_from[i]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + up_to + i * 2048 + 28672, up_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        db_from[i] += 32;
-      up_from += 1280;
+        db_from[i] += 64;
+      up_from += 2560;
       int read = 0;
-      int write = 24576;
+      int write = 36864;
 #pragma unroll 1
-      for (int tile = 0; tile < 1; ++tile) {
+      for (int tile = 0; tile < 6; ++tile) {
         uol::wait_copies<2>();
         __syncthreads();
-        if (tile + 3 < 1) {
+        if (tile + 3 < 6) {
 #pragma unroll
           for (int i = 0; i < 2; ++i)
             uol::copy_async<16>(shared + db_to + i * 2048 + write, db_from[i]);
 #pragma unroll
-          for (int i = 0; i < 2; ++i)
+          for (int i = 0; i < 4; ++i)
             uol::copy_async<16>(shared + up_to + i * 2048 + write + 4096, up_from + i * 640);
         }
         uol::commit_copies();
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          db_from[i] += 32;
-        up_from += 1280;
-        if (has_rows) {
+          db_from[i] += 64;
+        up_from += 2560;
 #pragma unroll
-          for (int kk = 0; kk < 2; ++kk) {
-            unsigned db_part[2][4];
-            unsigned up_part[2][4];
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned db_part[2][4];
+          unsigned up_part[1][4];
 #pragma unroll
-            for (int mi = 0; mi < 2; ++mi)
-              uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 1024 + read);
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_matrices(db_part[mi], shared + (db_at ^ kk * 32) + mi * 2048 + read);
+          uol::load_matrices_transposed(up_part[0], shared + up_at + kk * 2048 + read + 4096);
 #pragma unroll
-            for (int pair = 0; pair < 2; ++pair)
-              uol::load_matrices_transposed(up_part[pair], shared + (up_at ^ pair * 32) + kk * 2048 + read + 4096);
+          for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-            for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-              for (int ni = 0; ni < 4; ++ni)
-                uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[ni / 2] + (ni % 2) * 2);
-            }
+            for (int ni = 0; ni < 2; ++ni)
+              uol::mma_16x8x16_f16(dr_sum2[mi][ni], db_part[mi], up_part[0] + ni * 2);
           }
         }
-        read = read + 8192 == 32768 ? 0 : read + 8192;
-        write = write + 8192 == 32768 ? 0 : write + 8192;
+        read = read + 12288 == 49152 ? 0 : read + 12288;
+        write = write + 12288 == 49152 ? 0 : write + 12288;
       }
       uol::wait_copies<0>();
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 24; ++f) {
+      for (int f = 0; f < 344; ++f) {
         float db_part[4];
-        float up_part[8];
+        float up_part[4];
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
           for (int group = 0; group < 2; ++group) {
-            const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-            db_part[mi * 2 + group] = float(db[m * 24 + f]);  // line 9
+            const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+            db_part[mi * 2 + group] = float(db[m * 344 + f]);  // line 9
           }
         }
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
-            up_part[ni * 2 + r] = float(up[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+            const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+            up_part[ni * 2 + r] = float(up[(expert_of_m2 * 344 + f) * 40 + d]);  // line 9
           }
         }
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-          for (int ni = 0; ni < 4; ++ni) {
+          for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
             for (int group = 0; group < 2; ++group) {
 #pragma unroll
@@ -210,108 +216,116 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
       }
     }
   }
-  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 5) {
     if (uol::is_aligned(gate)) {
-      const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+      const int da_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* da_from[2];
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         da_from[i] =
-            uol::pinned(da + uol::min(m0 + thread / 4 + i * 32, rows_end - 1) * 24 + (thread % 4) * 8 - 8);
-      const int da_at = warp_m * 2048 + (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+            uol::pinned(da + uol::min(m0 + thread / 8 + i * 16, rows_end - 1) * 344 + (thread % 8) * 8 - 40);
+      const int da_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
       const int gate_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
       const uol::f16* gate_from =
-          uol::pinned(gate + expert_of_m2 * 960 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 320);
-      const int gate_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
+          uol::pinned(gate + expert_of_m2 * 13760 + uol::min((thread % 8) * 8, 32) + (thread / 8) * 40 - 1600);
+      const int gate_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], thread % 4 >= 1);
+        uol::copy_async<16>(shared + da_to + i * 2048, da_from[i], thread % 8 >= 5);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, i * 2 + thread / 64 >= 1);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + gate_to + i * 2048 + 4096, gate_from + i * 640, i * 2 + thread / 64 >= 5);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        da_from[i] += 32;
-      gate_from += 1280;
+        da_from[i] += 64;
+      gate_from += 2560;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + da_to + i * 2048 + 12288, da_from[i]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + gate_to + i * 2048 + 16384, gate_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        da_from[i] += 32;
-      gate_from += 1280;
+        da_from[i] += 64;
+      gate_from += 2560;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + da_to + i * 2048 + 24576, da_from[i]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + gate_to + i * 2048 + 28672, gate_from + i * 640);
       uol::commit_copies();
 #pragma unroll
       for (int i = 0; i < 2; ++i)
-        da_from[i] += 32;
-      gate_from += 1280;
+        da_from[i] += 64;
+      gate_from += 2560;
       int read = 0;
-      int write = 24576;
+      int write = 36864;
 #pragma unroll 1
-      for (int tile = 0; tile < 1; ++tile) {
+      for (int tile = 0; tile < 6; ++tile) {
         uol::wait_copies<2>();
         __syncthreads();
-        if (tile + 3 < 1) {
+        if (tile + 3 < 6) {
 #pragma unroll
           for (int i = 0; i < 2; ++i)
             uol::copy_async<16>(shared + da_to + i * 2048 + write, da_from[i]);
 #pragma unroll
-          for (int i = 0; i < 2; ++i)
+          for (int i = 0; i < 4; ++i)
             uol::copy_async<16>(shared + gate_to + i * 2048 + write + 4096, gate_from + i * 640);
         }
         uol::commit_copies();
 #pragma unroll
         for (int i = 0; i < 2; ++i)
-          da_from[i] += 32;
-        gate_from += 1280;
-        if (has_rows) {
+          da_from[i] += 64;
+        gate_from += 2560;
 #pragma unroll
-          for (int kk = 0; kk < 2; ++kk) {
-            unsigned da_part[2][4];
-            unsigned gate_part[2][4];
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned da_part[2][4];
+          unsigned gate_part[1][4];
 #pragma unroll
-            for (int mi = 0; mi < 2; ++mi)
-              uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 1024 + read);
+          for (int mi = 0; mi < 2; ++mi)
+            uol::load_matrices(da_part[mi], shared + (da_at ^ kk * 32) + mi * 2048 + read);
+          uol::load_matrices_transposed(gate_part[0], shared + gate_at + kk * 2048 + read + 4096);
 #pragma unroll
-            for (int pair = 0; pair < 2; ++pair)
-              uol::load_matrices_transposed(gate_part[pair], shared + (gate_at ^ pair * 32) + kk * 2048 + read + 4096);
+          for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-            for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-              for (int ni = 0; ni < 4; ++ni)
-                uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[ni / 2] + (ni % 2) * 2);
-            }
+            for (int ni = 0; ni < 2; ++ni)
+              uol::mma_16x8x16_f16(dr_sum2[mi][ni], da_part[mi], gate_part[0] + ni * 2);
           }
         }
-        read = read + 8192 == 32768 ? 0 : read + 8192;
-        write = write + 8192 == 32768 ? 0 : write + 8192;
+        read = read + 12288 == 49152 ? 0 : read + 12288;
+        write = write + 12288 == 49152 ? 0 : write + 12288;
       }
       uol::wait_copies<0>();
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 24; ++f) {
+      for (int f = 0; f < 344; ++f) {
         float da_part[4];
-        float gate_part[8];
+        float gate_part[4];
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
           for (int group = 0; group < 2; ++group) {
-            const int m = uol::min(m0 + warp_m * 32 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
-            da_part[mi * 2 + group] = float(da[m * 24 + f]);  // line 9
+            const int m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, rows_end - 1);
+            da_part[mi * 2 + group] = float(da[m * 344 + f]);  // line 9
           }
         }
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
-            gate_part[ni * 2 + r] = float(gate[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
+            const int d = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 39);
+            gate_part[ni * 2 + r] = float(gate[(expert_of_m2 * 344 + f) * 40 + d]);  // line 9
           }
         }
 #pragma unroll
         for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
-          for (int ni = 0; ni < 4; ++ni) {
+          for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
             for (int group = 0; group < 2; ++group) {
 #pragma unroll
@@ -328,13 +342,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_ker
 #pragma unroll
     for (int group = 0; group < 2; ++group) {
 #pragma unroll
-      for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dr_sum2[mi][ni] + group * 2);
+      for (int ni = 0; ni < 2; ++ni)
+        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dr_sum2[mi][ni] + group * 2);
     }
   }
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 4; ++turn) {
+  for (int turn = 0; turn < 2; ++turn) {
     const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
     const int d = (thread % 8) * 8;
@@ -368,14 +382,14 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_clear_k
   uol::store_vector(dx_sum, element, dx_sum_vec, aligned);
 }
 
-// 2800 points, one a thread
+// 24000 points, one a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_kernel(
     const long long* __restrict__ src,
     const uol::f16* __restrict__ dr,
     float* __restrict__ dx_sum)
 {
   const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= 2800) return;
+  if (i >= 24000) return;
   const int m = i / 40;
   const int d = i % 40;
   const long long dx_sum_at0 = src[m];
@@ -384,7 +398,7 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 40 x 70, 3 times; tile 64 x 64 x 32, 4 warps of 32 x 32, 4 stages
+// 344 x 40 x 600, 5 times; tile 64 x 32 x 64, 4 warps of 16 x 32, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ src,
@@ -396,70 +410,53 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = thread / 64;
-  const int warp_n = thread / 32 % 2;
-  const int e = blockIdx.x;
+  const int warp_m = thread / 32;
+  const int m0 = blockIdx.x / 2 % 6 * 64;
+  const int n0 = blockIdx.x % 2 * 32;
+  const int e = blockIdx.x / 12;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
-  float dgate_sum[2][4][4] = {};  // line 12
+  float dgate_sum[1][4][4] = {};  // line 12
   if (uol::is_aligned(x)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
+    const int tiles = (terms + 63) / 64;
+    const int k_before = tiles * 64 - terms;
     const int da_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* da_from =
-        uol::pinned(da + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
+        uol::pinned(da + uol::min(m0 + (thread % 8) * 8, 336) + begin * 344 + (thread / 8) * 344 - k_before * 344);
     const int da_at =
-        (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
-    const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* const x_from = uol::pinned(x + uol::min((thread % 8) * 8, 32));
-    int x_k = begin + thread / 8 - k_before;
+        (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 32 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+    const uol::f16* const x_from = uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 32));
+    int x_k = begin + thread / 4 - k_before;
     long long x_next[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
       x_next[i] = m >= begin && m < begin + terms ? src[m] : -1;
     }
-    const int x_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
+    const int x_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048, da_from + i * 384, thread / 8 + i * 16 >= k_before);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + da_to + i * 2048, da_from + i * 5504, thread / 8 + i * 16 >= k_before);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_row * 40, x_row >= 0);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + x_row * 40, x_row >= 0);
       }
     }
     uol::commit_copies();
-    da_from += 768;
-    x_k += 32;
+    da_from += 22016;
+    x_k += 64;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
       x_next[i] = m < begin + terms ? src[m] : -1;
     }
     if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048 + 8192, da_from + i * 384);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-        uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from + x_row * 40, x_row >= 0);
-      }
-    }
-    uol::commit_copies();
-    da_from += 768;
-    x_k += 32;
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
-      x_next[i] = m < begin + terms ? src[m] : -1;
-    }
-    if (2 < tiles) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + da_to + i * 2048 + 16384, da_from + i * 384);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + da_to + i * 2048 + 12288, da_from + i * 5504);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
@@ -467,125 +464,129 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
       }
     }
     uol::commit_copies();
-    da_from += 768;
-    x_k += 32;
+    da_from += 22016;
+    x_k += 64;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
+      x_next[i] = m < begin + terms ? src[m] : -1;
+    }
+    if (2 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + da_to + i * 2048 + 24576, da_from + i * 5504);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
+        uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + x_row * 40, x_row >= 0);
+      }
+    }
+    uol::commit_copies();
+    da_from += 22016;
+    x_k += 64;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int m = x_k + i * 32;
       x_next[i] = m < begin + terms ? src[m] : -1;
     }
     int read = 0;
-    int write = 24576;
+    int write = 36864;
 #pragma unroll 1
     for (int tile = 0; tile < tiles; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
       if (tile + 3 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + da_to + i * 2048 + write, da_from + i * 384);
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + da_to + i * 2048 + write, da_from + i * 5504);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
           const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_row * 40, x_row >= 0);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + x_row * 40, x_row >= 0);
         }
       }
       uol::commit_copies();
-      da_from += 768;
-      x_k += 32;
+      da_from += 22016;
+      x_k += 64;
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const int m = x_k + i * 16;
+        const int m = x_k + i * 32;
         x_next[i] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned da_part[1][4];
         unsigned x_part[2][4];
-#pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices_transposed(da_part[mi], shared + (da_at ^ mi * 32) + kk * 2048 + read);
+        uol::load_matrices_transposed(da_part[0], shared + da_at + kk * 2048 + read);
 #pragma unroll
         for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 2048 + read + 4096);
+          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 1024 + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 4; ++ni)
-            uol::mma_16x8x16_f16(dgate_sum[mi][ni], da_part[mi], x_part[ni / 2] + (ni % 2) * 2);
-        }
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(dgate_sum[0][ni], da_part[0], x_part[ni / 2] + (ni % 2) * 2);
       }
-      read = read + 8192 == 32768 ? 0 : read + 8192;
-      write = write + 8192 == 32768 ? 0 : write + 8192;
+      read = read + 12288 == 49152 ? 0 : read + 12288;
+      write = write + 12288 == 49152 ? 0 : write + 12288;
     }
     uol::wait_copies<0>();
     __syncthreads();
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
-      float da_part[4];
+      float da_part[2];
       float x_part[8];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
-          da_part[mi * 2 + group] = float(da[m * 24 + f]);  // line 12
-        }
+      for (int group = 0; group < 2; ++group) {
+        const int f = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
+        da_part[group] = float(da[m * 344 + f]);  // line 12
       }
 #pragma unroll
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(n0 + ni * 8 + (lane % 4) * 2 + r, 39);
           x_part[ni * 2 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int group = 0; group < 2; ++group) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
-#pragma unroll
-            for (int r = 0; r < 2; ++r)
-              dgate_sum[mi][ni][group * 2 + r] += da_part[mi * 2 + group] * x_part[ni * 2 + r];
-          }
+          for (int r = 0; r < 2; ++r)
+            dgate_sum[0][ni][group * 2 + r] += da_part[group] * x_part[ni * 2 + r];
         }
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
+  for (int group = 0; group < 2; ++group) {
 #pragma unroll
-    for (int group = 0; group < 2; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dgate_sum[mi][ni] + group * 2);
-    }
+    for (int ni = 0; ni < 4; ++ni)
+      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dgate_sum[0][ni] + group * 2);
   }
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 4; ++turn) {
-    const int row = turn * 16 + thread / 8;
-    const int f = row;
-    const int d = (thread % 8) * 8;
-    if (f < 24 && d < 40) {
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 32 + thread / 4;
+    const int f = m0 + row;
+    const int d = n0 + (thread % 4) * 8;
+    if (f < 344 && d < 40) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
       const bool aligned = uol::is_aligned(dgate);
       uol::Vector<uol::f16, 8> dgate_vec;
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         dgate_vec.at[v] = uol::f16(sums[v]);  // line 15
       }
-      uol::store_vector(dgate, e * 960 + f * 40 + d, dgate_vec, aligned);
+      uol::store_vector(dgate, e * 13760 + f * 40 + d, dgate_vec, aligned);
     }
   }
 }
 
-// 24 x 40 x 70, 3 times; tile 64 x 64 x 32, 4 warps of 32 x 32, 4 stages
+// 344 x 40 x 600, 5 times; tile 64 x 32 x 64, 4 warps of 16 x 32, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ src,
@@ -597,70 +598,53 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_m = thread / 64;
-  const int warp_n = thread / 32 % 2;
-  const int e = blockIdx.x;
+  const int warp_m = thread / 32;
+  const int m0 = blockIdx.x / 2 % 6 * 64;
+  const int n0 = blockIdx.x % 2 * 32;
+  const int e = blockIdx.x / 12;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
-  float dup_sum[2][4][4] = {};  // line 13
+  float dup_sum[1][4][4] = {};  // line 13
   if (uol::is_aligned(x)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
+    const int tiles = (terms + 63) / 64;
+    const int k_before = tiles * 64 - terms;
     const int db_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* db_from =
-        uol::pinned(db + uol::min((thread % 8) * 8, 16) + begin * 24 + (thread / 8) * 24 - k_before * 24);
+        uol::pinned(db + uol::min(m0 + (thread % 8) * 8, 336) + begin * 344 + (thread / 8) * 344 - k_before * 344);
     const int db_at =
-        (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 64 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
-    const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* const x_from = uol::pinned(x + uol::min((thread % 8) * 8, 32));
-    int x_k = begin + thread / 8 - k_before;
+        (lane % 8) * 128 + (lane / 16) * 1024 + (warp_m * 32 ^ (lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    const int x_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
+    const uol::f16* const x_from = uol::pinned(x + uol::min(n0 + (thread % 4) * 8, 32));
+    int x_k = begin + thread / 4 - k_before;
     long long x_next[2];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
       x_next[i] = m >= begin && m < begin + terms ? src[m] : -1;
     }
-    const int x_at = (lane % 16) * 128 + (warp_n * 64 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
+    const int x_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
     if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048, db_from + i * 384, thread / 8 + i * 16 >= k_before);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + db_to + i * 2048, db_from + i * 5504, thread / 8 + i * 16 >= k_before);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-        uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_row * 40, x_row >= 0);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 8192, x_from + x_row * 40, x_row >= 0);
       }
     }
     uol::commit_copies();
-    db_from += 768;
-    x_k += 32;
+    db_from += 22016;
+    x_k += 64;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
       x_next[i] = m < begin + terms ? src[m] : -1;
     }
     if (1 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048 + 8192, db_from + i * 384);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-        uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from + x_row * 40, x_row >= 0);
-      }
-    }
-    uol::commit_copies();
-    db_from += 768;
-    x_k += 32;
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
-      x_next[i] = m < begin + terms ? src[m] : -1;
-    }
-    if (2 < tiles) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + db_to + i * 2048 + 16384, db_from + i * 384);
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + db_to + i * 2048 + 12288, db_from + i * 5504);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
@@ -668,120 +652,124 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
       }
     }
     uol::commit_copies();
-    db_from += 768;
-    x_k += 32;
+    db_from += 22016;
+    x_k += 64;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int m = x_k + i * 16;
+      const int m = x_k + i * 32;
+      x_next[i] = m < begin + terms ? src[m] : -1;
+    }
+    if (2 < tiles) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        uol::copy_async<16>(shared + db_to + i * 2048 + 24576, db_from + i * 5504);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
+        uol::copy_async<16>(shared + x_to + i * 2048 + 32768, x_from + x_row * 40, x_row >= 0);
+      }
+    }
+    uol::commit_copies();
+    db_from += 22016;
+    x_k += 64;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int m = x_k + i * 32;
       x_next[i] = m < begin + terms ? src[m] : -1;
     }
     int read = 0;
-    int write = 24576;
+    int write = 36864;
 #pragma unroll 1
     for (int tile = 0; tile < tiles; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
       if (tile + 3 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + db_to + i * 2048 + write, db_from + i * 384);
+        for (int i = 0; i < 4; ++i)
+          uol::copy_async<16>(shared + db_to + i * 2048 + write, db_from + i * 5504);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
           const int x_row = x_next[i] >= 0 && x_next[i] < 40 ? x_next[i] : -1;
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_row * 40, x_row >= 0);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 8192, x_from + x_row * 40, x_row >= 0);
         }
       }
       uol::commit_copies();
-      db_from += 768;
-      x_k += 32;
+      db_from += 22016;
+      x_k += 64;
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const int m = x_k + i * 16;
+        const int m = x_k + i * 32;
         x_next[i] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned db_part[1][4];
         unsigned x_part[2][4];
-#pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices_transposed(db_part[mi], shared + (db_at ^ mi * 32) + kk * 2048 + read);
+        uol::load_matrices_transposed(db_part[0], shared + db_at + kk * 2048 + read);
 #pragma unroll
         for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 2048 + read + 4096);
+          uol::load_matrices_transposed(x_part[pair], shared + (x_at ^ pair * 32) + kk * 1024 + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 4; ++ni)
-            uol::mma_16x8x16_f16(dup_sum[mi][ni], db_part[mi], x_part[ni / 2] + (ni % 2) * 2);
-        }
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(dup_sum[0][ni], db_part[0], x_part[ni / 2] + (ni % 2) * 2);
       }
-      read = read + 8192 == 32768 ? 0 : read + 8192;
-      write = write + 8192 == 32768 ? 0 : write + 8192;
+      read = read + 12288 == 49152 ? 0 : read + 12288;
+      write = write + 12288 == 49152 ? 0 : write + 12288;
     }
     uol::wait_copies<0>();
     __syncthreads();
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
-      float db_part[4];
+      float db_part[2];
       float x_part[8];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int f = uol::min(warp_m * 32 + mi * 16 + lane / 4 + group * 8, 23);
-          db_part[mi * 2 + group] = float(db[m * 24 + f]);  // line 13
-        }
+      for (int group = 0; group < 2; ++group) {
+        const int f = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 343);
+        db_part[group] = float(db[m * 344 + f]);  // line 13
       }
 #pragma unroll
       for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int d = uol::min(warp_n * 32 + ni * 8 + (lane % 4) * 2 + r, 39);
+          const int d = uol::min(n0 + ni * 8 + (lane % 4) * 2 + r, 39);
           x_part[ni * 2 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int group = 0; group < 2; ++group) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
-#pragma unroll
-            for (int r = 0; r < 2; ++r)
-              dup_sum[mi][ni][group * 2 + r] += db_part[mi * 2 + group] * x_part[ni * 2 + r];
-          }
+          for (int r = 0; r < 2; ++r)
+            dup_sum[0][ni][group * 2 + r] += db_part[group] * x_part[ni * 2 + r];
         }
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
+  for (int group = 0; group < 2; ++group) {
 #pragma unroll
-    for (int group = 0; group < 2; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 4; ++ni)
-        uol::store_words<8>(shared + warp_m * 8192 + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 128 + ni * 32 + (lane % 4 / 2) * 16) ^ warp_n * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dup_sum[mi][ni] + group * 2);
-    }
+    for (int ni = 0; ni < 4; ++ni)
+      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, dup_sum[0][ni] + group * 2);
   }
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 4; ++turn) {
-    const int row = turn * 16 + thread / 8;
-    const int f = row;
-    const int d = (thread % 8) * 8;
-    if (f < 24 && d < 40) {
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 32 + thread / 4;
+    const int f = m0 + row;
+    const int d = n0 + (thread % 4) * 8;
+    if (f < 344 && d < 40) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
       const bool aligned = uol::is_aligned(dup);
       uol::Vector<uol::f16, 8> dup_vec;
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         dup_vec.at[v] = uol::f16(sums[v]);  // line 16
       }
-      uol::store_vector(dup, e * 960 + f * 40 + d, dup_vec, aligned);
+      uol::store_vector(dup, e * 13760 + f * 40 + d, dup_vec, aligned);
     }
   }
 }

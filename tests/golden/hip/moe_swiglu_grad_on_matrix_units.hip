@@ -19,7 +19,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1680 elements, 8 a thread
+// 206400 elements, 8 a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
     uol::f16* __restrict__ db)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 210) return;
+  if (vector >= 25800) return;
   const int i = vector * 8;
   const bool aligned = uol::is_aligned(a, dy, b);
   const uol::Vector<uol::f16, 8> a_vec = uol::load_vector<8>(a, i, aligned);
@@ -47,13 +47,13 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_da_kernel(
   uol::store_vector(db, i, db_vec, aligned);
 }
 
-// 6 elements, 2 a thread
+// 8 elements, 2 a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dr_sum_bounds_kernel(
     const long long* __restrict__ expert,
     long long* __restrict__ moe_swiglu_grad_dr_sum_bounds)
 {
   const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 3) return;
+  if (vector >= 4) return;
   const int edge = vector * 2;
   const bool aligned = true;
   uol::Vector<long long, 2> moe_swiglu_grad_dr_sum_bounds_vec;
@@ -61,13 +61,13 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dr_sum_bounds_
   for (int v = 0; v < 2; ++v) {
     moe_swiglu_grad_dr_sum_bounds_vec.at[v] = edge + v == 0  // line 9
         ? 0LL
-        : edge + v == 5 ? (long long)70 : (long long)uol::lower_bound<int>(expert, 1, 70, (long long)(edge + v - 1));
+        : edge + v == 7 ? (long long)600 : (long long)uol::lower_bound<int>(expert, 1, 600, (long long)(edge + v - 1));
   }
   uol::store_vector(moe_swiglu_grad_dr_sum_bounds, edge, moe_swiglu_grad_dr_sum_bounds_vec, aligned);
 }
 
-// 70 x 40 x 24; tile 64 x 64 x 32, 1 warps of 64 x 64, 2 stages
-extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kernel(
+// 600 x 40 x 344; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dr_sum2_kernel(
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ gate,
     const uol::f16* __restrict__ up,
@@ -76,60 +76,62 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
     const uol::f16* __restrict__ db,
     uol::f16* __restrict__ dr)
 {
-  __shared__ int scratch[64 / uol::warp_width];
+  __shared__ int scratch[128 / uol::warp_width];
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread;
+  const int lane = thread % 64;
+  const int warp_n = thread / 64;
   const int slot = blockIdx.x;
   int own = 0;
-  for (int edge = thread; edge < 5; edge += 64) {
-    if (moe_swiglu_grad_dr_sum_bounds[edge] / 64 + edge <= slot) {
+  for (int edge = thread; edge < 7; edge += 128) {
+    if (moe_swiglu_grad_dr_sum_bounds[edge] / 32 + edge <= slot) {
       own = edge;
     }
   }
-  const int segment = uol::block_max<64>(own, scratch);
+  const int segment = uol::block_max<128>(own, scratch);
   const int begin = moe_swiglu_grad_dr_sum_bounds[segment];
   const int rows_end = moe_swiglu_grad_dr_sum_bounds[segment + 1];
-  const int m0 = begin + (slot - begin / 64 - segment) * 64;
+  const int m0 = begin + (slot - begin / 32 - segment) * 32;
   if (m0 >= rows_end) return;
   const int expert_of_m2 = segment - 1;
-  float dr_sum2[2][2][16] = {};  // line 9
-  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+  float dr_sum2[1][1][16] = {};  // line 9
+  if (expert_of_m2 >= 0 && expert_of_m2 < 5) {
     if (uol::is_aligned(up)) {
-      const uol::f16* const db_from = db + m0 * 24 - 8;
-      const uol::BufferRange db_range = uol::buffer_range(db_from, uol::min(rows_end - m0, 64) * 48 + 16);
+      const uol::f16* const db_from = db + m0 * 344 - 40;
+      const uol::BufferRange db_range =
+          uol::buffer_range(db_from, uol::min(rows_end - m0, 32) * 688 + 80);
       int db_step = 0;
-      int db_at[4];
+      int db_at[2];
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        db_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-      const int db_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-      const int db_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
-      unsigned db_in[4][4];
-      const uol::f16* up_from = up + expert_of_m2 * 960 - 320;
+      for (int i = 0; i < 2; ++i)
+        db_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 688 + (thread % 8) * 16;
+      const int db_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const int db_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+      unsigned db_in[2][4];
+      const uol::f16* up_from = up + expert_of_m2 * 13760 - 1600;
       const int up_at =
           (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
       const int up_to =
-          (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+          (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
       const int up_part_at =
-          (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+          (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
       unsigned up_in[2][4][2];
       {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, thread % 4 >= 1);
-        const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
+        for (int i = 0; i < 2; ++i)
+          uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step, thread % 8 >= 5);
+        const uol::BufferRange up_range = uol::buffer_range(up_from, 5120);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80, thread / 32 + i * 2 >= 1);
+            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 2560 + r * 80, thread / 32 + i * 4 >= 5);
         }
-        db_step += 64;
-        up_from += 1280;
+        db_step += 128;
+        up_from += 2560;
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::store_words<16>(shared + db_to + i * 1024, db_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + db_to + i * 2048, db_in[i]);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::transpose_4x4(up_in[i]);
@@ -137,48 +139,38 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, up_in[i][r]);
+            uol::store_words<8>(shared + (up_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, up_in[i][r]);
         }
       }
       __syncthreads();
       int read = 0;
 #pragma unroll 1
-      for (int tile = 1; tile < 1; ++tile) {
+      for (int tile = 1; tile < 6; ++tile) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < 2; ++i)
           uol::load_buffer<16>(db_in[i], db_range, db_at[i], db_step);
-        const uol::BufferRange up_range = uol::buffer_range(up_from, 2560);
+        const uol::BufferRange up_range = uol::buffer_range(up_from, 5120);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 1280 + r * 80);
+            uol::load_buffer<8>(up_in[i][r], up_range, up_at, i * 2560 + r * 80);
         }
-        db_step += 64;
-        up_from += 1280;
+        db_step += 128;
+        up_from += 2560;
 #pragma unroll
-        for (int kk = 0; kk < 2; ++kk) {
-          unsigned db_part[2][4];
-          unsigned up_part[2][4];
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned db_part[1][4];
+          unsigned up_part[1][4];
+          uol::load_words<16>(db_part[0], shared + (db_part_at ^ kk * 32) + read);
+          uol::load_words<16>(up_part[0], shared + (up_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi)
-            uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::load_words<16>(up_part[ni], shared + (up_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-#pragma unroll
-            for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-              for (int ni = 0; ni < 2; ++ni)
-                uol::mfma_32x32x8_f16(dr_sum2[mi][ni], up_part[ni] + half * 2, db_part[mi] + half * 2);
-            }
-          }
+          for (int half = 0; half < 2; ++half)
+            uol::mfma_32x32x8_f16(dr_sum2[0][0], up_part[0] + half * 2, db_part[0] + half * 2);
         }
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::store_words<16>(shared + db_to + i * 1024 + (read ^ 8192), db_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + db_to + i * 2048 + (read ^ 12288), db_in[i]);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::transpose_4x4(up_in[i]);
@@ -186,104 +178,83 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (up_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, up_in[i][r]);
+            uol::store_words<8>(shared + (up_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, up_in[i][r]);
         }
         __syncthreads();
-        read = read ^ 8192;
+        read = read ^ 12288;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
-        unsigned up_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned db_part[1][4];
+        unsigned up_part[1][4];
+        uol::load_words<16>(db_part[0], shared + (db_part_at ^ kk * 32) + read);
+        uol::load_words<16>(up_part[0], shared + (up_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(up_part[ni], shared + (up_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dr_sum2[mi][ni], up_part[ni] + half * 2, db_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dr_sum2[0][0], up_part[0] + half * 2, db_part[0] + half * 2);
       }
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 24; ++f) {
-        float db_part[2];
-        float up_part[32];
+      for (int f = 0; f < 344; ++f) {
+        float db_part[1];
+        float up_part[16];
+        const int m = uol::min(m0 + lane % 32, rows_end - 1);
+        db_part[0] = float(db[m * 344 + f]);  // line 9
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-          const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
-          db_part[mi] = float(db[m * 24 + f]);  // line 9
-        }
+        for (int group = 0; group < 4; ++group) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-          for (int group = 0; group < 4; ++group) {
-#pragma unroll
-            for (int r = 0; r < 4; ++r) {
-              const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-              up_part[ni * 16 + group * 4 + r] = float(up[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
-            }
+          for (int r = 0; r < 4; ++r) {
+            const int d = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            up_part[group * 4 + r] = float(up[(expert_of_m2 * 344 + f) * 40 + d]);  // line 9
           }
         }
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
+        for (int group = 0; group < 4; ++group) {
 #pragma unroll
-          for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-            for (int group = 0; group < 4; ++group) {
-#pragma unroll
-              for (int r = 0; r < 4; ++r)
-                dr_sum2[mi][ni][group * 4 + r] += db_part[mi] * up_part[ni * 16 + group * 4 + r];
-            }
-          }
+          for (int r = 0; r < 4; ++r)
+            dr_sum2[0][0][group * 4 + r] += db_part[0] * up_part[group * 4 + r];
         }
       }
     }
   }
-  if (expert_of_m2 >= 0 && expert_of_m2 < 3) {
+  if (expert_of_m2 >= 0 && expert_of_m2 < 5) {
     if (uol::is_aligned(gate)) {
-      const uol::f16* const da_from = da + m0 * 24 - 8;
-      const uol::BufferRange da_range = uol::buffer_range(da_from, uol::min(rows_end - m0, 64) * 48 + 16);
+      const uol::f16* const da_from = da + m0 * 344 - 40;
+      const uol::BufferRange da_range =
+          uol::buffer_range(da_from, uol::min(rows_end - m0, 32) * 688 + 80);
       int da_step = 0;
-      int da_at[4];
+      int da_at[2];
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        da_at[i] = (uol::min(m0 + thread / 4 + i * 16, rows_end - 1) - m0) * 48 + (thread % 4) * 16;
-      const int da_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-      const int da_part_at = (lane % 32) * 64 + ((lane / 32) * 16 ^ (lane % 32 / 2 % 4) * 16);
-      unsigned da_in[4][4];
-      const uol::f16* gate_from = gate + expert_of_m2 * 960 - 320;
+      for (int i = 0; i < 2; ++i)
+        da_at[i] = (uol::min(m0 + thread / 8 + i * 16, rows_end - 1) - m0) * 688 + (thread % 8) * 16;
+      const int da_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
+      const int da_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+      unsigned da_in[2][4];
+      const uol::f16* gate_from = gate + expert_of_m2 * 13760 - 1600;
       const int gate_at =
           (thread / 32) * 640 + (thread / 8 % 2) * 320 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2;
       const int gate_to =
-          (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+          (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
       const int gate_part_at =
-          (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+          (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
       unsigned gate_in[2][4][2];
       {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, thread % 4 >= 1);
-        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
+        for (int i = 0; i < 2; ++i)
+          uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step, thread % 8 >= 5);
+        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 5120);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80, thread / 32 + i * 2 >= 1);
+            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 2560 + r * 80, thread / 32 + i * 4 >= 5);
         }
-        da_step += 64;
-        gate_from += 1280;
+        da_step += 128;
+        gate_from += 2560;
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::store_words<16>(shared + da_to + i * 1024, da_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + da_to + i * 2048, da_in[i]);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::transpose_4x4(gate_in[i]);
@@ -291,48 +262,38 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, gate_in[i][r]);
+            uol::store_words<8>(shared + (gate_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, gate_in[i][r]);
         }
       }
       __syncthreads();
       int read = 0;
 #pragma unroll 1
-      for (int tile = 1; tile < 1; ++tile) {
+      for (int tile = 1; tile < 6; ++tile) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < 2; ++i)
           uol::load_buffer<16>(da_in[i], da_range, da_at[i], da_step);
-        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 2560);
+        const uol::BufferRange gate_range = uol::buffer_range(gate_from, 5120);
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 1280 + r * 80);
+            uol::load_buffer<8>(gate_in[i][r], gate_range, gate_at, i * 2560 + r * 80);
         }
-        da_step += 64;
-        gate_from += 1280;
+        da_step += 128;
+        gate_from += 2560;
 #pragma unroll
-        for (int kk = 0; kk < 2; ++kk) {
-          unsigned da_part[2][4];
-          unsigned gate_part[2][4];
+        for (int kk = 0; kk < 4; ++kk) {
+          unsigned da_part[1][4];
+          unsigned gate_part[1][4];
+          uol::load_words<16>(da_part[0], shared + (da_part_at ^ kk * 32) + read);
+          uol::load_words<16>(gate_part[0], shared + (gate_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-          for (int mi = 0; mi < 2; ++mi)
-            uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::load_words<16>(gate_part[ni], shared + (gate_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-#pragma unroll
-            for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-              for (int ni = 0; ni < 2; ++ni)
-                uol::mfma_32x32x8_f16(dr_sum2[mi][ni], gate_part[ni] + half * 2, da_part[mi] + half * 2);
-            }
-          }
+          for (int half = 0; half < 2; ++half)
+            uol::mfma_32x32x8_f16(dr_sum2[0][0], gate_part[0] + half * 2, da_part[0] + half * 2);
         }
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::store_words<16>(shared + da_to + i * 1024 + (read ^ 8192), da_in[i]);
+        for (int i = 0; i < 2; ++i)
+          uol::store_words<16>(shared + da_to + i * 2048 + (read ^ 12288), da_in[i]);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::transpose_4x4(gate_in[i]);
@@ -340,81 +301,53 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dr_sum2_kern
         for (int i = 0; i < 2; ++i) {
 #pragma unroll
           for (int r = 0; r < 4; ++r)
-            uol::store_words<8>(shared + (gate_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, gate_in[i][r]);
+            uol::store_words<8>(shared + (gate_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, gate_in[i][r]);
         }
         __syncthreads();
-        read = read ^ 8192;
+        read = read ^ 12288;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
-        unsigned gate_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned da_part[1][4];
+        unsigned gate_part[1][4];
+        uol::load_words<16>(da_part[0], shared + (da_part_at ^ kk * 32) + read);
+        uol::load_words<16>(gate_part[0], shared + (gate_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(gate_part[ni], shared + (gate_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dr_sum2[mi][ni], gate_part[ni] + half * 2, da_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dr_sum2[0][0], gate_part[0] + half * 2, da_part[0] + half * 2);
       }
       __syncthreads();
     } else {
 #pragma unroll 1
-      for (int f = 0; f < 24; ++f) {
-        float da_part[2];
-        float gate_part[32];
+      for (int f = 0; f < 344; ++f) {
+        float da_part[1];
+        float gate_part[16];
+        const int m = uol::min(m0 + lane % 32, rows_end - 1);
+        da_part[0] = float(da[m * 344 + f]);  // line 9
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-          const int m = uol::min(m0 + mi * 32 + lane % 32, rows_end - 1);
-          da_part[mi] = float(da[m * 24 + f]);  // line 9
-        }
+        for (int group = 0; group < 4; ++group) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-          for (int group = 0; group < 4; ++group) {
-#pragma unroll
-            for (int r = 0; r < 4; ++r) {
-              const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-              gate_part[ni * 16 + group * 4 + r] = float(gate[(expert_of_m2 * 24 + f) * 40 + d]);  // line 9
-            }
+          for (int r = 0; r < 4; ++r) {
+            const int d = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 39);
+            gate_part[group * 4 + r] = float(gate[(expert_of_m2 * 344 + f) * 40 + d]);  // line 9
           }
         }
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
+        for (int group = 0; group < 4; ++group) {
 #pragma unroll
-          for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-            for (int group = 0; group < 4; ++group) {
-#pragma unroll
-              for (int r = 0; r < 4; ++r)
-                dr_sum2[mi][ni][group * 4 + r] += da_part[mi] * gate_part[ni * 16 + group * 4 + r];
-            }
-          }
+          for (int r = 0; r < 4; ++r)
+            dr_sum2[0][0][group * 4 + r] += da_part[0] * gate_part[group * 4 + r];
         }
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-    for (int group = 0; group < 4; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dr_sum2[mi][ni] + group * 4);
-    }
-  }
+  for (int group = 0; group < 4; ++group)
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), dr_sum2[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 8; ++turn) {
-    const int row = turn * 8 + thread / 8;
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 16 + thread / 8;
     const int m = m0 + row;
     const int d = (thread % 8) * 8;
     if (m < rows_end && d < 40) {
@@ -447,14 +380,14 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_clear_k
   uol::store_vector(dx_sum, element, dx_sum_vec, aligned);
 }
 
-// 2800 points, one a thread
+// 24000 points, one a thread
 extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_kernel(
     const long long* __restrict__ src,
     const uol::f16* __restrict__ dr,
     float* __restrict__ dx_sum)
 {
   const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= 2800) return;
+  if (i >= 24000) return;
   const int m = i / 40;
   const int d = i % 40;
   const long long dx_sum_at0 = src[m];
@@ -463,8 +396,8 @@ extern "C" __global__ void __launch_bounds__(256) moe_swiglu_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 40 x 70, 3 times; tile 64 x 64 x 32, 1 warps of 64 x 64, 2 stages
-extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_kernel(
+// 344 x 40 x 600, 5 times; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ src,
     const long long* __restrict__ expert,
@@ -474,66 +407,60 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread;
-  const int e = blockIdx.x;
+  const int lane = thread % 64;
+  const int warp_m = thread / 64;
+  const int m0 = blockIdx.x / 2 % 6 * 64;
+  const int n0 = blockIdx.x % 2 * 32;
+  const int e = blockIdx.x / 12;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
-  float dgate_sum[2][2][16] = {};  // line 12
+  float dgate_sum[1][1][16] = {};  // line 12
   if (uol::is_aligned(x)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const uol::f16* da_from = da + begin * 24 - k_before * 24;
+    const int tiles = (terms + 63) / 64;
+    const int k_before = tiles * 64 - terms;
+    const uol::f16* da_from = da + begin * 344 - k_before * 344;
     const int da_at =
-        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
+        (thread / 32) * 5504 + (thread / 8 % 2) * 2752 + uol::min(m0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 340) * 2;
     const int da_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int da_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 2048 + warp_m * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned da_in[2][4][2];
     const uol::f16* const x_from = x;
     const uol::BufferRange x_range = uol::buffer_range(x_from, 3200);
-    int x_k = begin + (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
-    long long x_next[2][4];
+    int x_k = begin + (thread / 8) * 4 - k_before;
+    long long x_next[1][4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-#pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int m = x_k + i * 16 + r;
-        x_next[i][r] = m >= begin && m < begin + terms ? src[m] : -1;
-      }
+    for (int r = 0; r < 4; ++r) {
+      const int m = x_k + r;
+      x_next[0][r] = m >= begin && m < begin + terms ? src[m] : -1;
     }
     const int x_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned x_in[2][4][2];
+        (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+    unsigned x_in[1][4][2];
     if (0 < tiles) {
-      const uol::BufferRange da_range = uol::buffer_range(da_from, 1536);
+      const uol::BufferRange da_range = uol::buffer_range(da_from, 44032);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 768 + r * 48, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r >= k_before);
+          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 22016 + r * 688, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -16, 0);
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
+        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
+            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+            : -16, 0);
       }
-      da_from += 768;
-      x_k += 32;
+      da_from += 22016;
+      x_k += 64;
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int m = x_k + i * 16 + r;
-          x_next[i][r] = m < begin + terms ? src[m] : -1;
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int m = x_k + r;
+        x_next[0][r] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -542,68 +469,47 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (da_to ^ r * 16 ^ i * 32) + r * 1024, da_in[i][r]);
+          uol::store_words<8>(shared + (da_to ^ r * 32 ^ i * 64) + r * 2048, da_in[i][r]);
       }
+      uol::transpose_4x4(x_in[0]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(x_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, x_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (x_to ^ r * 32) + r * 1024 + 8192, x_in[0][r]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
     for (int tile = 1; tile < tiles; ++tile) {
-      const uol::BufferRange da_range = uol::buffer_range(da_from, 1536);
+      const uol::BufferRange da_range = uol::buffer_range(da_from, 44032);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 768 + r * 48);
+          uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 22016 + r * 688);
       }
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -16, 0);
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
+        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
+            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+            : -16, 0);
       }
-      da_from += 768;
-      x_k += 32;
+      da_from += 22016;
+      x_k += 64;
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int m = x_k + i * 16 + r;
-          x_next[i][r] = m < begin + terms ? src[m] : -1;
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int m = x_k + r;
+        x_next[0][r] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
-        unsigned x_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned da_part[1][4];
+        unsigned x_part[1][4];
+        uol::load_words<16>(da_part[0], shared + (da_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 512 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dgate_sum[mi][ni], x_part[ni] + half * 2, da_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dgate_sum[0][0], x_part[0] + half * 2, da_part[0] + half * 2);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -612,110 +518,77 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dgate_sum_ke
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (da_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192), da_in[i][r]);
+          uol::store_words<8>(shared + (da_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288), da_in[i][r]);
       }
+      uol::transpose_4x4(x_in[0]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(x_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, x_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (x_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, x_in[0][r]);
       __syncthreads();
-      read = read ^ 8192;
+      read = read ^ 12288;
     }
     if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned da_part[2][4];
-        unsigned x_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned da_part[1][4];
+        unsigned x_part[1][4];
+        uol::load_words<16>(da_part[0], shared + (da_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(da_part[mi], shared + (da_part_at ^ kk * 32) + mi * 512 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dgate_sum[mi][ni], x_part[ni] + half * 2, da_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dgate_sum[0][0], x_part[0] + half * 2, da_part[0] + half * 2);
       }
     }
     __syncthreads();
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
-      float da_part[2];
-      float x_part[32];
+      float da_part[1];
+      float x_part[16];
+      const int f = uol::min(m0 + warp_m * 32 + lane % 32, 343);
+      da_part[0] = float(da[m * 344 + f]);  // line 12
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-        const int f = uol::min(mi * 32 + lane % 32, 23);
-        da_part[mi] = float(da[m * 24 + f]);  // line 12
-      }
+      for (int group = 0; group < 4; ++group) {
 #pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-        for (int group = 0; group < 4; ++group) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-            x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
-          }
+        for (int r = 0; r < 4; ++r) {
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 39);
+          x_part[group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 12
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int group = 0; group < 4; ++group) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-          for (int group = 0; group < 4; ++group) {
-#pragma unroll
-            for (int r = 0; r < 4; ++r)
-              dgate_sum[mi][ni][group * 4 + r] += da_part[mi] * x_part[ni * 16 + group * 4 + r];
-          }
-        }
+        for (int r = 0; r < 4; ++r)
+          dgate_sum[0][0][group * 4 + r] += da_part[0] * x_part[group * 4 + r];
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-    for (int group = 0; group < 4; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dgate_sum[mi][ni] + group * 4);
-    }
-  }
+  for (int group = 0; group < 4; ++group)
+    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), dgate_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 8; ++turn) {
-    const int row = turn * 8 + thread / 8;
-    const int f = row;
-    const int d = (thread % 8) * 8;
-    if (f < 24 && d < 40) {
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 32 + thread / 4;
+    const int f = m0 + row;
+    const int d = n0 + (thread % 4) * 8;
+    if (f < 344 && d < 40) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dgate);
       uol::Vector<uol::f16, 8> dgate_vec;
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         dgate_vec.at[v] = uol::f16(sums[v]);  // line 15
       }
-      uol::store_vector(dgate, e * 960 + f * 40 + d, dgate_vec, aligned);
+      uol::store_vector(dgate, e * 13760 + f * 40 + d, dgate_vec, aligned);
     }
   }
 }
 
-// 24 x 40 x 70, 3 times; tile 64 x 64 x 32, 1 warps of 64 x 64, 2 stages
-extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kernel(
+// 344 x 40 x 600, 5 times; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ src,
     const long long* __restrict__ expert,
@@ -725,66 +598,60 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread;
-  const int e = blockIdx.x;
+  const int lane = thread % 64;
+  const int warp_m = thread / 64;
+  const int m0 = blockIdx.x / 2 % 6 * 64;
+  const int n0 = blockIdx.x % 2 * 32;
+  const int e = blockIdx.x / 12;
   const int begin = moe_swiglu_grad_dr_sum_bounds[e + 1];
   const int terms = moe_swiglu_grad_dr_sum_bounds[e + 2] - begin;
-  float dup_sum[2][2][16] = {};  // line 13
+  float dup_sum[1][1][16] = {};  // line 13
   if (uol::is_aligned(x)) {
-    const int tiles = (terms + 31) / 32;
-    const int k_before = tiles * 32 - terms;
-    const uol::f16* db_from = db + begin * 24 - k_before * 24;
+    const int tiles = (terms + 63) / 64;
+    const int k_before = tiles * 64 - terms;
+    const uol::f16* db_from = db + begin * 344 - k_before * 344;
     const int db_at =
-        (thread / 32) * 384 + (thread / 8 % 2) * 192 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 20) * 2;
+        (thread / 32) * 5504 + (thread / 8 % 2) * 2752 + uol::min(m0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 340) * 2;
     const int db_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int db_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+        (lane % 4) * 2048 + warp_m * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned db_in[2][4][2];
     const uol::f16* const x_from = x;
     const uol::BufferRange x_range = uol::buffer_range(x_from, 3200);
-    int x_k = begin + (thread / 32) * 8 + (thread / 8 % 2) * 4 - k_before;
-    long long x_next[2][4];
+    int x_k = begin + (thread / 8) * 4 - k_before;
+    long long x_next[1][4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-#pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int m = x_k + i * 16 + r;
-        x_next[i][r] = m >= begin && m < begin + terms ? src[m] : -1;
-      }
+    for (int r = 0; r < 4; ++r) {
+      const int m = x_k + r;
+      x_next[0][r] = m >= begin && m < begin + terms ? src[m] : -1;
     }
     const int x_to =
-        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned x_in[2][4][2];
+        (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+    unsigned x_in[1][4][2];
     if (0 < tiles) {
-      const uol::BufferRange db_range = uol::buffer_range(db_from, 1536);
+      const uol::BufferRange db_range = uol::buffer_range(db_from, 44032);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 768 + r * 48, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r >= k_before);
+          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 22016 + r * 688, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -16, 0);
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
+        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
+            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+            : -16, 0);
       }
-      db_from += 768;
-      x_k += 32;
+      db_from += 22016;
+      x_k += 64;
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int m = x_k + i * 16 + r;
-          x_next[i][r] = m < begin + terms ? src[m] : -1;
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int m = x_k + r;
+        x_next[0][r] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -793,68 +660,47 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (db_to ^ r * 16 ^ i * 32) + r * 1024, db_in[i][r]);
+          uol::store_words<8>(shared + (db_to ^ r * 32 ^ i * 64) + r * 2048, db_in[i][r]);
       }
+      uol::transpose_4x4(x_in[0]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(x_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, x_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (x_to ^ r * 32) + r * 1024 + 8192, x_in[0][r]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
     for (int tile = 1; tile < tiles; ++tile) {
-      const uol::BufferRange db_range = uol::buffer_range(db_from, 1536);
+      const uol::BufferRange db_range = uol::buffer_range(db_from, 44032);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 768 + r * 48);
+          uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 22016 + r * 688);
       }
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int x_row = x_next[i][r] >= 0 && x_next[i][r] < 40 ? x_next[i][r] : -1;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_row >= 0
-              ? x_row * 80 + uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 36) * 2
-              : -16, 0);
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
+        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
+            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+            : -16, 0);
       }
-      db_from += 768;
-      x_k += 32;
+      db_from += 22016;
+      x_k += 64;
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int m = x_k + i * 16 + r;
-          x_next[i][r] = m < begin + terms ? src[m] : -1;
-        }
+      for (int r = 0; r < 4; ++r) {
+        const int m = x_k + r;
+        x_next[0][r] = m < begin + terms ? src[m] : -1;
       }
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
-        unsigned x_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned db_part[1][4];
+        unsigned x_part[1][4];
+        uol::load_words<16>(db_part[0], shared + (db_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 512 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dup_sum[mi][ni], x_part[ni] + half * 2, db_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dup_sum[0][0], x_part[0] + half * 2, db_part[0] + half * 2);
       }
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -863,104 +709,71 @@ extern "C" __global__ void __launch_bounds__(64, 2) moe_swiglu_grad_dup_sum_kern
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (db_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192), db_in[i][r]);
+          uol::store_words<8>(shared + (db_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288), db_in[i][r]);
       }
+      uol::transpose_4x4(x_in[0]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(x_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, x_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (x_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, x_in[0][r]);
       __syncthreads();
-      read = read ^ 8192;
+      read = read ^ 12288;
     }
     if (0 < tiles) {
 #pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned db_part[2][4];
-        unsigned x_part[2][4];
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned db_part[1][4];
+        unsigned x_part[1][4];
+        uol::load_words<16>(db_part[0], shared + (db_part_at ^ kk * 32) + read);
+        uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_words<16>(db_part[mi], shared + (db_part_at ^ kk * 32) + mi * 512 + read);
-#pragma unroll
-        for (int ni = 0; ni < 2; ++ni)
-          uol::load_words<16>(x_part[ni], shared + (x_part_at ^ kk * 32) + ni * 512 + read + 4096);
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-            for (int ni = 0; ni < 2; ++ni)
-              uol::mfma_32x32x8_f16(dup_sum[mi][ni], x_part[ni] + half * 2, db_part[mi] + half * 2);
-          }
-        }
+        for (int half = 0; half < 2; ++half)
+          uol::mfma_32x32x8_f16(dup_sum[0][0], x_part[0] + half * 2, db_part[0] + half * 2);
       }
     }
     __syncthreads();
   } else {
 #pragma unroll 1
     for (int m = begin; m < begin + terms; ++m) {
-      float db_part[2];
-      float x_part[32];
+      float db_part[1];
+      float x_part[16];
+      const int f = uol::min(m0 + warp_m * 32 + lane % 32, 343);
+      db_part[0] = float(db[m * 344 + f]);  // line 13
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-        const int f = uol::min(mi * 32 + lane % 32, 23);
-        db_part[mi] = float(db[m * 24 + f]);  // line 13
-      }
+      for (int group = 0; group < 4; ++group) {
 #pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-        for (int group = 0; group < 4; ++group) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r) {
-            const int d = uol::min(ni * 32 + group * 8 + (lane / 32) * 4 + r, 39);
-            x_part[ni * 16 + group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
-          }
+        for (int r = 0; r < 4; ++r) {
+          const int d = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 39);
+          x_part[group * 4 + r] = src[m] >= 0 && src[m] < 40 ? float(x[src[m] * 40 + d]) : 0.0f;  // line 13
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int group = 0; group < 4; ++group) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
-#pragma unroll
-          for (int group = 0; group < 4; ++group) {
-#pragma unroll
-            for (int r = 0; r < 4; ++r)
-              dup_sum[mi][ni][group * 4 + r] += db_part[mi] * x_part[ni * 16 + group * 4 + r];
-          }
-        }
+        for (int r = 0; r < 4; ++r)
+          dup_sum[0][0][group * 4 + r] += db_part[0] * x_part[group * 4 + r];
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-    for (int group = 0; group < 4; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<16>(shared + mi * 8192 + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), dup_sum[mi][ni] + group * 4);
-    }
-  }
+  for (int group = 0; group < 4; ++group)
+    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), dup_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 8; ++turn) {
-    const int row = turn * 8 + thread / 8;
-    const int f = row;
-    const int d = (thread % 8) * 8;
-    if (f < 24 && d < 40) {
+  for (int turn = 0; turn < 2; ++turn) {
+    const int row = turn * 32 + thread / 4;
+    const int f = m0 + row;
+    const int d = n0 + (thread % 4) * 8;
+    if (f < 344 && d < 40) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(dup);
       uol::Vector<uol::f16, 8> dup_vec;
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         dup_vec.at[v] = uol::f16(sums[v]);  // line 16
       }
-      uol::store_vector(dup, e * 960 + f * 40 + d, dup_vec, aligned);
+      uol::store_vector(dup, e * 13760 + f * 40 + d, dup_vec, aligned);
     }
   }
 }
