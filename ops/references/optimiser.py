@@ -34,6 +34,17 @@ def adamw(
     return new_p, new_m, new_v
 
 
+def _with_copy(step: Callable[..., Tensor | tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
+    """The step with the new parameter once more behind its results: the golden value of a copy leaves the last cast out."""
+
+    def mixed(*inputs: Tensor, **options: float) -> tuple[Tensor, ...]:
+        found = step(*inputs, **options)
+        results = (found,) if isinstance(found, Tensor) else found
+        return *results, results[0]
+
+    return mixed
+
+
 def _stepped(
     optimiser: Callable[..., torch.optim.Optimizer], p: Tensor, g: Tensor, state: Mapping[str, Tensor], **options: object
 ) -> tuple[Tensor, ...]:
@@ -51,6 +62,9 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "sgd": sgd,
     "sgd_momentum": sgd_momentum,
     "adamw": adamw,
+    "sgd_mixed": _with_copy(sgd),
+    "sgd_momentum_mixed": _with_copy(sgd_momentum),
+    "adamw_mixed": _with_copy(adamw),
     "gradient_norm": torch.linalg.vector_norm,
     "clip_gradient": lambda g, scale: g * scale,
 }

@@ -79,7 +79,7 @@ class TorchOperator:
 
     def fake(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """Empty results of the right shape, type and layout, without a kernel."""
-        instance = self._instance(inputs, options)
+        instance = self.instance(inputs, options)
         laid_out = {n: (tuple(x.shape), tuple(x.stride())) for n, x in zip(self.names, inputs, strict=True)}
         outs = []
         for result in self.op.results:
@@ -163,7 +163,7 @@ class TorchOperator:
         device_type = tensors[0].device.type
         if torch.is_autocast_enabled(device_type):
             tensors = self.gradient.autocast(tensors)
-        instance = self._instance(tensors, chosen)
+        instance = self.instance(tensors, chosen)
         results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
         attributes = {name: value for name, value in chosen.items() if name not in self.options}
         with torch.autocast(device_type, enabled=False):
@@ -240,7 +240,7 @@ class TorchOperator:
         self, inputs: Sequence[Tensor], options: Options, target: Target, outs: tuple[Sizes, ...] | None = None
     ) -> Request:
         """What has to be compiled for these inputs, and for results that lie so. An input that broadcasts has its full size."""
-        return self._request(self._instance(inputs, options), inputs, target, outs)
+        return self._request(self.instance(inputs, options), inputs, target, outs)
 
     def _request(self, instance: Instance, inputs: Sequence[Tensor], target: Target, outs: tuple[Sizes, ...] | None) -> Request:
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
@@ -258,7 +258,7 @@ class TorchOperator:
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         self._require_strided(inputs)
-        instance = self._instance(inputs, options)  # what is wrong with a call is said before what is missing for it
+        instance = self.instance(inputs, options)  # what is wrong with a call is said before what is missing for it
         request = self._request(instance, inputs, target_of(self.op.name, inputs[0].device), outs)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
@@ -306,7 +306,8 @@ class TorchOperator:
         remember(self.fixed, fixed, compiled)
         return compiled
 
-    def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
+    def instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
+        """The operator at these inputs. Raises TypeCheckError or ShapeError where they do not fit it."""
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
         dtypes = {name: type_name(self.op, name, x.dtype) for name, x in zip(self.names, inputs, strict=True)}
         named = {k: cast(torch.dtype, options[k]) for k in self.options if options.get(k) is not None}

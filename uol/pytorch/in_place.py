@@ -17,7 +17,6 @@ from typing import Any, cast
 import torch
 
 from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
-from uol.binding.tensor_binding import bind_tensors
 from uol.checking import MODE as CHECKED
 from uol.checking import Checks
 from uol.codegen.specs.in_place import writes_in_place
@@ -30,7 +29,7 @@ from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.aliasing import aliases_of
 from uol.pytorch import bridge
-from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
+from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of
 from uol.pytorch.call import TorchOperator
 from uol.pytorch.devices import launch_of, require_one_device, target_of
 from uol.pytorch.fallback import MODE, NO_KERNEL, advised, or_pytorch
@@ -219,8 +218,7 @@ class InPlaceOperator:
         for name, x in zip(self.names, inputs, strict=True):
             require_strided(self.op.name, name, x)
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
-        dtypes = {name: type_name(self.op, name, x.dtype) for name, x in zip(self.names, inputs, strict=True)}
-        instance = bind_tensors(self.op, shapes, dtypes, {k: v for k, v in options.items() if v is not None})
+        instance = self.pure.instance(inputs, options)
         full = {p.name: instance.shape(p) for p in (*self.op.params, *self.op.results)}
         for n in self.mutated:
             name = self.names[n]

@@ -11,7 +11,7 @@ against it. An operator that a program registers is not in them: `uol.op` return
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from math import isfinite
 
 from uol.ir.library import GRADIENT
@@ -84,7 +84,7 @@ def _operator(op: Op, gradient: Op | None) -> Iterator[str]:
     aliases = aliases_of(op.name)
     if aliases:
         inputs = [f"{p.name}: {'Tensor' if p.name in aliases else '_Input'}" for p in op.params]
-        options = [f"{name}: {kind}" for name, kind in _attributes(op).items()]
+        options = [f"{name}: {kind}" for name, kind in (_types(op) | _attributes(op)).items()]
         given = ", ".join([*inputs, "/", *(["*", *options] if options else [])])
         yield f"def {op.name}_({given}) -> {_results(len(op.results) - len(aliases))}: ..."
 
@@ -103,7 +103,7 @@ def _results(number: int) -> str:
     return "Tensor" if number == 1 else f"tuple[{', '.join(['Tensor'] * number)}]"
 
 
-def _types(op: Op) -> Mapping[str, str]:
+def _types(op: Op) -> dict[str, str]:
     return {name: "torch.dtype" for name in type_options(op)}
 
 
