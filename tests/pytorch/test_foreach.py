@@ -127,6 +127,40 @@ def test_one_launch_of_one_kernel_serves_every_shape_and_layout(monkeypatch: pyt
     assert all(p._version > v for p, v in zip(params, versions, strict=True))
 
 
+def copies_of(params: list[torch.Tensor], dtype: torch.dtype) -> list[torch.Tensor | None]:
+    """A copy of every parameter but the second one; that of the fourth lies otherwise than the parameter."""
+    made: list[torch.Tensor | None] = [torch.empty_like(p, dtype=dtype) for p in params]
+    return [made[0], None, made[2], torch.empty(*reversed(params[3].shape), dtype=dtype).t(), *made[4:]]
+
+
+COPYING: dict[str, Callable[..., None]] = {
+    "sgd": lambda params, grads, _, **copies: uol.ops.foreach.sgd_(params, grads, lr=0.1, **copies),
+    "momentum": lambda params, grads, state, **copies: uol.ops.foreach.sgd_momentum_(
+        params, grads, state[0], lr=0.1, nesterov=True, **copies
+    ),
+    "adamw": lambda params, grads, state, **copies: uol.ops.foreach.adamw_(params, grads, *state, step=3, lr=0.1, **copies),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", COPYING)
+def test_copies_are_the_new_values_in_their_type(name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    params, plain = parameters(), parameters()
+    state, plain_state = ([zeros(params) for _ in range(2)] for _ in range(2))
+    copies = copies_of(params, dtype)
+    launches = []
+    launch = ForeachKernel.launch
+    monkeypatch.setattr(ForeachKernel, "launch", lambda *given: launches.append(given[3]) or launch(*given))
+    COPYING[name](params, gradients(1, params), state, copies=copies)
+    assert [sizes.count(2) for sizes in launches] == [0, 1], "one launch without copies, one with them"
+    COPYING[name](plain, gradients(1, plain), plain_state)
+    assert all(torch.equal(p, q) for p, q in zip(params, plain, strict=True))
+    assert all(torch.equal(p, q) for of, other in zip(state, plain_state, strict=True) for p, q in zip(of, other, strict=True))
+    assert all(c is None or torch.equal(c, p.to(dtype)) for c, p in zip(copies, params, strict=True))
+    assert all(c is None or c._version for c in copies)
+
+
 @torch.no_grad()
 def test_awkward_positions_are_stepped_alike() -> None:
     shared = torch.arange(8.0)
@@ -158,7 +192,7 @@ def test_a_parameter_that_stands_twice_is_stepped_twice() -> None:
 @pytest.mark.parametrize("lengths", [[0], [1], [CHUNK - 1], [CHUNK], [CHUNK + 1], [3, 0, 5 * CHUNK + 7, 2 * CHUNK]])
 def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
     starts = np.cumsum([0, *lengths[:-1]]) * 4
-    addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), tuple(lengths), 4)
+    addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), tuple(lengths), (4, 4))
     pieces = zip(addresses[:, 0], sizes[:, 0], strict=True)
     covered = [place for first, size in pieces for place in range(first, first + 4 * size, 4)]
     assert covered == list(range(0, 4 * sum(lengths), 4))
@@ -166,9 +200,9 @@ def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
 
 
 def test_runs_that_share_a_byte_are_found() -> None:
-    assert are_apart(np.array([[0, 40], [80, 120]]), (10, 10), 4)
-    assert not are_apart(np.array([[0, 40], [79, 120]]), (10, 10), 4)
-    assert not are_apart(np.array([[0, 0]]), (1,), 4)
+    assert are_apart(np.array([[0, 40], [80, 120]]), (10, 10), (4, 4))
+    assert not are_apart(np.array([[0, 40], [79, 120]]), (10, 10), (4, 4))
+    assert not are_apart(np.array([[0, 0]]), (1,), (4, 4))
 
 
 REFUSED = {
@@ -179,6 +213,15 @@ REFUSED = {
         [torch.ones(1, requires_grad=True)], [torch.ones(1)], lr=0.1
     ),
     "p is f32, but g is f64": lambda: uol.ops.foreach.sgd_([torch.ones(1)], [torch.ones(1).double()], lr=0.1),
+    "a copy is \\[3\\], and its parameter \\[2, 3\\]": lambda: uol.ops.foreach.sgd_(
+        [torch.ones(2, 3)], [torch.ones(2, 3)], lr=0.1, copies=[torch.ones(3).half()]
+    ),
+    "sgd_: there are 1 params, but 2 copies": lambda: uol.ops.foreach.sgd_(
+        [torch.ones(1)], [torch.ones(1)], lr=0.1, copies=[None, None]
+    ),
+    "sgd_mixed does not admit f32 for U": lambda: uol.ops.foreach.sgd_(
+        [torch.ones(1)], [torch.ones(1)], lr=0.1, copies=[torch.ones(1)]
+    ),
     "adamw_: step is 0": lambda: uol.ops.foreach.adamw_([], [], [], [], step=0),
 }
 

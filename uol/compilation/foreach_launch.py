@@ -27,6 +27,8 @@ KNOWN_LENGTHS = 64
 """Lists of lengths whose chunks are known: those of a model's parameters come at every step."""
 
 Table = NDArray[np.int64]
+Sizes = tuple[int, ...]
+Types = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +38,23 @@ class ForeachKernel:
     call: Callable[..., None]
     scalars: tuple[str, ...]
 
-    def launch(self, addresses: Table, lengths: tuple[int, ...], element_bytes: int, options: Mapping[str, float]) -> None:
-        """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements."""
+    def launch(self, addresses: Table, lengths: tuple[int, ...], element_bytes: Sizes, options: Mapping[str, float]) -> None:
+        """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements, each of
+        which has `element_bytes` of these tensors."""
         table, sizes = in_chunks(addresses, lengths, element_bytes)
         self.call(table, sizes, *[options[name] for name in self.scalars])
 
 
 def foreach_kernel(
-    name: str, target: Target, dtype: str, attributes: Mapping[str, float], index: int = 0
+    name: str, target: Target, dtype: Types, attributes: Mapping[str, float], index: int = 0
 ) -> ForeachKernel | None:
-    """The kernel of an operator over flat tensors `*S`, on the device of an index; None where the target has none such."""
+    """The kernel of an operator over flat tensors `*S`, on the device of an index; None where the target has none such.
+    `dtype`: a type for all of its type variables, or one for each."""
     backend = target.backend
     if not isinstance(backend, ForeachBackend):
         return None
     assert backend.foreach_run is None or backend.foreach_run >= CHUNK, "runs are cut shorter"
-    dims = {} if backend.foreach_run is None else {"S": (backend.foreach_run,)}
-    request = Request(bind_open_names(find_operator(name), dtype, dims, attributes), target)
+    request = foreach_request(name, target, backend, dtype, attributes)
     module = module_of(request)
     made = backend.foreach_module(module)
     if made is None:
@@ -60,30 +63,40 @@ def foreach_kernel(
     return ForeachKernel(backend.load_foreach(artifact, index), tuple(s.name for s in module.graph.scalars))
 
 
-def in_chunks(addresses: Table, lengths: tuple[int, ...], element_bytes: int) -> tuple[Table, Table]:
-    """(addresses, sizes) of the chunks of all runs, in order.
+def foreach_request(
+    name: str, target: Target, backend: ForeachBackend, dtype: Types, attributes: Mapping[str, float]
+) -> Request:
+    """What is compiled for it: the operator over one flat run."""
+    dims = {} if backend.foreach_run is None else {"S": (backend.foreach_run,)}
+    return Request(bind_open_names(find_operator(name), dtype, dims, attributes), target)
 
-    >>> in_chunks(np.array([[0, 100_000]]), (20_000,), 4)[1].tolist()
-    [[16384], [3616]]
+
+def in_chunks(addresses: Table, lengths: tuple[int, ...], element_bytes: Sizes) -> tuple[Table, Table]:
+    """(addresses, sizes) of the chunks of all runs, in order. `element_bytes`: of each column of addresses.
+
+    >>> in_chunks(np.array([[0, 100_000]]), (20_000,), (4, 2))
+    (array([[     0, 100000],
+           [ 65536, 132768]]), array([[16384],
+           [ 3616]]))
     """
     run, offset, sizes = _chunks(lengths, element_bytes)
     return addresses[run] + offset, sizes
 
 
 @lru_cache(KNOWN_LENGTHS)
-def _chunks(lengths: tuple[int, ...], element_bytes: int) -> tuple[Table, Table, Table]:
+def _chunks(lengths: tuple[int, ...], element_bytes: Sizes) -> tuple[Table, Table, Table]:
     """Of each chunk its run, how many bytes after the run's start it begins, and its elements."""
     counts = np.array(lengths, np.int64)
     pieces = -(-counts // CHUNK)
     run = np.repeat(np.arange(len(counts)), pieces)
     first = (np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * CHUNK
     sizes = np.minimum(counts[run] - first, CHUNK)
-    return run, (first * element_bytes)[:, None], sizes[:, None]
+    return run, first[:, None] * np.array(element_bytes), sizes[:, None]
 
 
-def are_apart(addresses: Table, lengths: tuple[int, ...], element_bytes: int) -> bool:
+def are_apart(addresses: Table, lengths: tuple[int, ...], element_bytes: Sizes) -> bool:
     """Do no two runs share memory? As many have ended where one starts as have started before it."""
     starts = addresses.ravel()
-    ends = (addresses + np.array(lengths, np.int64)[:, None] * element_bytes).ravel()
+    ends = (addresses + np.array(lengths, np.int64)[:, None] * np.array(element_bytes)).ravel()
     starts, ends = np.sort(starts), np.sort(ends)
     return bool((ends[:-1] <= starts[1:]).all())

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from uol.backends import registry
 from uol.codegen.extensions import TorchBackend
 from uol.codegen.loaded import LoadedAtSizes, LoadedOnStreams
-from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
+from uol.compilation.foreach_launch import ForeachKernel, Types, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
 from uol.ir.errors import RefusalError, ToolchainError, TypeCheckError, UolError
@@ -130,7 +130,7 @@ def _launch(kernel: LoadedOnStreams, backend: TorchBackend, device: torch.device
     return launch
 
 
-def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
+def foreach_kernel_on(device: torch.device, name: str, dtype: Types, attributes: Mapping[str, float]) -> ForeachKernel | None:
     """The kernel of an operator over flat tensors on this device, many of them in one launch; None where there is none such."""
     target = target_of(name, device)
     kernel = foreach_kernel(name, target, dtype, attributes, device.index or 0)

@@ -69,7 +69,7 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, machine: Machine) -
     free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
     counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
     printer = counter.known(Printer(names, Proofs.of(spec), index.ctype))
-    body = _several(spec, counter, printer, schedule.each) if several else one_element(spec, counter, printer)
+    body = side_by_side(spec, counter, printer, schedule.each) if several else one_element(spec, counter, printer)
 
     what, number = "points" if isinstance(spec, Scatter) else "elements", parts_of(count, schedule.each)
     return MapPlan(
@@ -110,7 +110,7 @@ def _read_again(steps: Iterable[Step]) -> list[Read]:
     return [read for read, number in times.items() if number > 1]
 
 
-def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
+def side_by_side(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
     """The statements of `width` elements side by side: loads, a loop over the elements, stores."""
     axis = spec.axes[-1]
     vectors = Vectors(axis, width, known_multiples(spec.where), group=Group.of(spec, axis, width))
