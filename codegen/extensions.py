@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from uol.codegen.backend import Artifact, Backend, Device, Kernel, Module
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.nodes import Contract, KernelSpec
+from uol.codegen.work import Issued
 
 
 @runtime_checkable
@@ -109,6 +110,25 @@ class ForeachBackend(Backend, Protocol):
         """A callable on a table of addresses (a row a run: inputs, then results), a table of lengths and the run-time
         attributes, with the device's `stream=`. Both tables are int64 and row-major. No run may read what another one
         writes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CountedLaunch:
+    """A launch, or a copy that takes the place of one, as people read it, with its counts."""
+
+    name: str
+    schedule: str
+    issued: Issued
+
+
+@runtime_checkable
+class CountsRuns(ForeachBackend, Protocol):
+    """A target that says what a launch over many runs moves and issues."""
+
+    def issued_by_runs(self, module: Module, lengths: Sequence[int], device: Device) -> tuple[CountedLaunch, ...]:
+        """All that one call of what `load_foreach` gives enqueues, in order, for runs of these lengths. `module`: of
+        `foreach_module`."""
         ...
 
 

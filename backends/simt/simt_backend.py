@@ -25,7 +25,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.extensions import Resources
+from uol.codegen.extensions import CountedLaunch, Resources
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
@@ -214,6 +214,11 @@ class SimtBackend:
         if kernel is None:
             return None
         return self.assemble(foreach_graph(module.graph), (kernel,), self._device(module))
+
+    def issued_by_runs(self, module: Module, lengths: Sequence[int], device: Device) -> tuple[CountedLaunch, ...]:
+        from uol.backends.simt.choosing.issued_by_runs import issued_by_runs
+
+        return issued_by_runs(module, lengths, device, self.capability.lanes)
 
     def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
         from uol.backends.simt.running.driver_device import device_of

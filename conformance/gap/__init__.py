@@ -9,7 +9,7 @@
     assignment.py, rows.py        which entry a recorded call belongs to; the rows, joined where one call computes of several
     attained.py                   what devices attain
     routing.py                    keys of a contraction whose segments are data, even and skewed
-    model.py                      the kernels of a call on a target, and their modelled time
+    model.py, lists.py            the kernels of a call, or of a step over lists, on a target, and their modelled time
     ratios.py                     eff, gap and the other figures, on plain numbers
     control.py, published.toml    the vendors' own libraries by the same formulas
     measure.py, record.py         a path on every device; the figures as a record

@@ -3,13 +3,14 @@
     [derived]                                  dims made of the path's, in order
     [rows.NAME]                                dims that differ from row to row: lists of forms, one of each a row
     [sums.NAME]   over, each                   a dim: the sum of a form over rows
-    [[calls]]     computes, phase, recorded, of, over
+    [[calls]]     computes, phase, recorded, of, over, together
 
 An entry says which rows of the reference the tensors belong to that some calls of operators compute, and how many calls of a
 step they are. One that computes tensors of several rows (`computes = ["gate and up", "down"]`) joins these; one that computes
 nothing of the mathematics (`computes = []`) stands beside them. `of` names the calls: by operator, and by the shapes of inputs
 where the name does not decide; a call without shapes takes what no other one of its operator takes. `after` is the call that
 must be the last of its operator before: a norm of a product has the shapes of another one's.
+`together` says that the calls are steps at the positions of lists: those of a type are one launch where a target has such.
 An entry that is `over` rows of dims stands once for each, its `{dim}`s filled in.
 """
 
@@ -43,12 +44,14 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`computes`: rows of the reference. `recorded`: how many calls of a step it stands for."""
+    """`computes`: rows of the reference. `recorded`: how many calls of a step it stands for, of which `together` makes one for
+    each type."""
 
     computes: tuple[str, ...]
     phase: Phase
     of: tuple[Calls, ...]
     recorded: int
+    together: bool = False
 
     def __str__(self) -> str:
         what = ", ".join(repr(row) for row in self.computes) or "nothing of the mathematics"
@@ -86,7 +89,7 @@ def _rows(lists: Mapping[str, list[str]], dims: Mapping[str, int]) -> Iterator[d
 def _entry(fields: Mapping[str, Any], dims: Mapping[str, int]) -> Entry:
     computes = tuple(row.format_map(dims) for row in fields["computes"])
     of = tuple(_calls(each, dims) for each in fields["of"])
-    return Entry(computes, fields["phase"], of, value_of(fields["recorded"], dims))
+    return Entry(computes, fields["phase"], of, value_of(fields["recorded"], dims), fields.get("together", False))
 
 
 def _calls(fields: Mapping[str, Any], dims: Mapping[str, int]) -> Calls:

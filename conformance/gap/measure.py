@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,17 +17,8 @@ from uol.conformance.gap.assignment import assigned
 from uol.conformance.gap.attained import attained_of
 from uol.conformance.gap.calls import entries_of
 from uol.conformance.gap.control import best_known, vendors_gap
-from uol.conformance.gap.model import (
-    CallForm,
-    CountedCall,
-    CountedKernel,
-    Known,
-    counted,
-    counted_together,
-    form_of,
-    is_known,
-    routed,
-)
+from uol.conformance.gap.lists import Form, count_on, counts_known, listed, on_target
+from uol.conformance.gap.model import CountedCall, CountedKernel, Known, form_of, routed
 from uol.conformance.gap.record import CaseGap, Cell, Kernel, RowOnTarget, RowReference
 from uol.conformance.gap.reference.graph import Phase
 from uol.conformance.gap.reference.timed import TimedGroup, reference_of
@@ -41,7 +32,9 @@ from uol.pytorch.bridge import defined, generated
 FEW = 20
 """Calls that are counted sooner than a process has started."""
 Progress = Callable[[int, int], None]
-Counts = Mapping[tuple[CallForm, str], CountedCall]
+Missing = Mapping[Form, tuple[str, ...]]
+"""Calls that are alike and not known yet, each with its targets."""
+Counts = Mapping[tuple[Form, str], CountedCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Devices:
 @dataclass(frozen=True, slots=True)
 class RecordedCase:
     """A path's step at one size and type: its rows, and how often each distinct call comes in each. `size` is the case's name
-    in the path's module, `case` that with the routing where data routes."""
+    in the path's module, `case` that with the routing where data routes. A step over lists is one call."""
 
     path: str
     case: str
@@ -67,7 +60,11 @@ class RecordedCase:
     dtype: str
     says: str
     rows: tuple[Row, ...]
-    forms: Mapping[str, Mapping[CallForm, int]]
+    forms: Mapping[str, Mapping[Form, int]]
+
+    def on(self, row: str, target: str) -> Mapping[Form, int]:
+        """How often each distinct call of a row comes on a target."""
+        return on_target(self.forms[row], resolve_target(target))
 
 
 def devices() -> Devices:
@@ -94,12 +91,16 @@ def recorded_sizes(path: str, size: str, dtype: str) -> list[RecordedCase]:
     by_row = rows_of(reference_rows(path, size), entries)
     row_of = {id(entry): row.name for row, found in by_row.items() for entry in found}
     calls = calls_of(path, size, dtype)
-    places = [(row_of[id(entry)], form_of(call)) for call, entry in zip(calls, assigned(calls, entries), strict=True)]
+    places = [(entry, form_of(call)) for call, entry in zip(calls, assigned(calls, entries), strict=True)]
+    lists = {id(each): listed(form for entry, form in places if entry is each) for each in entries if each.together}
 
     def case(name: str, says: str, routing: Routing) -> RecordedCase:
-        forms: dict[str, Counter[CallForm]] = {row.name: Counter() for row in by_row}
-        for row, form in places:
-            forms[row][routed(form, routing)] += 1
+        forms: dict[str, Counter[Form]] = {row.name: Counter() for row in by_row}
+        for entry, form in places:
+            if not entry.together:
+                forms[row_of[id(entry)]][routed(form, routing)] += 1
+        for number, own in lists.items():
+            forms[row_of[number]].update(own)
         return RecordedCase(path, name, size, dtype, says, tuple(by_row), forms)
 
     if not full.is_routed:
@@ -119,28 +120,26 @@ def reference_rows(path: str, size: str) -> dict[str, Phase]:
 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
     """Every distinct call on every target, in up to `jobs` processes, this one among them, where many are not known yet."""
-    forms = list(dict.fromkeys(form for case in cases for of_row in case.forms.values() for form in of_row))
-    missing = _missing(forms, targets)
-    ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
-    for number, _ in enumerate(_counted_by(jobs if len(missing) > FEW else 1, ops, missing, targets), 1):
+    pairs = dict.fromkeys((form, t) for case in cases for row in case.forms for t in targets for form in case.on(row, t))
+    missing = _missing(pairs)
+    ops = tuple(defined()[name].op for name in {form.op: None for form, _ in pairs})
+    for number, _ in enumerate(_counted_by(jobs if len(missing) > FEW else 1, ops, missing), 1):
         progress(number, len(missing))
-    return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
+    return {(form, target): count_on(form, [resolve_target(target)])[0] for form, target in pairs}
 
 
-def _counted_by(
-    jobs: int, ops: Sequence[Op], missing: Sequence[tuple[CallForm, ...]], targets: Sequence[str]
-) -> Iterator[None]:
+def _counted_by(jobs: int, ops: Sequence[Op], missing: Sequence[Missing]) -> Iterator[None]:
     """Counts calls that are alike, once after another. Other processes begin with the first, this one with the last."""
     if jobs == 1:
         for forms in missing:
-            _count(forms, targets)
+            _count(forms)
             yield
         return
     with ProcessPoolExecutor(jobs - 1, get_context("spawn"), _define, (ops,)) as pool:
-        futures = [pool.submit(_count, forms, targets) for forms in missing]
+        futures = [pool.submit(_count, forms) for forms in missing]
         for forms, future in zip(reversed(missing), reversed(futures), strict=True):
             if future.cancel():
-                _count(forms, targets)
+                _count(forms)
             else:
                 future.result()
             yield
@@ -152,20 +151,23 @@ def _define(ops: Sequence[Op]) -> None:
         generated(op)
 
 
-def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> list[tuple[CallForm, ...]]:
-    """The calls that are not known yet, those that are alike together."""
-    alike: dict[CallForm, list[CallForm]] = {}
-    for form in forms:
-        if not all(is_known(form, resolve_target(name)) for name in targets):
-            alike.setdefault(form.alike, []).append(form)
-    return [tuple(group) for group in alike.values()]
+def _missing(pairs: Iterable[tuple[Form, str]]) -> list[Missing]:
+    """The calls that are not known yet on all of their targets, those that are alike together."""
+    targets: dict[Form, list[str]] = {}
+    for form, target in pairs:
+        targets.setdefault(form, []).append(target)
+    alike: dict[Form, dict[Form, tuple[str, ...]]] = {}
+    for form, names in targets.items():
+        if not all(counts_known(form, resolve_target(name)) for name in names):
+            alike.setdefault(form.alike, {})[form] = tuple(names)
+    return list(alike.values())
 
 
-def _count(forms: Sequence[CallForm], targets: Sequence[str]) -> None:
+def _count(forms: Missing) -> None:
     """Of calls that are alike."""
     known: Known = {}
-    for form in forms:
-        counted_together(form, [resolve_target(target) for target in targets], known)
+    for form, targets in forms.items():
+        count_on(form, [resolve_target(target) for target in targets], known)
 
 
 def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
@@ -218,7 +220,7 @@ def row_on_target(case: RecordedCase, row: Row, counts: Counts, target: str) -> 
     kernels: list[Kernel] = []
     refused: dict[str, str] = {}
     launch = 0.0
-    for form, calls in case.forms[row.name].items():
+    for form, calls in case.on(row.name, target).items():
         found = counts[form, target]
         if found.refused:
             refused[form.op] = found.refused

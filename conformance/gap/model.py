@@ -123,13 +123,13 @@ def _request(form: CallForm, target: str) -> Request:
 
 
 def _key(form: CallForm, request: Request) -> Key:
-    return Key({**request.key("module").parts, "stage": "issued", "routing": form.routing, "model": _model_hash()})
+    return Key({**request.key("module").parts, "stage": "issued", "routing": form.routing, "model": model_hash()})
 
 
 @cache
-def _model_hash() -> str:
-    """A hash of the sources that counts depend on beside the generator's: this one and the keys'."""
-    own = ("model.py", "routing.py")
+def model_hash() -> str:
+    """A hash of the sources that counts depend on beside the generator's: this one, and those of keys and of lists."""
+    own = ("model.py", "routing.py", "lists.py")
     return hash_of((name, file) for name, file in package_files("uol.conformance.gap") if file.name in own)
 
 

@@ -7,7 +7,7 @@ of lengths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -81,6 +81,15 @@ def in_chunks(addresses: Table, lengths: tuple[int, ...], element_bytes: Sizes) 
     """
     run, offset, sizes = _chunks(lengths, element_bytes)
     return addresses[run] + offset, sizes
+
+
+def chunk_sizes(lengths: Iterable[int]) -> tuple[int, ...]:
+    """The elements of each chunk of runs of these lengths, in order.
+
+    >>> chunk_sizes([20_000, 0, 7])
+    (16384, 3616, 7)
+    """
+    return tuple(min(CHUNK, length - first) for length in lengths for first in range(0, length, CHUNK))
 
 
 @lru_cache(KNOWN_LENGTHS)

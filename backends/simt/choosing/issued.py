@@ -214,8 +214,9 @@ def _turns_read(visits: Callable[[int], int], cost: int) -> int:
 
 def _accesses(kernel: Kernel, found: Found) -> dict[tuple[str, int], Interval]:
     """By tensor, as the spec calls it, and bytes of an access."""
-    written = _parsed(kernel.text).parameters
-    tensors = {name.name: p.name for name, p in zip(written, kernel.params, strict=True)}
+    text = _parsed(kernel.text)
+    tensors = {name.name: p.name for name, p in zip(text.parameters, kernel.params, strict=True)}
+    tensors |= {own.name: tensors[own.within] for own in text.own}
     parts = ((name.split(), count) for name, count in _by_name(found, "access").items())
     return {(tensors[array], int(size)): count for (array, size), count in parts}
 

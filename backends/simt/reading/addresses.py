@@ -41,7 +41,7 @@ WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared", "transpose_4
 @lru_cache(maxsize=KEPT_KERNELS)
 def bases_in(kernel: KernelText) -> Mapping[str, str]:
     """The tensor, or the shared memory, that each pointer and each range of a kernel lies in: what it is made of says it."""
-    found = {p.name: p.name for p in kernel.parameters if p.pointer}
+    found = {p.name: p.name for p in kernel.tensors}
     declared = {s.target.name: s.dtype for s in simple_statements(kernel.body) if s.dtype and isinstance(s.target, Name)}
     addresses = {name for name, dtype in declared.items() if dtype.endswith(("*", "BufferRange"))}
     for step in simple_statements(kernel.body):

@@ -34,5 +34,5 @@ class KernelFacts:
 def facts_of_kernel(kernel: KernelText) -> KernelFacts:
     """The facts of a kernel, which is kept as long as they are: identities stay those of its parts."""
     types = types_of(kernel)
-    tensors = frozenset(p.name for p in kernel.parameters if p.pointer)
+    tensors = frozenset(p.name for p in kernel.tensors)
     return KernelFacts(types, vectors_of(kernel), tensors, places_in(kernel), memory_of(kernel), merged(kernel, types))

@@ -46,11 +46,21 @@ def read_kernels(text: str) -> Iterator[KernelText]:
             yield _Reader(tokens, place).kernel()
 
 
+def first_name(node: Node | None) -> str:
+    """What an address is in: its leftmost part. Raises ValueError where that is no name."""
+    while isinstance(node, Operation) and node.args:
+        node = node.args[0]
+    if not isinstance(node, Name):
+        raise ValueError(f"an address begins with the name of a tensor, not with {node!r}")
+    return node.name
+
+
 class _Reader:
     """Recursive descent; operators by precedence."""
 
     def __init__(self, tokens: list[Token], place: int) -> None:
         self.tokens, self.place = tokens, place
+        self.own: list[Parameter] = []
 
     @property
     def text(self) -> str:
@@ -79,7 +89,8 @@ class _Reader:
             parameters.append(self.parameter())
             self.take(",")
         self.need("{")
-        return KernelText(name, tuple(parameters), self.block())
+        body = self.block()
+        return KernelText(name, tuple(parameters), body, tuple(self.own))
 
     def parameter(self) -> Parameter:
         constant = self.take("const")
@@ -197,7 +208,7 @@ class _Reader:
         shared = self.take("__shared__")
         constant = self.take("const")
         if shared or constant or (self.is_type() and not self.is_conversion()):
-            return self.declaration(start, shared)
+            return self.declaration(start, shared, constant)
         if self.text in ("++", "--"):
             fn = "+=" if self.text == "++" else "-="
             self.place += 1
@@ -216,16 +227,19 @@ class _Reader:
         place = self.place + 2 if self.text == "uol" else self.place
         return self.tokens[place + 1].text == "("
 
-    def declaration(self, start: int, shared: bool) -> tuple[Simple, ...]:
+    def declaration(self, start: int, shared: bool, constant: bool) -> tuple[Simple, ...]:
         dtype = self.type()
         found: list[Simple] = []
         while True:
             pointer = "*" if self.take("*") else ""
             self.take("const")
+            restricted = self.take("__restrict__")
             name = Name(self.text)
             self.place += 1
             extents = self.indices()
             value = self.initial() if self.take("=") else None
+            if restricted:
+                self.own.append(Parameter(name.name, dtype, True, constant, first_name(value)))
             whole = dtype + pointer * (1 + bool(extents))
             found.append(Simple(name, whole, extents, "=", value, start, self.tokens[self.place - 1].end, shared))
             if not self.take(","):

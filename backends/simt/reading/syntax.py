@@ -107,12 +107,14 @@ Statement = Simple | Loop | Branch | Leave
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`constant`: of a pointer, nothing is written through it."""
+    """`constant`: of a pointer, nothing is written through it. `within`: the parameter in which a tensor lies that a block has
+    of its own; then it is declared in the body, `float* __restrict__ x = x_base + ...;`."""
 
     name: str
     dtype: str
     pointer: bool
     constant: bool = False
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +124,13 @@ class KernelText:
     name: str
     parameters: tuple[Parameter, ...]
     body: tuple[Statement, ...]
+    own: tuple[Parameter, ...] = ()
+    """Tensors that a block has of its own."""
+
+    @property
+    def tensors(self) -> tuple[Parameter, ...]:
+        """All that is global memory by name."""
+        return (*(p for p in self.parameters if p.pointer), *self.own)
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -45,11 +45,11 @@ def types_of(kernel: KernelText) -> dict[str, str]:
     """The type of every name that a kernel declares; of an array and a vector, that of its elements. `*name` is there for a
     tensor, whose name stands for its address where it has no index."""
     found = {p.name: p.dtype for p in kernel.parameters}
-    found |= {f"*{p.name}": f"{p.dtype}*" for p in kernel.parameters if p.pointer}
     for step in simple_statements(kernel.body):
         if step.dtype and isinstance(step.target, Name):
             found[step.target.name] = arguments_of(step.dtype, "Vector")[0]
-    return found
+    found |= {p.name: p.dtype for p in kernel.own}
+    return found | {f"*{p.name}": f"{p.dtype}*" for p in kernel.tensors}
 
 
 def vectors_of(kernel: KernelText) -> dict[str, int]:
@@ -63,7 +63,7 @@ def memory_of(kernel: KernelText) -> frozenset[str]:
     """The names of the tensors and the shared arrays of a kernel, and of what points to its dynamic shared memory."""
     declared = ((s, s.target.name) for s in kernel.body if isinstance(s, Simple) and isinstance(s.target, Name))
     shared = (name for s, name in declared if s.shared or (isinstance(s.value, Operation) and s.value.fn == "dynamic_shared"))
-    return frozenset((*(p.name for p in kernel.parameters if p.pointer), *shared))
+    return frozenset((*(p.name for p in kernel.tensors), *shared))
 
 
 def places_in(kernel: KernelText) -> frozenset[str]:

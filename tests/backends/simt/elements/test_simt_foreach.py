@@ -102,7 +102,7 @@ def by_pytorch(name: str, p: Values, g: Values, *state: Values) -> list[Values]:
         optimiser = torch.optim.SGD(
             [own], lr=0.1, momentum=0.9 if kept else 0.0, weight_decay=0.01, nesterov=bool(kept), foreach=False
         )
-        optimiser.state[own] = {"momentum_buffer": each for each in kept}
+        optimiser.state[own] = dict(zip(["momentum_buffer"], kept, strict=False))
     optimiser.step()
     return [own.detach().numpy(), *(each.numpy() for each in kept)]
 
