@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from uol.pytorch.fallback import fallback
     from uol.pytorch.layers.freeze import freeze
     from uol.pytorch.layers.replace import replace
-    from uol.pytorch.optimisers import SGD, AdamW
+    from uol.pytorch.optimisers.classes import SGD, AdamW
+    from uol.pytorch.optimisers.narrow_copies import NarrowCopies
 
 __version__ = "0.1.0"
 
@@ -56,8 +57,9 @@ _HOME = {
     "fallback": "uol.pytorch.fallback",
     "replace": "uol.pytorch.layers.replace",
     "freeze": "uol.pytorch.layers.freeze",
-    "SGD": "uol.pytorch.optimisers",
-    "AdamW": "uol.pytorch.optimisers",
+    "SGD": "uol.pytorch.optimisers.classes",
+    "AdamW": "uol.pytorch.optimisers.classes",
+    "NarrowCopies": "uol.pytorch.optimisers.narrow_copies",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -81,6 +83,7 @@ __all__ = [
     "ContractError",
     "DataError",
     "DeviceError",
+    "NarrowCopies",
     "ParseError",
     "RefusalError",
     "ResourceError",

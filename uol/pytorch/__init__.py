@@ -7,7 +7,7 @@
     gradient    what autograd asks of an operator; `backward_plan` calls the gradients that were derived from its text;
                 those that only repeat a cotangent are views (`repeated`)
     foreach     many tensors in one launch; `in_place` writes over inputs; `variadic` takes lists
-    optimisers  `torch.optim`'s classes with the steps of `foreach`
+    optimisers/ `torch.optim`'s classes with the steps of `foreach`, and narrow copies of wide parameters
     eager/      `uol.enabled`: the calls of an unmodified model, one by one
     graph/      `torch.compile(model, backend="uol")`: whole models, graph by graph
     layers/     puts operators into the layers of a module, or makes one for inference; `heap` gives back what that left free

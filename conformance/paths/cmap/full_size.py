@@ -7,7 +7,7 @@ import torch
 from uol.conformance.paths.cmap.module import CrossModalPooling
 from uol.conformance.paths.cmap.sizes import REAL, Sizes
 from uol.conformance.paths.full_size import FullSize, Step, without_values
-from uol.pytorch.optimisers import AdamW
+from uol.pytorch.optimisers.classes import AdamW
 
 CASES = {"batch 64": REAL}
 

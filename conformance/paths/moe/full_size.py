@@ -7,7 +7,7 @@ import torch
 from uol.conformance.paths.full_size import FullSize, Step, without_values
 from uol.conformance.paths.moe.layer import MixtureOfExperts
 from uol.conformance.paths.moe.sizes import SIZES, Sizes
-from uol.pytorch.optimisers import AdamW
+from uol.pytorch.optimisers.classes import AdamW
 
 CASES = {"8192 tokens": SIZES["real"], "256 tokens": SIZES["decode"]}
 

@@ -11,7 +11,7 @@ from uol.conformance.paths.full_size import FullSize, Step, without_values
 from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES, Sizes
 from uol.conformance.paths.training.recipe import SETTINGS
-from uol.pytorch.optimisers import SGD
+from uol.pytorch.optimisers.classes import SGD
 
 CASES = {"batch 256": SIZES["real"]}
 
@@ -23,7 +23,8 @@ def dims(sizes: Sizes) -> dict[str, int]:
 
 def build(case: str, dtype: torch.dtype) -> Step:
     """Forward, backward from the loss to every parameter, SGD with momentum. Pictures and activations are channels-last in the
-    type, parameters and optimiser f32."""
+    type, parameters and optimiser f32. The step is one behind others: the optimiser has written the weights' copies in the
+    type."""
     sizes = CASES[case]
     settings: Mapping[str, Any] = SETTINGS["sgd"]
     with without_values():
@@ -31,12 +32,14 @@ def build(case: str, dtype: torch.dtype) -> Step:
         pictures = torch.empty(sizes.batch, 3, sizes.image, sizes.image, dtype=dtype).to(memory_format=torch.channels_last)
         labels = torch.empty(sizes.batch, dtype=torch.int64)
 
+    copies = network.keep_copies(dtype) if dtype.itemsize < torch.float32.itemsize else None
+
     def step() -> None:
         loss(network(pictures), labels).backward()
-        SGD(network.parameters(), **settings).step()
+        SGD(network.parameters(), **settings, copies=copies).step()
 
     return step
 
 
-MASTERS = "activations are channels-last, weights and optimiser f32"
+MASTERS = "activations are channels-last, weights and optimiser f32, with copies of weights that the optimiser writes"
 FULL_SIZE = FullSize({name: dims(sizes) for name, sizes in CASES.items()}, build, MASTERS)

@@ -1,7 +1,8 @@
 """ResNet-50 in training (He et al., 2015; the stride is on the 3x3 convolution, as in torchvision) by uol's operators alone.
 
 Names and shapes of its state are torchvision's. Weights are f32 and wide; activations have the type of the pictures: a weight
-is cast where it is used, and its gradient comes back wide (master weights). Norms take their wide parameters as they are.
+is cast where it is used, and its gradient comes back wide (master weights). Behind `keep_copies` the casts are those that the
+optimiser has written. Norms take their wide parameters as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from uol.conformance.paths.resnet50.sizes import Sizes
 from uol.pytorch.bridge import operator
 from uol.pytorch.in_place import in_place_function
+from uol.pytorch.optimisers.narrow_copies import NarrowCopies
 
 EXPANSION = 4
 
@@ -32,8 +34,15 @@ def cast(x: Tensor, dtype: torch.dtype) -> Tensor:
     return typed
 
 
+def narrowed(weight: Tensor, dtype: torch.dtype, copies: NarrowCopies | None) -> Tensor:
+    """A weight in the type of the activations."""
+    return copies(weight) if copies is not None and copies.dtype is dtype else cast(weight, dtype)
+
+
 class Convolution(nn.Conv2d):
     """Without a bias: a norm follows."""
+
+    copies: NarrowCopies | None = None
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2, bias=False)
@@ -45,7 +54,7 @@ class Convolution(nn.Conv2d):
         return {"stride": self.stride[0], "pad": int(self.padding[0])}
 
     def forward(self, x: Tensor) -> Any:
-        return _conv(x, cast(self.weight, x.dtype), **self.windows)
+        return _conv(x, narrowed(self.weight, x.dtype, self.copies), **self.windows)
 
 
 class Norm(nn.BatchNorm2d):
@@ -97,8 +106,10 @@ class Bottleneck(nn.Module):
 class Head(nn.Linear):
     """The scores of the classes."""
 
+    copies: NarrowCopies | None = None
+
     def forward(self, x: Tensor) -> Any:
-        return _linear(x, cast(self.weight, x.dtype), cast(self.bias, x.dtype))
+        return _linear(x, *(narrowed(each, x.dtype, self.copies) for each in (self.weight, self.bias)))
 
 
 class ResNet(nn.Module):
@@ -116,6 +127,16 @@ class ResNet(nn.Module):
                 inputs = width * EXPANSION
             self.add_module(f"layer{stage + 1}", nn.Sequential(*made))
         self.fc = Head(inputs, sizes.classes)
+
+    def keep_copies(self, dtype: torch.dtype) -> NarrowCopies:
+        """Computes with copies of the weights in a narrow type from now on, made here, which an optimiser is to be given."""
+        copies = NarrowCopies(dtype)
+        for module in self.modules():
+            if isinstance(module, Convolution | Head):
+                module.copies = copies
+                for weight in module.parameters(recurse=False):
+                    copies(weight)
+        return copies
 
     def forward(self, x: Tensor) -> Any:
         y: Any = self.bn1.after(self.conv1, x, "_relu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -26,14 +26,26 @@ FIRST_RATE = 0.01
 PARTS = ("module", "optimiser", "schedule", "scaler")
 
 
+@runtime_checkable
+class KeepsCopies(Protocol):
+    """A module that computes with narrow copies of wide weights."""
+
+    def keep_copies(self, dtype: torch.dtype) -> uol.NarrowCopies:
+        """The copies that it computes with from now on."""
+        ...
+
+
 class Training:
     """A module in training. `step(batch)` adds the gradients of a batch up, and lets the optimiser take its step when there are
-    enough of them."""
+    enough of them. Where the module keeps narrow copies of its weights, the step writes them."""
 
     def __init__(self, task: Task, module: nn.Module, side: Side, recipe: Recipe) -> None:
         self.task, self.recipe, self.dtype = task, recipe, TORCH_TYPES[recipe.dtype]
         self.module = module.to(torch.promote_types(self.dtype, torch.float32)).train()
-        self.optimiser = OPTIMISERS[side, recipe.optimiser](module.parameters(), **recipe.settings)
+        settings: dict[str, Any] = {**recipe.settings}
+        if side == "uol" and isinstance(module, KeepsCopies) and self.dtype.itemsize < torch.float32.itemsize:
+            settings["copies"] = module.keep_copies(self.dtype)
+        self.optimiser = OPTIMISERS[side, recipe.optimiser](module.parameters(), **settings)
         self.schedule = _schedule(self.optimiser, recipe)
         self.scaler = torch.amp.GradScaler("cpu", enabled=recipe.dtype == "f16")
         self.taken = 0
