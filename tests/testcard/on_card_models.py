@@ -129,6 +129,25 @@ def test_an_optimiser_steps_in_one_launch_where_the_backend_has_such(launches: l
     assert {(each.card, each.current, each.stream) for each in launches} == {(1, 1, stream.stream_id)}
 
 
+@pytest.mark.usefixtures("foreach_card")
+def test_narrow_copies_are_written_by_the_launch_of_the_step(launches: list[Launched]) -> None:
+    copies = uol.NarrowCopies(torch.float16)
+    ours = [nn.Parameter(torch.full(size, 2.0, device=CARD)) for size in ((4, 3), (7,), (5,))]
+    own = uol.SGD(ours, lr=0.5, momentum=0.9, copies=copies)
+    for p in ours[:2]:
+        copies(p)
+    for p in ours:
+        p.grad = torch.ones_like(p)
+    before = counts(1)
+    own.step()
+    after = counts(1)
+    assert (after.copies_to_host, after.waits) == (before.copies_to_host, before.waits)
+    steps = [each.op for each in launches if "at once" in each.op]
+    assert steps == ["sgd_momentum, 1 at once", "sgd_momentum_mixed, 2 at once"]
+    number = len(launches)
+    assert [copies(p).cpu().unique().tolist() for p in ours[:2]] == [[1.5], [1.5]] and len(launches) == number, "none was cast"
+
+
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])
 def test_gradients_are_clipped_without_waiting(max_norm: float) -> None:
     hosts = [torch.randn(40, 3), torch.randn(5), torch.randn(2).half()]

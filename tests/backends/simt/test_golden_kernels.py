@@ -1,4 +1,4 @@
-"""The emitted text of the six first operators, as reviewed: a change shows up as a diff of readable kernels.
+"""The emitted text of the six first operators, and of one over many runs, as reviewed: a change is a diff of readable kernels.
 
 `pytest tests/backends/simt/test_golden_kernels.py --update-golden` writes the files anew.
 """
@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 from simt_cases import Case, conv, image, module_of
+
+import uol
+from uol.backends import registry
+from uol.backends.simt.elements.schedule import RUN
+from uol.codegen.extensions import ForeachBackend
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CASES = (
@@ -30,6 +35,19 @@ def test_text_is_as_reviewed(case: Case, target: str, update_golden: bool) -> No
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(device.text)
     assert device.text == file.read_text(), f"{file} differs; --update-golden writes it anew"
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_text_over_many_runs_is_as_reviewed(target: str, update_golden: bool) -> None:
+    backend = registry.get(target)
+    assert isinstance(backend, ForeachBackend)
+    one = uol.compile("sgd_momentum_mixed", target, {"T": "f32", "U": "bf16"}, {"S": (RUN,)}, {"lr": 0.1}).module
+    module = backend.foreach_module(one)
+    assert module is not None
+    file = GOLDEN / target / module.device.name
+    if update_golden:
+        file.write_text(module.device.text)
+    assert module.device.text == file.read_text(), f"{file} differs; --update-golden writes it anew"
 
 
 def test_text_is_the_same_every_time() -> None:
