@@ -1,5 +1,5 @@
 """`uol.SGD` and `uol.AdamW`: torch.optim's optimisers with the steps of `uol.ops.foreach`, one launch over all parameters of a
-type on the CPU.
+type where the backend of their device has such (`ForeachBackend`).
 
     optimiser = uol.SGD(module.parameters(), lr=0.1, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimiser, T_0=100)
