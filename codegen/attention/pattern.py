@@ -22,7 +22,7 @@ from uol.codegen.partition.contraction import factors
 from uol.codegen.specs.nodes import Dot, Fold, Let, Weighted
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
-from uol.ir.program.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Program, Reduce, Scatter, Stage, Var
 from uol.ir.program.walk import stage_expressions, substitute, variables, walk
 
 
@@ -81,8 +81,7 @@ def _grown(program: Program, stage: Stage, first: WeightedSum, taken: frozenset[
     if not builder.take_sum(stage, first):
         return None
     for other in program.stages:
-        is_reader = any(load.tensor in builder.scores for load in _loads(other.value))
-        if is_reader and other.name not in (*builder.at, *builder.sums):
+        if builder.reads_scores(other) and other.name not in (*builder.at, *builder.sums):
             builder.take_sibling(other)
     return builder.pattern()
 
@@ -109,6 +108,13 @@ class _Builder:
         axes = (*first.batch, *first.rows, *first.cols, *first.width)
         facts = Facts((*program.facts, *(bound for a in axes for bound in in_range(a))))
         return _Builder({s.name: s for s in program.stages}, taken, first, facts, frozenset(program.dims))
+
+    def reads_scores(self, stage: Stage) -> bool:
+        """Does a stage read a score, or what one is rounded to for its product?"""
+        loads = [load.tensor for load in _loads(stage.value)]
+        rounded = (self.stages[name].value for name in loads if name in self.stages)
+        loads += [of.tensor for value in rounded if (of := _rounded(value)) is not None]
+        return any(name in self.scores for name in loads)
 
     def take_sum(self, stage: Stage, found: WeightedSum) -> bool:
         """A sum over the cols, if its weight becomes a value of rows and cols that a dot is behind."""
@@ -254,6 +260,13 @@ class _Builder:
 
 def _loads(expr: Expr) -> list[Load]:
     return [node for node in walk(expr) if isinstance(node, Load)]
+
+
+def _rounded(value: Expr) -> Load | None:
+    """What a value is but for casts."""
+    while isinstance(value, Call) and value.fn == "cast":
+        (value,) = value.args
+    return value if isinstance(value, Load) else None
 
 
 def _names(axes: Iterable[Axis]) -> frozenset[str]:

@@ -44,19 +44,20 @@ def _is_all_seen_by(spec: Attention, score: str, lets: Mapping[str, Expr]) -> bo
     folds = [s for s in spec.steps if isinstance(s, Fold)]
     of_score = all(s.value == Var(score, s.value.type) for s in folds if s.op == "max")
     added = [s.value for s in folds if s.op != "max"] + [lets[s.weight] for s in spec.sums]
-    return of_score and all(_vanishes(term, score, lets) for term in added)
+    return of_score and all(vanishes(term, score, lets) for term in added)
 
 
-def _vanishes(term: Expr, score: str, lets: Mapping[str, Expr]) -> bool:
+def vanishes(term: Expr, score: str, lets: Mapping[str, Expr]) -> bool:
+    """Is a term 0 where the score is -inf, by what the lets say?"""
     match term:
         case Var(name=name) if name != score and name in lets:
-            return _vanishes(lets[name], score, lets)
+            return vanishes(lets[name], score, lets)
         case Call(fn="select", args=(Call(fn="==", args=(Var(name=name), Const(value=lowest))), Const(value=0), _)):
             return name == score and lowest == -inf
         case Call(fn="*", args=factors):
-            return any(_vanishes(factor, score, lets) for factor in factors)
+            return any(vanishes(factor, score, lets) for factor in factors)
         case Call(fn="/" | "neg" | "cast", args=(value, *_)):
-            return _vanishes(value, score, lets)
+            return vanishes(value, score, lets)
     return False
 
 

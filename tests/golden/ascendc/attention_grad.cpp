@@ -7,15 +7,17 @@
 //   6    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]) * z_inv[b, h,
 //   8        i])
-//   9    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
-//  10    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
-//  11    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
-//  12    dq[b, h, i, d] = T(sum[j](ds[b, h, i, j] * acc(k[b, h / (H / G), j, d])) / sqrt(D))
-//  13    dk[b, g, j, d] = T(sum[t < H / G, i < L](ds[b, g * (H / G) + t, i,
-//  14        j] else 0 * acc(q[b, g * (H / G) + t, i, d] else 0)) / sqrt(D))
-//  15    dv[b, g, j, e] = T(sum[t < H / G, i < L](p[b, g * (H / G) + t, i,
-//  16        j] else 0 * acc(dy[b, g * (H / G) + t, i, e] else 0)))
-//  17  }
+//   9    pn[b, h, i, j] = acc(T(p[b, h, i, j]))
+//  10    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
+//  11    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
+//  12    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
+//  13    dsn[b, h, i, j] = acc(T(ds[b, h, i, j]))
+//  14    dq[b, h, i, d] = T(sum[j](dsn[b, h, i, j] * acc(k[b, h / (H / G), j, d])) / sqrt(D))
+//  15    dk[b, g, j, d] = T(sum[t < H / G, i < L](dsn[b, g * (H / G) + t, i,
+//  16        j] else 0 * acc(q[b, g * (H / G) + t, i, d] else 0)) / sqrt(D))
+//  17    dv[b, g, j, e] = T(sum[t < H / G, i < L](pn[b, g * (H / G) + t, i,
+//  18        j] else 0 * acc(dy[b, g * (H / G) + t, i, e] else 0)))
+//  19  }
 #include "kernel_operator.h"
 
 using namespace AscendC;
@@ -57,7 +59,7 @@ extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_
         DataCopyExtParams(1, 66, 0, 0, 0),
         DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
     SetFlag<HardEvent::MTE2_V>(slot);
-    // line 9
+    // line 10
     WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
     Cast(dy_f32, dy_ub[slot * 64], RoundMode::CAST_NONE, 33);
@@ -149,6 +151,7 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
     GM_ADDR hi,
     GM_ADDR z_inv,
     GM_ADDR p,
+    GM_ADDR pn,
     GM_ADDR attention_grad_s_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> hi_gm;
@@ -157,31 +160,33 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
   z_inv_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z_inv), 258);
   GlobalTensor<float> p_gm;
   p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
+  GlobalTensor<half> pn_gm;
+  pn_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(pn), 25026);
   GlobalTensor<float> attention_grad_s_sum_product_gm;
   attention_grad_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_s_sum_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3488);
+  pipe.InitBuffer(ub, 2976);
   LocalTensor<float> attention_grad_s_sum_product_ub = ub.GetWithOffset<float>(256, 0);
-  LocalTensor<float> hi_ub = ub.GetWithOffset<float>(16, 2048);
-  LocalTensor<float> z_inv_ub = ub.GetWithOffset<float>(16, 2112);
-  LocalTensor<float> t = ub.GetWithOffset<float>(128, 2176);
-  LocalTensor<float> s = ub.GetWithOffset<float>(128, 2720);
-  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 2176);
-  LocalTensor<float> hi_all = ub.GetWithOffset<float>(64, 3232);
-  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 2208);
-  LocalTensor<float> z_inv_all = ub.GetWithOffset<float>(64, 3232);
-  LocalTensor<float> t3 = ub.GetWithOffset<float>(128, 2720);
+  LocalTensor<float> hi_ub = ub.GetWithOffset<float>(16, 1536);
+  LocalTensor<float> z_inv_ub = ub.GetWithOffset<float>(16, 1600);
+  LocalTensor<float> t = ub.GetWithOffset<float>(128, 1664);
+  LocalTensor<float> s = ub.GetWithOffset<float>(128, 2208);
+  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 1664);
+  LocalTensor<float> hi_all = ub.GetWithOffset<float>(64, 2720);
+  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 1696);
+  LocalTensor<float> z_inv_all = ub.GetWithOffset<float>(64, 2720);
+  LocalTensor<float> t3 = ub.GetWithOffset<float>(128, 2208);
   LocalTensor<uint8_t> mask2 = ub.GetWithOffset<uint8_t>(16, 2720);
-  LocalTensor<float> p_ub = ub.GetWithOffset<float>(256, 1024);
+  LocalTensor<float> p_value = ub.GetWithOffset<float>(128, 2208);
+  LocalTensor<half> pn_ub = ub.GetWithOffset<half>(256, 1024);
 
   Duplicate(attention_grad_s_sum_product_ub, 0.0f, 256);
   int slot = 0;
+  SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
-  SetFlag<HardEvent::MTE3_V>(0);
-  SetFlag<HardEvent::MTE3_V>(1);
   for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
     const int b_h_i = task;
     WaitFlag<HardEvent::V_MTE2>(slot);
@@ -196,9 +201,9 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 6
-    PipeBarrier<PIPE_V>();
     Duplicate(t, 6.928203f, 128);
     WaitFlag<HardEvent::MTE2_V>(slot);
+    WaitFlag<HardEvent::MTE3_V>(0);
     PipeBarrier<PIPE_V>();
     Div(s, attention_grad_s_sum_product_ub[slot * 128], t, 128);
     // line 7
@@ -217,21 +222,24 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
     Copy(t3, z_inv_all, 64, 2, CopyRepeatParams(1, 0, 8, 0));
     PipeBarrier<PIPE_V>();
     Mul(t2, t2, t3, 128);
-    PipeBarrier<PIPE_V>();
     Not(mask2.ReinterpretCast<uint16_t>(), mask.ReinterpretCast<uint16_t>(), 8);
-    WaitFlag<HardEvent::MTE3_V>(slot);
     PipeBarrier<PIPE_V>();
-    Select(p_ub[slot * 128], mask2, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
+    Select(p_value, mask2, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(p_gm[b_h_i * 97], p_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
-    SetFlag<HardEvent::MTE3_V>(slot);
+    DataCopyPad(p_gm[b_h_i * 97], p_value, DataCopyExtParams(1, 388, 0, 0, 0));
+    SetFlag<HardEvent::MTE3_V>(0);
+    // line 9
+    PipeBarrier<PIPE_V>();
+    Cast(pn_ub[slot * 128], p_value, RoundMode::CAST_RINT, 128);
+    SetFlag<HardEvent::V_MTE3>(slot + 2);
+    WaitFlag<HardEvent::V_MTE3>(slot + 2);
+    DataCopyPad(pn_gm[b_h_i * 97], pn_ub[slot * 128], DataCopyExtParams(1, 194, 0, 0, 0));
     slot = 1 - slot;
   }
+  WaitFlag<HardEvent::MTE3_V>(0);
   WaitFlag<HardEvent::V_MTE2>(0);
   WaitFlag<HardEvent::V_MTE2>(1);
-  WaitFlag<HardEvent::MTE3_V>(0);
-  WaitFlag<HardEvent::MTE3_V>(1);
 }
 
 // attention_grad_dp_product_kernel
@@ -269,7 +277,7 @@ extern "C" __global__ __aicore__ void attention_grad_dp_product_kernel(
   const int j_start = task % 4 * 32;
   const int m_size = lesser(64, 129 - h_i_start);
   const int n_size = lesser(32, 97 - j_start);
-  // line 10
+  // line 11
   const int k_size = 33;
   if (m_size == 1) {
     InitConstValue(a_l1, InitConstValueParams<half>(1, 192, 0, half(0.0f)));
@@ -291,7 +299,7 @@ extern "C" __global__ __aicore__ void attention_grad_dp_product_kernel(
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
-  // line 10
+  // line 11
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 97, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
@@ -303,27 +311,28 @@ extern "C" __global__ __aicore__ void attention_grad_dp_product_kernel(
 extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
     GM_ADDR p,
     GM_ADDR delta,
-    GM_ADDR ds,
+    GM_ADDR dsn,
     GM_ADDR attention_grad_dp_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> p_gm;
   p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> delta_gm;
   delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 258);
-  GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
+  GlobalTensor<half> dsn_gm;
+  dsn_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dsn), 25026);
   GlobalTensor<float> attention_grad_dp_product_gm;
   attention_grad_dp_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dp_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3904);
-  LocalTensor<float> p_ub = ub.GetWithOffset<float>(256, 2048);
+  pipe.InitBuffer(ub, 3648);
+  LocalTensor<float> p_ub = ub.GetWithOffset<float>(256, 1024);
   LocalTensor<float> attention_grad_dp_product_ub = ub.GetWithOffset<float>(256, 0);
-  LocalTensor<float> delta_ub = ub.GetWithOffset<float>(16, 3072);
-  LocalTensor<float> delta_all = ub.GetWithOffset<float>(64, 3648);
-  LocalTensor<float> t = ub.GetWithOffset<float>(128, 3136);
-  LocalTensor<float> ds_ub = ub.GetWithOffset<float>(256, 1024);
+  LocalTensor<float> delta_ub = ub.GetWithOffset<float>(16, 2560);
+  LocalTensor<float> delta_all = ub.GetWithOffset<float>(64, 3136);
+  LocalTensor<float> t = ub.GetWithOffset<float>(128, 2624);
+  LocalTensor<float> ds = ub.GetWithOffset<float>(128, 3136);
+  LocalTensor<half> dsn_ub = ub.GetWithOffset<half>(256, 2048);
 
   int slot = 0;
   SetFlag<HardEvent::V_MTE2>(0);
@@ -343,20 +352,24 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
         DataCopyExtParams(1, 4, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
-    // line 11
+    // line 12
     WaitFlag<HardEvent::MTE2_V>(slot);
+    PipeBarrier<PIPE_V>();
     Brcb(delta_all, delta_ub[slot * 8], 1, BrcbRepeatParams(1, 8));
     PipeBarrier<PIPE_V>();
     Copy(t, delta_all, 64, 2, CopyRepeatParams(1, 0, 8, 0));
     PipeBarrier<PIPE_V>();
     Sub(t, attention_grad_dp_product_ub[slot * 128], t, 97);
+    PipeBarrier<PIPE_V>();
+    Mul(ds, p_ub[slot * 128], t, 97);
+    SetFlag<HardEvent::V_MTE2>(slot);
+    // line 13
     WaitFlag<HardEvent::MTE3_V>(slot);
     PipeBarrier<PIPE_V>();
-    Mul(ds_ub[slot * 128], p_ub[slot * 128], t, 97);
+    Cast(dsn_ub[slot * 128], ds, RoundMode::CAST_RINT, 97);
     SetFlag<HardEvent::V_MTE3>(slot);
-    SetFlag<HardEvent::V_MTE2>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(ds_gm[b_h_i * 97], ds_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
+    DataCopyPad(dsn_gm[b_h_i * 97], dsn_ub[slot * 128], DataCopyExtParams(1, 194, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(slot);
     slot = 1 - slot;
   }
@@ -366,65 +379,33 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
   WaitFlag<HardEvent::MTE3_V>(1);
 }
 
-// attention_grad_dq_sum_pack_b_kernel
-//   vector cores 19, tile 512 of b_j_d, lanes are results, single buffer
-extern "C" __global__ __aicore__ void attention_grad_dq_sum_pack_b_kernel(
-    GM_ADDR k,
-    GM_ADDR attention_grad_dq_sum_packed_b) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
-  GlobalTensor<half> k_gm;
-  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 9312);
-  GlobalTensor<float> attention_grad_dq_sum_packed_b_gm;
-  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 9312);
-
-  TPipe pipe;
-  TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3072);
-  LocalTensor<half> k_ub = ub.GetWithOffset<half>(512, 0);
-  LocalTensor<float> k_f32 = ub.GetWithOffset<float>(512, 1024);
-
-  const int task = GetBlockIdx();
-  const int b_j_d_start = task * 512;
-  const int lanes = lesser(512, 9312 - b_j_d_start);
-  DataCopyPad(k_ub, k_gm[b_j_d_start],
-      DataCopyExtParams(1, lanes * 2, 0, 0, 0),
-      DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-  SetFlag<HardEvent::MTE2_V>(0);
-  // line 12
-  WaitFlag<HardEvent::MTE2_V>(0);
-  Cast(k_f32, k_ub, RoundMode::CAST_NONE, lanes);
-  SetFlag<HardEvent::V_MTE3>(0);
-  WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dq_sum_packed_b_gm[b_j_d_start], k_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
-}
-
 // attention_grad_dq_sum_product_kernel
 //   cube cores 20, tile 32 x 32 x 112, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dq_sum_product_kernel(
-    GM_ADDR ds,
-    GM_ADDR attention_grad_dq_sum_packed_b,
+    GM_ADDR k,
+    GM_ADDR dsn,
     GM_ADDR attention_grad_dq_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
-  GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
-  GlobalTensor<float> attention_grad_dq_sum_packed_b_gm;
-  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 9312);
+  GlobalTensor<half> k_gm;
+  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 9312);
+  GlobalTensor<half> dsn_gm;
+  dsn_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dsn), 25026);
   GlobalTensor<float> attention_grad_dq_sum_product_gm;
   attention_grad_dq_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_product), 12384);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 28672);
+  pipe.InitBuffer(l1, 14336);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 14336);
+  pipe.InitBuffer(l0a, 7168);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 14336);
+  pipe.InitBuffer(l0b, 7168);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 4096);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(3584, 14336);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(3584, 0);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3584, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(3584, 7168);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3584, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(3584, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   const int task = GetBlockIdx();
@@ -433,34 +414,30 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_product_kernel(
   const int d_start = task % 2 * 32;
   const int m_size = lesser(32, 129 - h_i_start);
   const int n_size = lesser(32, 48 - d_start);
-  // line 12
+  // line 14
   const int k_size = 97;
   if (m_size == 1) {
-    InitConstValue(a_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
   }
   PipeBarrier<PIPE_MTE2>();
-  DataCopy(a_l1, ds_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
-  InitConstValue(b_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+  DataCopy(a_l1, dsn_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
   PipeBarrier<PIPE_MTE2>();
-  for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    DataCopy(b_l1[i * 512], attention_grad_dq_sum_packed_b_gm[b * 4656 + d_start + i * 768],
-        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 48, 16, 1, 0));
-  }
+  DataCopy(b_l1, k_gm[b * 4656 + d_start], Nd2NzParams(1, k_size, n_size, 0, 48, 112, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
   for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 7) / 8) * 128], a_l1, LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    LoadDataWithTranspose(b_l0[i * 2 * ((n_size + 15) / 16) * 128], b_l1,
-        LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
+    LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1, LoadData2DParams(i, (n_size + 15) / 16, 7, 0, 0, true, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
   MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
-  // line 12
+  // line 14
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 48, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
@@ -492,7 +469,7 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_kernel(
       DataCopyExtParams(1, lanes * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
-  // line 12
+  // line 14
   Duplicate(t, 6.928203f, lanes);
   WaitFlag<HardEvent::MTE2_V>(0);
   PipeBarrier<PIPE_V>();
@@ -504,134 +481,65 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_kernel(
   DataCopyPad(dq_gm[b_h_i_d_start], dq_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
 }
 
-// attention_grad_dk_sum_pack_b_kernel
-//   vector cores 25, tile 512 of b_t_i_d, lanes are results, single buffer
-extern "C" __global__ __aicore__ void attention_grad_dk_sum_pack_b_kernel(
-    GM_ADDR q,
-    GM_ADDR attention_grad_dk_sum_packed_b) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
-  GlobalTensor<half> q_gm;
-  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 12384);
-  GlobalTensor<float> attention_grad_dk_sum_packed_b_gm;
-  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 12384);
-
-  TPipe pipe;
-  TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3072);
-  LocalTensor<half> q_ub = ub.GetWithOffset<half>(512, 0);
-  LocalTensor<float> q_f32 = ub.GetWithOffset<float>(512, 1024);
-
-  const int task = GetBlockIdx();
-  const int b_t_i_d_start = task * 512;
-  const int lanes = lesser(512, 12384 - b_t_i_d_start);
-  DataCopyPad(q_ub, q_gm[b_t_i_d_start],
-      DataCopyExtParams(1, lanes * 2, 0, 0, 0),
-      DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-  SetFlag<HardEvent::MTE2_V>(0);
-  // line 13
-  WaitFlag<HardEvent::MTE2_V>(0);
-  Cast(q_f32, q_ub, RoundMode::CAST_NONE, lanes);
-  SetFlag<HardEvent::V_MTE3>(0);
-  WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dk_sum_packed_b_gm[b_t_i_d_start], q_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
-}
-
 // attention_grad_dk_sum_product_kernel
-//   cube cores 24, tile 32 x 16 x 128, L1 and L0 double-buffered
+//   cube cores 24, tile 32 x 16 x 144, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
-    GM_ADDR ds,
-    GM_ADDR attention_grad_dk_sum_packed_b,
+    GM_ADDR q,
+    GM_ADDR dsn,
     GM_ADDR attention_grad_dk_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
-  GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
-  GlobalTensor<float> attention_grad_dk_sum_packed_b_gm;
-  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 12384);
+  GlobalTensor<half> q_gm;
+  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 12384);
+  GlobalTensor<half> dsn_gm;
+  dsn_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dsn), 25026);
   GlobalTensor<float> attention_grad_dk_sum_product_gm;
   attention_grad_dk_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_product), 9312);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 49152);
+  pipe.InitBuffer(l1, 13824);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 32768);
+  pipe.InitBuffer(l0a, 9216);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 16384);
+  pipe.InitBuffer(l0b, 4608);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 2048);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 32768);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(4608, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(2304, 9216);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(4608, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(2304, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
 
-  int slot = 0;
-  SetFlag<HardEvent::MTE1_MTE2>(0);
-  SetFlag<HardEvent::MTE1_MTE2>(1);
-  SetFlag<HardEvent::M_MTE1>(3);
-  SetFlag<HardEvent::M_MTE1>(4);
-  SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 24; task += GetBlockNum()) {
-    const int b = task / 12;
-    const int j_start = task / 3 % 4 * 32;
-    const int d_start = task % 3 * 16;
-    const int m_size = lesser(32, 97 - j_start);
-    const int n_size = 16;
-    // line 13
-    WaitFlag<HardEvent::FIX_M>(0);
-    for (int t_i_start = 0; t_i_start < 129; t_i_start += 128) {
-      const int k_size = lesser(128, 129 - t_i_start);
-      WaitFlag<HardEvent::MTE1_MTE2>(slot);
-      if (k_size % 16 != 0 || m_size == 1) {
-        InitConstValue(a_l1[slot * 4096], InitConstValueParams<float>(1, 512, 0, 0.0f));
-      }
-      PipeBarrier<PIPE_MTE2>();
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(a_l1[slot * 4096 + i * 512], ds_gm[(b * 129 + t_i_start) * 97 + j_start + i * 1552],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
-      }
-      if (k_size % 16 != 0) {
-        InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
-      }
-      PipeBarrier<PIPE_MTE2>();
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dk_sum_packed_b_gm[(b * 129 + t_i_start) * 48 + d_start + i * 768],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 48, 16, 1, 0));
-      }
-      SetFlag<HardEvent::MTE2_MTE1>(slot);
-      WaitFlag<HardEvent::MTE2_MTE1>(slot);
-      WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      for (int i = 0; i < (m_size + 15) / 16; ++i) {
-        LoadDataWithTranspose(a_l0[slot * 4096 + i * ((k_size + 15) / 16 * 2) * 128], a_l1[slot * 4096],
-            LoadData2dTransposeParams(i, (k_size + 15) / 16, 2, 1, 0, 0));
-      }
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
-            LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
-      }
-      SetFlag<HardEvent::MTE1_M>(slot);
-      SetFlag<HardEvent::MTE1_MTE2>(slot);
-      PipeBarrier<PIPE_M>();
-      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, t_i_start == 0);
-      mmad.kDirectionAlign = true;
-      WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 2048], mmad);
-      SetFlag<HardEvent::M_MTE1>(slot + 3);
-      slot = 1 - slot;
-    }
-    SetFlag<HardEvent::M_FIX>(0);
-    // line 13
-    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 48, false);
-    fixpipe.quantPre = QuantMode_t::NoQuant;
-    WaitFlag<HardEvent::M_FIX>(0);
-    Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[(b * 97 + j_start) * 48 + d_start], c_l0, fixpipe);
-    SetFlag<HardEvent::FIX_M>(0);
+  const int task = GetBlockIdx();
+  const int b = task / 12;
+  const int j_start = task / 3 % 4 * 32;
+  const int d_start = task % 3 * 16;
+  const int m_size = lesser(32, 97 - j_start);
+  const int n_size = 16;
+  // line 15
+  const int k_size = 129;
+  InitConstValue(a_l1, InitConstValueParams<half>(1, 288, 0, half(0.0f)));
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, dsn_gm[b * 12513 + j_start], Nd2NzParams(1, k_size, m_size, 0, 97, 144, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<half>(1, 144, 0, half(0.0f)));
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(b_l1, q_gm[b * 6192 + d_start], Nd2NzParams(1, k_size, n_size, 0, 48, 144, 1, 0));
+  SetFlag<HardEvent::MTE2_MTE1>(0);
+  WaitFlag<HardEvent::MTE2_MTE1>(0);
+  for (int i = 0; i < (m_size + 15) / 16; ++i) {
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i * 9, (k_size + 15) / 16, 1, 0, 0, true, 0));
   }
-  WaitFlag<HardEvent::MTE1_MTE2>(0);
-  WaitFlag<HardEvent::MTE1_MTE2>(1);
-  WaitFlag<HardEvent::M_MTE1>(3);
-  WaitFlag<HardEvent::M_MTE1>(4);
-  WaitFlag<HardEvent::FIX_M>(0);
+  LoadData(b_l0, b_l1, LoadData2DParams(0, (k_size + 15) / 16, 1, 0, 0, true, 0));
+  SetFlag<HardEvent::MTE1_M>(0);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
+  WaitFlag<HardEvent::MTE1_M>(0);
+  Mmad(c_l0, a_l0, b_l0, mmad);
+  SetFlag<HardEvent::M_FIX>(0);
+  // line 15
+  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 48, false);
+  fixpipe.quantPre = QuantMode_t::NoQuant;
+  WaitFlag<HardEvent::M_FIX>(0);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[(b * 97 + j_start) * 48 + d_start], c_l0, fixpipe);
 }
 
 // attention_grad_dk_sum_kernel
@@ -659,7 +567,7 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_kernel(
       DataCopyExtParams(1, lanes * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
-  // line 13
+  // line 15
   Duplicate(t, 6.928203f, lanes);
   WaitFlag<HardEvent::MTE2_V>(0);
   PipeBarrier<PIPE_V>();
@@ -671,132 +579,60 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_kernel(
   DataCopyPad(dk_gm[b_j_d_start], dk_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
 }
 
-// attention_grad_dv_sum_pack_b_kernel
-//   vector cores 17, tile 512 of b_t_i_e, lanes are results, single buffer
-extern "C" __global__ __aicore__ void attention_grad_dv_sum_pack_b_kernel(
-    GM_ADDR dy,
-    GM_ADDR attention_grad_dv_sum_packed_b) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
+// attention_grad_dv_sum_kernel
+//   cube cores 24, tile 32 x 16 x 144, L1 and L0 double-buffered
+extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(GM_ADDR dy, GM_ADDR dv, GM_ADDR pn) {
+  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> dy_gm;
   dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
-  GlobalTensor<float> attention_grad_dv_sum_packed_b_gm;
-  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 8514);
-
-  TPipe pipe;
-  TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3072);
-  LocalTensor<half> dy_ub = ub.GetWithOffset<half>(512, 0);
-  LocalTensor<float> dy_f32 = ub.GetWithOffset<float>(512, 1024);
-
-  const int task = GetBlockIdx();
-  const int b_t_i_e_start = task * 512;
-  const int lanes = lesser(512, 8514 - b_t_i_e_start);
-  DataCopyPad(dy_ub, dy_gm[b_t_i_e_start],
-      DataCopyExtParams(1, lanes * 2, 0, 0, 0),
-      DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-  SetFlag<HardEvent::MTE2_V>(0);
-  // line 15
-  WaitFlag<HardEvent::MTE2_V>(0);
-  Cast(dy_f32, dy_ub, RoundMode::CAST_NONE, lanes);
-  SetFlag<HardEvent::V_MTE3>(0);
-  WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dv_sum_packed_b_gm[b_t_i_e_start], dy_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
-}
-
-// attention_grad_dv_sum_kernel
-//   cube cores 24, tile 32 x 16 x 128, L1 and L0 double-buffered
-extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
-    GM_ADDR dv,
-    GM_ADDR p,
-    GM_ADDR attention_grad_dv_sum_packed_b) {
-  KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> dv_gm;
   dv_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dv), 6402);
-  GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
-  GlobalTensor<float> attention_grad_dv_sum_packed_b_gm;
-  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 8514);
+  GlobalTensor<half> pn_gm;
+  pn_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(pn), 25026);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 49152);
+  pipe.InitBuffer(l1, 13824);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 32768);
+  pipe.InitBuffer(l0a, 9216);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 16384);
+  pipe.InitBuffer(l0b, 4608);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 2048);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 32768);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(4608, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(2304, 9216);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(4608, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(2304, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
 
-  int slot = 0;
-  SetFlag<HardEvent::MTE1_MTE2>(0);
-  SetFlag<HardEvent::MTE1_MTE2>(1);
-  SetFlag<HardEvent::M_MTE1>(3);
-  SetFlag<HardEvent::M_MTE1>(4);
-  SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 24; task += GetBlockNum()) {
-    const int b = task / 12;
-    const int j_start = task / 3 % 4 * 32;
-    const int e_start = task % 3 * 16;
-    const int m_size = lesser(32, 97 - j_start);
-    const int n_size = lesser(16, 33 - e_start);
-    // line 15
-    WaitFlag<HardEvent::FIX_M>(0);
-    for (int t_i_start = 0; t_i_start < 129; t_i_start += 128) {
-      const int k_size = lesser(128, 129 - t_i_start);
-      WaitFlag<HardEvent::MTE1_MTE2>(slot);
-      if (k_size % 16 != 0 || m_size == 1) {
-        InitConstValue(a_l1[slot * 4096], InitConstValueParams<float>(1, 512, 0, 0.0f));
-      }
-      PipeBarrier<PIPE_MTE2>();
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(a_l1[slot * 4096 + i * 512], p_gm[(b * 129 + t_i_start) * 97 + j_start + i * 1552],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
-      }
-      if (k_size % 16 != 0) {
-        InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
-      }
-      PipeBarrier<PIPE_MTE2>();
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dv_sum_packed_b_gm[(b * 129 + t_i_start) * 33 + e_start + i * 528],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 33, 16, 1, 0));
-      }
-      SetFlag<HardEvent::MTE2_MTE1>(slot);
-      WaitFlag<HardEvent::MTE2_MTE1>(slot);
-      WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      for (int i = 0; i < (m_size + 15) / 16; ++i) {
-        LoadDataWithTranspose(a_l0[slot * 4096 + i * ((k_size + 15) / 16 * 2) * 128], a_l1[slot * 4096],
-            LoadData2dTransposeParams(i, (k_size + 15) / 16, 2, 1, 0, 0));
-      }
-      for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
-            LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
-      }
-      SetFlag<HardEvent::MTE1_M>(slot);
-      SetFlag<HardEvent::MTE1_MTE2>(slot);
-      PipeBarrier<PIPE_M>();
-      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, t_i_start == 0);
-      mmad.kDirectionAlign = true;
-      WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 2048], mmad);
-      SetFlag<HardEvent::M_MTE1>(slot + 3);
-      slot = 1 - slot;
-    }
-    SetFlag<HardEvent::M_FIX>(0);
-    // line 15
-    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
-    fixpipe.quantPre = QuantMode_t::F322F16;
-    WaitFlag<HardEvent::M_FIX>(0);
-    Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[(b * 97 + j_start) * 33 + e_start], c_l0, fixpipe);
-    SetFlag<HardEvent::FIX_M>(0);
+  const int task = GetBlockIdx();
+  const int b = task / 12;
+  const int j_start = task / 3 % 4 * 32;
+  const int e_start = task % 3 * 16;
+  const int m_size = lesser(32, 97 - j_start);
+  const int n_size = lesser(16, 33 - e_start);
+  // line 17
+  const int k_size = 129;
+  InitConstValue(a_l1, InitConstValueParams<half>(1, 288, 0, half(0.0f)));
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, pn_gm[b * 12513 + j_start], Nd2NzParams(1, k_size, m_size, 0, 97, 144, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<half>(1, 144, 0, half(0.0f)));
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(b_l1, dy_gm[b * 4257 + e_start], Nd2NzParams(1, k_size, n_size, 0, 33, 144, 1, 0));
+  SetFlag<HardEvent::MTE2_MTE1>(0);
+  WaitFlag<HardEvent::MTE2_MTE1>(0);
+  for (int i = 0; i < (m_size + 15) / 16; ++i) {
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i * 9, (k_size + 15) / 16, 1, 0, 0, true, 0));
   }
-  WaitFlag<HardEvent::MTE1_MTE2>(0);
-  WaitFlag<HardEvent::MTE1_MTE2>(1);
-  WaitFlag<HardEvent::M_MTE1>(3);
-  WaitFlag<HardEvent::M_MTE1>(4);
-  WaitFlag<HardEvent::FIX_M>(0);
+  LoadData(b_l0, b_l1, LoadData2DParams(0, (k_size + 15) / 16, 1, 0, 0, true, 0));
+  SetFlag<HardEvent::MTE1_M>(0);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
+  WaitFlag<HardEvent::MTE1_M>(0);
+  Mmad(c_l0, a_l0, b_l0, mmad);
+  SetFlag<HardEvent::M_FIX>(0);
+  // line 17
+  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
+  fixpipe.quantPre = QuantMode_t::F322F16;
+  WaitFlag<HardEvent::M_FIX>(0);
+  Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[(b * 97 + j_start) * 33 + e_start], c_l0, fixpipe);
 }

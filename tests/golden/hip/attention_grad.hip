@@ -7,15 +7,17 @@
 //   6    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]) * z_inv[b, h,
 //   8        i])
-//   9    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
-//  10    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
-//  11    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
-//  12    dq[b, h, i, d] = T(sum[j](ds[b, h, i, j] * acc(k[b, h / (H / G), j, d])) / sqrt(D))
-//  13    dk[b, g, j, d] = T(sum[t < H / G, i < L](ds[b, g * (H / G) + t, i,
-//  14        j] else 0 * acc(q[b, g * (H / G) + t, i, d] else 0)) / sqrt(D))
-//  15    dv[b, g, j, e] = T(sum[t < H / G, i < L](p[b, g * (H / G) + t, i,
-//  16        j] else 0 * acc(dy[b, g * (H / G) + t, i, e] else 0)))
-//  17  }
+//   9    pn[b, h, i, j] = acc(T(p[b, h, i, j]))
+//  10    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
+//  11    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
+//  12    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
+//  13    dsn[b, h, i, j] = acc(T(ds[b, h, i, j]))
+//  14    dq[b, h, i, d] = T(sum[j](dsn[b, h, i, j] * acc(k[b, h / (H / G), j, d])) / sqrt(D))
+//  15    dk[b, g, j, d] = T(sum[t < H / G, i < L](dsn[b, g * (H / G) + t, i,
+//  16        j] else 0 * acc(q[b, g * (H / G) + t, i, d] else 0)) / sqrt(D))
+//  17    dv[b, g, j, e] = T(sum[t < H / G, i < L](pn[b, g * (H / G) + t, i,
+//  18        j] else 0 * acc(dy[b, g * (H / G) + t, i, e] else 0)))
+//  19  }
 #include "uol_device.h"
 
 // 2592 rows of 19, 8 rows a block of 256 threads
@@ -26,15 +28,15 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
 {
   const int row = blockIdx.x * 8 + threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  float delta_value = 0.0f;  // line 9
+  float delta_value = 0.0f;  // line 10
   {
     const int e = lane;
     if (e < 19) {
-      delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 9
+      delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 10
     }
   }
   delta_value = uol::group_fold<32>(delta_value, uol::Sum{});
-  if (lane == 0) delta[row] = delta_value;  // line 9
+  if (lane == 0) delta[row] = delta_value;  // line 10
 }
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
@@ -53,12 +55,12 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
   __shared__ float dy_tile[16][34];
   __shared__ float v_tile[16][34];
   __shared__ float k_tile2[16][32];
-  __shared__ float ds_tile[32][48];
+  __shared__ float dsn_tile[32][48];
   const int row0 = blockIdx.x % 3 * 32;
   const int batch = blockIdx.x / 3;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
-  float dq_sum[2][2] = {};  // line 12
+  float dq_sum[2][2] = {};  // line 14
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
 #pragma unroll 1
@@ -96,20 +98,20 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
       }
       __syncthreads();
     }
-    float dp[2][2] = {};  // line 10
+    float dp[2][2] = {};  // line 11
 #pragma unroll 1
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_row = uol::min(row0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_row * 19]);  // line 10
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_row * 19]);  // line 11
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int j = uol::min(col0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 10
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 11
       }
       __syncthreads();
       const int steps = uol::min(16, 19 - k0);
@@ -143,8 +145,9 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
         const float p = s == -uol::infinity<float>()  // line 7
             ? 0.0f
             : uol::exp(s - hi[batch * 81 + at_row]) * z_inv[batch * 81 + at_row];
-        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_row]);  // line 11
-        ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
+        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_row]);  // line 12
+        const float dsn = float(uol::f16(ds));  // line 13
+        dsn_tile[thread_row + ri * 16][thread_col + ci * 16] = dsn;
       }
     }
     const int col_end = uol::min(col0 + 32, 81);
@@ -154,7 +157,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
         const int d = uol::min(slot % 32, 24);
         const int j = k0 + slot / 32;
         if (j >= 81) continue;
-        k_tile2[slot / 32][slot % 32] = float(k[j * 25 + d + batch * 2025]);  // line 12
+        k_tile2[slot / 32][slot % 32] = float(k[j * 25 + d + batch * 2025]);  // line 14
       }
       __syncthreads();
       const int steps = uol::min(16, 81 - k0);
@@ -165,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
           k_part2[wi] = k_tile2[step][thread_col + wi * 16];
 #pragma unroll
         for (int ri = 0; ri < 2; ++ri) {
-          const float left = ds_tile[thread_row + ri * 16][k0 - col0 + step];
+          const float left = dsn_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
           for (int wi = 0; wi < 2; ++wi)
             dq_sum[ri][wi] += left * k_part2[wi];
@@ -182,7 +185,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kerne
     for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
       if (d >= 25) continue;
-      dq[d + batch * 2025 + at_row * 25] = uol::f16(dq_sum[ri][wi] / 5.0f);  // line 12
+      dq[d + batch * 2025 + at_row * 25] = uol::f16(dq_sum[ri][wi] / 5.0f);  // line 14
     }
   }
 }
@@ -205,14 +208,14 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
   __shared__ float dy_tile[16][34];
   __shared__ float q_tile2[16][32];
   __shared__ float dy_tile2[16][32];
-  __shared__ float p_tile[32][48];
-  __shared__ float ds_tile[32][48];
+  __shared__ float dsn_tile[32][48];
+  __shared__ float pn_tile[32][48];
   const int row0 = blockIdx.x % 3 * 32;
   const int batch = blockIdx.x / 3;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
-  float dk_sum[2][2] = {};  // line 13
-  float dv_sum[2][2] = {};  // line 15
+  float dk_sum[2][2] = {};  // line 15
+  float dv_sum[2][2] = {};  // line 17
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
 #pragma unroll 1
@@ -250,20 +253,20 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
       }
       __syncthreads();
     }
-    float dp[2][2] = {};  // line 10
+    float dp[2][2] = {};  // line 11
 #pragma unroll 1
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int j = uol::min(row0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 10
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 11
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_col = uol::min(col0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_col * 19]);  // line 10
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_col * 19]);  // line 11
       }
       __syncthreads();
       const int steps = uol::min(16, 19 - k0);
@@ -296,9 +299,11 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
         const float p = s == -uol::infinity<float>()  // line 7
             ? 0.0f
             : uol::exp(s - hi[batch * 81 + at_col]) * z_inv[batch * 81 + at_col];
-        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_col]);  // line 11
-        p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
-        ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
+        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_col]);  // line 12
+        const float dsn = float(uol::f16(ds));  // line 13
+        const float pn = float(uol::f16(p));  // line 9
+        dsn_tile[thread_row + ri * 16][thread_col + ci * 16] = dsn;
+        pn_tile[thread_row + ri * 16][thread_col + ci * 16] = pn;
       }
     }
     const int col_end = uol::min(col0 + 32, 81);
@@ -308,7 +313,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
         const int d = uol::min(slot % 32, 24);
         const int at_col = k0 + slot / 32;
         if (at_col >= 81) continue;
-        q_tile2[slot / 32][slot % 32] = float(q[d + batch * 2025 + at_col * 25]);  // line 13
+        q_tile2[slot / 32][slot % 32] = float(q[d + batch * 2025 + at_col * 25]);  // line 15
       }
       __syncthreads();
       const int steps = uol::min(16, 81 - k0);
@@ -319,7 +324,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
           q_part2[wi] = q_tile2[step][thread_col + wi * 16];
 #pragma unroll
         for (int ri = 0; ri < 2; ++ri) {
-          const float left = ds_tile[thread_row + ri * 16][k0 - col0 + step];
+          const float left = dsn_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
           for (int wi = 0; wi < 2; ++wi)
             dk_sum[ri][wi] += left * q_part2[wi];
@@ -333,7 +338,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
         const int e = uol::min(slot % 32, 18);
         const int at_col = k0 + slot / 32;
         if (at_col >= 81) continue;
-        dy_tile2[slot / 32][slot % 32] = float(dy[e + batch * 1539 + at_col * 19]);  // line 15
+        dy_tile2[slot / 32][slot % 32] = float(dy[e + batch * 1539 + at_col * 19]);  // line 17
       }
       __syncthreads();
       const int steps = uol::min(16, 81 - k0);
@@ -344,7 +349,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
           dy_part2[wi] = dy_tile2[step][thread_col + wi * 16];
 #pragma unroll
         for (int ri = 0; ri < 2; ++ri) {
-          const float left = p_tile[thread_row + ri * 16][k0 - col0 + step];
+          const float left = pn_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
           for (int wi = 0; wi < 2; ++wi)
             dv_sum[ri][wi] += left * dy_part2[wi];
@@ -361,13 +366,13 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kerne
     for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
       if (d >= 25) continue;
-      dk[j * 25 + d + batch * 2025] = uol::f16(dk_sum[ri][wi] / 5.0f);  // line 13
+      dk[j * 25 + d + batch * 2025] = uol::f16(dk_sum[ri][wi] / 5.0f);  // line 15
     }
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
       if (e >= 19) continue;
-      dv[j * 19 + e + batch * 1539] = uol::f16(dv_sum[ri][wi]);  // line 15
+      dv[j * 19 + e + batch * 1539] = uol::f16(dv_sum[ri][wi]);  // line 17
     }
   }
 }

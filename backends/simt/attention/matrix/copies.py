@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.attention.matrix.place import Place, words
+from uol.backends.simt.attention.matrix.lanes import words
+from uol.backends.simt.attention.matrix.place import Place
 from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further
 from uol.backends.simt.c_text.address import flipped, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple

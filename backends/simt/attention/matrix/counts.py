@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from uol.backends.simt.attention.matrix.form import form_of
-from uol.backends.simt.attention.matrix.place import filled, grid_of, rows_apart
+from uol.backends.simt.attention.matrix.lanes import filled
+from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import bounds_of
 from uol.backends.simt.attention.matrix.tiles import Staged

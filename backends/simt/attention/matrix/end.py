@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.attention.matrix.place import QUAD, TOP, Place, element_of
+from uol.backends.simt.attention.matrix.lanes import QUAD, element_of
+from uol.backends.simt.attention.matrix.place import TOP, Place
 from uol.backends.simt.attention.matrix.scores import FLOAT, NONE, computed, exponential, scale_of
 from uol.backends.simt.c_text.address import remainder
 from uol.backends.simt.c_text.counters import Counter, is_multiple

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -59,32 +59,36 @@ def form_of(spec: Attention) -> Form | None:
     if dtype is None or len(folds) != 1 or folds[0].op != "sum" or hi.dtype != "f32" or hi.value.name not in (dot.name, *lets):
         return None
     score = hi.value.name
-    weight = _weight_of(total.weight, dtype, lets)
+    weight = weight_of(total.weight, dtype, lets)
     if weight is None or folds[0].value != Var(weight, "f32") or not _is_exponential(lets[weight].value, score, hi.name):
         return None
     used = {total.weight, weight, score}
-    value, conditions = _unmasked(lets[score].value if score in lets else Var(dot.name, dot.dtype))
+    value, conditions = unmasked(lets[score].value if score in lets else Var(dot.name, dot.dtype))
     asked = variables(value) | frozenset().union(*map(variables, conditions))
     if not lets.keys() <= used or asked & {s.name for s in spec.steps if not isinstance(s, Store)}:
         return None
     of_indices = tuple(c for c in conditions if not any(True for _ in reads(c)))
     looked_up = tuple(c for c in conditions if c not in of_indices)
-    scale, divisor = _scale_of(value, dot)
+    scale, divisor = scale_of(value, dot)
     return Form(dot, total, hi, folds[0], score, value, scale, divisor, of_indices, looked_up, dtype)
 
 
 def _factor_type(dot: Dot, total: Weighted) -> str | None:
     """The one narrow type of queries, keys and values, read as they are and added up in f32."""
-    factors = (dot.a, dot.b, total.value)
     if dot.dtype != "f32" or total.dtype != "f32":
         return None
+    return narrow_type((dot.a, dot.b, total.value))
+
+
+def narrow_type(factors: Sequence[Expr]) -> str | None:
+    """The one narrow type of factors, each of them a plain read, widened."""
     if not all(isinstance(f, Call) and f.fn == "cast" and isinstance(f.args[0], Read) and not f.args[0].guard for f in factors):
         return None
     types = {main_read(f).dtype for f in factors}
     return next(iter(types)) if len(types) == 1 and types <= FACTORS else None
 
 
-def _weight_of(name: str, dtype: str, lets: Mapping[str, Let]) -> str | None:
+def weight_of(name: str, dtype: str, lets: Mapping[str, Let]) -> str | None:
     """The value that weights are before they are rounded to the type of values."""
     match lets[name].value:
         case Call(fn="cast", dtype="f32", args=(Call(fn="cast", dtype=narrow, args=(Var(name=weight),)),)) if narrow == dtype:
@@ -106,16 +110,16 @@ def _is_exponential(value: Expr, score: str, hi: str) -> bool:
     return False
 
 
-def _unmasked(score: Expr) -> tuple[Expr, tuple[Expr, ...]]:
+def unmasked(score: Expr) -> tuple[Expr, tuple[Expr, ...]]:
     """A score where it is seen, and what must hold for that."""
     match score:
         case Call(fn="select", args=(condition, inner, Const(value=lowest))) if lowest == -inf:
-            value, further = _unmasked(inner)
+            value, further = unmasked(inner)
             return value, (*conjuncts(condition), *further)
     return score, ()
 
 
-def _scale_of(value: Expr, dot: Dot) -> tuple[float | None, Expr | None]:
+def scale_of(value: Expr, dot: Dot) -> tuple[float | None, Expr | None]:
     """What the dot is multiplied by, or divided by: a number greater than 0, or the root of one that is an argument."""
     of = Var(dot.name, dot.dtype)
     match value:

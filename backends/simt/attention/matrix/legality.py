@@ -42,7 +42,7 @@ def check_matrix_rows(spec: Attention, tile: MatrixRows, machine: Machine) -> Fo
     unit = unit_for(spec, machine)
     if unit is None:
         return Refusal("no matrix unit takes this attention", BY_THREADS)
-    reason = _operand_defect(spec) or _tile_defect(tile, unit)
+    reason = _operand_defect(spec) or tile_defect(tile, unit)
     if reason is not None:
         return Refusal(reason, BY_THREADS)
     place = Place.of(spec, tile, unit)
@@ -85,7 +85,8 @@ def _turned_defect(place: Place) -> str | None:
     return turned.defect()
 
 
-def _tile_defect(tile: MatrixRows, unit: MatrixUnit) -> str | None:
+def tile_defect(tile: MatrixRows, unit: MatrixUnit) -> str | None:
+    """Why a tile is none of whole fragments."""
     sides = (tile.rows, tile.cols, tile.warps)
     if min(sides) <= 0 or any(side & (side - 1) for side in sides) or tile.stages < 2:
         return f"sides of {tile.describe()} are no powers of two, or it has one stage"

@@ -9,38 +9,32 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import legalise
 from uol.backends.simt.attention.matrix.form import Form, form_of
+from uol.backends.simt.attention.matrix.lanes import GRAIN, HALF, Lanes, element_of, filled
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import Bound, bounds_of
 from uol.backends.simt.attention.matrix.tiles import Staged
-from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
-from uol.backends.simt.c_text.terms import THREAD as WORD_OF_THREAD
-from uol.backends.simt.c_text.terms import Address, Element, Functor, Known, Local, Primitive, Scalar, Word, block_index
-from uol.backends.simt.kernel.nodes import Declare, Statement
-from uol.backends.simt.kernel.scope import Scope
+from uol.backends.simt.c_text.terms import Element, Local
+from uol.backends.simt.kernel.nodes import Statement
 from uol.backends.simt.machine.fragments import MatrixUnit
-from uol.backends.simt.products.blocks import declare_batch, with_block
 from uol.backends.simt.products.matrix.operand import Operand, operand_of
-from uol.backends.simt.products.matrix.place import LANE, M0, MI, NI, SHARED, WARP_M, Owned, index, thread_of
+from uol.backends.simt.products.matrix.place import MI, Owned
 from uol.codegen.attention.parts import dot_product, weighted_product
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size, static, sub
+from uol.codegen.indexing.arithmetic import ONE, add, mul, size, static, sub
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import expressions, mapped, reads
-from uol.ir.program.nodes import Call, Const, Expr
-from uol.ir.program.walk import variables
+from uol.codegen.specs.traverse import mapped, reads
+from uol.ir.program.nodes import Const, Expr
 
-HALF, R, PAIR, KK, FULL = map(Local, ("half", "r", "pair", "kk", "full"))
+FULL = Local("full")
 LOCALS = (
     *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "full", "read", "write", "tile", "next"),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums"),
     *("highest", "from", "shrink", "inverse", "col0"),
 )
 TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
-GRAIN = 16
-"""Terms of one product of a matrix unit, which depths and widths are filled up to with zeros."""
 
 
 def rows_apart(spec: Attention) -> Attention:
@@ -64,13 +58,8 @@ def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
     return mul(size(spec.batch), parts_of(size(spec.rows), tile.rows))
 
 
-def filled(count: int, grain: int = GRAIN) -> int:
-    """A depth or a width, filled up to whole fragments."""
-    return -(-count // grain) * grain
-
-
 @dataclass(frozen=True, slots=True)
-class Place:
+class Place(Lanes):
     """`spec` has its last rows apart, and counters in place of the axes of its batch. `bounds`: conditions of scores that say
     how far cols go; `always`: those that are asked of every score."""
 
@@ -127,31 +116,6 @@ class Place:
         return filled(static(self.v.outer.count) or 0, max(GRAIN, Owned.of(self.unit).cols))
 
     @property
-    def threads(self) -> int:
-        return self.tile.warps * self.unit.lanes
-
-    @property
-    def thread(self) -> Local:
-        return thread_of(self.threads)
-
-    @property
-    def warp(self) -> Local:
-        return replace(WARP_M, limit=self.tile.warps)
-
-    @property
-    def lane(self) -> Local:
-        return replace(LANE, limit=self.unit.lanes)
-
-    @property
-    def row_fragments(self) -> int:
-        """How many fragments a warp has below each other."""
-        return self.tile.warp_rows // Owned.of(self.unit).rows
-
-    @property
-    def col_fragments(self) -> int:
-        return self.tile.cols // Owned.of(self.unit).cols
-
-    @property
     def width_fragments(self) -> int:
         return self.width // Owned.of(self.unit).cols
 
@@ -184,19 +148,8 @@ class Place:
         """Is every tile of cols full?"""
         return is_multiple(self.cols.count, self.tile.cols)
 
-    def name(self, what: str) -> str:
-        """The C name of a variable."""
-        return self.printer.names.variable(what)
-
     def named(self, operand: Operand, what: str) -> str:
         return self.name(f"${operand.read.tensor}_{what}")
-
-    def known(self, expr: Expr) -> Expr:
-        return expr if isinstance(expr, Const) else Known(expr, self.printer)
-
-    def array(self, name: str) -> Local:
-        """An array of floats, in registers."""
-        return Local(self.name(name), Scalar("f32"))
 
     @property
     def scores(self) -> Local:
@@ -206,55 +159,9 @@ class Place:
     def sums(self) -> Local:
         return self.array(self.form.sum.name)
 
-    @property
-    def is_turned(self) -> bool:
-        """Have operands changed places, so that the rows of a fragment are cols?"""
-        return Owned.of(self.unit).exchanged
-
-    @property
-    def halves(self) -> int:
-        """Rows that a lane has of a fragment."""
-        return 1 if self.is_turned else 2
-
-    @property
-    def each(self) -> int:
-        """Elements that a lane has of each."""
-        return self.unit.d.elements // self.halves
-
-    def folded(self, value: Expr, by: str) -> Expr:
-        """Over the lanes that share a row."""
-        if self.is_turned:
-            return Primitive("strided_fold", (self.unit.n,), (value, Functor(by)), Scalar("f32"))
-        return Primitive("group_fold", (QUAD,), (value, Functor(by)), Scalar("f32"))
-
-    def of_lane(self, array: Local) -> Element:
-        """An element of a fragment: of row `half` the `r`-th."""
-        return element_of(array, MI, NI, total(scaled(HALF, self.each), R))
-
     def of_row(self, name: str) -> Element:
         """What a lane has of its row."""
         return element_of(self.array(name), MI, HALF)
-
-    @property
-    def row(self) -> Expr:
-        """The number of a lane's row."""
-        of_warp = scaled(self.warp, self.tile.warp_rows)
-        if self.is_turned:
-            return total(M0, of_warp, scaled(MI, self.unit.n), remainder(self.lane, self.unit.n))
-        return total(M0, of_warp, scaled(MI, self.unit.m), scaled(HALF, 8), quotient(self.lane, 4))
-
-    @property
-    def col(self) -> Expr:
-        """The number of a lane's col within a tile. Of turned fragments rows of keys lie so that a lane has 8 neighbours."""
-        if self.is_turned:
-            eights = total(scaled(quotient(R, 8), 16), scaled(quotient(self.lane, self.unit.n), 8), remainder(R, 8))
-            return total(scaled(NI, self.unit.m), eights)
-        return total(scaled(NI, self.unit.n), scaled(remainder(self.lane, 4), 2), R)
-
-    def times(self, of: Expr, pitch: Expr) -> Expr:
-        """The first element of a row."""
-        known = static(pitch)
-        return Call("*", (of, self.known(pitch)), "idx") if known is None else scaled(of, known)
 
     def title(self) -> str:
         rows, cols = (self.printer.value(each.count) for each in (self.rows, self.cols))
@@ -263,46 +170,8 @@ class Place:
 
     def declarations(self) -> Iterable[Statement]:
         """Words of the machine, the first row of a block, its batch."""
-        lanes = self.unit.lanes
-        yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
-        yield index("thread", WORD_OF_THREAD)
-        yield index("lane", remainder(self.thread, lanes))
-        yield index("warp_m", quotient(self.thread, lanes))
-        tiles = parts_of(self.rows.count, self.tile.rows)
-        yield index("m0", self._first_row(tiles))
-        yield index("n0", ZERO)
-        scope = Scope(self.printer)
-        declare_batch(self.batch, tiles, frozenset().union(*(variables(e) for e in expressions(self.spec))), scope)
-        yield from scope.body
-
-    def _first_row(self, tiles: Expr) -> Expr:
-        """Blocks with the last rows come first where these see the most cols, so that no core begins with them at last."""
-        if tiles == ONE:
-            return ZERO
-        printer = with_block(self.printer)
-        block: Expr = block_index(printer)
-        if self.spec.batch:
-            block = Call("%", (block, tiles), "idx")
-        if any(bound.is_end for bound in self.bounds):
-            block = Call("-", (sub(tiles, ONE), block), "idx")
-        return Known(folded(Call("*", (block, Const(self.tile.rows)), "idx")), printer)
+        yield from self.block(self.spec, self.rows, self.batch, from_last=any(bound.is_end for bound in self.bounds))
 
 
-QUAD = 4
-"""Lanes that share a row of a fragment (PTX ISA, "Matrix fragments for mma.m16n8k16")."""
 MOST_QUERIES = 16 * 128
 """Elements of queries that a warp keeps in fragments: 32 registers of each thread."""
-
-
-def element_of(array: Local, *places: Expr) -> Element:
-    """`array[i][j]`"""
-    found: Expr = array
-    for place in places:
-        found = Element(found, place, array.kind)
-    assert isinstance(found, Element)
-    return found
-
-
-def words(name: str) -> Local:
-    """An array of registers of fragments."""
-    return Local(name, Word())

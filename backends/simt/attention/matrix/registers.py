@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.backends.simt.attention.matrix.place import HALF, KK, WEIGHT, Place, element_of, words
+from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
+from uol.backends.simt.attention.matrix.place import WEIGHT, Place
 from uol.backends.simt.attention.matrix.scores import COL0, PACKED, Scores
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple

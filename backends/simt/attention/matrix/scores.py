@@ -9,16 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import e, inf, log2
 
-from uol.backends.simt.attention.matrix.place import (
-    KK,
-    PAIR,
-    SCALE,
-    TOP,
-    WEIGHT,
-    Place,
-    element_of,
-    words,
-)
+from uol.backends.simt.attention.matrix.lanes import KK, PAIR, element_of, words
+from uol.backends.simt.attention.matrix.place import SCALE, TOP, WEIGHT, Place
 from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, below_each_other, beside_each_other, further
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple

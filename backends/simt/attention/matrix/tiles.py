@@ -32,7 +32,7 @@ class Staged:
 
     @staticmethod
     def of(tile: MatrixRows, depth: int, width: int, element_bytes: int, *, apart: bool) -> Staged:
-        by_depth, by_width = (_power_of_two(count) * element_bytes for count in (depth, width))
+        by_depth, by_width = (row_bytes(count, element_bytes) for count in (depth, width))
         rows, cols = tile.rows, tile.cols
         return Staged(SharedTile(rows, by_depth), SharedTile(cols, by_depth), SharedTile(cols, by_width), tile.stages, apart)
 
@@ -113,6 +113,7 @@ def further(number: Expr) -> Expr:
     return scaled(number, 2 * CHUNK_BYTES)
 
 
-def _power_of_two(count: int) -> int:
-    """The next one from a count on, of those for which sums of a row lie in different banks (`epilogue.Sums`)."""
-    return max(LEAST_ROW, 1 << max(count - 1, 0).bit_length())
+def row_bytes(count: int, element_bytes: int) -> int:
+    """Of a row of shared memory of at least so many elements: a power of two of them, of those for which sums of a row lie in
+    different banks (`epilogue.Sums`)."""
+    return max(LEAST_ROW, 1 << max(count - 1, 0).bit_length()) * element_bytes

@@ -1,0 +1,93 @@
+"""Which gradients of attentions matrix units take, with which tiles: asked before any text is made."""
+
+from __future__ import annotations
+
+from uol.backends.simt.attention.gradient.form import form_of
+from uol.backends.simt.attention.gradient.kernel import shared_bytes
+from uol.backends.simt.attention.gradient.place import Operands, Place, operands_of
+from uol.backends.simt.attention.gradient.products import Streamed
+from uol.backends.simt.attention.matrix.candidates import matrix_rows
+from uol.backends.simt.attention.matrix.legality import BY_THREADS, tile_defect
+from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.machine.fitting import fitting
+from uol.backends.simt.machine.fragments import MatrixUnit
+from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.operand import Operand
+from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Attention
+from uol.codegen.specs.sizes import known_multiples
+
+MOST_REGISTERS = 200
+"""Registers of a thread that dots and sums may take: of 255 the rest is for addresses and what is on its way."""
+MOST_COL_AXES = 2
+
+
+def unit_for(spec: Attention, machine: Machine) -> MatrixUnit | None:
+    """The matrix unit for the products of a gradient of an attention; None where there is none."""
+    if not spec.rows or not spec.cols or len(spec.cols) > MOST_COL_AXES or machine.units is None:
+        return None
+    form = form_of(rows_apart(spec))
+    if form is None:
+        return None
+    return next((unit for unit in machine.units.for_factors(form.dtype, form.dtype) if unit.accumulator == "f32"), None)
+
+
+def check_gradient(spec: Attention, tile: MatrixRows, machine: Machine) -> Footprint | Refusal:
+    """Shared bytes, threads and grid; or why there is no such kernel."""
+    unit = unit_for(spec, machine)
+    if unit is None:
+        return Refusal("no matrix unit takes this gradient of an attention", BY_THREADS)
+    reason = _operand_defect(spec) or tile_defect(tile, unit)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    place = Place.of(spec, tile, unit)
+    reason = _place_defect(place)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    assert machine.units is not None
+    return fitting(machine, place.threads, grid_of(rows_apart(spec), tile), shared_bytes(place), machine.units.shared_bytes)
+
+
+def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
+    """The tiles that a gradient of an attention without axes of one place may take; none where no matrix unit takes it."""
+    tiles = () if unit_for(spec, machine) is None else matrix_rows(machine)
+    return tuple(tile for tile in tiles if isinstance(check_gradient(spec, tile, machine), Footprint))
+
+
+def _operand_defect(spec: Attention) -> str | None:
+    operands = operands_of(rows_apart(spec))
+    if operands is None:
+        return "an operand is no matrix"
+    if len({operand.read.tensor for operand in operands.cols}) < len(operands.cols):
+        return "a tensor is read as two matrices"
+    multiples = known_multiples(spec.where)
+    for operand, along_k in _asked(operands):
+        tensor = operand.read.tensor
+        if operand.along_k != along_k or operand.is_in_pieces or operand.lookup is not None or operand.window is not None:
+            return f"{tensor} does not lie row by row"
+        if not static(operand.inner.count):
+            return f"rows of {tensor} have no known length"
+        if not operand.bytes_at_once(multiples):
+            return f"rows of {tensor} do not begin at multiples of 4 bytes"
+        steps = dict(operand.read.strides)
+        if any(steps.get(axis.name) is None for axis in spec.cols[:-1]):
+            return f"{tensor} has no step from head to head"
+    return None
+
+
+def _asked(operands: Operands) -> list[tuple[Operand, bool]]:
+    """Each operand, and whether what is summed lies side by side."""
+    of_dots = [(each, True) for pair in operands.of_dots for each in (operands.rows[pair[0]], operands.cols[pair[1]])]
+    return [*of_dots, *((value, False) for value, _ in operands.of_sums)]
+
+
+def _place_defect(place: Place) -> str | None:
+    if place.is_turned:
+        return "tiles do not come by asynchronous copies"
+    if (defect := Streamed.of(place).defect()) is not None:
+        return defect
+    if place.sum_registers > MOST_REGISTERS:
+        return f"{place.sum_registers} registers a thread for dots and sums are more than {MOST_REGISTERS}"
+    return None
