@@ -2,6 +2,7 @@
 
 asynchronous(loop, stages)   copies into a ring of stages of shared memory, stages - 1 groups ahead
 through_registers(loop)      loads into registers before the products, stores to the other of two stages behind them
+in_one_stage(loop)           the same with one stage, which all have read before the next tile is stored
 """
 
 from __future__ import annotations
@@ -93,6 +94,22 @@ def through_registers(loop: TileLoop) -> Body:
         Declare(READ.name, Scalar(INDEX), Const(0), constant=False),
         Loop(TILE.name, Const(1), loop.count, body, times=1),
         If(is_one, loop.compute),
+        Barrier(),
+    )
+
+
+def in_one_stage(loop: TileLoop) -> Body:
+    """The same where there is room for one stage: a second barrier says that all threads have read it."""
+    is_one = less(ZERO, loop.count)
+    place = substituted(loop.place, {WRITE.name: Const(0)})
+    compute = substituted(loop.compute, {READ.name: Const(0)})
+    first = (*substituted(loop.first, {WRITE.name: Const(0)}), *loop.advance, *place)
+    body: Body = (*loop.fetch, *loop.advance, *compute, Barrier(), *place, Barrier())
+    return (
+        If(is_one, first),
+        Barrier(),
+        Loop(TILE.name, Const(1), loop.count, body, times=1),
+        If(is_one, compute),
         Barrier(),
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from uol.backends.simt.attention.gradient.candidates import gradient_rows
 from uol.backends.simt.attention.gradient.form import form_of
-from uol.backends.simt.attention.gradient.kernel import shared_bytes
+from uol.backends.simt.attention.gradient.kernel import loop_of, shared_bytes
 from uol.backends.simt.attention.gradient.place import Operands, Place, operands_of
-from uol.backends.simt.attention.gradient.products import Streamed
-from uol.backends.simt.attention.matrix.candidates import matrix_rows
+from uol.backends.simt.attention.gradient.turned import Turned
 from uol.backends.simt.attention.matrix.legality import BY_THREADS, tile_defect
 from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
@@ -14,6 +14,7 @@ from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.operand import Operand
+from uol.backends.simt.products.matrix.place import Owned
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention
@@ -21,6 +22,8 @@ from uol.codegen.specs.sizes import known_multiples
 
 MOST_REGISTERS = 200
 """Registers of a thread that dots and sums may take: of 255 the rest is for addresses and what is on its way."""
+MOST_TURNED = 400
+"""The same of gfx90a, whose threads have 512, with fragments of rows and what is loaded."""
 MOST_COL_AXES = 2
 
 
@@ -39,7 +42,7 @@ def check_gradient(spec: Attention, tile: MatrixRows, machine: Machine) -> Footp
     unit = unit_for(spec, machine)
     if unit is None:
         return Refusal("no matrix unit takes this gradient of an attention", BY_THREADS)
-    reason = _operand_defect(spec) or tile_defect(tile, unit)
+    reason = _operand_defect(spec) or tile_defect(tile, unit, 1 if Owned.of(unit).exchanged else 2)
     if reason is not None:
         return Refusal(reason, BY_THREADS)
     place = Place.of(spec, tile, unit)
@@ -52,7 +55,7 @@ def check_gradient(spec: Attention, tile: MatrixRows, machine: Machine) -> Footp
 
 def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
     """The tiles that a gradient of an attention without axes of one place may take; none where no matrix unit takes it."""
-    tiles = () if unit_for(spec, machine) is None else matrix_rows(machine)
+    tiles = () if unit_for(spec, machine) is None else gradient_rows(machine)
     return tuple(tile for tile in tiles if isinstance(check_gradient(spec, tile, machine), Footprint))
 
 
@@ -84,10 +87,8 @@ def _asked(operands: Operands) -> list[tuple[Operand, bool]]:
 
 
 def _place_defect(place: Place) -> str | None:
-    if place.is_turned:
-        return "tiles do not come by asynchronous copies"
-    if (defect := Streamed.of(place).defect()) is not None:
+    loop = loop_of(place)
+    if (defect := loop.defect()) is not None:
         return defect
-    if place.sum_registers > MOST_REGISTERS:
-        return f"{place.sum_registers} registers a thread for dots and sums are more than {MOST_REGISTERS}"
-    return None
+    found, most = (loop.registers, MOST_TURNED) if isinstance(loop, Turned) else (place.sum_registers, MOST_REGISTERS)
+    return f"{found} registers a thread for dots and sums are more than {most}" if found > most else None

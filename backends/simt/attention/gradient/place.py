@@ -123,7 +123,7 @@ class Place(Lanes):
         of_row, of_col = _values(form, spec)
         names = legalise(spec, LOCALS)
         names = names.with_locals(f"${each.read.tensor}_row_{what}" for each in operands.rows for what in ("part", "at"))
-        of_cols = ("to", "from", "at", "part", "in", "turned_from", "turned_in", "turned_to", "turned_at")
+        of_cols = ("to", "from", "at", "part", "in", "turned_from", "turned_in", "turned_to", "turned_at", "turned_part")
         names = names.with_locals(f"${each.read.tensor}_{what}" for each in operands.cols for what in of_cols)
         values = ("value", "from", "pair", "in", "to")
         names = names.with_locals(f"${each.tensor}_{what}" for each in (*of_row, *of_col) for what in values)

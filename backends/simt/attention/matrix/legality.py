@@ -85,11 +85,11 @@ def _turned_defect(place: Place) -> str | None:
     return turned.defect()
 
 
-def tile_defect(tile: MatrixRows, unit: MatrixUnit) -> str | None:
+def tile_defect(tile: MatrixRows, unit: MatrixUnit, least_stages: int = 2) -> str | None:
     """Why a tile is none of whole fragments."""
     sides = (tile.rows, tile.cols, tile.warps)
-    if min(sides) <= 0 or any(side & (side - 1) for side in sides) or tile.stages < 2:
-        return f"sides of {tile.describe()} are no powers of two, or it has one stage"
+    if min(sides) <= 0 or any(side & (side - 1) for side in sides) or tile.stages < least_stages:
+        return f"sides of {tile.describe()} are no powers of two, or it has too few stages"
     owned = Owned.of(unit)
     of_cols = unit.m if owned.exchanged else 2 * unit.n
     if tile.rows % tile.warps or tile.warp_rows % owned.rows or tile.cols % of_cols or tile.cols % unit.k:

@@ -162,7 +162,7 @@ class Turned(Scores):
     def stored(self) -> Body:
         """What was loaded goes to shared memory: keys in another order of rows, values turned."""
         place, keys, values = self.place, self.keys, self.values
-        row = _in_eights(total(keys.row, scaled(EACH, keys.rows_a_turn)))
+        row = in_eights(total(keys.row, scaled(EACH, keys.rows_a_turn)))
         at = total(keys.tile.part(row, quotient(keys.col, keys.each), keys.stored), WRITE)
         loaded = Element(words(place.named(place.k, "in")), EACH, Word())
         put = Do(Primitive("store_words", (keys.stored,), (Pointer(SHARED, at), loaded)))
@@ -227,7 +227,7 @@ def _steps(count: int, body: Body) -> Body:
     return nest((("kk", count),), body)
 
 
-def _in_eights(row: Expr) -> Expr:
+def in_eights(row: Expr) -> Expr:
     """Where a key lies: the fours of 16 of them have the second and the third exchanged."""
     fours = total(scaled(remainder(quotient(row, 4), 2), 8), scaled(remainder(quotient(row, 8), 2), 4))
     return total(scaled(quotient(row, 16), 16), fours, remainder(row, 4))

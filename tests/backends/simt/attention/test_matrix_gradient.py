@@ -1,14 +1,13 @@
 """Gradients of attentions on matrix units in the twin: beside PyTorch's autograd in float64, within what roundings lose.
 
 Probabilities and their gradients are rounded once to the type of what they multiply, by u of themselves or half the least
-subnormal number, and so was y, of which delta is made; a result once more. Beside that f32 is exact enough: the bound is the sum
-of these, with one part in 2^17 of sums of absolute values for what is computed in f32.
+subnormal number, and so was y, of which delta is made; a result once more. Beside that f32 is exact enough: the bound is the
+sum of these, with one part in 2^17 of sums of absolute values for what is computed in f32.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -79,6 +78,19 @@ CASES = (
     Case("causal_attention", (1, 4, 2, 70, 70, 64, 64), fixed="DE", shift=1),
     Case("masked_attention", (1, 2, 1, 33, 70, 64, 64)),
     Case("masked_attention", (2, 2, 1, 40, 127, 32, 40), SMALL, "bf16"),
+    *(
+        Case(op, sizes, MatrixRows(*tile), dtype, great, shift, fixed, "hip")
+        for op, sizes, tile, dtype, great, shift, fixed in (
+            ("attention", (1, 2, 2, 128, 128, 64, 64), (64, 64, 2, 1), "f16", 1.0, 0, "BHGLMDE"),
+            ("attention", (1, 2, 1, 33, 127, 64, 64), (64, 32, 2), "f16", 1.0, 0, "BHGLMDE"),
+            ("attention", (1, 1, 1, 40, 70, 128, 128), (64, 32, 2, 1), "bf16", 8.0, 0, "BHGLMDE"),
+            ("attention", (1, 1, 1, 40, 70, 24, 40), (32, 32, 1, 1), "f16", 1.0, 0, "BHGLMDE"),
+            ("attention", (1, 2, 1, 65, 70, 64, 64), (64, 32, 2), "f16", 1.0, 1, "BHGLMDE"),
+            ("causal_attention", (1, 4, 2, 127, 127, 64, 64), (64, 32, 2), "f16", 1.0, 0, "BHGLMDE"),
+            ("causal_attention", (1, 4, 2, 70, 70, 64, 64), (64, 32, 2), "bf16", 1.0, 0, "DE"),
+            ("masked_attention", (1, 2, 1, 33, 70, 64, 64), (64, 32, 2), "f16", 1.0, 0, "BHGLMDE"),
+        )
+    ),
 )
 
 
