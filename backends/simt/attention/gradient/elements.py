@@ -40,7 +40,7 @@ def values_of_rows(place: Place) -> Body:
     extent = (place.row_fragments, place.halves)
     declared = (Declare(place.named(read, "value"), FLOAT, extent=extent) for read in place.of_row)
     loads = (Assign(place.value_of_row(read, MI, HALF), place.known(read)) for read in place.of_row)
-    body = (index(place.name(place.rows.name), row), *loads)
+    body: Body = (index(place.name(place.rows.name), row), *loads)
     loops = nest((("mi", place.row_fragments), ("half", place.halves)), body)
     return (*declared, *(loops if place.row_fragments * place.halves > 1 else (Block(loops),)))
 

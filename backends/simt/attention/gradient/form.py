@@ -70,7 +70,8 @@ class Form:
 def form_of(spec: Attention) -> Form | None:
     """The form of an attention whose last axis of rows is apart; None of one that is not of it."""
     lets = {step.name: step for step in spec.steps if isinstance(step, Let)}
-    if len(lets) != len(spec.steps) or any(part.dtype != "f32" for part in (*spec.dots, *spec.sums)):
+    accumulated = {each.dtype for each in spec.dots} | {each.dtype for each in spec.sums}
+    if len(lets) != len(spec.steps) or accumulated != {"f32"}:
         return None
     factors = [factor for dot in spec.dots for factor in (dot.a, dot.b)] + [each.value for each in spec.sums]
     dtype = narrow_type(factors)

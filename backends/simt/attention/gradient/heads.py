@@ -24,7 +24,8 @@ def ends_of(place: Place) -> Body:
     cols, tile = place.cols.count, place.tile.cols
     last = add(_M0, Const(place.tile.rows - 1))
     begins, stops = ([bound for bound in place.bounds if bound.is_end == is_end] for is_end in (False, True))
-    begin, full_from = ZERO, ZERO
+    begin: Expr = ZERO
+    full_from: Expr = ZERO
     for bound in begins:
         begin, full_from = (_call("max", a, bound.of_row(b)) for a, b in ((begin, _M0), (full_from, last)))
     end, full_to = cols, cols
