@@ -7,7 +7,7 @@ from dataclasses import replace
 from uol.backends.simt.attention.gradient.place import Place
 from uol.backends.simt.c_text.address import total
 from uol.backends.simt.c_text.terms import Known, Local, select
-from uol.backends.simt.kernel.nodes import Assign, Body, Statement
+from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Statement
 from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.place import index
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, sub
@@ -16,7 +16,7 @@ from uol.ir.types import INDEX
 
 BEGIN, END, COL0, NEXT_COL, FULL_FROM, FULL_TO = map(Local, ("begin", "end", "col0", "next", "full_from", "full_to"))
 """Of the tiles of a head; the first col of a tile; of the one that is fetched next; cols that all rows see."""
-_M0, _BEGIN, _END = Var("$m0"), Var("$begin"), Var("$end")
+_M0, _BEGIN, _OF_HEAD = Var("$m0"), Var("$begin"), Var("$of_head")
 
 
 def ends_of(place: Place) -> Body:
@@ -27,25 +27,30 @@ def ends_of(place: Place) -> Body:
     begin: Expr = ZERO
     full_from: Expr = ZERO
     for bound in begins:
-        begin, full_from = (_call("max", a, bound.of_row(b)) for a, b in ((begin, _M0), (full_from, last)))
+        begin, full_from = (_greatest(a, bound.of_row(b)) for a, b in ((begin, _M0), (full_from, last)))
     end, full_to = cols, cols
     for bound in stops:
         end, full_to = (_call("min", a, bound.of_row(b)) for a, b in ((end, last), (full_to, _M0)))
     printer = place.printer
-    for name in ("m0", "begin", "end"):
+    for name in ("m0", "begin", "of_head"):
         printer = replace(printer.bound(**{f"${name}": name})).natural(f"${name}", name)
     whole = begin if begin == ZERO else mul(_call("/", begin, Const(tile)), Const(tile))
     left = _call("max", sub(end, ZERO if begin == ZERO else _BEGIN), ZERO) if place.bounds else end
-    parts = mul(_call("/", add(left, Const(tile - 1)), Const(tile)), Const(tile))
     found: list[Statement] = [
         index(BEGIN.name, Known(whole, printer)),
-        index(END.name, Known(parts if begin == ZERO else add(_BEGIN, parts), printer)),
+        index("of_head", Known(_call("/", add(left, Const(tile - 1)), Const(tile)), printer)),
+        index(END.name, Known(add(_BEGIN, mul(_OF_HEAD, Const(tile))), printer)),
+        index("tiles", Known(mul(place.heads, _OF_HEAD), printer)),
     ]
-    of_head = _call("/", _END if begin == ZERO else sub(_END, _BEGIN), Const(tile))
-    found.append(index("tiles", Known(of_head if place.heads == ONE else mul(place.heads, of_head), printer)))
     if place.is_masked:
         found += [index(FULL_FROM.name, Known(full_from, printer)), index(FULL_TO.name, Known(full_to, printer))]
     return tuple(found)
+
+
+def _greatest(a: Expr, b: Expr) -> Expr:
+    """The greater of two cols, of which the number of a row is none below 0."""
+    is_natural = a == ZERO and b in (_M0, add(_M0, ZERO))
+    return b if is_natural else _call("max", a, b)
 
 
 def is_at_an_edge(place: Place) -> Expr:
@@ -75,9 +80,16 @@ def moved(place: Place, at: Local) -> Statement:
     return Assign(at, select(_is_last(place, at), BEGIN, total(at, place.tile.cols)))
 
 
+def first_head(place: Place) -> Body:
+    """The head of the tile that is computed with, where something asks for it."""
+    if place.head is None or not place.asks_for(place.head):
+        return ()
+    return (Declare(place.name(place.head.name), COL0.kind, ZERO, constant=False),)
+
+
 def next_head(place: Place, at: Local) -> Body:
-    """The head moves on with the last of its tiles, before the col does."""
-    if place.head is None:
+    """It moves on with the last of its tiles, before the col does."""
+    if place.head is None or not place.asks_for(place.head):
         return ()
     head = Local(place.name(place.head.name))
     return (Assign(head, select(_is_last(place, at), ONE, ZERO), "+="),)

@@ -27,11 +27,12 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO, add, size, static, sub, s
 from uol.codegen.specs.nodes import Attention, Dot, Read, Weighted
 from uol.codegen.specs.traverse import mapped, reads
 from uol.ir.program.nodes import Axis, Const, Expr
-from uol.ir.program.walk import variables
+from uol.ir.program.walk import rewrite, variables
 from uol.ir.types import DTYPES
 
 LOCALS = (
-    *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "begin", "end", "read", "write", "tile", "next", "col0"),
+    *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "read", "write", "tile", "next", "col0"),
+    *("begin", "end", "of_head"),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums", "full_from", "full_to"),
 )
 COL_VALUE_BYTES = 4
@@ -156,6 +157,13 @@ class Place(Lanes):
     def is_masked(self) -> bool:
         """Are there tiles of which some rows do not see some cols, though nothing is read for it?"""
         return bool(self.bounds) or not self.cols_are_whole
+
+    def asks_for(self, axis: Axis) -> bool:
+        """Do steps ask for an axis otherwise than by what lies in registers?"""
+        known = {*self.of_row, *self.of_col}
+        values = (*(step.value for step in self.form.steps), *self.form.conditions)
+        rest = (rewrite(value, lambda node: ZERO if node in known else None) for value in values)
+        return any(axis.name in variables(value) for value in rest)
 
     def depth(self, operand: Operand) -> int:
         """How many terms a dot has, filled up with zeros."""

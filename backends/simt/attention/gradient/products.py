@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.attention.gradient.copies import Fetches, Staged
 from uol.backends.simt.attention.gradient.elements import masks, values_of_rows, weights
-from uol.backends.simt.attention.gradient.heads import BEGIN, COL0, moved, next_head
+from uol.backends.simt.attention.gradient.heads import BEGIN, COL0, first_head, moved, next_head
 from uol.backends.simt.attention.gradient.place import COL_VALUE_BYTES, Place
 from uol.backends.simt.attention.matrix.lanes import KK, PAIR, element_of, words
 from uol.backends.simt.attention.matrix.scores import FLOAT
@@ -54,14 +54,13 @@ class Streamed:
             moved(place, COL0),
         )
         loop = TileLoop(TILES, fetch, fetch, compute, fetches.advance(), self.staged.stage_bytes)
-        head = () if place.head is None else (Declare(place.name(place.head.name), COL0.kind, ZERO, constant=False),)
         return (
             *fetches.rows(),
             *values_of_rows(place),
             *fetches.addresses(),
             *self._addresses(),
             Declare(COL0.name, COL0.kind, BEGIN, constant=False),
-            *head,
+            *first_head(place),
             *asynchronous(loop, place.tile.stages),
         )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.attention.gradient.copies import pointer_to
 from uol.backends.simt.attention.gradient.elements import masks, values_of_rows, weights
-from uol.backends.simt.attention.gradient.heads import BEGIN, COL0, NEXT_COL, moved, next_head, step_of
+from uol.backends.simt.attention.gradient.heads import BEGIN, COL0, NEXT_COL, first_head, moved, next_head, step_of
 from uol.backends.simt.attention.gradient.place import COL_VALUE_BYTES, Place
 from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
 from uol.backends.simt.attention.matrix.registers import EIGHT, in_eights
@@ -30,7 +30,7 @@ from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.moves import BLOCK, Moves
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import EACH, M0, MI, NEXT, NI, SHARED, TILES, index, nest
-from uol.codegen.indexing.arithmetic import ZERO, static
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Read
 from uol.codegen.specs.sizes import known_multiples
 from uol.ir.program.nodes import Call, Const, Expr
@@ -104,11 +104,10 @@ class Turned:
         )
         fetch = self._fetch()
         loop = TileLoop(TILES, fetch, fetch, compute, self._advance(), self.stage_bytes, place=self._stored())
-        head = () if place.head is None else (Declare(place.name(place.head.name), COL0.kind, ZERO, constant=False),)
         rows = tuple(statement for operand in place.operands.rows for statement in self._rows(operand))
         pipelined = in_one_stage if place.tile.stages == 1 else through_registers
         col0 = Declare(COL0.name, COL0.kind, BEGIN, constant=False)
-        return (*rows, *values_of_rows(place), *self._addresses(), col0, *head, *pipelined(loop))
+        return (*rows, *values_of_rows(place), *self._addresses(), col0, *first_head(place), *pipelined(loop))
 
     def _rows(self, operand: Operand) -> Body:
         """What a warp's dots have of rows, from memory to fragments. Rows beyond the last are the last again."""

@@ -7,7 +7,8 @@ sum of these, with one part in 2^17 of sums of absolute values for what is compu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -16,11 +17,14 @@ import torch
 from simt_cases import widened
 
 from uol.backends import registry
+from uol.backends.simt.attention.gradient.counts import gradient_counts
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.schedule import RowTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
-from uol.codegen.backend import Module
+from uol.codegen.backend import Module, Refusal
+from uol.codegen.cost import middle
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
 from uol.ir import instantiate
@@ -223,3 +227,128 @@ def test_gradients(case: Case) -> None:
     outputs, findings = results()[case]
     assert not findings, f"{findings}\n{module_of(case).device.text}"
     assert not wrong(case, outputs), module_of(case).device.text
+
+
+def test_rows_that_see_nothing_have_no_gradient() -> None:
+    """And they add nothing to those of keys and values: these are right."""
+    case = next(each for each in CASES if each.op == "masked_attention")
+    nothing = ~np.asarray(inputs_of(case)["mask"]).any(-1)
+    assert nothing.any()
+    assert np.all(widened(results()[case][0]["dq"], case.dtype)[nothing] == 0)
+
+
+LOOPS = (
+    (Case("causal_attention", (1, 1, 1, 128, 128, 64, 64), BIG), Case("causal_attention", (1, 1, 1, 128, 512, 64, 64), BIG)),
+    (Case("attention", (1, 1, 1, 128, 128, 128, 128), EIGHT), Case("attention", (1, 1, 1, 512, 256, 128, 128), EIGHT)),
+    (Case("attention", (1, 1, 1, 64, 64, 32, 32)), Case("attention", (1, 1, 1, 256, 128, 32, 32))),
+)
+ONE_STAGE = MatrixRows(64, 32, 2, stages=1)
+TURNED = {32: MatrixRows(64, 64, 2, stages=1), 128: ONE_STAGE}
+TURNED_LOOPS = tuple(
+    tuple(replace(case, tile=TURNED[case.dims["D"]], target="hip") for case in pair)
+    for pair in LOOPS
+    if pair[0].dims["D"] in TURNED
+)
+
+
+@pytest.mark.parametrize("pair", [*LOOPS, *TURNED_LOOPS], ids=lambda pair: pair[1].name)
+def test_lanes_meet_in_no_bank(pair: tuple[Case, Case]) -> None:
+    """Neither in the loop nor beside it."""
+    runs = execute_many([replace(job_of(case), counted=True) for case in pair])
+    assert [run.counts["shared_load_conflicts"] + run.counts["shared_store_conflicts"] for run in runs] == [0, 0]
+
+
+@pytest.mark.parametrize("op", ["attention", "causal_attention"])
+def test_counts_in_closed_form_are_near_the_twin_s(op: str) -> None:
+    """Products exactly, of a causal attention those of tiles that some row sees; what passes through shared memory but for rows
+    and the end."""
+    case = Case(op, (1, 2, 2, 512, 512, 64, 64), BIG)
+    device = registry.get("cuda").devices["a100"]
+    specs = [kernel.spec for kernel in module_of(case).kernels if isinstance(kernel.spec, Attention)]
+    found = [gradient_counts(spec, case.tile, device) for spec in specs]
+    (run,) = execute_many([replace(job_of(case), counted=True)])
+    assert sum(middle(each.operations["f16-matrix"]) for each in found) == run.counts["matrix operations f16"]
+    moved = run.counts["shared_load_bytes"] + run.counts["shared_store_bytes"]
+    assert 0.7 * moved <= sum(middle(each.scratch_bytes) for each in found) <= 1.1 * moved
+    special = sum(middle(each.operations["special"]) for each in found)
+    assert special == pytest.approx(run.counts["statements special"], rel=0.25)
+
+
+FAULTS = {
+    "diagonal off by one": (r"j <= i_", "j < i_"),
+    "diagonal off by one, the other way": (r"j <= i_", "j <= i_ + 1"),
+    "delta left out": (r" - delta_(pair|value)(\[\w+\])+", ""),
+    "reciprocal of the sum left out": (r" \* z_inv_(pair|value)(\[\w+\])+", ""),
+    "maximum left out": (r"s - hi_(pair|value)(\[\w+\])+", "s"),
+    "scale left out of scores": (r" \* 0\.125f;", ";"),
+    "a tile skipped at the end": (r"const int tiles = (.*);", r"const int tiles = \1 - 1;"),
+    "a tile skipped at the beginning": (r"const int begin = m0 / 64 \* 64;", "const int begin = m0 / 64 * 64 + 64;"),
+    "masks a tile short": (r"col0 < full_from", "col0 + 64 < full_from"),
+    "masks end a tile late": (r"col0 \+ 64 > full_to", "col0 > full_to"),
+    "a head summed twice": (r"(q|dy)_from \+= next \+ 64 == end \? 12800 - ", r"\1_from += next + 64 == end ? 0 - "),
+    "delta of the first head": (r"delta_from \+= next \+ 64 == end \? 200 - ", "delta_from += next + 64 == end ? 0 - "),
+    "weights exchanged": (r"mma_16x8x16_f16\(dv_sum(.*), pn_part", r"mma_16x8x16_f16(dv_sum\1, dsn_part"),
+    "halves of weights exchanged": (r"pack_f16\((.*), (.*)\);", r"pack_f16(\2, \1);"),
+    "cols of the stage that is filled": (r"\+ read\b", "+ write"),
+    "values of cols of the stage that is filled": (r"(lane % 4\) \* 8) \+ read", r"\1 + write"),
+}
+FAULTS_OF_TURNED = {
+    **{name: FAULTS[name] for name in list(FAULTS)[:7]},
+    "a tile skipped at the beginning": (r"const int begin = m0 / 32 \* 32;", "const int begin = m0 / 32 * 32 + 32;"),
+    "a head summed twice": (r"(q|dy)_from \+= next \+ 32 == end \? 12800 - ", r"\1_from += next + 32 == end ? 0 - "),
+    "weights exchanged": (r"(mfma_\w+)\(dv_sum(.*), pn_part", r"\1(dv_sum\2, dsn_part"),
+    "halves of weights exchanged": (r"(pn_part.*) \+ half \* 2\)", r"\1 + (1 - half) * 2)"),
+    "what sums read not turned": (r"uol::transpose_4x4\(.*\);", ";"),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [*(("cuda", name) for name in FAULTS), *(("hip", name) for name in FAULTS_OF_TURNED)]
+)
+def test_faults_are_found(target: str, name: str) -> None:
+    """Each is a finding of the twin, or a value that is not within the bound."""
+    text, replaced = (FAULTS if target == "cuda" else FAULTS_OF_TURNED)[name]
+    tile = BIG if target == "cuda" else ONE_STAGE
+    case = Case("causal_attention", (1, 4, 2, 200, 200, 64, 64), tile, great=2.0, target=target)
+    module = module_of(case)
+    faulty, places = re.subn(text, replaced, module.device.text)
+    assert places, module.device.text
+    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=faulty)))])
+    assert run.findings or wrong(case, dict(run.outputs))
+
+
+TAKEN = (("f16", 64, MatrixRows), ("bf16", 32, MatrixRows), ("f32", 64, RowTile), ("f16", 33, RowTile))
+
+
+def test_the_model_takes_matrix_units_where_they_take_a_gradient() -> None:
+    """And threads where not: of f32, and of rows that begin at no multiple of 4 bytes."""
+    for target in ("cuda", "hip"):
+        backend = registry.get(target)
+        device = backend.devices[backend.default_device]
+        for dtype, width, kind in TAKEN:
+            dims = {"B": 2, "H": 4, "G": 2, "L": 512, "M": 512, "D": width, "E": width}
+            program = instantiate(find_operator("causal_attention_grad"), catalogue(), types={"T": dtype}, dims=dims)
+            specs = [spec for spec in lower(program, backend, {}).specs if isinstance(spec, Attention)]
+            assert len(specs) == 2
+            assert all(isinstance(next(iter(backend.schedules(spec, device))), kind) for spec in specs)
+
+
+REFUSED = {
+    "no matrix unit": Case("attention", (1, 1, 1, 33, 40, 16, 16), dtype="f32"),
+    "4 bytes": Case("attention", (1, 1, 1, 33, 40, 9, 16)),
+    "do not divide": Case("attention", (1, 1, 1, 33, 40, 16, 16), MatrixRows(64, 32, 8)),
+    "registers": Case("attention", (1, 1, 1, 33, 40, 128, 128), MatrixRows(128, 64, 4)),
+    "stages": Case("attention", (1, 1, 1, 33, 40, 16, 16), ONE_STAGE),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_not_taken_says_why(reason: str) -> None:
+    case = REFUSED[reason]
+    backend = registry.get("cuda")
+    device = backend.devices[backend.default_device]
+    program = instantiate(find_operator(f"{case.op}_grad"), catalogue(), types={"T": case.dtype}, dims=case.dims)
+    spec = next(spec for spec in lower(program, backend, {}).specs if isinstance(spec, Attention))
+    refused = backend.check(spec, case.tile, device)
+    assert isinstance(refused, Refusal)
+    assert reason in refused.reason
