@@ -7,6 +7,7 @@ A path is a room of this folder; what serves all of them lies beside the rooms.
     judge.py                         its errors on the CPU, value by value: a command
     recorded.py, kernels.py, emulation.py    what a step calls; its kernels one by one; all of it in a target's twin
     full_size.py                     a step at the path's full size, recorded without running it
+    convolutions.py, convolution_bounds.py   its convolutions at that size in the twins: a command; what is admitted of them
     record.py, facts.py              what a check of a path is asked, and what it reports
 """
 
