@@ -17,7 +17,7 @@ from uol.conformance.cases.contents import content_of_case
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
-from uol.conformance.mutation.golden import cases_of_sizes, mutated_cases
+from uol.conformance.mutation.golden import cases_of_sizes, mutated_cases, text_of
 from uol.conformance.mutation.judge import Judged, MutationReport, judge_mutants, kernel_name
 from uol.conformance.runs.keys import together
 from uol.conformance.runs.steps import Steps, add_run_options, results_of
@@ -51,13 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.mutation_run", description=__doc__)
     parser.add_argument("--target", default=",".join(n for n in registry.names() if has_twin(n)), help="targets, by commas")
     parser.add_argument("--op", help="operators, by commas; all golden kernels else")
+    parser.add_argument("--text", help="names of kept texts of tests/golden, by commas; all of the operators else")
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("-o", "--output", type=Path, help="a file for the report as JSON")
     add_run_options(parser)
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     judged: list[Judged] = []
-    cases = [c for c in mutated_cases(options.target.split(","), options.dtype.split(",")) if chosen is None or c.op in chosen]
+    texts = None if options.text is None else options.text.split(",")
+    cases = mutated_cases(options.target.split(","), options.dtype.split(","))
+    cases = tuple(c for c in cases if (chosen is None or c.op in chosen) and (texts is None or text_of(c) in texts))
     for report in map(MutationReport.explained, results_of(STEPS, cases, options)):
         name = report.mutants[0].kernel if report.mutants else ""
         print(f"{name:28} {summary(report)}", flush=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends import registry
+from uol.conformance.cases.memory_order import Arrangement
 from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case
 from uol.ops.inputs import Kind, kinds
@@ -21,6 +22,9 @@ _ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
 _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 19}
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
 _CAUSAL = {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}
+
+_CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 118, "M": 102, "D": 64, "E": 40}
+_MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 40}
 
 _DROPPED = {"seed": (5 << 32) + 7, "p": 0.30019205808639526}
 
@@ -39,6 +43,7 @@ class Golden:
     inputs        kinds of inputs on which mutants are judged beside those that the operator is checked on
     segments      how many rows a sorted index has of -1, of 0, of 1 and so on, in inputs beside all those
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
+    arrangement   how its tensors lie
     """
 
     workload: Workload
@@ -52,6 +57,7 @@ class Golden:
     inputs: tuple[Kind, ...] = ()
     segments: tuple[int, ...] = ()
     text: str = ""
+    arrangement: Arrangement = "row-major"
 
     def on(self, target: str) -> Workload | None:
         """The sizes for a target; None where it has no such kernel."""
@@ -62,7 +68,8 @@ class Golden:
     def case(self, target: str, dtype: str, workload: Workload) -> Case:
         """Its kernels, on random inputs."""
         sizes: Sizes = "open" if self.further else "fixed"
-        return Case(self.op, target, dtype, workload, sizes=sizes, deterministic=self.deterministic)
+        lies = self.arrangement
+        return Case(self.op, target, dtype, workload, arrangement=lies, sizes=sizes, deterministic=self.deterministic)
 
     def has(self, case: Case) -> bool:
         """Is a case one of its own, on whatever inputs?"""
@@ -84,8 +91,18 @@ def _on_matrix_units(
     inputs: tuple[Kind, ...] = (),
     segments: tuple[int, ...] = (),
     kernels: tuple[str, ...] = ("",),
+    mutated: bool = True,
+    arrangement: Arrangement = "row-major",
 ) -> Golden:
-    return Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, segments=segments, kernels=kernels)
+    given = Golden(workload, (dtype,), threads_only=True, text=text, inputs=inputs, segments=segments, kernels=kernels)
+    return replace(given, mutated=mutated, arrangement=arrangement)
+
+
+
+def _convolution(op: str, sizes: str, attrs: dict[str, int | float], text: str, lies: Arrangement = "channels-last") -> Golden:
+    """On matrix units, of `sizes` as N, C, H, W, O, R, S."""
+    dims = dict(zip("NCHWORS", map(int, sizes.split()), strict=True))
+    return _on_matrix_units(Workload(op, {**dims, "D": dims["C"]}, attrs), f"{text}_on_matrix_units", arrangement=lies)
 
 
 GOLDEN = (
@@ -126,9 +143,13 @@ GOLDEN = (
     # Few long rows, a running fold of each in parts, and a rest; two positions a thread; of a last turn not all.
     Golden(Workload("cumsum", {"S": (3,), "N": 70006}), ("f32",), Workload("cumsum", {"S": (5,), "N": 333})),
     Golden(Workload("attention", _ATTENTION_OF_MANY), ("f16",), Workload("attention", _ATTENTION)),
-    # Scores that depend on the place of a row; whole tiles and steps. The root of D is whole, as above. On matrix units, and
-    # by threads.
-    Golden(Workload("causal_attention", _CAUSAL), ("f16",), threads_only=True),
+    # Scores that depend on the place of a row, by threads; whole tiles and steps. The root of D is whole, as above. On matrix
+    # units: rows and keys beyond whole tiles, tiles that no row of a block sees, one that some do, and as many before as fill
+    # each stage twice. A mask of which some rows are empty, and more keys, for heads that share them.
+    _on_matrix_units(Workload("causal_attention", _CAUSAL_IN_TILES), ""),
+    _on_matrix_units(Workload("masked_attention", _MASKED), ""),
+    # Not mutated: beside the masked one it has another line where a score is made, whose mutants are of that line alone.
+    _on_matrix_units(Workload("biased_attention", _MASKED), "", mutated=False),
     Golden(Workload("causal_attention", _CAUSAL), ("f32",), threads_only=True, text="causal_attention_by_threads"),
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
     # Products side by side, of whole tiles.
@@ -169,6 +190,22 @@ GOLDEN = (
         segments=(20, 191, 64, 0, 62, 263),
         kernels=("_dr_sum2_kernel", "_dgate_sum_kernel"),
     ),
+    # Convolutions with channels last: rows of two pictures, columns and channels beyond whole tiles, pixels on every side of
+    # which windows reach beyond the picture, a first tile of terms that is partial, each stage filled more than once.
+    _convolution("conv2d", "2 56 5 9 72 3 3", {"pad": 1, "stride_w": 2}, "conv2d"),
+    # The data gradient of a stride: a product for each residue, of windows of their own.
+    _on_matrix_units(
+        Workload("conv_transpose2d", {"N": 2, "C": 88, "H": 5, "W": 6, "D": 72, "R": 3, "S": 4}, {"pad": 1, "stride_w": 2}),
+        "data_gradient_by_residues",
+        arrangement="channels-last",
+    ),
+    # The gradient of filters in parts of the pixels, which are added up in order; of each part more tiles than there are
+    # stages.
+    _convolution("conv2d_grad", "2 16 24 33 176 1 3", {"pad_top": 0, "pad_left": 1}, "conv2d_grad"),
+    # A model's first layer, whose three channels become four by a copy with the zeros beside the picture.
+    _convolution("conv2d", "2 3 31 35 72 11 11", {"pad": 2, "stride": 2}, "stem"),
+    # Pictures whose channels are not last, and filters as PyTorch has them, each by a copy.
+    _convolution("conv2d", "2 56 5 5 72 3 3", {"pad": 1}, "conv2d_by_copies", "row-major"),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
     Golden(
@@ -265,6 +302,11 @@ def judged_on(case: Case) -> tuple[Case, ...]:
     """A golden case on each kind of inputs, at each of its sizes."""
     further = [kind for golden in GOLDEN if golden.has(case) for kind in golden.inputs]
     return tuple(replace(each, inputs=kind) for kind in (*kinds(case.op), *further) for each in cases_of_sizes(case))
+
+
+def text_of(case: Case) -> str:
+    """The name of a golden case's kept text."""
+    return next(golden.text or golden.op for golden in GOLDEN if golden.has(case))
 
 
 def segments_of(case: Case) -> tuple[int, ...]:

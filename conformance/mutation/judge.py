@@ -244,7 +244,8 @@ def kernel_at(text: str, line: int) -> str:
 def kernel_name(case: Case) -> str:
     """`cuda softmax f16`: the name of a golden kernel in reports and in equivalent_mutants.toml."""
     form = " of any size" if case.sizes == "open" else " in one order" if case.deterministic else ""
-    return f"{case.target} {case.op} {case.dtype}{form}"
+    lies = "" if case.arrangement == "row-major" else f" {case.arrangement}"
+    return f"{case.target} {case.op} {case.dtype}{form}{lies}"
 
 
 @dataclass(frozen=True, slots=True)

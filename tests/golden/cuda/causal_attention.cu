@@ -15,8 +15,8 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 64 rows x 64 cols, 48 times; 32 rows a block, cols in tiles of 64, 2 warps of 16 rows, 2 stages
-extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
+// 118 rows x 102 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
+extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -24,28 +24,26 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
 {
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
-  const int lane = thread % 32;
-  const int warp_m = thread / 32;
-  const int m0 = (1 - blockIdx.x % 2) * 32;
-  const int batch = blockIdx.x / 2;
-  const int b = batch / 12;
-  const int h_group = batch / 3 % 4;
+  const int lane = thread;
+  const int m0 = (7 - blockIdx.x % 8) * 16;
+  const int batch = blockIdx.x / 8;
+  const int b = batch / 2;
   float top[1][2];
   float z[1][2] = {};  // line 9
-  float y_sum[1][4][4] = {};  // line 12
+  float y_sum[1][6][4] = {};  // line 12
 #pragma unroll
   for (int half = 0; half < 2; ++half)
     top[0][half] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 63) / 64;
-    const int full = uol::max(uol::min(64, m0 + 1), 0) / 64;
+    const int tiles = (uol::min(102, m0 + 15 + 1) + 31) / 32;
+    const int full = uol::min(102, m0 + 1) / 32;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16) + i * 1024, q + batch * 4096 + m0 * 64 + (thread / 8) * 64 + i * 512 + (thread % 8) * 8);
+      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 7552 + uol::min(m0 + thread / 8 + i * 4, 117) * 64 + (thread % 8) * 8);
     uol::commit_copies();
     uol::wait_copies<0>();
     __syncthreads();
-    const int q_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    const int q_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     unsigned q_part[1][4][4];
 #pragma unroll
     for (int kk = 0; kk < 4; ++kk)
@@ -53,26 +51,25 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from =
-        uol::pinned(k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8);
-    const int v_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* v_from =
-        uol::pinned(v + (b * 4 + h_group) * 2048 + (thread / 4) * 32 + (thread % 4) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8);
+    const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
+    const uol::f16* v_from = uol::pinned(v + b * 4080 + (thread / 8) * 40 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
-    const int v_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+    const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::copy_async<16>(shared + k_to + i * 1024, k_from + i * 512);
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 102);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + v_to + i * 1024 + 8192, v_from + i * 512);
+      for (int i = 0; i < 8; ++i)
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
     }
     uol::commit_copies();
-    k_from += 4096;
-    v_from += 2048;
+    k_from += 2048;
+    v_from += 1280;
+    next += 32;
     int read = 0;
-    int write = 12288;
+    int write = 8192;
 #pragma unroll 1
     for (int tile = 0; tile < full; ++tile) {
       uol::wait_copies<0>();
@@ -80,30 +77,31 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
+          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+        for (int i = 0; i < 8; ++i)
+          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
       }
       uol::commit_copies();
-      k_from += 4096;
-      v_from += 2048;
-      float s_sum[1][8][4] = {};  // line 5
+      k_from += 2048;
+      v_from += 1280;
+      next += 32;
+      float s_sum[1][4][4] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned k_part[4][4];
+        unsigned k_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 4; ++pair)
+        for (int pair = 0; pair < 2; ++pair)
           uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni)
+        for (int ni = 0; ni < 4; ++ni)
           uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
       }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         float highest = top[0][half];
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
@@ -114,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         top[0][half] = highest;
         z[0][half] *= shrink;
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             s_sum[0][ni][half * 2 + r] =
@@ -123,30 +121,30 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
           }
         }
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int ni = 0; ni < 6; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             y_sum[0][ni][half * 2 + r] *= shrink;
         }
       }
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
+      for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
         weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair) {
+        for (int pair = 0; pair < 3; ++pair) {
           unsigned v_part[1][4];
-          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 2048 + read + 4096);
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
             uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
         }
       }
-      read = read + 12288 == 24576 ? 0 : read + 12288;
-      write = write + 12288 == 24576 ? 0 : write + 12288;
+      read = read + 8192 == 16384 ? 0 : read + 8192;
+      write = write + 8192 == 16384 ? 0 : write + 8192;
     }
 #pragma unroll 1
     for (int tile = full; tile < tiles; ++tile) {
@@ -155,34 +153,37 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
+          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+        for (int i = 0; i < 8; ++i)
+          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
       }
       uol::commit_copies();
-      k_from += 4096;
-      v_from += 2048;
-      float s_sum[1][8][4] = {};  // line 5
+      k_from += 2048;
+      v_from += 1280;
+      next += 32;
+      float s_sum[1][4][4] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned k_part[4][4];
+        unsigned k_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 4; ++pair)
+        for (int pair = 0; pair < 2; ++pair)
           uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni)
+        for (int ni = 0; ni < 4; ++ni)
           uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
       }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const int i_ = m0 + warp_m * 16 + half * 8 + lane / 4;
+        const int i_ = m0 + half * 8 + lane / 4;
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j <= i_ ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();  // line 7
+            const int j = tile * 32 + ni * 8 + (lane % 4) * 2 + r;
+            s_sum[0][ni][half * 2 + r] = j < 102 && j <= i_  // line 7
+                ? s_sum[0][ni][half * 2 + r]
+                : -uol::infinity<float>();
           }
         }
       }
@@ -190,7 +191,7 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
       for (int half = 0; half < 2; ++half) {
         float highest = top[0][half];
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
@@ -201,7 +202,7 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         top[0][half] = highest;
         z[0][half] *= shrink;
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             s_sum[0][ni][half * 2 + r] =
@@ -210,43 +211,42 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
           }
         }
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int ni = 0; ni < 6; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             y_sum[0][ni][half * 2 + r] *= shrink;
         }
       }
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
+      for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
         weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair) {
+        for (int pair = 0; pair < 3; ++pair) {
           unsigned v_part[1][4];
-          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 2048 + read + 4096);
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
             uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
         }
       }
-      read = read + 12288 == 24576 ? 0 : read + 12288;
-      write = write + 12288 == 24576 ? 0 : write + 12288;
+      read = read + 8192 == 16384 ? 0 : read + 8192;
+      write = write + 8192 == 16384 ? 0 : write + 8192;
     }
     uol::wait_copies<0>();
     __syncthreads();
   } else {
-    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 63) / 64;
-    const int full = uol::max(uol::min(64, m0 + 1), 0) / 64;
+    const int tiles = (uol::min(102, m0 + 15 + 1) + 31) / 32;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_elements<16>(shared + (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16) + i * 1024, q + batch * 4096 + m0 * 64 + (thread / 8) * 64 + i * 512 + (thread % 8) * 8);
+      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 7552 + uol::min(m0 + thread / 8 + i * 4, 117) * 64 + (thread % 8) * 8);
     uol::commit_copies();
     uol::wait_copies<0>();
     __syncthreads();
-    const int q_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    const int q_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     unsigned q_part[1][4][4];
 #pragma unroll
     for (int kk = 0; kk < 4; ++kk)
@@ -254,26 +254,25 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from =
-        uol::pinned(k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8);
-    const int v_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* v_from =
-        uol::pinned(v + (b * 4 + h_group) * 2048 + (thread / 4) * 32 + (thread % 4) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8);
+    const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
+    const uol::f16* v_from = uol::pinned(v + b * 4080 + (thread / 8) * 40 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
-    const int v_at = (lane % 16) * 64 + ((lane / 16) * 16 ^ (lane % 16 / 2 % 4) * 16);
+    const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::copy_elements<16>(shared + k_to + i * 1024, k_from + i * 512);
+        uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 102);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_elements<16>(shared + v_to + i * 1024 + 8192, v_from + i * 512);
+      for (int i = 0; i < 8; ++i)
+        uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
     }
     uol::commit_copies();
-    k_from += 4096;
-    v_from += 2048;
+    k_from += 2048;
+    v_from += 1280;
+    next += 32;
     int read = 0;
-    int write = 12288;
+    int write = 8192;
 #pragma unroll 1
     for (int tile = 0; tile < tiles; ++tile) {
       uol::wait_copies<0>();
@@ -281,34 +280,37 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_elements<16>(shared + k_to + i * 1024 + write, k_from + i * 512);
+          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          uol::copy_elements<16>(shared + v_to + i * 1024 + write + 8192, v_from + i * 512);
+        for (int i = 0; i < 8; ++i)
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
       }
       uol::commit_copies();
-      k_from += 4096;
-      v_from += 2048;
-      float s_sum[1][8][4] = {};  // line 5
+      k_from += 2048;
+      v_from += 1280;
+      next += 32;
+      float s_sum[1][4][4] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned k_part[4][4];
+        unsigned k_part[2][4];
 #pragma unroll
-        for (int pair = 0; pair < 4; ++pair)
+        for (int pair = 0; pair < 2; ++pair)
           uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni)
+        for (int ni = 0; ni < 4; ++ni)
           uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
       }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const int i_ = m0 + warp_m * 16 + half * 8 + lane / 4;
+        const int i_ = m0 + half * 8 + lane / 4;
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j <= i_ ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();  // line 7
+            const int j = tile * 32 + ni * 8 + (lane % 4) * 2 + r;
+            s_sum[0][ni][half * 2 + r] = j < 102 && j <= i_  // line 7
+                ? s_sum[0][ni][half * 2 + r]
+                : -uol::infinity<float>();
           }
         }
       }
@@ -316,7 +318,7 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
       for (int half = 0; half < 2; ++half) {
         float highest = top[0][half];
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
@@ -327,7 +329,7 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
         top[0][half] = highest;
         z[0][half] *= shrink;
 #pragma unroll
-        for (int ni = 0; ni < 8; ++ni) {
+        for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             s_sum[0][ni][half * 2 + r] =
@@ -336,30 +338,30 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
           }
         }
 #pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
+        for (int ni = 0; ni < 6; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r)
             y_sum[0][ni][half * 2 + r] *= shrink;
         }
       }
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
+      for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
         weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
         weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
         weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
         weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
 #pragma unroll
-        for (int pair = 0; pair < 2; ++pair) {
+        for (int pair = 0; pair < 3; ++pair) {
           unsigned v_part[1][4];
-          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 1024 + read + 8192);
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 2048 + read + 4096);
 #pragma unroll
           for (int ni = 0; ni < 2; ++ni)
             uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
         }
       }
-      read = read + 12288 == 24576 ? 0 : read + 12288;
-      write = write + 12288 == 24576 ? 0 : write + 12288;
+      read = read + 8192 == 16384 ? 0 : read + 8192;
+      write = write + 8192 == 16384 ? 0 : write + 8192;
     }
     uol::wait_copies<0>();
     __syncthreads();
@@ -373,34 +375,35 @@ extern "C" __global__ void __launch_bounds__(64, 4) causal_attention_kernel(
     z[0][half] *= inverse;
     inverse = inverse / uol::max(z[0][half], 1.0f);
 #pragma unroll
-    for (int ni = 0; ni < 4; ++ni) {
+    for (int ni = 0; ni < 6; ++ni) {
 #pragma unroll
       for (int r = 0; r < 2; ++r)
         y_sum[0][ni][half * 2 + r] *= inverse;
     }
   }
-  __syncthreads();
 #pragma unroll
   for (int group = 0; group < 2; ++group) {
 #pragma unroll
-    for (int ni = 0; ni < 4; ++ni)
-      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[0][ni] + group * 2);
+    for (int ni = 0; ni < 6; ++ni)
+      uol::store_words<8>(shared + (lane / 4) * 256 + group * 2048 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (ni / 4) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[0][ni] + group * 2);
   }
   __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 4;
+  for (int turn = 0; turn < 4; ++turn) {
+    const int row = turn * 4 + thread / 8;
     const int i_ = m0 + row;
-    const int e = (thread % 4) * 8;
-    float sums[8];
-    uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
-    uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
-    const bool aligned = uol::is_aligned(y);
-    uol::Vector<uol::f16, 8> y_vec;
+    const int e = (thread % 8) * 8;
+    if (i_ < 118 && e < 40) {
+      float sums[8];
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      const bool aligned = uol::is_aligned(y);
+      uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
-    for (int v_ = 0; v_ < 8; ++v_) {
-      y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
+      for (int v_ = 0; v_ < 8; ++v_) {
+        y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
+      }
+      uol::store_vector(y, batch * 4720 + i_ * 40 + e, y_vec, aligned);
     }
-    uol::store_vector(y, batch * 2048 + i_ * 32 + e, y_vec, aligned);
   }
 }

@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 64 rows x 64 cols, 48 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+// 118 rows x 102 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -25,52 +25,60 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = (1 - blockIdx.x % 2) * 32;
-  const int batch = blockIdx.x / 2;
-  const int b = batch / 12;
-  const int h_group = batch / 3 % 4;
+  const int m0 = (3 - blockIdx.x % 4) * 32;
+  const int batch = blockIdx.x / 4;
+  const int b = batch / 2;
   float top[1][1];
   float z[1][1] = {};  // line 9
-  float y_sum[1][1][16] = {};  // line 12
+  float y_sum[1][2][16] = {};  // line 12
   top[0][0] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 31) / 32;
-    const int full = uol::max(uol::min(64, m0 + 1), 0) / 32;
+    const int tiles = (uol::min(102, m0 + 31 + 1) + 31) / 32;
+    const int full = uol::min(102, m0 + 1) / 32;
     unsigned q_part[1][4][4];
     {
-      const int row = m0 + lane % 32;
+      const int row = uol::min(m0 + lane % 32, 117);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_words<16>(q_part[0][kk], q + batch * 4096 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_words<16>(q_part[0][kk], q + batch * 7552 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
-    const uol::f16* v_from = v + (b * 4 + h_group) * 2048 + (thread / 8) * 128 + (thread % 8) * 4;
+    const uol::f16* v_from =
+        v + b * 4080 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
-        (lane % 4) * 512 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned v_in[1][4][2];
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+    unsigned v_in[2][4][2];
     const int v_to =
-        (thread % 8) * 64 + ((thread / 16) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_words<8>(v_in[0][r], v_from + r * 32);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+      }
       k_from += 2048;
-      v_from += 1024;
+      v_from += 1280;
       next += 32;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
-      uol::transpose_4x4(v_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + 4096, v_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(v_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
+      }
     }
     __syncthreads();
     int read = 0;
@@ -78,12 +86,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_words<8>(v_in[0][r], v_from + r * 32);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+      }
       k_from += 2048;
-      v_from += 1024;
+      v_from += 1280;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -99,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -117,8 +128,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         z[0][0] += s_sum[0][0][r];
       }
 #pragma unroll
-      for (int r = 0; r < 16; ++r)
-        y_sum[0][0][r] *= shrink;
+      for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+        for (int r = 0; r < 16; ++r)
+          y_sum[0][ni][r] *= shrink;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
@@ -129,22 +143,32 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
         weight[0][3] =
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
-        unsigned v_part[1][4];
-        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+        unsigned v_part[2][4];
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+        for (int ni = 0; ni < 2; ++ni)
+          uol::load_words<16>(v_part[ni], shared + (v_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
+        }
       }
       col0 += 32;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 6144), k_in[i]);
-      uol::transpose_4x4(v_in[0]);
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 8192), k_in[i]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + (read ^ 6144) + 4096, v_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(v_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, v_in[i][r]);
+      }
       __syncthreads();
-      read = read ^ 6144;
+      read = read ^ 8192;
     }
     if (0 < tiles) {
       float s_sum[1][1][16] = {};  // line 5
@@ -161,7 +185,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -179,8 +203,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         z[0][0] += s_sum[0][0][r];
       }
 #pragma unroll
-      for (int r = 0; r < 16; ++r)
-        y_sum[0][0][r] *= shrink;
+      for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+        for (int r = 0; r < 16; ++r)
+          y_sum[0][ni][r] *= shrink;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
@@ -191,53 +218,67 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
         weight[0][3] =
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
-        unsigned v_part[1][4];
-        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+        unsigned v_part[2][4];
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+        for (int ni = 0; ni < 2; ++ni)
+          uol::load_words<16>(v_part[ni], shared + (v_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
+        }
       }
       col0 += 32;
     }
     __syncthreads();
   } else {
-    const int tiles = (uol::max(uol::min(64, m0 + 31 + 1), 0) + 31) / 32;
-    const int full = uol::max(uol::min(64, m0 + 1), 0) / 32;
+    const int tiles = (uol::min(102, m0 + 31 + 1) + 31) / 32;
+    const int full = uol::min(102, m0 + 1) / 32;
     unsigned q_part[1][4][4];
     {
-      const int row = m0 + lane % 32;
+      const int row = uol::min(m0 + lane % 32, 117);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_elements<16>(q_part[0][kk], q + batch * 4096 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_elements<16>(q_part[0][kk], q + batch * 7552 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 4 + h_group) * 4096 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
-    const uol::f16* v_from = v + (b * 4 + h_group) * 2048 + (thread / 8) * 128 + (thread % 8) * 4;
+    const uol::f16* v_from =
+        v + b * 4080 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
-        (lane % 4) * 512 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
-    unsigned v_in[1][4][2];
+        (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
+    unsigned v_in[2][4][2];
     const int v_to =
-        (thread % 8) * 64 + ((thread / 16) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_elements<8>(v_in[0][r], v_from + r * 32);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+      }
       k_from += 2048;
-      v_from += 1024;
+      v_from += 1280;
       next += 32;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
-      uol::transpose_4x4(v_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + 4096, v_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(v_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
+      }
     }
     __syncthreads();
     int read = 0;
@@ -245,12 +286,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_elements<8>(v_in[0][r], v_from + r * 32);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+      }
       k_from += 2048;
-      v_from += 1024;
+      v_from += 1280;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -266,7 +310,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -284,8 +328,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         z[0][0] += s_sum[0][0][r];
       }
 #pragma unroll
-      for (int r = 0; r < 16; ++r)
-        y_sum[0][0][r] *= shrink;
+      for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+        for (int r = 0; r < 16; ++r)
+          y_sum[0][ni][r] *= shrink;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
@@ -296,22 +343,32 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
         weight[0][3] =
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
-        unsigned v_part[1][4];
-        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+        unsigned v_part[2][4];
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+        for (int ni = 0; ni < 2; ++ni)
+          uol::load_words<16>(v_part[ni], shared + (v_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
+        }
       }
       col0 += 32;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 6144), k_in[i]);
-      uol::transpose_4x4(v_in[0]);
+        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)) + (read ^ 8192), k_in[i]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (v_to ^ r * 16) + r * 512 + (read ^ 6144) + 4096, v_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(v_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + (read ^ 8192) + 4096, v_in[i][r]);
+      }
       __syncthreads();
-      read = read ^ 6144;
+      read = read ^ 8192;
     }
     if (0 < tiles) {
       float s_sum[1][1][16] = {};  // line 5
@@ -328,7 +385,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -346,8 +403,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         z[0][0] += s_sum[0][0][r];
       }
 #pragma unroll
-      for (int r = 0; r < 16; ++r)
-        y_sum[0][0][r] *= shrink;
+      for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+        for (int r = 0; r < 16; ++r)
+          y_sum[0][ni][r] *= shrink;
+      }
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
@@ -358,11 +418,16 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
         weight[0][3] =
             uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
-        unsigned v_part[1][4];
-        uol::load_words<16>(v_part[0], shared + (v_at ^ kk * 32) + read + 4096);
+        unsigned v_part[2][4];
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          uol::mfma_32x32x8_f16(y_sum[0][0], v_part[0] + half * 2, weight[0] + half * 2);
+        for (int ni = 0; ni < 2; ++ni)
+          uol::load_words<16>(v_part[ni], shared + (v_at ^ kk * 32) + ni * 512 + read + 4096);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
+        }
       }
       col0 += 32;
     }
@@ -376,28 +441,35 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     z[0][0] *= inverse;
     inverse = inverse / uol::max(z[0][0], 1.0f);
 #pragma unroll
-    for (int r = 0; r < 16; ++r)
-      y_sum[0][0][r] *= inverse;
+    for (int ni = 0; ni < 2; ++ni) {
+#pragma unroll
+      for (int r = 0; r < 16; ++r)
+        y_sum[0][ni][r] *= inverse;
+    }
+  }
+#pragma unroll
+  for (int group = 0; group < 4; ++group) {
+#pragma unroll
+    for (int ni = 0; ni < 2; ++ni)
+      uol::store_words<16>(shared + (lane % 32) * 256 + ((ni * 128 + group * 32 + (lane / 32) * 16) ^ ni * 16 ^ (lane % 8) * 16), y_sum[0][ni] + group * 4);
   }
   __syncthreads();
-#pragma unroll
-  for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
-  __syncthreads();
 #pragma unroll 1
-  for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 4;
+  for (int turn = 0; turn < 4; ++turn) {
+    const int row = turn * 8 + thread / 8;
     const int i_ = m0 + row;
-    const int e = (thread % 4) * 8;
-    float sums[8];
-    uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-    uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
-    const bool aligned = uol::is_aligned(y);
-    uol::Vector<uol::f16, 8> y_vec;
+    const int e = (thread % 8) * 8;
+    if (i_ < 118 && e < 40) {
+      float sums[8];
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
+      const bool aligned = uol::is_aligned(y);
+      uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
-    for (int v_ = 0; v_ < 8; ++v_) {
-      y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
+      for (int v_ = 0; v_ < 8; ++v_) {
+        y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
+      }
+      uol::store_vector(y, batch * 4720 + i_ * 40 + e, y_vec, aligned);
     }
-    uol::store_vector(y, batch * 2048 + i_ * 32 + e, y_vec, aligned);
   }
 }

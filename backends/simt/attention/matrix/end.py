@@ -16,7 +16,7 @@ from uol.backends.simt.c_text.address import remainder
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Local, Primitive, select
-from uol.backends.simt.kernel.nodes import Assign, Barrier, Block, Body, Declare, Statement
+from uol.backends.simt.kernel.nodes import Assign, Block, Body, Declare, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
@@ -134,8 +134,8 @@ class Result:
 
 
 def end_of(place: Place, ending: Ending, room: int) -> Body:
-    """All of it; `room`: bytes of shared memory that there are."""
-    return (*_rows(place, ending), Barrier(), *Epilogue(Result.of(place, ending), room).statements())
+    """All of it, behind a barrier; `room`: bytes of shared memory that there are."""
+    return (*_rows(place, ending), *Epilogue(Result.of(place, ending), room).statements())
 
 
 def _rows(place: Place, ending: Ending) -> Body:

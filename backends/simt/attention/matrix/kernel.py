@@ -36,7 +36,7 @@ from uol.backends.simt.products.matrix.epilogue import Epilogue
 from uol.backends.simt.products.matrix.kernel import LEAST_THREADS, LEAST_WARPS
 from uol.backends.simt.products.matrix.place import TILES, index, nest
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add
+from uol.codegen.indexing.arithmetic import ZERO, add, static
 from uol.codegen.specs.nodes import Attention
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
@@ -90,27 +90,27 @@ def _summed(place: Place) -> Body:
     """The loop, by whole accesses where tensors begin at multiples of them; workspaces do."""
     workspaces = {arg.name for arg in place.spec.args if arg.role == "workspace"}
     asked = [each.read.tensor for each in (place.q, place.k, place.v) if each.read.tensor not in workspaces]
-    whole = (*_ends(place), *_loop(place, split=True))
+    whole = (*_ends(place, split=True), *_loop(place, split=True))
     if not asked:
         return (Block(whole),)
     aligned = Known(are_aligned(list(dict.fromkeys(asked))), place.printer)
-    return (If(aligned, whole, element_by_element((*_ends(place), *_loop(place, split=False)))),)
+    return (If(aligned, whole, element_by_element((*_ends(place, split=False), *_loop(place, split=False)))),)
 
 
-def _ends(place: Place) -> Body:
-    """How many tiles of cols there are, and how many of them all rows of the block see whole."""
+def _ends(place: Place, *, split: bool) -> Body:
+    """How many tiles of cols there are; and how many of them all rows of the block see whole, where those are told apart."""
     cols, last = place.cols.count, add(M0_, Const(place.tile.rows - 1))
     end, full = cols, cols
     for bound in place.bounds:
         end = _least(end, bound.of_row(last))
         full = _least(full, bound.of_row(M0_))
-    if place.bounds:
+    first = [static(bound.of_row(ZERO)) for bound in place.bounds]
+    if any(each is None or each < 0 for each in first):  # they grow with the row
         end, full = (Call("max", (each, ZERO), INDEX) for each in (end, full))
-    printer = replace(place.printer.bound(**{M0_.name: "m0"}))
     printer = place.printer.natural(M0_.name, "m0")
     count = Known(parts_of(end, place.tile.cols), printer)
     found: Body = (index("tiles", count),)
-    if is_masked(place):
+    if is_masked(place) and (split or place.is_turned):
         found = (*found, index("full", Known(Call("/", (full, Const(place.tile.cols)), INDEX), printer)))
     return found
 
