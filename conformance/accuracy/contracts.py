@@ -44,6 +44,7 @@ class Contract:
     typical                a sum's typical error is this * u * sqrt(terms * (square of the sum + sum of squares))
     drift                  of a sum of products on matrix units, whose roundings go one way, beside it
     tf32_factor            the relative error of a factor in TF32
+    moves_squares          may squares about a value that terms share be summed about others, and put right?
     is_typical             are sums held to that?
     is_tf32                may products of f32 be computed in TF32?
     """
@@ -60,6 +61,7 @@ class Contract:
     typical: float
     drift: float
     tf32_factor: float
+    moves_squares: bool
     is_typical: bool = False
     is_tf32: bool = False
 
@@ -115,6 +117,7 @@ def contract(target: str, op: str = "") -> Contract:
         typical=float(section("typical")["sum"]) * max(1.0, growth["sum"]),
         drift=float(section("typical")["drift"]),
         tf32_factor=float(section("tf32")["factor"]),
+        moves_squares=bool(section("squares")["by_parts"]),
     )
 
 

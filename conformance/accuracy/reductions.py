@@ -20,9 +20,18 @@ _SELECTING = {"max": np.maximum, "min": np.minimum, "any": np.logical_or, "all":
 
 
 def fold(
-    op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: SumError, over: Over = WHOLE
+    op: str,
+    body: Enclosure,
+    keep: Array | None,
+    rank: int,
+    dtype: str,
+    growth: SumError,
+    over: Over = WHOLE,
+    *,
+    may_be_exact: bool = True,
 ) -> Enclosure:
-    """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count."""
+    """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count. Without
+    `may_be_exact` sums that are not 0 are rounded, whatever their terms are."""
     terms = body.map(lambda a: flattened(a, rank))
     kept = None if keep is None else np.broadcast_to(keep, body.value.shape).reshape(terms.value.shape)
     identity = _identity(op, dtype)
@@ -34,7 +43,7 @@ def fold(
         exactly = np.add if op == "sum" else np.multiply
         return point(_wrapped(over.fold(exactly, terms.value.astype(np.int64), identity), dtype))
     if op == "sum":
-        return _sum(terms, dtype, growth, over)
+        return _sum(terms, dtype, growth, over, may_be_exact)
     return _product(terms, DTYPES[dtype].accumulator, growth.most, over)
 
 
@@ -54,14 +63,14 @@ def argument_of_extremum(op: str, body: Enclosure, keep: Array | None, rank: int
     return point((np.argmax if op == "argmax" else np.argmin)(scores, axis=-1).astype(np.int64))
 
 
-def _sum(terms: Enclosure, dtype: str, growth: SumError, over: Over) -> Enclosure:
+def _sum(terms: Enclosure, dtype: str, growth: SumError, over: Over, may_be_exact: bool) -> Enclosure:
     def added(values: Array) -> Array:
         return over.fold(np.add, values, 0.0)
 
     with np.errstate(all="ignore"):
         value = added(terms.value)
         magnitude = added(np.maximum(np.abs(terms.low), np.abs(terms.high)))
-        exact = terms.exact and sums_exactly(_beside(granules(terms.value), magnitude), magnitude, dtype)
+        exact = may_be_exact and terms.exact and sums_exactly(_beside(granules(terms.value), magnitude), magnitude, dtype)
         if np.all(exact):
             return point(value)
         steps = np.maximum(over.count(terms.value) - 1, 0)

@@ -65,6 +65,7 @@ class _Writer:
         self.spec, self.end, self.vectors, self.row, self.scope = spec, end, vectors, row, scope
         self.passes: Passes = passes_of(spec)
         (self.part,) = self.passes.passes
+        self.loaded = set[str]()  # vectors that are there for the pass and what follows it
         element = scope.printer.names.variable(ELEMENT)
         self.foldings = {fold.name: folding(fold, scope.printer) for fold in self.part.folds}
         totals = {name: f"{each.target.name}.at[{element}]" for name, each in self.foldings.items()}
@@ -89,14 +90,26 @@ class _Writer:
 
     def run(self) -> tuple[Statement, ...]:
         """The pass: what folds start with, the loops, what follows."""
-        body, after = self.scope.inner(), self.scope.inner()
+        ahead = self._ahead()
+        body, after = ahead.inner(), ahead.inner()
         start = [self._first(found) for found in self.foldings.values()]
         self._columns(self.part, body)
         self._rows(self.part.row_steps, after)
         columns = self.spec.cols if self.vectors.unrolled is None else self.spec.cols[:-1]
         names = [self.scope.printer.names.variable(axis.name) for axis in columns]
         loops = loops_over(zip(names, columns, strict=True), self.end, body)
-        return (*start, nested(loops, body.body), *after.body)
+        return (*ahead.body, *start, nested(loops, body.body), *after.body)
+
+    def _ahead(self) -> Scope:
+        """What the pass reads of rows alone, before the loops."""
+        scope, columns = self.scope.inner(), {axis.name for axis in self.spec.cols}
+        steps = self._row_lets(used_variables(self.part.steps))
+        used = {read.tensor for step in steps for read in reads(step.value)}
+        for name, read in self.vectors.loads.items():
+            if name in used and not any(variables(each) & columns for each in read.children):
+                self.vectors.load(name, self._moved(read), scope)
+                self.loaded.add(name)
+        return scope
 
     def _first(self, found: Folding) -> Declare:
         """What folds start with, for each of the rows."""
@@ -145,7 +158,7 @@ class _Writer:
         """The vectors that steps use."""
         used = {read.tensor for step in steps for expr in step_expressions(step) for read in reads(expr)}
         for name, read in self.vectors.loads.items():
-            if name in used:
+            if name in used and name not in self.loaded:
                 self.vectors.load(name, self._moved(read), scope)
         for name, read in self.vectors.windows.items():
             if name in used:

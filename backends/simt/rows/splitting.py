@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isqrt
 
 from uol.backends.simt.c_text.counters import typical
 from uol.backends.simt.machine.limits import THREADS, WHOLE_BYTES
 from uol.backends.simt.rows.bucket_plan import keys_of
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS
 from uol.backends.simt.rows.row_schedules import lanes_want_rows, rows_side_by_side
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.codegen.backend import Device
@@ -18,6 +20,8 @@ from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, spli
 from uol.codegen.specs.long_rows.split_recurrence import is_split_by_maps, split_open_recurrences, split_recurrences
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
+from uol.codegen.specs.long_rows.split_squares import are_enough, split_squares
+from uol.codegen.specs.long_rows.squares import are_of_one_reading, squares_in
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.steps import PICKS
@@ -34,6 +38,11 @@ LONG = 256
 """Parts of so many columns and more are multiples of 16: so many of one byte are the largest access."""
 LEAST_A_THREAD = 64
 """The same where a thread has its rows alone."""
+MOST_KEPT = MOST_THREADS * MOST_COLUMNS
+"""Columns of a part that a block keeps in registers for a second pass."""
+LEAST_SHIFTED = 16
+"""Columns of a part that a thread goes over once for a sum and for squares: what it stores of them is then at most a quarter of
+what it reads of f16, and read twice."""
 FEW_ELEMENTS = 1 << 15
 """Of all rows: where a core has a block for a row, or more, it reads them across in less time than a further launch takes."""
 LEAST_SIDE_BY_SIDE = 1 << 10
@@ -46,8 +55,8 @@ def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     the launch takes the one, or the others."""
     if ZERO in (a.extent for a in spec.axes) or run_of(spec) or _parts(spec, device) < 2:
         return (spec,)
-    passes = (spec,) if may_be_split(spec) else tuple(part for each in cut_passes(spec) for part in _apart(each))
-    if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
+    passes = (spec,) if may_be_split(spec) else _passes(spec, device)
+    if not any(isinstance(each, Reduce) and (may_be_split(each) or are_of_one_reading(each)) for each in passes):
         return (spec,)
     kernels = tuple(kernel for each in passes for kernel in _in_parts(each, device))
     if static(columns := size(spec.cols)) is not None or len(kernels) == 1:
@@ -57,11 +66,44 @@ def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     return (whole, *(replace(each, where=(negate(is_short),)) for each in kernels))
 
 
+def _passes(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
+    """The passes over the rows as kernels. Squares about a mean are of one kernel with the pass that the mean is of, where
+    parts have their own."""
+    squares = squares_in(spec)
+    joined = cut_passes(spec, squares) if squares and static(size(spec.cols)) is not None else ()
+    of_squares = [each for each in joined if isinstance(each, Reduce) and squares_in(each)]
+    if not of_squares or any(_parts_of_squares(each, device) is None for each in of_squares):
+        joined, of_squares = cut_passes(spec), []
+    return tuple(part for each in joined for part in ((each,) if each in of_squares else _apart(each)))
+
+
+def _parts_of_squares(spec: Reduce, device: Device) -> tuple[Reduce, Axis, int, int] | None:
+    """Into how many parts such a pass goes, along which of its axes, and of what their length is a multiple; None where it
+    stays two passes. A block keeps a part, and a thread whose rows are its own goes over so few columns that the first of them
+    may stand for their mean."""
+    columns = static(size(spec.cols))
+    if columns is None or not are_of_one_reading(spec):
+        return None
+    are_alone = lanes_want_rows(spec, spec.rows, spec.cols)
+    wanted = max(_parts(spec, device), isqrt(3 * columns) + 8 if are_alone else -(-columns // MOST_KEPT), 2)
+    spec = _with_long_axis(spec, wanted)
+    axis = _longest(spec, wanted)
+    extent = static(axis.extent) or 0
+    even = _evenly(wanted, wanted * 4 // 3, extent, wanted)
+    multiple = WHOLE_BYTES if not even and len(spec.cols) == 1 and not are_alone else 1
+    of_axis = -(-extent // ((even or wanted) * multiple)) * multiple
+    length = of_axis * (columns // max(extent, 1))
+    enough = length >= LEAST_SHIFTED and are_enough(columns // length, length) if are_alone else length <= MOST_KEPT
+    return (spec, axis, even or wanted, multiple) if enough and of_axis < extent else None
+
+
 def _apart(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     return stores_apart(spec) if isinstance(spec, Reduce) else (spec,)
 
 
 def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
+    if isinstance(spec, Reduce) and (found := squares_in(spec) and _parts_of_squares(spec, device)):
+        return split_squares(*found, kept=not lanes_want_rows(spec, spec.rows, spec.cols))
     if not isinstance(spec, Reduce) or not may_be_split(spec):
         return (spec,)
     wanted = _parts(spec, device)
@@ -103,7 +145,11 @@ def _longest(spec: Reduce, parts: int) -> Axis:
 def _even_parts(wanted: int, extent: int) -> int | None:
     """About as many parts as are wanted, of one size: no thread then asks where the last one ends. Best is a size that large
     accesses divide."""
-    fitting = [n for n in range(max(2, wanted * 3 // 4), min(wanted * 4 // 3, extent) + 1) if extent % n == 0]
+    return _evenly(max(2, wanted * 3 // 4), wanted * 4 // 3, extent, wanted)
+
+
+def _evenly(least: int, most: int, extent: int, wanted: int) -> int | None:
+    fitting = [n for n in range(least, min(most, extent) + 1) if extent % n == 0]
     return min(fitting, key=lambda n: (extent // n % WHOLE_BYTES != 0, abs(n - wanted)), default=None)
 
 

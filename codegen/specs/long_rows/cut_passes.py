@@ -8,7 +8,7 @@ any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from uol.codegen.specs.head import head_of
@@ -22,13 +22,15 @@ from uol.ir.types import DTYPES
 
 
 @verified
-def cut_passes(spec: Reduce) -> tuple[KernelSpec, ...]:
-    """The kernels of a Reduce, in order; itself, where its rows are gone over once."""
+def cut_passes(spec: Reduce, together: Collection[str] = ()) -> tuple[KernelSpec, ...]:
+    """The kernels of a Reduce, in order; itself, where its rows are gone over once. A pass whose folds are all named by
+    `together` is of one kernel with the pass before it."""
     found = passes_of(spec)
-    if len(found.passes) < 2:
+    passes = _joined(found.passes, together)
+    if len(passes) < 2:
         return (spec,)
-    wanted = _later_stores([_wanted(part, () if number else found.before) for number, part in enumerate(found.passes)], spec)
-    known, of_rows = _first_known(spec, found.passes), [step for step in spec.steps if isinstance(step, Fold | Let)]
+    wanted = _later_stores([_wanted(part, () if number else found.before) for number, part in enumerate(passes)], spec)
+    known, of_rows = _first_known(spec, passes), [step for step in spec.steps if isinstance(step, Fold | Let)]
     loads = [frozenset[str]()] * len(wanted)
     for number in reversed(range(len(wanted))):
         kept = known[number] & frozenset[str]().union(*loads[number + 1 :])
@@ -59,6 +61,18 @@ def stores_apart(spec: Reduce) -> tuple[KernelSpec, ...]:
     rest: list[Step] = [*_wanted(replace(part, steps=part.folds), found.before)]
     folds, elements = (_steps(spec, wanted, frozenset()) for wanted in (rest, stores))
     return _kernel(spec, spec.name, folds, ()), _kernel(spec, f"{spec.name}_elements", elements, ())
+
+
+def _joined(passes: Sequence[Pass], together: Collection[str]) -> list[Pass]:
+    """The passes, where some are one with the one before."""
+    found: list[Pass] = []
+    for part in passes:
+        if found and part.folds and all(fold.name in together for fold in part.folds):
+            before = found.pop()
+            steps = (*before.steps, *(step for step in part.steps if step not in before.steps))
+            part = Pass(steps, (*before.row_steps, *part.row_steps))
+        found.append(part)
+    return found
 
 
 def _wanted(part: Pass, before: Sequence[Step]) -> list[Step]:

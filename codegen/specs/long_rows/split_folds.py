@@ -64,7 +64,7 @@ def split_folds(spec: Reduce, axis: Axis, parts: int, multiple: int = 1) -> tupl
         whole.append(replace(fold, value=Read(arrays[fold.name].name, offset, strides, (), None, fold.dtype), where=()))
     own, gone = {a.name for a in spec.rows}, {a.name for a in spec.cols}
     rest = [s for s in spec.steps if not isinstance(s, Fold) and set(s.axes) <= own]
-    whole += [map_step(s, lambda e: map_strides(e, lambda given: _over_parts(given, gone, cut.part.name))) for s in rest]
+    whole += [map_step(s, lambda e: map_strides(e, lambda given: over_parts(given, gone, cut.part.name))) for s in rest]
     head = head_of(spec)
     head["args"] = ordered((*args_of(spec, values_of(whole), whole), *arrays.values()))
     head["scalars"] = scalars_of(spec, values_of(whole))
@@ -101,6 +101,11 @@ def loaded(step: Fold | Let, array: Arg, own: Sequence[Axis], axes: Sequence[Axi
     return Let(step.name, read_of(array, own, axes), step.dtype, tuple(a.name for a in own), step.line)
 
 
+def over_parts(given: Strides, gone: set[str], part: str) -> Strides:
+    """Of an access that knows nothing of columns, where these are parts."""
+    return (*((name, stride) for name, stride in given if name not in gone), (part, ZERO))
+
+
 def folds_of(spec: Reduce | Scan) -> list[Fold]:
     return [s for s in spec.steps if isinstance(s, Fold)]
 
@@ -108,11 +113,6 @@ def folds_of(spec: Reduce | Scan) -> list[Fold]:
 def values_of(steps: Iterable[Step]) -> list[Expr]:
     """Every expression of steps."""
     return [e for s in steps for e in step_expressions(s)]
-
-
-def _over_parts(given: Strides, gone: set[str], part: str) -> Strides:
-    """Of an access that knows nothing of columns, where these are parts."""
-    return (*((name, stride) for name, stride in given if name not in gone), (part, ZERO))
 
 
 def _needed(steps: tuple[Step, ...], folds: Iterable[Fold]) -> list[Step]:

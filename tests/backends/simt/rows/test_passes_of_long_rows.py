@@ -59,6 +59,40 @@ def test_layer_norm(target: str) -> None:
     assert np.allclose(found, wanted.numpy(), rtol=1e-5, atol=1e-5)
 
 
+NORMS = [("batch_norm_mixed", PICTURES, "x gamma beta running_mean running_var"), ("layer_norm", ROWS, "x gamma beta")]
+SHAPES = {"batch_norm_mixed": (4, 6, 96, 96), "layer_norm": (3, 40000)}
+
+
+def of_rows(op: str, x: np.ndarray, target: str) -> dict[str, np.ndarray]:
+    """The norm of such rows, scaled by 1 and not shifted."""
+    _, dims, names = next(each for each in NORMS if each[0] == op)
+    count = (x.shape[1],)
+    values = {name: np.zeros(count, np.float32) for name in names.split()}
+    return results(op, dims, target, {**values, "x": x.astype(np.float32), "gamma": np.ones(count, np.float32)})
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("op", SHAPES)
+def test_a_mean_of_a_thousand_deviations(op: str, target: str) -> None:
+    """Squares less the square of a sum would have no digit left; about a part's mean, or its first element, they have most."""
+    x = (1000 + np.random.default_rng(4).standard_normal(SHAPES[op])).astype(np.float32)
+    found = of_rows(op, x, target)
+    over = (0, 2, 3) if op == "batch_norm_mixed" else (1,)
+    wide = torch.from_numpy(x.astype(np.float64))
+    variance, mean = torch.var_mean(wide, over, correction=0, keepdim=True)
+    assert np.allclose(found["y"], ((wide - mean) / torch.sqrt(variance + EPS)).numpy(), rtol=1e-6, atol=2e-3)
+    deviation = found["y"].std(over)  # of its mean, in which all of a row's elements share an error, nothing
+    assert np.allclose(deviation, (variance / (variance + EPS)).sqrt().numpy().reshape(deviation.shape), rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("op", SHAPES)
+def test_squares_that_are_too_large_are_infinite(op: str, target: str) -> None:
+    """As where the mean is known first: nothing is infinite less infinite."""
+    x = np.where(np.arange(np.prod(SHAPES[op])).reshape(SHAPES[op]) % 3 == 0, -1e25, 1e25).astype(np.float32)
+    assert (of_rows(op, x, target)["y"] == 0).all()
+
+
 @pytest.mark.parametrize("target", ["cuda", "hip"])
 def test_batch_norm_and_its_gradient(target: str) -> None:
     values = drawn(x=(4, 6, 96, 96), gamma=(6,), beta=(6,), running_mean=(6,), running_var=(6,))

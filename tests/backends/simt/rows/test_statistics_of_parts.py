@@ -1,0 +1,62 @@
+"""Mean and variance of long rows from one reading: in the twin, within the contract and beside PyTorch's float64."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Read, Reduce
+from uol.codegen.specs.traverse import accesses
+from uol.conformance.cases.memory_order import Arrangement
+from uol.conformance.cases.twin_check import check, compiled_of
+from uol.conformance.cases.verdict import Case
+from uol.ops.inputs import Kind
+from uol.ops.workloads import Workload
+
+ALONE: tuple[tuple[int, ...], ...] = ((2, 71, 73), (3, 61, 67))
+"""Pictures of which a thread has a channel of its own, or several: 10366 pixels, which no number of parts near 184 divides, and
+12261, which 201 does."""
+
+
+def readings(graph: KernelGraph) -> int:
+    """How many kernels read x with nothing else to do than fold it over its rows."""
+    folding = [s for s in graph.specs if isinstance(s, Reduce)]
+    return sum(any(isinstance(a, Read) and a.tensor == "x" for a in accesses(s)) for s in folding)
+
+
+def case(op: str, target: str, dtype: str, dims: dict[str, object], kind: Kind, order: Arrangement = "row-major") -> Case:
+    return Case(op, target, dtype, Workload(op, dims), kind, order)  # type: ignore[arg-type]  # sizes and packs of sizes
+
+
+def failed(cases: list[Case]) -> list[tuple[str, str, str]]:
+    return [(str(c), v.status, v.detail) for c, v in zip(cases, check(cases), strict=True) if v.status != "pass"]
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("channels", [5, 8])
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_pictures_channels_last(target: str, channels: int, dtype: str) -> None:
+    n, *lines = ALONE[channels == 8]
+    dims: dict[str, object] = {"N": n, "C": channels, "S": tuple(lines)}
+    kinds: tuple[Kind, ...] = ("random", "constant", "faint", "offset", "infinite")
+    cases = [case("batch_norm_mixed", target, dtype, dims, kind, "channels-last") for kind in kinds]
+    assert readings(compiled_of(cases[0])[0].module.graph) == 1
+    assert failed(cases) == []
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize(
+    ("op", "dims"),
+    [
+        ("batch_norm_mixed", {"N": 5, "C": 3, "S": (89, 83)}),
+        ("layer_norm", {"S": (2,), "C": 40007}),
+        ("group_norm", {"N": 1, "C": 4, "S": (173, 97), "groups": 2}),
+    ],
+)
+def test_rows_that_blocks_keep_parts_of(target: str, op: str, dims: dict[str, object]) -> None:
+    attrs = {name: value for name, value in dims.items() if name == "groups"}
+    workload = Workload(op, {name: value for name, value in dims.items() if name != "groups"}, attrs)  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("random", "constant", "faint", "offset", "infinite")
+    cases = [Case(op, target, "f32", workload, kind) for kind in kinds]
+    assert readings(compiled_of(cases[0])[0].module.graph) == 1
+    assert failed(cases) == []
