@@ -103,8 +103,8 @@ class _Writer:
     def _ahead(self) -> Scope:
         """What the pass reads of rows alone, before the loops."""
         scope, columns = self.scope.inner(), {axis.name for axis in self.spec.cols}
-        steps = self._row_lets(used_variables(self.part.steps))
-        used = {read.tensor for step in steps for read in reads(step.value)}
+        steps = (*self._row_lets(used_variables(self.part.steps)), *self.part.steps)
+        used = {read.tensor for step in steps for expr in step_expressions(step) for read in reads(expr)}
         for name, read in self.vectors.loads.items():
             if name in used and not any(variables(each) & columns for each in read.children):
                 self.vectors.load(name, self._moved(read), scope)
