@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1584 x 16 x 528; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 1584 x 16 x 504; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -49,28 +49,32 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1583);
-      dy_from[i] = uol::pinned(dy + dy_outer * 176 + 176);
+      dy_from[i] =
+          uol::pinned(dy + dy_outer / 792 * 15840 + dy_outer / 33 % 24 * 792 + dy_outer % 33 * 24 + 816);
+      const int h = dy_outer / 33 % 24;
       const int v = dy_outer % 33;
+      for (int u = 0; u < 7; ++u)
+        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 20));
       for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g, !(v + 1 - g >= 0 && v + 1 - g < 33));
+        dy_beside[i] += uol::bit(g + 7, !(v + 1 - g >= 0 && v + 1 - g < 33));
     }
-    int dy_k = (thread % 8) * 8 - 48;
+    int dy_k = (thread % 8) * 8 - 8;
     const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      w_from[i] = uol::pinned(w + uol::min(thread / 8 + i * 16, 15) * 176);
-    int w_k = (thread % 8) * 8 - 48;
+      w_from[i] = uol::pinned(w + uol::min(thread / 8 + i * 16, 15) * 24);
+    int w_k = (thread % 8) * 8 - 8;
     const int w_at =
         warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int dy_piece = dy_k / 176 * -176 + dy_k % 176;
-      const unsigned dy_tap = uol::bits(uol::max(dy_k / 176, 0));
+      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 7);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i] + dy_piece, dy_k >= 0 && uol::has_none(dy_beside[i], dy_tap));
-      const int w_piece = w_k / 176 * 2816 + w_k % 176;
+      const int w_piece = w_k / 72 * 1152 + w_k / 24 % 3 * 384 + w_k % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from[i] + w_piece, w_k >= 0);
@@ -79,12 +83,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 176 * -176 + dy_k % 176;
-      const unsigned dy_tap = uol::bits(dy_k / 176);
+      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
-      const int w_piece = w_k / 176 * 2816 + w_k % 176;
+      const int w_piece = w_k / 72 * 1152 + w_k / 24 % 3 * 384 + w_k % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from[i] + w_piece);
@@ -93,12 +97,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 176 * -176 + dy_k % 176;
-      const unsigned dy_tap = uol::bits(dy_k / 176);
+      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
-      const int w_piece = w_k / 176 * 2816 + w_k % 176;
+      const int w_piece = w_k / 72 * 1152 + w_k / 24 % 3 * 384 + w_k % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from[i] + w_piece);
@@ -109,16 +113,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 9; ++tile) {
+    for (int tile = 0; tile < 8; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 9) {
-        const int dy_piece = dy_k / 176 * -176 + dy_k % 176;
-        const unsigned dy_tap = uol::bits(dy_k / 176);
+      if (tile + 3 < 8) {
+        const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
+        const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
-        const int w_piece = w_k / 176 * 2816 + w_k % 176;
+        const int w_piece = w_k / 72 * 1152 + w_k / 24 % 3 * 384 + w_k % 24;
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from[i] + w_piece);
@@ -148,9 +152,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int g = at_k / 176;
-      const int t = at_k % 176;
+    for (int at_k = 0; at_k < 504; ++at_k) {
+      const int u = at_k / 72;
+      const int g = at_k / 24 % 3;
+      const int t = at_k % 24;
       float dy_part[4];
       float w_part[4];
 #pragma unroll
@@ -161,9 +166,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
           const int n = at_m / 792;
           const int h = at_m / 33 % 24;
           const int v = at_m % 33;
-          const int dy_at0 = v + 1 - g;
-          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 33  // line 14
-              ? float(dy[((n * 24 + h) * 33 + dy_at0) * 176 + t])
+          const int dy_at0 = h + 1 - u;
+          const int dy_at1 = v + 1 - g;
+          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 20 && dy_at1 >= 0 && dy_at1 < 33  // line 14
+              ? float(dy[((n * 20 + dy_at0) * 33 + dy_at1) * 24 + t])
               : 0.0f;
         }
       }
@@ -172,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           const int c = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 15);
-          w_part[ni * 2 + r] = float(w[(g * 16 + c) * 176 + t]);  // line 14
+          w_part[ni * 2 + r] = float(w[((u * 3 + g) * 16 + c) * 24 + t]);  // line 14
         }
       }
 #pragma unroll
@@ -219,7 +225,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 176 x 48 x 528, 3 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 24 x 336 x 264, 5 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -229,74 +235,87 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const int warp_n = thread / 32;
-  const int m0 = blockIdx.x % 6 * 32;
+  const int n0 = blockIdx.x % 6 * 64;
   const int part_ = blockIdx.x / 6;
   float dw_sum[2][2][4] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
     const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* dy_from =
-        uol::pinned(dy + part_ * 92928 + uol::min(m0 + (thread % 4) * 8, 168) + (thread / 4) * 176 - 8448);
+    const uol::f16* dy_from = uol::pinned(dy + part_ * 3168 + uol::min((thread % 4) * 8, 16));
+    int dy_k = thread / 4 - 56;
     const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int x_outer = uol::min((thread % 8) * 8, 40);
-    const uol::f16* x_from = uol::pinned(x + -16 + part_ * 8448 + x_outer);
-    int x_k = thread / 8 - 48;
+    const int x_outer = uol::min(n0 + (thread % 8) * 8, 328);
+    const uol::f16* x_from =
+        uol::pinned(x + -544 + part_ * 2112 + (x_outer / 48 * 528 + x_outer / 16 % 3 * 16 + x_outer % 16));
+    int x_k = thread / 8 - 56;
     const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + i * 5632, i * 2 + thread / 64 >= 3);
+    for (int i = 0; i < 2; ++i) {
+      const int dy_term = dy_k + i * 32;
+      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + dy_piece, dy_k + i * 32 >= 0);
+    }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
+      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
     }
     uol::commit_copies();
-    dy_from += 11264;
+    dy_k += 64;
     x_k += 64;
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + i * 5632);
+    for (int i = 0; i < 2; ++i) {
+      const int dy_term = dy_k + i * 32;
+      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + dy_piece);
+    }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
+      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
     }
     uol::commit_copies();
-    dy_from += 11264;
+    dy_k += 64;
     x_k += 64;
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + i * 5632);
+    for (int i = 0; i < 2; ++i) {
+      const int dy_term = dy_k + i * 32;
+      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + dy_piece);
+    }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
+      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
     }
     uol::commit_copies();
-    dy_from += 11264;
+    dy_k += 64;
     x_k += 64;
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 9; ++tile) {
+    for (int tile = 0; tile < 5; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 9) {
+      if (tile + 3 < 5) {
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + i * 5632);
+        for (int i = 0; i < 2; ++i) {
+          const int dy_term = dy_k + i * 32;
+          const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+          uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + dy_piece);
+        }
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int x_term = x_k + i * 16;
-          const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
+          const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
         }
       }
       uol::commit_copies();
-      dy_from += 11264;
+      dy_k += 64;
       x_k += 64;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -320,8 +339,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int n_p = at_k / 33;
+    for (int at_k = 0; at_k < 264; ++at_k) {
+      const int n = at_k / 132;
+      const int p = at_k / 33 % 4;
       const int q = at_k % 33;
       float dy_part[4];
       float x_part[4];
@@ -329,20 +349,22 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int o = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 175);
-          dy_part[mi * 2 + group] = float(dy[o + part_ * 92928 + at_k * 176]);  // line 25
+          const int o = uol::min(mi * 16 + lane / 4 + group * 8, 23);
+          dy_part[mi * 2 + group] = float(dy[((n * 20 + p) * 33 + q) * 24 + o + part_ * 3168]);  // line 25
         }
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int at_n = uol::min(warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 47);
-          const int s = at_n / 16;
+          const int at_n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 335);
+          const int r_ = at_n / 48;
+          const int s = at_n / 16 % 3;
           const int c = at_n % 16;
-          const int x_at0 = q + s - 1;
-          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 33  // line 25
-              ? float(x[(n_p * 33 + x_at0) * 16 + c + part_ * 8448])
+          const int x_at0 = part_ * 4 + p + r_ - 1;
+          const int x_at1 = q + s - 1;
+          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 24 && x_at1 >= 0 && x_at1 < 33  // line 25
+              ? float(x[((n * 24 + (p + r_ - 1)) * 33 + x_at1) * 16 + c + part_ * 2112])
               : 0.0f;
         }
       }
@@ -373,9 +395,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 8 + thread / 16;
-    const int o = m0 + row;
-    const int at_n = (thread % 16) * 4;
-    if (o < 176 && at_n < 48) {
+    const int o = row;
+    const int at_n = n0 + (thread % 16) * 4;
+    if (o < 24 && at_n < 336) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 16) * 16 ^ (thread % 16 / 8) * 16 ^ (row % 4) * 32));
       const bool aligned = true;
@@ -384,20 +406,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
       for (int v = 0; v < 4; ++v) {
         conv2d_grad_dw_sum_parts_vec.at[v] = sums[v];  // line 25
       }
-      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 8448 + o * 48 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
+      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 8064 + o * 336 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
     }
   }
 }
 
-// 8448 rows of 3, one row a thread
+// 8064 rows of 5, one row a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_grad_dw_sum_kernel(
     uol::f16* __restrict__ dw,
     const float* __restrict__ conv2d_grad_dw_sum_parts)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
+  if (row >= 8064) return;
   float dw_sum = 0.0f;  // line 25
-  for (int part = 0; part < 3; ++part) {
-    dw_sum += conv2d_grad_dw_sum_parts[part * 8448 + row];  // line 25
+  for (int part = 0; part < 5; ++part) {
+    dw_sum += conv2d_grad_dw_sum_parts[part * 8064 + row];  // line 25
   }
   dw[row] = uol::f16(dw_sum);  // line 25
 }

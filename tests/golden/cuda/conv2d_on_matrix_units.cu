@@ -37,13 +37,13 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int x_outer = uol::min(m0 + thread / 8 + i * 16, 49);
-      x_from[i] = uol::pinned(x + x_outer / 25 * 2520 + x_outer / 5 % 5 * 504 + x_outer % 5 * 112 - 560);
+      x_from[i] = uol::pinned(x + x_outer / 25 * 1584 + x_outer / 5 % 5 * 72 + x_outer % 5 * 16 - 80);
       const int p = x_outer / 5 % 5;
       const int q = x_outer % 5;
-      for (int r_ = 0; r_ < 3; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 5));
+      for (int r_ = 0; r_ < 21; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 22));
       for (int s = 0; s < 3; ++s)
-        x_beside[i] += uol::bit(s + 3, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
+        x_beside[i] += uol::bit(s + 21, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
     }
     int x_k = (thread % 8) * 8 - 8;
     const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
@@ -52,8 +52,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
         uol::pinned(w + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 576);
     const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 168 * 504 + x_k / 56 % 3 * 56 + x_k % 56;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 168, 0), uol::max(x_k / 56 % 3, 0) + 3);
+      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 21);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
@@ -65,8 +65,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     x_k += 64;
     w_from += 4608;
     {
-      const int x_piece = x_k / 168 * 504 + x_k / 56 % 3 * 56 + x_k % 56;
-      const unsigned x_tap = uol::bits(x_k / 168, x_k / 56 % 3 + 3);
+      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -78,8 +78,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     x_k += 64;
     w_from += 4608;
     {
-      const int x_piece = x_k / 168 * 504 + x_k / 56 % 3 * 56 + x_k % 56;
-      const unsigned x_tap = uol::bits(x_k / 168, x_k / 56 % 3 + 3);
+      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -97,8 +97,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       uol::wait_copies<2>();
       __syncthreads();
       if (tile + 3 < 8) {
-        const int x_piece = x_k / 168 * 504 + x_k / 56 % 3 * 56 + x_k % 56;
-        const unsigned x_tap = uol::bits(x_k / 168, x_k / 56 % 3 + 3);
+        const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
+        const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -132,9 +132,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   } else {
 #pragma unroll 1
     for (int at_k = 0; at_k < 504; ++at_k) {
-      const int r_ = at_k / 168;
-      const int s = at_k / 56 % 3;
-      const int c = at_k % 56;
+      const int r_ = at_k / 24;
+      const int s = at_k / 8 % 3;
+      const int c = at_k % 8;
       float x_part[4];
       float w_part[4];
 #pragma unroll
@@ -147,8 +147,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
           const int q = at_m % 5;
           const int x_at0 = p + r_ - 1;
           const int x_at1 = q * 2 + s - 1;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 5 && x_at1 >= 0 && x_at1 < 9  // line 12
-              ? float(x[((n * 5 + x_at0) * 9 + x_at1) * 56 + c])
+          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 22 && x_at1 >= 0 && x_at1 < 9  // line 12
+              ? float(x[((n * 22 + x_at0) * 9 + x_at1) * 8 + c])
               : 0.0f;
         }
       }

@@ -27,7 +27,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 60 x 72 x 528; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 60 x 72 x 480; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -47,31 +47,31 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int x_outer = uol::min(m0 + thread / 8 + i * 16, 59);
-      x_from[i] = uol::pinned(x + x_outer * 88 + 528);
+      x_from[i] = uol::pinned(x + x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16 + 1248);
       const int p = x_outer / 6 % 5;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 3; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 1 - r_ >= 0 && p + 1 - r_ < 5));
+      for (int r_ = 0; r_ < 15; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 3, !(q - s >= 0));
+        x_beside[i] += uol::bit(s + 15, !(q - s >= 0));
     }
-    int x_k = (thread % 8) * 8 - 48;
+    int x_k = (thread % 8) * 8 - 32;
     const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 88 + 6336);
-    int w_k = (thread % 8) * 8 - 48;
+      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 16 + 1152);
+    int w_k = (thread % 8) * 8 - 32;
     const int w_at =
         warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 176, 0), uol::max(x_k / 88 % 2, 0) + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from[i] + w_piece, w_k >= 0);
@@ -80,12 +80,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from[i] + w_piece);
@@ -94,12 +94,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from[i] + w_piece);
@@ -110,16 +110,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 9; ++tile) {
+    for (int tile = 0; tile < 8; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 9) {
-        const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-        const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      if (tile + 3 < 8) {
+        const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+        const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-        const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+        const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from[i] + w_piece);
@@ -149,10 +149,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int r_ = at_k / 176;
-      const int s = at_k / 88 % 2;
-      const int c = at_k % 88;
+    for (int at_k = 0; at_k < 480; ++at_k) {
+      const int r_ = at_k / 32;
+      const int s = at_k / 16 % 2;
+      const int c = at_k % 16;
       float x_part[4];
       float w_part[4];
 #pragma unroll
@@ -163,10 +163,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
           const int n = at_m / 30;
           const int p = at_m / 6 % 5;
           const int q = at_m % 6;
-          const int x_at0 = p + 1 - r_;
+          const int x_at0 = p + 13 - r_;
           const int x_at1 = q - s;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 5 && x_at1 >= 0  // line 14
-              ? float(x[n * 2640 + p * 528 + q * 88 + c + 528 - r_ * 528 - s * 88])
+          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 17 && x_at1 >= 0  // line 14
+              ? float(x[n * 1632 + p * 96 + q * 16 + c + 1248 - r_ * 96 - s * 16])
               : 0.0f;
         }
       }
@@ -175,7 +175,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           const int o = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = float(w[r_ * 25344 + s * 12672 + o * 88 + c + 6336]);  // line 14
+          w_part[ni * 2 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c + 1152]);  // line 14
         }
       }
 #pragma unroll
@@ -222,7 +222,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   }
 }
 
-// 60 x 72 x 528; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 60 x 72 x 480; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -242,31 +242,31 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int x_outer = uol::min(m0 + thread / 8 + i * 16, 59);
-      x_from[i] = uol::pinned(x + x_outer * 88 + 616);
+      x_from[i] = uol::pinned(x + x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16 + 1264);
       const int p = x_outer / 6 % 5;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 3; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 1 - r_ >= 0 && p + 1 - r_ < 5));
+      for (int r_ = 0; r_ < 15; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 3, !(q + 1 - s < 6));
+        x_beside[i] += uol::bit(s + 15, !(q + 1 - s < 6));
     }
-    int x_k = (thread % 8) * 8 - 48;
+    int x_k = (thread % 8) * 8 - 32;
     const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 88);
-    int w_k = (thread % 8) * 8 - 48;
+      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 16);
+    int w_k = (thread % 8) * 8 - 32;
     const int w_at =
         warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 176, 0), uol::max(x_k / 88 % 2, 0) + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from[i] + w_piece, w_k >= 0);
@@ -275,12 +275,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from[i] + w_piece);
@@ -289,12 +289,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-      const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from[i] + w_piece);
@@ -305,16 +305,16 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 9; ++tile) {
+    for (int tile = 0; tile < 8; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 9) {
-        const int x_piece = x_k / 176 * -528 + x_k / 88 % 2 * -88 + x_k % 88;
-        const unsigned x_tap = uol::bits(x_k / 176, x_k / 88 % 2 + 3);
+      if (tile + 3 < 8) {
+        const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
+        const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-        const int w_piece = w_k / 176 * 25344 + w_k / 88 % 2 * 12672 + w_k % 88;
+        const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from[i] + w_piece);
@@ -344,10 +344,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int r_ = at_k / 176;
-      const int s = at_k / 88 % 2;
-      const int c = at_k % 88;
+    for (int at_k = 0; at_k < 480; ++at_k) {
+      const int r_ = at_k / 32;
+      const int s = at_k / 16 % 2;
+      const int c = at_k % 16;
       float x_part[4];
       float w_part[4];
 #pragma unroll
@@ -358,10 +358,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
           const int n = at_m / 30;
           const int p = at_m / 6 % 5;
           const int q = at_m % 6;
-          const int x_at0 = p + 1 - r_;
+          const int x_at0 = p + 13 - r_;
           const int x_at1 = q + 1 - s;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 5 && x_at1 < 6  // line 14
-              ? float(x[n * 2640 + p * 528 + q * 88 + c + 616 - r_ * 528 - s * 88])
+          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 17 && x_at1 < 6  // line 14
+              ? float(x[n * 1632 + p * 96 + q * 16 + c + 1264 - r_ * 96 - s * 16])
               : 0.0f;
         }
       }
@@ -370,7 +370,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           const int o = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = float(w[r_ * 25344 + s * 12672 + o * 88 + c]);  // line 14
+          w_part[ni * 2 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c]);  // line 14
         }
       }
 #pragma unroll

@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1584 x 16 x 528; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 1584 x 16 x 504; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -44,40 +44,43 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   float dx_sum[1][1][16] = {};  // line 14
   if (uol::is_aligned(dy, w)) {
     const uol::f16* const dy_from = dy;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 557568);
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 63360);
     int dy_at[2];
     unsigned dy_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1583);
-      dy_at[i] = dy_outer * 352 + 352;
+      dy_at[i] = (dy_outer / 792 * 15840 + dy_outer / 33 % 24 * 792 + dy_outer % 33 * 24) * 2 + 1632;
+      const int h = dy_outer / 33 % 24;
       const int v = dy_outer % 33;
+      for (int u = 0; u < 7; ++u)
+        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 20));
       for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g, !(v + 1 - g >= 0 && v + 1 - g < 33));
+        dy_beside[i] += uol::bit(g + 7, !(v + 1 - g >= 0 && v + 1 - g < 33));
     }
-    int dy_k = (thread % 8) * 8 - 48;
+    int dy_k = (thread % 8) * 8 - 8;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[2][4];
     const uol::f16* const w_from = w;
-    const uol::BufferRange w_range = uol::buffer_range(w_from, 16896);
+    const uol::BufferRange w_range = uol::buffer_range(w_from, 16128);
     int w_at[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      w_at[i] = uol::min(thread / 8 + i * 16, 15) * 352;
-    int w_k = (thread % 8) * 8 - 48;
+      w_at[i] = uol::min(thread / 8 + i * 16, 15) * 48;
+    int w_k = (thread % 8) * 8 - 8;
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int w_part_at = warp_n * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned w_in[4][4];
     {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 176 * -176 + dy_term % 176;
-      const unsigned dy_tap = uol::bits(uol::max(dy_k / 176, 0));
+      const int dy_piece = dy_term / 72 * -792 + dy_term / 24 % 3 * -24 + dy_term % 24;
+      const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 7);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i] + dy_piece * 2, 0, dy_k >= 0 && uol::has_none(dy_beside[i], dy_tap));
       const int w_term = w_k;
-      const int w_piece = w_term / 176 * 2816 + w_term % 176;
+      const int w_piece = w_term / 72 * 1152 + w_term / 24 % 3 * 384 + w_term % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0, w_k >= 0);
@@ -93,15 +96,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 9; ++tile) {
+    for (int tile = 1; tile < 8; ++tile) {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 176 * -176 + dy_term % 176;
-      const unsigned dy_tap = uol::bits(dy_k / 176);
+      const int dy_piece = dy_term / 72 * -792 + dy_term / 24 % 3 * -24 + dy_term % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i] + dy_piece * 2, 0, uol::has_none(dy_beside[i], dy_tap));
       const int w_term = w_k;
-      const int w_piece = w_term / 176 * 2816 + w_term % 176;
+      const int w_piece = w_term / 72 * 1152 + w_term / 24 % 3 * 384 + w_term % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0);
@@ -139,23 +142,27 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int g = at_k / 176;
-      const int t = at_k % 176;
+    for (int at_k = 0; at_k < 504; ++at_k) {
+      const int u = at_k / 72;
+      const int g = at_k / 24 % 3;
+      const int t = at_k % 24;
       float dy_part[1];
       float w_part[16];
       const int at_m = uol::min(m0 + lane % 32, 1583);
       const int n = at_m / 792;
       const int h = at_m / 33 % 24;
       const int v = at_m % 33;
-      const int dy_at0 = v + 1 - g;
-      dy_part[0] = dy_at0 >= 0 && dy_at0 < 33 ? float(dy[((n * 24 + h) * 33 + dy_at0) * 176 + t]) : 0.0f;  // line 14
+      const int dy_at0 = h + 1 - u;
+      const int dy_at1 = v + 1 - g;
+      dy_part[0] = dy_at0 >= 0 && dy_at0 < 20 && dy_at1 >= 0 && dy_at1 < 33  // line 14
+          ? float(dy[((n * 20 + dy_at0) * 33 + dy_at1) * 24 + t])
+          : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
           const int c = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 15);
-          w_part[group * 4 + r] = float(w[(g * 16 + c) * 176 + t]);  // line 14
+          w_part[group * 4 + r] = float(w[((u * 3 + g) * 16 + c) * 24 + t]);  // line 14
         }
       }
 #pragma unroll
@@ -190,7 +197,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 176 x 48 x 528, 3 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 24 x 336 x 264, 5 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -200,12 +207,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int m0 = blockIdx.x % 6 * 32;
+  const int n0 = blockIdx.x % 6 * 64;
   const int part_ = blockIdx.x / 6;
   float dw_sum[1][1][16] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
-    const uol::f16* dy_from = dy + part_ * 92928 - 8448;
-    const int dy_at = (thread / 8) * 1408 + uol::min(m0 + (thread % 8) * 4, 172) * 2;
+    const uol::f16* const dy_from = dy + part_ * 3168;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 38016);
+    const int dy_at = uol::min((thread % 8) * 4, 20) * 2;
+    int dy_k = (thread / 8) * 4 - 56;
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
@@ -213,62 +222,65 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     unsigned dy_in[1][4][2];
     const uol::f16* const x_from = x;
     const uol::BufferRange x_range = uol::buffer_range(x_from, 50688);
-    const int x_outer = uol::min((thread / 16 % 2) * 32 + (thread % 8) * 4, 44);
-    const int x_at = (-16 + part_ * 8448) * 2 + x_outer * 2;
-    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 48;
+    const int x_outer = uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 332);
+    const int x_at =
+        (-544 + part_ * 2112) * 2 + (x_outer / 48 * 528 + x_outer / 16 % 3 * 16 + x_outer % 16) * 2;
+    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 56;
     const int x_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
         (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned x_in[2][4][2];
-    {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 22528);
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      const int dy_term = dy_k + r;
+      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0, dy_k + r >= 0);
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {
+        const int x_term = x_k + i * 32 + r;
+        const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+        uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
+      }
+    }
+    dy_k += 64;
+    x_k += 64;
+    uol::transpose_4x4(dy_in[0]);
+#pragma unroll
+    for (int r = 0; r < 4; ++r)
+      uol::store_words<8>(shared + (dy_to ^ r * 32) + r * 1024, dy_in[0][r]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      uol::transpose_4x4(x_in[i]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
       for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 352, thread / 32 >= 3);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-          const int x_term = x_k + i * 32 + r;
-          const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
-        }
-      }
-      dy_from += 11264;
-      x_k += 64;
-      uol::transpose_4x4(dy_in[0]);
-#pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (dy_to ^ r * 32) + r * 1024, dy_in[0][r]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(x_in[i]);
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (x_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, x_in[i][r]);
-      }
+        uol::store_words<8>(shared + (x_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, x_in[i][r]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 9; ++tile) {
-      const uol::BufferRange dy_range = uol::buffer_range(dy_from, 22528);
+    for (int tile = 1; tile < 5; ++tile) {
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at, r * 352);
+      for (int r = 0; r < 4; ++r) {
+        const int dy_term = dy_k + r;
+        const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+        uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0);
+      }
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
           const int x_term = x_k + i * 32 + r;
-          const int x_piece = x_term / 33 * 528 + x_term % 33 * 16;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_term % 33 + x_outer / 16 - 1 >= 0 && x_term % 33 + x_outer / 16 - 1 < 33);
+          const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
         }
       }
-      dy_from += 11264;
+      dy_k += 64;
       x_k += 64;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -309,23 +321,26 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 528; ++at_k) {
-      const int n_p = at_k / 33;
+    for (int at_k = 0; at_k < 264; ++at_k) {
+      const int n = at_k / 132;
+      const int p = at_k / 33 % 4;
       const int q = at_k % 33;
       float dy_part[1];
       float x_part[16];
-      const int o = uol::min(m0 + lane % 32, 175);
-      dy_part[0] = float(dy[o + part_ * 92928 + at_k * 176]);  // line 25
+      const int o = uol::min(lane % 32, 23);
+      dy_part[0] = float(dy[((n * 20 + p) * 33 + q) * 24 + o + part_ * 3168]);  // line 25
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int at_n = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 47);
-          const int s = at_n / 16;
+          const int at_n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 335);
+          const int r_ = at_n / 48;
+          const int s = at_n / 16 % 3;
           const int c = at_n % 16;
-          const int x_at0 = q + s - 1;
-          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 33  // line 25
-              ? float(x[(n_p * 33 + x_at0) * 16 + c + part_ * 8448])
+          const int x_at0 = part_ * 4 + p + r_ - 1;
+          const int x_at1 = q + s - 1;
+          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 24 && x_at1 >= 0 && x_at1 < 33  // line 25
+              ? float(x[((n * 24 + (p + r_ - 1)) * 33 + x_at1) * 16 + c + part_ * 2112])
               : 0.0f;
         }
       }
@@ -344,9 +359,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll 1
   for (int turn = 0; turn < 4; ++turn) {
     const int row = turn * 8 + thread / 16;
-    const int o = m0 + row;
-    const int at_n = (thread % 16) * 4;
-    if (o < 176 && at_n < 48) {
+    const int o = row;
+    const int at_n = n0 + (thread % 16) * 4;
+    if (o < 24 && at_n < 336) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 16) * 16 ^ (thread % 16 / 8) * 16 ^ (row % 8) * 16));
       const bool aligned = true;
@@ -355,20 +370,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
       for (int v = 0; v < 4; ++v) {
         conv2d_grad_dw_sum_parts_vec.at[v] = sums[v];  // line 25
       }
-      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 8448 + o * 48 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
+      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 8064 + o * 336 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
     }
   }
 }
 
-// 8448 rows of 3, one row a thread
+// 8064 rows of 5, one row a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_grad_dw_sum_kernel(
     uol::f16* __restrict__ dw,
     const float* __restrict__ conv2d_grad_dw_sum_parts)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
+  if (row >= 8064) return;
   float dw_sum = 0.0f;  // line 25
-  for (int part = 0; part < 3; ++part) {
-    dw_sum += conv2d_grad_dw_sum_parts[part * 8448 + row];  // line 25
+  for (int part = 0; part < 5; ++part) {
+    dw_sum += conv2d_grad_dw_sum_parts[part * 8064 + row];  // line 25
   }
   dw[row] = uol::f16(dw_sum);  // line 25
 }

@@ -31,19 +31,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   float y_sum[1][1][16] = {};  // line 12
   if (uol::is_aligned(x, w)) {
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 10080);
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 6336);
     int x_at[4];
     unsigned x_beside[4] = {};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_outer = uol::min(thread / 8 + i * 16, 49);
-      x_at[i] = (x_outer / 25 * 2520 + x_outer / 5 % 5 * 504 + x_outer % 5 * 112) * 2 - 1120;
+      x_at[i] = (x_outer / 25 * 1584 + x_outer / 5 % 5 * 72 + x_outer % 5 * 16) * 2 - 160;
       const int p = x_outer / 5 % 5;
       const int q = x_outer % 5;
-      for (int r_ = 0; r_ < 3; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 5));
+      for (int r_ = 0; r_ < 21; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 22));
       for (int s = 0; s < 3; ++s)
-        x_beside[i] += uol::bit(s + 3, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
+        x_beside[i] += uol::bit(s + 21, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
     }
     int x_k = (thread % 8) * 8 - 8;
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
@@ -58,8 +58,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     unsigned w_in[1][4][2];
     {
       const int x_term = x_k;
-      const int x_piece = x_term / 168 * 504 + x_term / 56 % 3 * 56 + x_term % 56;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 168, 0), uol::max(x_k / 56 % 3, 0) + 3);
+      const int x_piece = x_term / 24 * 72 + x_term / 8 % 3 * 8 + x_term % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 21);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
@@ -82,8 +82,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
 #pragma unroll 1
     for (int tile = 1; tile < 8; ++tile) {
       const int x_term = x_k;
-      const int x_piece = x_term / 168 * 504 + x_term / 56 % 3 * 56 + x_term % 56;
-      const unsigned x_tap = uol::bits(x_k / 168, x_k / 56 % 3 + 3);
+      const int x_piece = x_term / 24 * 72 + x_term / 8 % 3 * 8 + x_term % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
@@ -127,9 +127,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   } else {
 #pragma unroll 1
     for (int at_k = 0; at_k < 504; ++at_k) {
-      const int r_ = at_k / 168;
-      const int s = at_k / 56 % 3;
-      const int c = at_k % 56;
+      const int r_ = at_k / 24;
+      const int s = at_k / 8 % 3;
+      const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
       const int at_m = uol::min(warp_m * 32 + lane % 32, 49);
@@ -138,8 +138,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       const int q = at_m % 5;
       const int x_at0 = p + r_ - 1;
       const int x_at1 = q * 2 + s - 1;
-      x_part[0] = x_at0 >= 0 && x_at0 < 5 && x_at1 >= 0 && x_at1 < 9  // line 12
-          ? float(x[((n * 5 + x_at0) * 9 + x_at1) * 56 + c])
+      x_part[0] = x_at0 >= 0 && x_at0 < 22 && x_at1 >= 0 && x_at1 < 9  // line 12
+          ? float(x[((n * 22 + x_at0) * 9 + x_at1) * 8 + c])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {

@@ -37,13 +37,13 @@ EDGES = (
     Fault("no zeros beside the picture", r"uol::has_none\(x_beside\[i\], x_tap\)", "true", every=True),
     Fault("no zeros beside it in the loop", r"(tile.*(?:\n.*)*?)uol::has_none\(x_beside\[i\], x_tap\)", r"\1true"),
     Fault("no zeros above", r"p \+ r_ - 1 >= 0 && ", ""),
-    Fault("no zeros below", r" && p \+ r_ - 1 < 5", ""),
+    Fault("no zeros below", r" && p \+ r_ - 1 < 22", ""),
     Fault("no zeros on the left", r"q \* 2 \+ s - 1 >= 0 && ", ""),
     Fault("no zeros on the right", r" && q \* 2 \+ s - 1 < 9", ""),
     Fault("a column too many", r"q \* 2 \+ s - 1 < 9", "q * 2 + s - 1 < 10"),
-    Fault("columns where lines are", r"uol::bit\(s \+ 3,", "uol::bit(s + 2,"),
+    Fault("columns where lines are", r"uol::bit\(s \+ 21,", "uol::bit(s + 20,"),
     Fault("the window of the first pixel", r"uol::has_none\(x_beside\[i\]", "uol::has_none(x_beside[0]", every=True),
-    Fault("a column of the window that is one late", r"x_k / 56 % 3 \+ 3\)", "x_k / 56 % 3 + 2)"),
+    Fault("a column of the window that is one late", r"x_k / 8 % 3 \+ 21\)", "x_k / 8 % 3 + 20)"),
 )
 RESIDUES = (
     Fault(
@@ -53,16 +53,17 @@ RESIDUES = (
         "_at_1_kernel",
     ),
     Fault("a residue in the place of the other", r"72 \+ at_m \* 144", "at_m * 144", "_at_1_kernel"),
-    Fault("the filter of the other residue", r"6336(\)?;)", r"0\1", "_at_0_kernel"),
+    Fault("the filter of the other residue", r"1152(\)?;)", r"0\1", "_at_0_kernel"),
     Fault("a bound of the other residue", r"q \+ 1 - s < 6", "q + 1 - s < 7", "_at_1_kernel"),
-    Fault("a line too few", r"p \+ 1 - r_ >= 0", "p + 1 - r_ >= 1", "_at_0_kernel"),
+    Fault("a line too few", r"p \+ 13 - r_ >= 0", "p + 13 - r_ >= 1", "_at_0_kernel"),
 )
 PARTS = (
     Fault("a part added twice", r"dw_sum = 0\.0f;", "dw_sum = conv2d_grad_dw_sum_parts[row];", "_dw_sum_kernel"),
     Fault("a part left out", r"int part = 0;", "int part = 1;", "_dw_sum_kernel"),
     Fault("all parts of the first pixels", r"part_ = blockIdx\.x / \d+;", "part_ = 0;", "_parts_kernel"),
-    Fault("pixels of the line before", r"x_term % 33 \+ x_outer / 16 - 1 >= 0 && ", "", "_parts_kernel", every=True),
-    Fault("pixels of the line behind", r" && x_term % 33 \+ x_outer / 16 - 1 < 33", "", "_parts_kernel", every=True),
+    Fault("pixels of the line before", r"x_term % 33 \+ x_outer / 16 % 3 - 1 >= 0 && ", "", "_parts_kernel", every=True),
+    Fault("pixels of the line behind", r" && x_term % 33 \+ x_outer / 16 % 3 - 1 < 33", "", "_parts_kernel", every=True),
+    Fault("lines above", r"part_ \* 4 \+ x_term / 33 % 4 \+ x_outer / 48 - 1 >= 0 && ", "", "_parts_kernel", every=True),
 )
 COPIES = (
     Fault("no zeros for a channel that is not there", r" && c < 3", "", "_pad_a_kernel"),
