@@ -17,7 +17,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 50 x 72 x 504; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 70 x 72 x 552; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -36,37 +36,37 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     unsigned x_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 49);
-      x_from[i] = uol::pinned(x + x_outer / 25 * 1584 + x_outer / 5 % 5 * 72 + x_outer % 5 * 16 - 80);
-      const int p = x_outer / 5 % 5;
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 69);
+      x_from[i] = uol::pinned(x + x_outer / 35 * 1176 + x_outer / 5 % 7 * 56 + x_outer % 5 * 16 - 360);
+      const int p = x_outer / 5 % 7;
       const int q = x_outer % 5;
-      for (int r_ = 0; r_ < 21; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 22));
+      for (int r_ = 0; r_ < 23; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + r_ - 6 >= 0 && p + r_ - 6 < 21));
       for (int s = 0; s < 3; ++s)
-        x_beside[i] += uol::bit(s + 21, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
+        x_beside[i] += uol::bit(s + 23, !(q * 2 + s - 3 >= 0 && q * 2 + s - 3 < 7));
     }
-    int x_k = (thread % 8) * 8 - 8;
+    int x_k = (thread % 8) * 8 - 24;
     const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from =
-        uol::pinned(w + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 576);
+        uol::pinned(w + uol::min(n0 + (thread % 8) * 8, 64) + (thread / 8) * 72 - 1728);
     const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 21);
+      const int x_piece = x_k / 24 * 56 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 23);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= 1);
+        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + i * 1152, i * 2 + thread / 64 >= 3);
     }
     uol::commit_copies();
     x_k += 64;
     w_from += 4608;
     {
-      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
-      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
+      const int x_piece = x_k / 24 * 56 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 23);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -78,8 +78,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     x_k += 64;
     w_from += 4608;
     {
-      const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
-      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
+      const int x_piece = x_k / 24 * 56 + x_k / 8 % 3 * 8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 23);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -93,12 +93,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 8; ++tile) {
+    for (int tile = 0; tile < 9; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 8) {
-        const int x_piece = x_k / 24 * 72 + x_k / 8 % 3 * 8 + x_k % 8;
-        const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
+      if (tile + 3 < 9) {
+        const int x_piece = x_k / 24 * 56 + x_k / 8 % 3 * 8 + x_k % 8;
+        const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 23);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
@@ -131,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 504; ++at_k) {
+    for (int at_k = 0; at_k < 552; ++at_k) {
       const int r_ = at_k / 24;
       const int s = at_k / 8 % 3;
       const int c = at_k % 8;
@@ -141,14 +141,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 49);
-          const int n = at_m / 25;
-          const int p = at_m / 5 % 5;
+          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 69);
+          const int n = at_m / 35;
+          const int p = at_m / 5 % 7;
           const int q = at_m % 5;
-          const int x_at0 = p + r_ - 1;
-          const int x_at1 = q * 2 + s - 1;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 22 && x_at1 >= 0 && x_at1 < 9  // line 12
-              ? float(x[((n * 22 + x_at0) * 9 + x_at1) * 8 + c])
+          const int x_at0 = p + r_ - 6;
+          const int x_at1 = q * 2 + s - 3;
+          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 21 && x_at1 >= 0 && x_at1 < 7  // line 12
+              ? float(x[((n * 21 + x_at0) * 7 + x_at1) * 8 + c])
               : 0.0f;
         }
       }
@@ -189,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 50 && o < 72) {
+    if (at_m < 70 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));

@@ -17,7 +17,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 50 x 72 x 504; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+// 70 x 72 x 552; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -26,71 +26,84 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = thread / 64;
-  const int n0 = blockIdx.x * 32;
+  const int warp_n = thread / 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 12
   if (uol::is_aligned(x, w)) {
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 6336);
-    int x_at[4];
-    unsigned x_beside[4] = {};
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 4704);
+    int x_at[2];
+    unsigned x_beside[2] = {};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int x_outer = uol::min(thread / 8 + i * 16, 49);
-      x_at[i] = (x_outer / 25 * 1584 + x_outer / 5 % 5 * 72 + x_outer % 5 * 16) * 2 - 160;
-      const int p = x_outer / 5 % 5;
+    for (int i = 0; i < 2; ++i) {
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 69);
+      x_at[i] = (x_outer / 35 * 1176 + x_outer / 5 % 7 * 56 + x_outer % 5 * 16) * 2 - 720;
+      const int p = x_outer / 5 % 7;
       const int q = x_outer % 5;
-      for (int r_ = 0; r_ < 21; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + r_ - 1 >= 0 && p + r_ - 1 < 22));
+      for (int r_ = 0; r_ < 23; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + r_ - 6 >= 0 && p + r_ - 6 < 21));
       for (int s = 0; s < 3; ++s)
-        x_beside[i] += uol::bit(s + 21, !(q * 2 + s - 1 >= 0 && q * 2 + s - 1 < 9));
+        x_beside[i] += uol::bit(s + 23, !(q * 2 + s - 3 >= 0 && q * 2 + s - 3 < 7));
     }
-    int x_k = (thread % 8) * 8 - 8;
+    int x_k = (thread % 8) * 8 - 24;
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int x_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned x_in[4][4];
-    const uol::f16* w_from = w + 0 - 576;
-    const int w_at = (thread / 8) * 576 + uol::min(n0 + (thread % 8) * 4, 68) * 2;
+    const int x_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned x_in[2][4];
+    const uol::f16* w_from = w + 0 - 1728;
+    const int w_at =
+        (thread / 32) * 1152 + (thread / 8 % 2) * 576 + uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68) * 2;
     const int w_to =
-        (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int w_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
-    unsigned w_in[1][4][2];
+        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+    unsigned w_in[2][4][2];
     {
       const int x_term = x_k;
-      const int x_piece = x_term / 24 * 72 + x_term / 8 % 3 * 8 + x_term % 8;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 21);
+      const int x_piece = x_term / 24 * 56 + x_term / 8 % 3 * 8 + x_term % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 24, 0), uol::max(x_k / 8 % 3, 0) + 23);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
       const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144, thread / 16 >= 1);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144, thread / 32 + i * 4 >= 3);
+      }
       x_k += 64;
       w_from += 4608;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048, x_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, w_in[i][r]);
+      }
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 8; ++tile) {
+    for (int tile = 1; tile < 9; ++tile) {
       const int x_term = x_k;
-      const int x_piece = x_term / 24 * 72 + x_term / 8 % 3 * 8 + x_term % 8;
-      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 21);
+      const int x_piece = x_term / 24 * 56 + x_term / 8 % 3 * 8 + x_term % 8;
+      const unsigned x_tap = uol::bits(x_k / 24, x_k / 8 % 3 + 23);
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
       const uol::BufferRange w_range = uol::buffer_range(w_from, 9216);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at, r * 144);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at, i * 4608 + r * 144);
+      }
       x_k += 64;
       w_from += 4608;
 #pragma unroll
@@ -98,18 +111,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
         unsigned x_part[1][4];
         unsigned w_part[1][4];
         uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048 + (read ^ 12288), x_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, w_in[i][r]);
+      }
       __syncthreads();
       read = read ^ 12288;
     }
@@ -118,7 +136,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       unsigned x_part[1][4];
       unsigned w_part[1][4];
       uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
@@ -126,26 +144,26 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 504; ++at_k) {
+    for (int at_k = 0; at_k < 552; ++at_k) {
       const int r_ = at_k / 24;
       const int s = at_k / 8 % 3;
       const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(warp_m * 32 + lane % 32, 49);
-      const int n = at_m / 25;
-      const int p = at_m / 5 % 5;
+      const int at_m = uol::min(m0 + lane % 32, 69);
+      const int n = at_m / 35;
+      const int p = at_m / 5 % 7;
       const int q = at_m % 5;
-      const int x_at0 = p + r_ - 1;
-      const int x_at1 = q * 2 + s - 1;
-      x_part[0] = x_at0 >= 0 && x_at0 < 22 && x_at1 >= 0 && x_at1 < 9  // line 12
-          ? float(x[((n * 22 + x_at0) * 9 + x_at1) * 8 + c])
+      const int x_at0 = p + r_ - 6;
+      const int x_at1 = q * 2 + s - 3;
+      x_part[0] = x_at0 >= 0 && x_at0 < 21 && x_at1 >= 0 && x_at1 < 7  // line 12
+          ? float(x[((n * 21 + x_at0) * 7 + x_at1) * 8 + c])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int o = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 71);
+          const int o = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
           w_part[group * 4 + r] = float(w[o + at_k * 72]);  // line 12
         }
       }
@@ -159,17 +177,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
-    const int at_m = row;
-    const int o = n0 + (thread % 4) * 8;
-    if (at_m < 50 && o < 72) {
+    const int row = turn * 16 + thread / 8;
+    const int at_m = m0 + row;
+    const int o = n0 + (thread % 8) * 8;
+    if (at_m < 70 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll

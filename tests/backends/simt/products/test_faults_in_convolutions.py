@@ -36,14 +36,14 @@ class Fault:
 EDGES = (
     Fault("no zeros beside the picture", r"uol::has_none\(x_beside\[i\], x_tap\)", "true", every=True),
     Fault("no zeros beside it in the loop", r"(tile.*(?:\n.*)*?)uol::has_none\(x_beside\[i\], x_tap\)", r"\1true"),
-    Fault("no zeros above", r"p \+ r_ - 1 >= 0 && ", ""),
-    Fault("no zeros below", r" && p \+ r_ - 1 < 22", ""),
-    Fault("no zeros on the left", r"q \* 2 \+ s - 1 >= 0 && ", ""),
-    Fault("no zeros on the right", r" && q \* 2 \+ s - 1 < 9", ""),
-    Fault("a column too many", r"q \* 2 \+ s - 1 < 9", "q * 2 + s - 1 < 10"),
-    Fault("columns where lines are", r"uol::bit\(s \+ 21,", "uol::bit(s + 20,"),
+    Fault("no zeros above", r"p \+ r_ - 6 >= 0 && ", ""),
+    Fault("no zeros below", r" && p \+ r_ - 6 < 21", ""),
+    Fault("no zeros on the left", r"q \* 2 \+ s - 3 >= 0 && ", ""),
+    Fault("no zeros on the right", r" && q \* 2 \+ s - 3 < 7", ""),
+    Fault("a column too many", r"q \* 2 \+ s - 3 < 7", "q * 2 + s - 3 < 8"),
+    Fault("columns where lines are", r"uol::bit\(s \+ 23,", "uol::bit(s + 22,"),
     Fault("the window of the first pixel", r"uol::has_none\(x_beside\[i\]", "uol::has_none(x_beside[0]", every=True),
-    Fault("a column of the window that is one late", r"x_k / 8 % 3 \+ 21\)", "x_k / 8 % 3 + 20)"),
+    Fault("a column of the window that is one late", r"x_k / 8 % 3 \+ 23\)", "x_k / 8 % 3 + 22)"),
 )
 RESIDUES = (
     Fault(
