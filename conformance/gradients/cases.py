@@ -21,10 +21,11 @@ from uol.conformance.cases.verdict import Case
 from uol.ir import instantiate, interpret
 from uol.ir.library import SAVING
 from uol.ir.program.dtype_encoding import decode
-from uol.ir.program.nodes import Program, Tensor
+from uol.ir.program.nodes import Call, Expr, Program, Tensor
 from uol.ir.program.rounding import round_to
+from uol.ir.program.walk import rewrite
 from uol.ir.syntax.surface import Op
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, is_float
 from uol.operators.registry import catalogue
 from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import forward_of
@@ -87,13 +88,15 @@ def with_stored_results(
     values: Mapping[str, Array],
     scalars: Mapping[str, float | int],
 ) -> dict[str, Array]:
-    """Autograd's cotangents, moved by what the forward's results, by being rounded to their types, move the golden ones by. A
-    gradient reads them so, where autograd in float64 rounds none: 1 - y*y has few digits of a y near 1. The golden cotangents
-    may be rounded to their own type: where that is all they differ in from autograd's, the moved ones are golden ones."""
+    """Autograd's cotangents, moved by what the golden ones are moved by: by the forward's results, by being rounded to their
+    types, and by what the text itself rounds on the way. A gradient reads and multiplies them so, where autograd in float64
+    rounds none: 1 - y*y has few digits of a y near 1. The golden cotangents may be rounded to their own type: where that is all
+    they differ in from autograd's, the moved ones are golden ones."""
     _, _, exact = _forward_run(case, forward)
     kept = {name: np.broadcast_to(exact[name], v.shape) if name in exact else v for name, v in values.items()}
     owed = contract("any target")  # of which golden values are the same; and enclosing takes inputs as they are
-    stored, whole = (enclose(program, each, scalars, owed).results for each in (values, kept))
+    stored = enclose(program, values, scalars, owed).results
+    whole = enclose(_without_roundings(program), kept, scalars, owed).results
     moved: dict[str, Array] = {}
     for name, own in cotangents.items():
         with np.errstate(invalid="ignore"):
@@ -101,6 +104,21 @@ def with_stored_results(
             is_rounded = np.abs(whole[name].value - own) <= ulp(own, program.tensors[name].dtype)
         moved[name] = np.where(is_rounded, stored[name].value, own + np.where(np.isnan(by), 0.0, by))
     return moved
+
+
+def _without_roundings(program: Program) -> Program:
+    """A program whose intermediate values are not rounded to a narrower type and widened again."""
+
+    def rule(node: Expr) -> Expr | None:
+        match node:
+            case Call(fn="cast", args=(Call(fn="cast", args=(value,)) as narrow,)) if value.type == node.type:
+                rounds = is_float(node.type) and is_float(narrow.type) and DTYPES[narrow.type].bits < DTYPES[node.type].bits
+                return rewrite(value, rule) if rounds else None
+        return None
+
+    local = {tensor.name for tensor in program.by_role("local")}
+    stages = (replace(s, value=rewrite(s.value, rule)) if s.name in local else s for s in program.stages)
+    return replace(program, stages=tuple(stages))
 
 
 def admitted_by_scale(scale: float, dtype: str, inputs: Iterable[Array]) -> float:
