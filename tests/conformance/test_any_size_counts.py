@@ -38,9 +38,10 @@ def test_pictures_of_any_height_are_read_by_whole_accesses() -> None:
 
 @pytest.mark.parametrize("dim", [pytest.param("D", marks=pytest.mark.soak), "E"])
 def test_heads_of_any_width_are_one_kernel(dim: str) -> None:
-    """Scores that passed through memory were six times the sectors."""
+    """Scores that passed through memory were six times the sectors. Of f32: by threads, whatever is known; matrix units take
+    f16 where the width of a head is known."""
     sizes = {"B": 1, "H": 2, "G": 2, "L": 64, "M": 64, "D": 64, "E": 64}
-    found = cost_of(Workload("attention_grad", sizes), "cuda", "f16", dim)
+    found = cost_of(Workload("attention_grad", sizes), "cuda", "f32", dim)
     assert found is not None
     assert found.is_small, str(found)
 
