@@ -17,7 +17,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 70 x 72 x 552; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 105 x 72 x 552; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -36,7 +36,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     unsigned x_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 69);
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 104);
       x_from[i] = uol::pinned(x + x_outer / 35 * 1176 + x_outer / 5 % 7 * 56 + x_outer % 5 * 16 - 360);
       const int p = x_outer / 5 % 7;
       const int q = x_outer % 5;
@@ -141,7 +141,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 69);
+          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 104);
           const int n = at_m / 35;
           const int p = at_m / 5 % 7;
           const int q = at_m % 5;
@@ -189,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 70 && o < 72) {
+    if (at_m < 105 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));

@@ -17,7 +17,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 70 x 72 x 552; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 105 x 72 x 552; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -32,12 +32,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   float y_sum[1][1][16] = {};  // line 12
   if (uol::is_aligned(x, w)) {
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 4704);
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 7056);
     int x_at[2];
     unsigned x_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 69);
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 104);
       x_at[i] = (x_outer / 35 * 1176 + x_outer / 5 % 7 * 56 + x_outer % 5 * 16) * 2 - 720;
       const int p = x_outer / 5 % 7;
       const int q = x_outer % 5;
@@ -150,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + lane % 32, 69);
+      const int at_m = uol::min(m0 + lane % 32, 104);
       const int n = at_m / 35;
       const int p = at_m / 5 % 7;
       const int q = at_m % 5;
@@ -184,7 +184,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 70 && o < 72) {
+    if (at_m < 105 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));

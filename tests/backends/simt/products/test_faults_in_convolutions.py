@@ -9,7 +9,7 @@ import pytest
 from turns import by_turns
 
 from uol.backends.twin import execute_many
-from uol.conformance.mutation.golden import mutated_cases, text_of
+from uol.conformance.mutation.golden import golden_cases, text_of
 from uol.conformance.mutation.judge import Trial
 
 
@@ -79,7 +79,7 @@ FORMS = {
 
 @pytest.mark.parametrize(("form", "target"), by_turns(4, list(FORMS), ["cuda", "hip"]))
 def test_faults_are_found_in_convolutions(form: str, target: str) -> None:
-    (case,) = (each for each in mutated_cases([target], ["f16"]) if text_of(each) == form)
+    (case,) = (each for each in golden_cases([target], ["f16"]) if text_of(each) == form)
     trial = Trial.of(replace(case, inputs="exact"))
     text = trial.module.device.text
     runs = execute_many([trial.job(fault.planted(text)) for fault in FORMS[form]])
