@@ -214,8 +214,8 @@ GOLDEN = (
         arrangement="channels-last",
     ),
     # The gradient of filters in parts of the pixels, which are added up in order; of each part more tiles than there are
-    # stages. Not mutated: the tiles before its loops are of one line of a window, or of pixels of one line, so that of what finds
-    # lines there too much computes the same; `test_faults_in_convolutions` plants faults in it by hand.
+    # stages. Not mutated: the tiles before its loops are of one line of a window, or of pixels of one line, so that of what
+    # finds lines there too much computes the same; `test_faults_in_convolutions` plants faults in it by hand.
     _convolution("conv2d_grad", "2 16 24 33 24 7 3", {"pad": 1}, "conv2d_grad", mutated=False),
     # A model's first layer, whose three channels become four by a copy with the zeros beside the picture.
     _convolution("conv2d", "2 3 31 35 72 11 11", {"pad": 2, "stride": 2}, "stem"),
