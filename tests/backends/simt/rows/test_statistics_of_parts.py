@@ -33,8 +33,7 @@ def failed(cases: list[Case]) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
-@pytest.mark.parametrize("channels", [5, 8])
-@pytest.mark.parametrize("dtype", ["f32", "f16"])
+@pytest.mark.parametrize(("channels", "dtype"), [(5, "f32"), (8, "f16")])
 def test_pictures_channels_last(target: str, channels: int, dtype: str) -> None:
     n, *lines = ALONE[channels == 8]
     dims: dict[str, object] = {"N": n, "C": channels, "S": tuple(lines)}
