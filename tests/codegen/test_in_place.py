@@ -72,6 +72,7 @@ def test_every_alias_of_the_library_is_written_in_place(name: str, target: str) 
     op = library().get(name)
     assert op is not None
     workload = workloads_of(name)[0]
-    program = instantiate(op, library(), types={"T": "f32"}, ranks=workload.ranks, dims=workload.flat_dims)
+    types = {each.variable: "f32" if "f32" in each.types else each.types[0] for each in op.domain}
+    program = instantiate(op, library(), types=types, ranks=workload.ranks, dims=workload.flat_dims)
     graph = lower(program, get(target), {})
     assert all(writes_in_place(graph, given, result) for given, result in ALIASES[name].items())

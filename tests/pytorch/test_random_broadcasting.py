@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,13 +87,24 @@ def cotangents(inputs: dict[str, torch.Tensor], results: list[torch.Tensor], giv
     return [torch.zeros_like(x) if g is None else g for x, g in zip(floats, found, strict=True)]
 
 
+def own_types(op: Op) -> dict[str, torch.dtype]:
+    """By the variable of results alone, as that of a copy in a narrow type: the type that is asked for."""
+    given = {p.type for p in op.params}
+    return {s.variable: TORCH_TYPES[s.types[0]] for s in op.domain if s.variable not in given}
+
+
 def agree(name: str, seed: int) -> None:
     """Results recorded and not, in new tensors and in given ones with gaps, and the gradient."""
     torch.manual_seed(seed)
     drawn = Drawn.draw(name, seed)
-    ours, theirs, function, attrs = leaves(drawn), leaves(drawn), getattr(uol.ops.text, name), drawn.attrs
+    ours, theirs, attrs = leaves(drawn), leaves(drawn), drawn.attrs
+    asked = own_types(drawn.op)
+    function = getattr(uol.ops.text, name)
+    for dtype in asked.values():  # one at most
+        function = partial(function, dtype=dtype)
     wide = [drawn.broadcast(p, theirs[p.name]) for p in drawn.op.params]
-    owed = several(differentiable_reference(name)(*wide, **attrs))
+    exact = several(differentiable_reference(name)(*wide, **attrs))
+    owed = tuple(y.to(asked.get(result.type, y.dtype)) for result, y in zip(drawn.op.results, exact, strict=True))
     values = tuple(y.detach() for y in owed)
 
     def require_close(found: object, owed: object, which: str) -> None:
