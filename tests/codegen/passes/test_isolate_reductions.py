@@ -6,8 +6,11 @@ import pytest
 from before_after import agree
 from middle import program_of
 
+from uol.backends.registry import get
 from uol.codegen.indexing.arithmetic import static
+from uol.codegen.lowering import lower
 from uol.codegen.program.isolate_reductions import hoist_reductions
+from uol.codegen.specs.nodes import Contract
 
 TEXT = "op f(x: T[R, C]) -> (y: T[R, C]) for T in (f32) { y[r, c] = x[r, c] / sum[k](x[r, k] * max[j](x[j, k])) }"
 
@@ -53,3 +56,13 @@ def test_equal_reductions_are_one_stage() -> None:
         line 2   y[r, c]: f32 = y_sum[r] * exp(-y_sum[r]) + y_sum2[c] + y_sum3[r, c] + y_max[r]
         """,
     )
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda", "hip", "ascendc"])
+def test_an_activation_written_out_is_of_one_product(target: str) -> None:
+    """As a graph's text has it, whose values stand wherever they are read."""
+    h = "(sum[k](x[i, k] * w[k, j]) + b[j])"
+    text = "op f(x: T[I, K], w: T[K, J], b: T[J]) -> (y: T[I, J]) for T in (f32)"
+    text += f" {{ y[i, j] = {h} * 0.5 * (erf({h} * 0.7) + 1.0) }}"
+    graph = lower(program_of(text, dims={"I": 96, "K": 64, "J": 128}), get(target), {})
+    assert sum(isinstance(spec, Contract) for spec in graph.specs) == 1

@@ -1,5 +1,4 @@
-"""The text of a group: a statement for a product or a reduction that is given out or read twice, and for what is dear and read
-twice; the rest stands where it is read."""
+"""The text of a group: a statement for what is reduced, given out, or dear and read twice; the rest stands where it is read."""
 
 from __future__ import annotations
 
@@ -87,7 +86,7 @@ class GroupText:
                 if kind(n) == "reduction":
                     raise Unsaid("nothing says how far an index of a local runs")
                 return
-            if kind(n) not in ("reduction", "anchor") and len(sizes) > 1 and len(value) < LONG and not _DEAR.search(value):
+            if kind(n) != "reduction" and len(sizes) > 1 and len(value) < LONG and not _DEAR.search(value):
                 return
         name = self._local[n] = f"{'y' if is_out else 't'}{len(self._local)}"
         shown = [i for i, d in zip(index, sizes, strict=True) if d != 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uol.backends.simt.attention.matrix.candidates import of_machine
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.machine.target import Machine
 
@@ -26,6 +27,4 @@ THROUGH_REGISTERS = (
 
 def gradient_rows(machine: Machine) -> tuple[MatrixRows, ...]:
     """The tiles of a machine: those for asynchronous copies, or those through registers; none without matrix units."""
-    if machine.units is None:
-        return ()
-    return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS
+    return of_machine(machine, ASYNCHRONOUS, THROUGH_REGISTERS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uol.backends.simt.attention.gradient.heads import BEGIN, NEXT_COL, moved, step_of
 from uol.backends.simt.attention.gradient.place import COL_VALUE_BYTES, Place
 from uol.backends.simt.attention.matrix.lanes import words
-from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further, row_bytes
+from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further, pitch_of, row_bytes
 from uol.backends.simt.c_text.address import flipped, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Address, Element, Local, Pointer, Scalar, Word
@@ -30,7 +30,6 @@ from uol.backends.simt.kernel.pipeline import WRITE
 from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import EACH, KK, LANE, M0, MI, SHARED, index, nest, unrolled
-from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Read
 from uol.codegen.specs.sizes import known_multiples
 from uol.ir.program.nodes import Call, Const, Expr
@@ -59,11 +58,11 @@ class Staged:
         return sum(each.bytes for each in self.rows[:number])
 
     def cols_at(self, number: int) -> int:
-        """Of a stage."""
+        """The byte of a stage at which a tile of cols begins."""
         return sum(each.bytes for each in self.cols[:number])
 
     def values_at(self, number: int) -> int:
-        """Of a stage."""
+        """The byte of a stage at which what is read for each col begins."""
         return self.cols_at(len(self.cols)) + number * self.values_bytes
 
     @property
@@ -73,7 +72,7 @@ class Staged:
 
     @property
     def stages_at(self) -> int:
-        """Where the stages begin."""
+        """The byte at which the stages begin."""
         return self.rows_at(len(self.rows)) if self.apart else 0
 
     @property
@@ -132,10 +131,10 @@ class Fetches:
         row = total(M0, copies.row, scaled(EACH, copies.rows_a_turn))
         if not is_multiple(place.rows.count, place.tile.rows):
             row = Call("min", (row, place.known(place.last_row)), "idx")
-        at = total(place.known(operand.first), place.times(row, _pitch(operand)), copies.col)
+        at = total(place.known(operand.first), place.times(row, pitch_of(operand)), copies.col)
         to = total(tile.further(copies.to, EACH, copies.rows_a_turn), self.staged.rows_at(number))
         source = Pointer(self._tensor(operand.read), at)
-        return unrolled("i", copies.turns, CopyAsync(Pointer(SHARED, to), source, copies.bytes, self._within(operand, copies)))
+        return unrolled("i", copies.turns, CopyAsync(Pointer(SHARED, to), source, copies.bytes, copies.within(operand, place)))
 
     def addresses(self) -> Iterable[Statement]:
         """The declarations of the addresses that a thread copies cols from and to."""
@@ -144,7 +143,7 @@ class Fetches:
         for operand, tile in zip(place.operands.cols, self.staged.cols, strict=True):
             copies = self.copies(operand, tile)
             yield index(place.named(operand, "to"), copies.to)
-            at = place.times(total(BEGIN, copies.row), _pitch(operand))
+            at = place.times(total(BEGIN, copies.row), pitch_of(operand))
             at = total(place.known(place.first_operand(operand)), at, copies.col)
             yield Declare(place.named(operand, "from"), pointer_to(operand.read), self._start(operand.read, at), constant=False)
         for read in place.of_col:
@@ -161,11 +160,11 @@ class Fetches:
         found: list[Statement] = []
         for number, (operand, tile) in enumerate(zip(place.operands.cols, staged.cols, strict=True)):
             copies = self.copies(operand, tile)
-            conditions = [] if (within := self._within(operand, copies)) is None else [within]
+            conditions = [] if (within := copies.within(operand, self.place)) is None else [within]
             if not place.cols_are_whole:
                 conditions.append(self._is_there(total(NEXT_COL, copies.row, scaled(EACH, copies.rows_a_turn))))
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
-            further_on = place.times(scaled(EACH, copies.rows_a_turn), _pitch(operand))
+            further_on = place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand))
             source = Pointer(place.named(operand, "from"), further_on)
             to = total(to, WRITE, staged.stages_at + staged.cols_at(number))
             copy = CopyAsync(Pointer(SHARED, to), source, copies.bytes, all_of(conditions) if conditions else None)
@@ -195,7 +194,7 @@ class Fetches:
         place = self.place
         moves: list[Statement] = []
         for operand in place.operands.cols:
-            step = step_of(place, NEXT_COL, _pitch(operand), place.head_step(operand.read))
+            step = step_of(place, NEXT_COL, pitch_of(operand), place.head_step(operand.read))
             moves.append(Assign(Local(place.named(operand, "from"), pointer_to(operand.read)), step, "+="))
         for read in place.of_col:
             step = step_of(place, NEXT_COL, place.step_of(read), place.head_step(read))
@@ -206,13 +205,6 @@ class Fetches:
     def _is_there(self, col: Expr) -> Expr:
         return Call("<", (col, self.place.known(self.place.cols.count)), "bool")
 
-    def _within(self, operand: Operand, copies: Copies) -> Expr | None:
-        """Is there such an element of a row? None where all are there."""
-        count = operand.inner.count
-        if static(count) == copies.tile.row_bytes // operand.bytes:
-            return None
-        return Call("<", (copies.col, self.place.known(count)), "bool")
-
     def _tensor(self, read: Read) -> str:
         return self.place.printer.names.tensor(read.tensor)
 
@@ -220,8 +212,3 @@ class Fetches:
 def pointer_to(read: Read) -> Address:
     """The kind of an address of what is read."""
     return Address(Scalar(read.dtype, True))
-
-
-def _pitch(operand: Operand) -> Expr:
-    assert operand.pitch is not None, "in pieces"
-    return operand.pitch

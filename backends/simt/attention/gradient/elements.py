@@ -154,8 +154,8 @@ def _pair(place: Place, read: Read) -> Local:
 
 
 def _extent(place: Place) -> tuple[int, ...]:
-    """Of the registers of a weight: by fragments of rows, then as the next product's left operand, or its right one where
-    operands have changed places."""
+    """The extents of the array of registers that holds a weight: fragments of rows, then fragments of the next product's left
+    operand, or of its right one where operands have changed places, then the registers of one."""
     if place.is_turned:
         return (place.row_fragments, place.col_fragments, place.each // 2)
     return (place.row_fragments, place.col_fragments // 2, 4)

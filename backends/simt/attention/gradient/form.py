@@ -15,30 +15,14 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from uol.backends.simt.attention.matrix.form import narrow_type, scale_of, unmasked, weight_of
+from uol.backends.simt.attention.matrix.seen import Bound, bound_of
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
-from uol.codegen.attention.reach import bounds_in, vanishes
-from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import static, substituted
+from uol.codegen.attention.reach import vanishes
 from uol.codegen.specs.nodes import Attention, Dot, Let, Weighted
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import variables
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """Of a condition of scores: a row sees no col from `at` on, or none before it. It is the same for all rows or grows with
-    them."""
-
-    condition: Expr
-    at: Expr
-    row: str
-    is_end: bool
-
-    def of_row(self, row: Expr) -> Expr:
-        """Where the cols of a row end, or begin."""
-        return substituted(self.at, {self.row: row})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +98,9 @@ def bounds_of(form: Form, row: Axis, cols: tuple[Axis, ...]) -> tuple[tuple[Boun
     bounds, others = [], []
     outer = {axis.name for axis in cols[:-1]}
     for condition in form.conditions:
-        found = [] if any(True for _ in reads(condition)) else list(bounds_in(condition, cols[-1]))
-        if len(found) == 1 and _grows(found[0][1], row.name) and not variables(condition) & outer:
-            is_end, at = found[0]
-            bounds.append(Bound(condition, at, row.name, is_end))
-        else:
+        bound = None if any(True for _ in reads(condition)) else bound_of(condition, row, cols[-1])
+        if bound is None or variables(condition) & outer:
             others.append(condition)
+        else:
+            bounds.append(bound)
     return tuple(bounds), tuple(others)
-
-
-def _grows(at: Expr, row: str) -> bool:
-    """Does a bound ask of nothing but the row, with which it grows?"""
-    if row not in variables(at):
-        return True
-    form = affine(at, [row])
-    return form is not None and (static(form.factor(row)) or 0) > 0

@@ -15,7 +15,8 @@ from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 BEGIN, END, COL0, NEXT_COL, FULL_FROM, FULL_TO = map(Local, ("begin", "end", "col0", "next", "full_from", "full_to"))
-"""Of the tiles of a head; the first col of a tile; of the one that is fetched next; cols that all rows see."""
+"""The first col of a head's tiles and the one behind them; the first col of a tile, and of the tile that is fetched next; from
+where on, and up to where, all rows of the block see the cols."""
 _M0, _BEGIN, _OF_HEAD = Var("$m0"), Var("$begin"), Var("$of_head")
 
 

@@ -7,7 +7,7 @@ from uol.backends.simt.attention.gradient.form import form_of
 from uol.backends.simt.attention.gradient.kernel import loop_of, shared_bytes
 from uol.backends.simt.attention.gradient.place import Operands, Place, operands_of
 from uol.backends.simt.attention.gradient.turned import Turned
-from uol.backends.simt.attention.matrix.legality import BY_THREADS, tile_defect
+from uol.backends.simt.attention.matrix.legality import BY_THREADS, operand_defect, tile_defect
 from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.machine.fitting import fitting
@@ -16,7 +16,6 @@ from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import Owned
 from uol.codegen.backend import Footprint, Refusal
-from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.sizes import known_multiples
 
@@ -67,16 +66,11 @@ def _operand_defect(spec: Attention) -> str | None:
         return "a tensor is read as two matrices"
     multiples = known_multiples(spec.where)
     for operand, along_k in _asked(operands):
-        tensor = operand.read.tensor
-        if operand.along_k != along_k or operand.is_in_pieces or operand.lookup is not None or operand.window is not None:
-            return f"{tensor} does not lie row by row"
-        if not static(operand.inner.count):
-            return f"rows of {tensor} have no known length"
-        if not operand.bytes_at_once(multiples):
-            return f"rows of {tensor} do not begin at multiples of 4 bytes"
+        if (defect := operand_defect(operand, along_k, multiples)) is not None:
+            return defect
         steps = dict(operand.read.strides)
         if any(steps.get(axis.name) is None for axis in spec.cols[:-1]):
-            return f"{tensor} has no step from head to head"
+            return f"{operand.read.tensor} has no step from head to head"
     return None
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import legalise
-from uol.backends.simt.attention.gradient.form import Bound, Form, bounds_of, form_of
+from uol.backends.simt.attention.gradient.form import Form, bounds_of, form_of
 from uol.backends.simt.attention.matrix.lanes import GRAIN, Lanes, element_of, filled, words
 from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.matrix.seen import Bound
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type

@@ -19,7 +19,7 @@ from uol.backends.simt.attention.gradient.place import COL_VALUE_BYTES, Place
 from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
 from uol.backends.simt.attention.matrix.registers import EIGHT, in_eights
 from uol.backends.simt.attention.matrix.scores import FLOAT
-from uol.backends.simt.attention.matrix.tiles import row_bytes
+from uol.backends.simt.attention.matrix.tiles import pitch_of, row_bytes
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Word
@@ -119,7 +119,7 @@ class Turned:
         steps, parts, each = place.depth(operand) // (2 * EIGHT), CHUNK_BYTES // size, size // operand.bytes
         part = words(place.row_name(operand, "part"))
         col = total(scaled(KK, 2 * EIGHT), scaled(quotient(place.lane, unit.n), EIGHT), scaled(EACH, each))
-        at = total(place.known(operand.first), place.times(Local("row"), _pitch(operand)), col)
+        at = total(place.known(operand.first), place.times(Local("row"), pitch_of(operand)), col)
         fragment = Element(Element(part, MI, Word()), KK, Word())
         target = Offset(fragment, scaled(EACH, size // 4)) if parts > 1 else fragment
         count = operand.inner.count
@@ -137,7 +137,7 @@ class Turned:
         yield Declare(NEXT_COL.name, NEXT_COL.kind, BEGIN, constant=False)
         for moves in (*self.straight, *self.across):
             operand, is_turned = moves.operand, not moves.operand.along_k
-            at = place.times(total(BEGIN, moves.row), _pitch(operand))
+            at = place.times(total(BEGIN, moves.row), pitch_of(operand))
             at = total(place.known(place.first_operand(operand)), at, moves.col)
             start = Pointer(self._tensor(operand.read), at)
             yield Declare(self._named(moves, "from"), pointer_to(operand.read), start, constant=False)
@@ -175,7 +175,7 @@ class Turned:
             into = Element(words(self._named(moves, "in")), EACH, Word())
             if is_turned:
                 further, into = total(further, NEXT), Element(into, NEXT, Word())
-            source = Pointer(self._named(moves, "from"), place.times(further, _pitch(moves.operand)))
+            source = Pointer(self._named(moves, "from"), place.times(further, pitch_of(moves.operand)))
             valid = self._valid(moves, total(moves.row, further))
             load = Do(Primitive(self.load, (moves.words * 4,), (into, source, *valid)))
             found += nest((("i", moves.turns), *((("r", BLOCK),) if is_turned else ())), (load,))
@@ -220,7 +220,7 @@ class Turned:
         found: list[Statement] = []
         for moves in (*self.straight, *self.across):
             read = moves.operand.read
-            step = step_of(place, NEXT_COL, _pitch(moves.operand), place.head_step(read))
+            step = step_of(place, NEXT_COL, pitch_of(moves.operand), place.head_step(read))
             found.append(Assign(Local(self._named(moves, "from"), pointer_to(read)), step, "+="))
         for read in place.of_col:
             step = step_of(place, NEXT_COL, place.step_of(read), place.head_step(read))
@@ -308,8 +308,3 @@ def _steps(count: int, body: Body) -> Body:
 def _is_same(operand: Operand, other: Operand) -> bool:
     """Are both the same rows of memory?"""
     return (operand.read.tensor, operand.first) == (other.read.tensor, other.first)
-
-
-def _pitch(operand: Operand) -> Expr:
-    assert operand.pitch is not None, "in pieces"
-    return operand.pitch

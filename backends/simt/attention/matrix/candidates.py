@@ -26,6 +26,13 @@ THROUGH_REGISTERS = (
 
 def matrix_rows(machine: Machine) -> tuple[MatrixRows, ...]:
     """The tiles of a machine: those for asynchronous copies, or those through registers; none without matrix units."""
+    return of_machine(machine, ASYNCHRONOUS, THROUGH_REGISTERS)
+
+
+def of_machine(
+    machine: Machine, asynchronous: tuple[MatrixRows, ...], through_registers: tuple[MatrixRows, ...]
+) -> tuple[MatrixRows, ...]:
+    """Which of the two a machine takes; none without matrix units."""
     if machine.units is None:
         return ()
-    return ASYNCHRONOUS if machine.units.async_bytes else THROUGH_REGISTERS
+    return asynchronous if machine.units.async_bytes else through_registers

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.matrix.lanes import words
 from uol.backends.simt.attention.matrix.place import Place
-from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further
+from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further, pitch_of
 from uol.backends.simt.c_text.address import flipped, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Address, Element, Local, Pointer, Primitive, Scalar, Word
@@ -30,9 +30,9 @@ from uol.backends.simt.kernel.pipeline import WRITE
 from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import EACH, KK, LANE, M0, MI, SHARED, index, nest, unrolled
-from uol.codegen.indexing.arithmetic import ZERO, static
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.sizes import known_multiples
-from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.nodes import Call, Const
 
 NEXT = Local("next")
 """The first col of the tile that is fetched next."""
@@ -55,10 +55,10 @@ class Fetches:
         row = total(M0, copies.row, scaled(EACH, copies.rows_a_turn))
         if not is_multiple(place.rows.count, place.tile.rows):
             row = Call("min", (row, place.known(place.last_row)), "idx")
-        at_row = place.times(row, self._pitch(place.q))
+        at_row = place.times(row, pitch_of(place.q))
         source = Pointer(self._tensor(place.q), total(place.known(place.q.first), at_row, copies.col))
         to = staged.queries.further(copies.to, EACH, copies.rows_a_turn)
-        copy = CopyAsync(Pointer(SHARED, to), source, copies.bytes, self._within(place.q, copies))
+        copy = CopyAsync(Pointer(SHARED, to), source, copies.bytes, copies.within(place.q, place))
         first = total(scaled(place.warp, place.tile.warp_rows), remainder(LANE, FRAGMENT_ROWS))
         at = index(place.named(place.q, "at"), below_each_other(staged.queries, first))
         loaded: Body = ()
@@ -83,7 +83,7 @@ class Fetches:
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
             yield index(place.named(operand, "to"), copies.to)
-            at = total(place.known(operand.first), place.times(copies.row, self._pitch(operand)), copies.col)
+            at = total(place.known(operand.first), place.times(copies.row, pitch_of(operand)), copies.col)
             start = Primitive("pinned", (), (Pointer(self._tensor(operand), at),), _pointer(operand))
             yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=False)
 
@@ -95,12 +95,12 @@ class Fetches:
         at = staged.stages_at
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
-            conditions = [] if (within := self._within(operand, copies)) is None else [within]
+            conditions = [] if (within := copies.within(operand, self.place)) is None else [within]
             if not place.cols_are_whole:
                 col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
                 conditions.append(Call("<", (col, place.known(place.cols.count)), "bool"))
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
-            source = Pointer(place.named(operand, "from"), place.times(scaled(EACH, copies.rows_a_turn), self._pitch(operand)))
+            source = Pointer(place.named(operand, "from"), place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand)))
             valid = all_of(conditions) if conditions else None
             copy = CopyAsync(Pointer(SHARED, total(to, WRITE, at)), source, copies.bytes, valid)
             found.append(unrolled("i", copies.turns, copy))
@@ -111,24 +111,13 @@ class Fetches:
         """Pointers move on by a tile."""
         place, cols = self.place, self.place.tile.cols
         moves = [
-            Assign(Local(place.named(each, "from"), _pointer(each)), place.times(Const(cols), self._pitch(each)), "+=")
+            Assign(Local(place.named(each, "from"), _pointer(each)), place.times(Const(cols), pitch_of(each)), "+=")
             for each in (place.k, place.v)
         ]
         return (*moves, *(() if place.cols_are_whole else (Assign(NEXT, Const(cols), "+="),)))
 
-    def _within(self, operand: Operand, copies: Copies) -> Expr | None:
-        """Is there such an element of a row? None where all are there."""
-        count = operand.inner.count
-        if static(count) == copies.tile.row_bytes // operand.bytes:
-            return None
-        return Call("<", (copies.col, self.place.known(count)), "bool")
-
     def _tensor(self, operand: Operand) -> str:
         return self.place.printer.names.tensor(operand.read.tensor)
-
-    def _pitch(self, operand: Operand) -> Expr:
-        assert operand.pitch is not None, "in pieces"
-        return operand.pitch
 
 
 def element_by_element(body: Body) -> Body:

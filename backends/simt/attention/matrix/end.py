@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.matrix.lanes import QUAD, element_of
 from uol.backends.simt.attention.matrix.place import TOP, Place
+from uol.backends.simt.attention.matrix.row_sums import RowSums
 from uol.backends.simt.attention.matrix.scores import FLOAT, NONE, computed, exponential, scale_of
 from uol.backends.simt.c_text.address import remainder
 from uol.backends.simt.c_text.counters import Counter, is_multiple
-from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.terms import Local, Primitive, select
 from uol.backends.simt.kernel.nodes import Assign, Block, Body, Declare, Statement
 from uol.backends.simt.kernel.scope import Scope, all_of
-from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
-from uol.backends.simt.products.matrix.place import LANE, NI, Owned, index, nest
+from uol.backends.simt.products.matrix.place import LANE, index, nest
 from uol.backends.simt.products.matrix.schedule import MatrixTile
 from uol.codegen.attention.parts import row_steps, weighted_product, width_parts
 from uol.codegen.indexing.arithmetic import ZERO
@@ -67,7 +66,7 @@ def _uses(steps: Iterable[Step], name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(RowSums):
     """The sums of a block as those of a product, of rows by the width: what `Epilogue` asks."""
 
     place: Place
@@ -80,54 +79,13 @@ class Result:
         return Result(place, product, place.v.outer)
 
     @property
-    def printer(self) -> Printer:
-        return self.n.known(self.place.printer)
-
-    @property
-    def unit(self) -> MatrixUnit:
-        return self.place.unit
-
-    @property
-    def owned(self) -> Owned:
-        return Owned.of(self.unit)
-
-    @property
     def tile(self) -> MatrixTile:
         rows, tile = self.place.staged.values.row_bytes // self.place.v.bytes, self.place.tile
         return MatrixTile(tile.rows, rows, self.unit.k, tile.warps, 1, tile.stages)
 
     @property
-    def m(self) -> Counter:
-        return self.place.rows
-
-    @property
-    def threads(self) -> int:
-        return self.place.threads
-
-    @property
-    def rows(self) -> int:
-        return self.place.row_fragments
-
-    @property
     def cols(self) -> int:
         return self.place.width_fragments
-
-    @property
-    def ni(self) -> Local:
-        return replace(NI, limit=self.cols)
-
-    @property
-    def first_col(self) -> Expr:
-        """The first column of a warp's sums: a warp has whole rows."""
-        return ZERO
-
-    @property
-    def ends(self) -> tuple[Expr | None, Expr | None]:
-        """The numbers of rows and of columns that there are; None where every tile is full."""
-        return (
-            None if is_multiple(self.m.count, self.tile.m) else self.place.known(self.m.count),
-            None if is_multiple(self.n.count, self.tile.n) else self.place.known(self.n.count),
-        )
 
     def fragment(self, i: Expr, j: Expr) -> Expr:
         return element_of(self.place.sums, i, j)

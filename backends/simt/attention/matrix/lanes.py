@@ -4,6 +4,7 @@ places. The kernels of attentions and of their gradients have that in common.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -38,6 +39,11 @@ class Lanes:
     tile: MatrixRows
     unit: MatrixUnit
     printer: Printer
+
+    @property
+    @abstractmethod
+    def rows(self) -> Counter:
+        """The rows of all blocks."""
 
     @property
     def threads(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from uol.backends.simt.attention.matrix.candidates import matrix_rows
 from uol.backends.simt.attention.matrix.copies import Fetches
 from uol.backends.simt.attention.matrix.end import ending_of
@@ -13,11 +15,13 @@ from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
+from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import Owned
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.sizes import known_multiples
+from uol.ir.program.nodes import Expr
 
 BY_THREADS = "a tile of threads"
 MOST_REGISTERS, MOST_BESIDE_READS = 168, 128
@@ -67,13 +71,20 @@ def _operand_defect(spec: Attention) -> str | None:
     if operands is None or ending_of(spec) is None:
         return "queries, keys or values are no matrices, or a row's values are used beside a quotient"
     for operand, along_k in zip(operands, (True, True, False), strict=True):
-        tensor = operand.read.tensor
-        if operand.along_k != along_k or operand.is_in_pieces or operand.lookup is not None or operand.window is not None:
-            return f"{tensor} does not lie row by row"
-        if static(operand.inner.count) is None or not static(operand.inner.count):
-            return f"rows of {tensor} have no known length"
-        if not operand.bytes_at_once(multiples):
-            return f"rows of {tensor} do not begin at multiples of 4 bytes"
+        if (defect := operand_defect(operand, along_k, multiples)) is not None:
+            return defect
+    return None
+
+
+def operand_defect(operand: Operand, along_k: bool, multiples: Mapping[Expr, int]) -> str | None:
+    """Why rows of an operand cannot be copied side by side; `along_k`: is what is summed along them? None where they can."""
+    tensor = operand.read.tensor
+    if operand.along_k != along_k or operand.is_in_pieces or operand.lookup is not None or operand.window is not None:
+        return f"{tensor} does not lie row by row"
+    if not static(operand.inner.count):
+        return f"rows of {tensor} have no known length"
+    if not operand.bytes_at_once(multiples):
+        return f"rows of {tensor} do not begin at multiples of 4 bytes"
     return None
 
 

@@ -9,39 +9,47 @@ from uol.codegen.attention.reach import bounds_in
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import static, substituted
 from uol.codegen.specs.nodes import Attention
-from uol.ir.program.nodes import Expr
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Of a condition of scores: a row sees no col from `at` on. It grows with the row."""
+    """What a condition of scores says: a row sees no col from `at` on, or none before it. It is the same for all rows, or grows
+    with them."""
 
     condition: Expr
     at: Expr
     row: str
-
-    is_end: bool = True
+    is_end: bool
 
     def of_row(self, row: Expr) -> Expr:
-        """Where the cols of a row end."""
+        """The col at which those that a row sees end, or begin."""
         return substituted(self.at, {self.row: row})
 
 
 def bounds_of(conditions: Iterable[Expr], spec: Attention) -> tuple[tuple[Bound, ...], tuple[Expr, ...]]:
     """Conditions that end the cols of a row, later for later rows; and all others."""
     bounds, others = [], []
-    row = spec.rows[-1].name
     for condition in conditions:
-        ends = [at for is_end, at in bounds_in(condition, spec.cols[-1]) if is_end]
-        if len(ends) == 1 and len(spec.cols) == 1 and _grows(ends[0], row):
-            bounds.append(Bound(condition, ends[0], row))
+        bound = bound_of(condition, spec.rows[-1], spec.cols[-1])
+        if bound is not None and bound.is_end and len(spec.cols) == 1:
+            bounds.append(bound)
         else:
             others.append(condition)
     return tuple(bounds), tuple(others)
 
 
+def bound_of(condition: Expr, row: Axis, col: Axis) -> Bound | None:
+    """The bound that a condition is; None where it is none, or one that falls as rows go on."""
+    for is_end, at in bounds_in(condition, col):
+        if _grows(at, row.name):
+            return Bound(condition, at, row.name, is_end)
+    return None
+
+
 def _grows(at: Expr, row: str) -> bool:
+    """Does a bound ask of nothing but the row, with which it grows?"""
     if row not in variables(at):
         return True
     form = affine(at, [row])

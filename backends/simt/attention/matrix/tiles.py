@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uol.backends.simt.attention.matrix.lanes import Lanes
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.c_text.address import quotient, remainder, scaled
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
+from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import LANE, thread_of
-from uol.ir.program.nodes import Expr
+from uol.codegen.indexing.arithmetic import static
+from uol.ir.program.nodes import Call, Expr
 
 FRAGMENT_ROWS = 16
 """Of memory that four matrices of one `ldmatrix` cover, two below each other; two chunks lie beside each other."""
@@ -42,7 +45,7 @@ class Staged:
 
     @property
     def stages_at(self) -> int:
-        """Where the stages begin."""
+        """The byte at which the stages begin."""
         return self.queries.bytes if self.apart else 0
 
     @property
@@ -88,6 +91,13 @@ class Copies:
         """The byte that a thread copies to in its first turn."""
         return self.tile.part(self.row, remainder(thread_of(self.threads), self.across), self.bytes)
 
+    def within(self, operand: Operand, lanes: Lanes) -> Expr | None:
+        """Is there such an element of a row of an operand? None where all are there."""
+        count = operand.inner.count
+        if static(count) == self.tile.row_bytes // operand.bytes:
+            return None
+        return Call("<", (self.col, lanes.known(count)), "bool")
+
     def defect(self) -> str | None:
         """Why that is not possible."""
         if self.threads % self.across or self.tile.rows % self.rows_a_turn or not self.tile.may_go_by(self.rows_a_turn):
@@ -95,6 +105,12 @@ class Copies:
         if FRAGMENT_ROWS % self.tile.repeats:
             return f"rows of {self.tile.row_bytes} bytes are too short for fragments of {FRAGMENT_ROWS} rows"
         return None
+
+
+def pitch_of(operand: Operand) -> Expr:
+    """Elements from row to row of an operand whose rows do not lie in pieces."""
+    assert operand.pitch is not None, "in pieces"
+    return operand.pitch
 
 
 def below_each_other(tile: SharedTile, first: Expr) -> Expr:
