@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ONE, ZERO
+from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Read, Reduce, Step, Store, Weighted
-from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.steps import stored_directly, used_variables
+from uol.codegen.specs.traverse import with_steps
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 Axes = tuple[Axis, ...]
@@ -22,6 +24,14 @@ class WidthPart:
     width: tuple[Axis, ...]
     sums: tuple[Weighted, ...]
     steps: tuple[Step, ...]
+
+
+def with_rows(spec: Attention) -> Attention:
+    """The attention without axes of extent 1; where no row would be left, of one query a head, the last axis of rows stays: a
+    tile has rows, of which there is one then. Values that are only stored have no names."""
+    some = any(axis.extent != ONE for axis in spec.rows)
+    kept = frozenset() if some else frozenset(axis.name for axis in spec.rows[-1:])
+    return with_steps(without_unit_axes(spec, kept), stored_directly)
 
 
 def weights_of(spec: Attention) -> tuple[Let, ...]:

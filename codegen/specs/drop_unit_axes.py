@@ -13,10 +13,10 @@ S = TypeVar("S", bound=KernelSpec)
 
 
 @verified
-def without_unit_axes(spec: S) -> S:
+def without_unit_axes(spec: S, kept: frozenset[str] = frozenset()) -> S:
     """The same kernel with every axis of extent 1 replaced by 0; an axis with a part of its own stays (the depth of a
-    product, the width of a sum: they say which steps are over it)."""
-    unit = frozenset(a.name for group in axis_groups(spec).values() for a in group if a.extent == ONE)
+    product, the width of a sum: they say which steps are over it), and so do those of the names `kept`."""
+    unit = frozenset(a.name for group in axis_groups(spec).values() for a in group if a.extent == ONE) - kept
     if not unit:
         return spec
     zeros = dict.fromkeys(unit, ZERO)

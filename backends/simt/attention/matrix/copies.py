@@ -96,9 +96,8 @@ class Fetches:
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
             conditions = [] if (within := copies.within(operand, self.place)) is None else [within]
-            if not place.cols_are_whole:
-                col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
-                conditions.append(Call("<", (col, place.known(place.cols.count)), "bool"))
+            col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
+            conditions += [Call("<", (col, place.known(end)), "bool") for end in place.col_ends]
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
             source = Pointer(place.named(operand, "from"), place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand)))
             valid = all_of(conditions) if conditions else None
@@ -114,7 +113,7 @@ class Fetches:
             Assign(Local(place.named(each, "from"), _pointer(each)), place.times(Const(cols), pitch_of(each)), "+=")
             for each in (place.k, place.v)
         ]
-        return (*moves, *(() if place.cols_are_whole else (Assign(NEXT, Const(cols), "+="),)))
+        return (*moves, *((Assign(NEXT, Const(cols), "+="),) if place.col_ends else ()))
 
     def _tensor(self, operand: Operand) -> str:
         return self.place.printer.names.tensor(operand.read.tensor)

@@ -9,9 +9,9 @@ from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import bounds_of
 from uol.backends.simt.attention.matrix.tiles import Staged
 from uol.backends.simt.c_text.counters import TYPICAL_SIZE, typical
+from uol.codegen.attention.parts import with_rows
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
-from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.traverse import main_read
 from uol.codegen.work import Issued, exactly
@@ -32,7 +32,7 @@ REGISTERS = 224
 def matrix_attention_counts(spec: Attention, tile: MatrixRows, device: Device) -> Issued:
     """The counts of an attention. Of cols that grow with the row a block visits as many tiles as the first and the last do on
     an average. Waits are not counted, as they are not of tiles of threads, beside which these stand."""
-    spec = without_unit_axes(spec)
+    spec = with_rows(spec)
     (dot,), (total,) = spec.dots, spec.sums
     dtype = main_read(dot.b).dtype
     element = DTYPES[dtype].bytes
@@ -65,7 +65,7 @@ def matrix_attention_counts(spec: Attention, tile: MatrixRows, device: Device) -
 
 
 def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
-    """How many tiles of cols a block visits, at typical sizes."""
+    """How many tiles of cols a block visits, at typical sizes; of parts of the cols, the first of them."""
     spec = rows_apart(spec)
     form = form_of(spec)
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols))
@@ -75,7 +75,8 @@ def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
         ends = [cols]
         for bound in bounds:
             end = bound.of_row(Const(last))
-            ends.append(max(0, value_at(end, dict.fromkeys(variables(end), TYPICAL_SIZE))))
+            sizes = {name: TYPICAL_SIZE if name in spec.dims else 0 for name in variables(end)}
+            ends.append(max(0, value_at(end, sizes)))
         return -(-min(ends) // tile.cols)
 
     first, last = (visited(min(end, rows) - 1) for end in (tile.rows, -(-rows // tile.rows) * tile.rows))

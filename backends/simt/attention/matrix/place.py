@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import legalise
+from uol.backends.simt.attention.matrix.ends import end_of_cols, without_ends
 from uol.backends.simt.attention.matrix.form import Form, form_of
 from uol.backends.simt.attention.matrix.lanes import GRAIN, HALF, Lanes, element_of, filled
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
@@ -38,7 +39,9 @@ TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
 
 
 def rows_apart(spec: Attention) -> Attention:
-    """The attention with its last axis of rows alone; the others, heads that share a key, are batches."""
+    """The attention with its last axis of rows alone; the others, heads that share a key, are batches. Of parts of the cols
+    keys and values end where `Place.end` says."""
+    spec = without_ends(spec)
     return replace(spec, batch=(*spec.batch, *spec.rows[:-1]), rows=spec.rows[-1:])
 
 
@@ -61,7 +64,8 @@ def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
 @dataclass(frozen=True, slots=True)
 class Place(Lanes):
     """`spec` has its last rows apart, and counters in place of the axes of its batch. `bounds`: conditions of scores that say
-    how far cols go; `always`: those that are asked of every score."""
+    how far cols go; `always`: those that are asked of every score. `end`: the col from which on keys and values are zeros, of
+    parts of which some have fewer cols than others."""
 
     spec: Attention
     tile: MatrixRows
@@ -75,15 +79,17 @@ class Place(Lanes):
     v: Operand
     bounds: tuple[Bound, ...]
     always: tuple[Expr, ...]
+    end: Expr | None = None
 
     @staticmethod
     def of(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Place:
-        spec = rows_apart(spec)
+        end, spec = end_of_cols(spec), rows_apart(spec)
         blocks = grid_of(spec, tile)
         rows, cols = (size(spec.rows), tile.rows), (size(spec.cols), (tile.stages + 1) * tile.cols)
         kind = index_type(spec, [blocks, *(add(count, Const(beyond)) for count, beyond in (rows, cols))])
         batch = Counter.over(spec.batch, "$batch")
         spec = mapped(spec, expr=batch.shorter, step=batch.shortened)
+        end = None if end is None else batch.shorter(end)
         form, operands = form_of(spec), operands_of(spec)
         assert form is not None, "legality has asked"
         assert operands is not None, "legality has asked"
@@ -95,7 +101,7 @@ class Place(Lanes):
         for counter in (operands[0].outer, operands[1].outer, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
         bounds, always = bounds_of(form.asked, spec)
-        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, (*always, *form.looked_up))
+        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, (*always, *form.looked_up), end)
 
     @property
     def rows(self) -> Counter:
@@ -147,6 +153,12 @@ class Place(Lanes):
     def cols_are_whole(self) -> bool:
         """Is every tile of cols full?"""
         return is_multiple(self.cols.count, self.tile.cols)
+
+    @property
+    def col_ends(self) -> tuple[Expr, ...]:
+        """What cols that a tile brings are less than, where it may bring others."""
+        ends = () if self.cols_are_whole else (self.cols.count,)
+        return ends if self.end is None else (*ends, self.end)
 
     def named(self, operand: Operand, what: str) -> str:
         return self.name(f"${operand.read.tensor}_{what}")

@@ -146,8 +146,7 @@ class Turned(Scores):
         conditions: list[Expr] = []
         if static(count) != filled:
             conditions.append(Call("<", (moves.col, place.known(count)), "bool"))
-        if not place.cols_are_whole:
-            conditions.append(Call("<", (total(FIRST, row), place.known(place.cols.count)), "bool"))
+        conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in place.col_ends]
         return (all_of(conditions),) if conditions else ()
 
     def advance(self) -> Body:
