@@ -9,7 +9,7 @@ from uol.backends.simt.attention.counts import attention_counts
 from uol.backends.simt.attention.legality import check_row_tile
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
 from uol.backends.simt.attention.schedule import RowTile
-from uol.backends.simt.attention.splitting import split_attentions
+from uol.backends.simt.attention.splitting import split_attentions, split_for_cores
 from uol.backends.simt.attention.tiles import WIDTHS, open_widths
 from uol.backends.simt.elements.wide_axes import prepared
 from uol.backends.simt.kernel.parts import Part, up_to
@@ -39,5 +39,14 @@ def _parts(spec: Attention, machine: Machine) -> Iterable[Part]:
 
 
 ATTENTIONS = ScheduleKind(
-    (Attention,), (RowTile,), _tiles, check_row_tile, _attention, attention_counts, _rounds, ways=split_attentions, parts=_parts
+    (Attention,),
+    (RowTile,),
+    _tiles,
+    check_row_tile,
+    _attention,
+    attention_counts,
+    _rounds,
+    ways=split_attentions,
+    legalise=split_for_cores,
+    parts=_parts,
 )

@@ -23,9 +23,10 @@ from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
 from uol.codegen.attention.split_cols import may_be_split, split_cols
-from uol.codegen.backend import Module, Schedule
+from uol.codegen.backend import Footprint, Module, Schedule
+from uol.codegen.cost import middle
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Attention
+from uol.codegen.specs.nodes import Attention, Reduce
 from uol.ir import Library, instantiate
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.operators.registry import find_operator
@@ -72,7 +73,7 @@ CUDA = (
     Case((2, 4, 2, 3, 150, 64, 64), 3, "masked_attention"),
     Case((1, 2, 2, 3, 150, 64, 64), 3, "biased_attention", "bf16", 4.0),
     Case((1, 2, 2, 7, 150, 64, 64), 3, "causal_attention"),
-    *(Case((2, 4, 2, 1, m, 64, 64), 3, fixed="HGLDE") for m in (1, 33, 200, 0)),
+    *(Case((2, 4, 2, 1, m, 64, 64), 64, fixed="HGLDE") for m in (1, 33, 200, 0)),
     Case((2, 4, 2, 3, 200, 64, 64), 3, fixed="DE"),
     Case((1, 4, 2, 2, 97, 12, 12), 3, dtype="f32"),
 )
@@ -112,17 +113,21 @@ def expected(case: Case, inputs: dict[str, Array]) -> tuple[np.ndarray, np.ndarr
 
 @cache
 def module_of(case: Case) -> Module:
-    """Both kernels, the first with a tile of matrix units; of threads where these have none for the type."""
+    """Both kernels, the first with a tile of matrix units; of threads where these have none for the type. Where there are so
+    many keys as a dim says, the parts are those that lowering makes."""
     backend = registry.get(case.target)
     assert isinstance(backend, SimtBackend)
     device = backend.devices[backend.default_device]
     dims = {name: extent for name, extent in case.dims.items() if name in case.fixed}
     graph = lower(instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=dims), backend, {})
-    (spec,) = (each for each in graph.specs if isinstance(each, Attention))
-    assert may_be_split(spec)
-    parts, merged = split_cols(with_rows_joined(spec), case.parts, 32)
-    workspaces = tuple(arg for arg in parts.args if arg.role == "workspace")
-    graph = replace(graph, specs=(parts, merged), workspaces=workspaces)
+    if len(graph.specs) == 1:
+        (spec,) = graph.specs
+        assert isinstance(spec, Attention)
+        assert may_be_split(spec)
+        made = split_cols(with_rows_joined(spec), case.parts, 32)
+        workspaces = tuple(arg for arg in made[0].args if arg.role == "workspace")
+        graph = replace(graph, specs=made, workspaces=workspaces)
+    parts, merged = graph.specs
     tile = TILES[case.target]
     if case.dtype == "f32":
         tile = next(each for each in backend.schedules(parts, device) if isinstance(each, RowTile))
@@ -194,3 +199,40 @@ def test_faults_are_found(target: str, name: str) -> None:
     assert places, module.device.text
     (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=text)))])
     assert run.findings or not is_right(case, run.outputs["y"])
+
+
+DECODING = [
+    (1, 32, 8, 1, 8192, 128, 128),
+    (8, 32, 8, 1, 8192, 128, 128),
+    (1, 8, 8, 1, 8192, 64, 64),
+    (1, 8, 2, 4, 8192, 64, 64),
+]
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("sizes", DECODING, ids=str)
+def test_decoding_has_two_blocks_for_each_core(target: str, sizes: tuple[int, ...]) -> None:
+    """Of matrix units, the rows of which are all heads that share a key: keys and values are read once, and beside them the
+    queries of a tile at most by each block."""
+    backend = registry.get(target)
+    assert isinstance(backend, SimtBackend)
+    device = backend.devices[backend.default_device]
+    dims = dict(zip("BHGLMDE", sizes, strict=True))
+    graph = lower(instantiate(find_operator("attention"), Library(), types={"T": "f16"}, dims=dims), backend, {})
+    parts, merged = graph.specs
+    assert isinstance(parts, Attention)
+    assert isinstance(merged, Reduce)
+    found = backend.schedules(parts, device)
+    schedule = next(each for each in found if isinstance(backend.check(parts, each, device), Footprint))
+    assert isinstance(schedule, MatrixRows)
+    issued = backend.issued(parts, schedule, device)
+    assert issued.blocks >= 2 * device.cores
+    keys, queries = 2 * sizes[0] * sizes[2] * sizes[4] * sizes[5] * 2, schedule.rows * sizes[5] * 2
+    assert 0.98 * keys <= middle(issued.read_bytes) <= 1.02 * keys + issued.blocks * queries
+
+
+@pytest.mark.parametrize("sizes", [(1, 2, 2, 1, 128, 64, 64), (4, 32, 8, 128, 8192, 64, 64)], ids=str)
+def test_few_keys_and_many_rows_are_one_kernel(sizes: tuple[int, ...]) -> None:
+    dims = dict(zip("BHGLMDE", sizes, strict=True))
+    graph = lower(instantiate(find_operator("attention"), Library(), types={"T": "f16"}, dims=dims), registry.get("cuda"), {})
+    assert len(graph.specs) == 1
