@@ -92,8 +92,8 @@ def test_equal_expressions_of_a_pooling_gradient_count_once() -> None:
 
 
 def test_decode_attention_waits_for_its_tiles() -> None:
-    """A row of f32, which threads multiply, beside 8192 keys, in tiles of 16: of each, eight steps of k wait for q and for k, and
-    v comes in 32 turns, four of which are on their way together."""
+    """A row of f32, which threads multiply, beside 8192 keys, in tiles of 16: of each, eight steps of k wait for q and for k,
+    and v comes in 32 turns, four of which are on their way together."""
     dims = {"B": 16, "H": 32, "G": 32, "L": 1, "M": 8192, "D": 128, "E": 128}
     (kernel,) = compiled("attention", dims, "f32").kernels
     waits = 8192 // 16 * (8 * 2 + 32 // 4)
