@@ -93,11 +93,16 @@ class SimtBackend:
     def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel, but where a kind of schedule says
         otherwise: where threads of any block may add, all elements are 0 before; the order of long rows takes a workspace, and
-        folds and scans of few long rows are several kernels, with a part of the rows for every core of the device."""
+        folds and scans of few long rows are several kernels, with a part of the rows for every core of the device. A sum of
+        products that is no contraction, as of a transposed convolution with a stride, may be one at each of its residues."""
         from uol.backends.simt.choosing.kinds import first_that_says
+        from uol.backends.simt.products.matrix.convolutions import products_of_sum
 
+        machine = self.target.on(device.architecture)
+        if isinstance(spec, Reduce) and (products := products_of_sum(spec, machine, device)) is not None:
+            return products
         legalise = first_that_says(spec, lambda kind: kind.legalise)
-        return (spec,) if legalise is None else legalise(spec, self.target.on(device.architecture), device)
+        return (spec,) if legalise is None else legalise(spec, machine, device)
 
     def sums_products(self, spec: Contract, device: Device) -> bool:
         """Where matrix units take all products, and rows of them are in segments."""

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from uol.backends.simt.c_text.counters import typical
 from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.legality import FACTORS, tiles_for, unit_for
@@ -23,7 +24,7 @@ from uol.codegen.contractions.pack_places import pack_places
 from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Contract, KernelSpec, Pack, Read
+from uol.codegen.specs.nodes import Contract, KernelSpec, Pack, Read, Reduce
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import Side, as_contract, as_reduce, pack_operand, without_terms
 from uol.codegen.specs.sizes import known_multiples
@@ -33,6 +34,9 @@ from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES, NARROW
 
 SIDES: tuple[Side, Side] = ("a", "b")
+FEWEST_PRODUCTS = 1 << 18
+"""Multiply-adds from which a sum that is no contraction is worth a launch for each residue: a block that folds a row at a time
+takes some 10 us for them, as long as three launches."""
 
 
 def products_of_residues(spec: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...] | None:
@@ -46,6 +50,25 @@ def products_of_residues(spec: Contract, machine: Machine, device: Device) -> tu
     products = [product for part in parts if (product := as_contract(part)) is not None]
     taken = [kernels for product in products if (kernels := _taken(product, machine, device)) is not None]
     return tuple(kernel for kernels in taken for kernel in kernels) if len(taken) == len(parts) else None
+
+
+def products_of_sum(spec: Reduce, machine: Machine, device: Device) -> tuple[KernelSpec, ...] | None:
+    """The kernels of a sum of products whose terms depend on remainders of its rows, as of a transposed convolution of three
+    taps and a stride of two: a contraction for each residue, by matrix units where they take it. None for any other sum, and
+    for one of so few products that one launch is best."""
+    if typical(size(spec.axes), spec.where) < FEWEST_PRODUCTS:
+        return None
+    parts = by_residues(spec)
+    products = [product for part in parts if (product := as_contract(part)) is not None]
+    if len(parts) == 1 or len(products) < len(parts):
+        return None
+    return tuple(kernel for product in products for kernel in _by_any_units(product, machine, device))
+
+
+def _by_any_units(product: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
+    """The product as matrix units take it, or as it is."""
+    may_be_copied = not product.dims and unit_for(product, machine) is not None
+    return (_taken(product, machine, device) if may_be_copied else None) or (product,)
 
 
 def _taken(product: Contract, machine: Machine, device: Device) -> tuple[KernelSpec, ...] | None:

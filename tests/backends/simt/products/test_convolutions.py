@@ -211,6 +211,8 @@ STRIDED = (
     ("conv2d_grad", {"N": 2, "C": 32, "H": 9, "W": 9, "O": 24, "D": 32, "R": 1, "S": 1}, {"stride": 2}, 1),
     ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 24, "R": 4, "S": 4}, {"stride": 2, "pad": 1}, 4),
     ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 32, "R": 3, "S": 3}, {"stride": 3}, 9),
+    ("conv_transpose2d", {"N": 2, "C": 64, "H": 7, "W": 6, "D": 8, "R": 3, "S": 3}, {"stride": 2, "output_pad": 1}, 4),
+    ("conv_transpose2d", {"N": 2, "C": 40, "H": 6, "W": 5, "D": 32, "R": 5, "S": 4}, {"stride": 3}, 9),
 )
 """Operators, sizes, attributes, and how many products there are, one for each residue that has terms."""
 
@@ -253,7 +255,7 @@ def expected_of(op: str, given: dict[str, torch.Tensor], attrs: dict[str, int]) 
     if op in ("conv2d", "conv2d_bias"):
         return {"y": torch.conv2d(given["x"], given["w"], given.get("b"), **options)}
     if op == "conv_transpose2d":
-        return {"y": torch.conv_transpose2d(given["x"], given["w"], **options)}
+        return {"y": torch.conv_transpose2d(given["x"], given["w"], output_padding=attrs.get("output_pad", 0), **options)}
     return {
         "dx": grad.conv2d_input(given["x"].shape, given["w"], given["dy"], **options),
         "dw": grad.conv2d_weight(given["x"], given["w"].shape, given["dy"], **options),
