@@ -449,12 +449,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
           uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 22016 + r * 688, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
-        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
-            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(x_in[0][r], x_range, x_next[0][r] >= 0 && x_next[0][r] < 40
+            ? x_next[0][r] * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
             : -16, 0);
-      }
       da_from += 22016;
       x_k += 64;
 #pragma unroll
@@ -488,12 +486,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dgate_sum_k
           uol::load_buffer<8>(da_in[i][r], da_range, da_at, i * 22016 + r * 688);
       }
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
-        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
-            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(x_in[0][r], x_range, x_next[0][r] >= 0 && x_next[0][r] < 40
+            ? x_next[0][r] * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
             : -16, 0);
-      }
       da_from += 22016;
       x_k += 64;
 #pragma unroll
@@ -640,12 +636,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
           uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 22016 + r * 688, (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 32 + r >= k_before);
       }
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
-        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
-            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(x_in[0][r], x_range, x_next[0][r] >= 0 && x_next[0][r] < 40
+            ? x_next[0][r] * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
             : -16, 0);
-      }
       db_from += 22016;
       x_k += 64;
 #pragma unroll
@@ -679,12 +673,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) moe_swiglu_grad_dup_sum_ker
           uol::load_buffer<8>(db_in[i][r], db_range, db_at, i * 22016 + r * 688);
       }
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int x_row = x_next[0][r] >= 0 && x_next[0][r] < 40 ? x_next[0][r] : -1;
-        uol::load_buffer<8>(x_in[0][r], x_range, x_row >= 0
-            ? x_row * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
+      for (int r = 0; r < 4; ++r)
+        uol::load_buffer<8>(x_in[0][r], x_range, x_next[0][r] >= 0 && x_next[0][r] < 40
+            ? x_next[0][r] * 80 + uol::min(n0 + (thread % 8) * 4, 36) * 2
             : -16, 0);
-      }
       db_from += 22016;
       x_k += 64;
 #pragma unroll

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.terms import Known, Local, Scalar, select
+from uol.backends.simt.c_text.terms import Known, Local, Scalar
 from uol.backends.simt.kernel.nodes import Body, Declare
 from uol.backends.simt.kernel.scope import all_of
 from uol.codegen.indexing.affine import affine
@@ -93,12 +93,6 @@ def is_there(lookup: Lookup, printer: Printer, number: Expr) -> Expr | None:
     """Is there a row of that number? None where there always is."""
     conditions = [Known(each, printer) for each in lookup.are_met(number)]
     return all_of(conditions) if conditions else None
-
-
-def row_or_none(lookup: Lookup, printer: Printer, number: Expr) -> Expr:
-    """The number, or `NO_ROW` where there is no such row, nor was one looked up."""
-    there = is_there(lookup, printer, number) or Call(">=", (number, Const(0)), "bool")
-    return select(there, number, Const(NO_ROW))
 
 
 def _number_of(node: Call) -> Read | None:

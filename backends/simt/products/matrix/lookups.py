@@ -6,7 +6,7 @@ from uol.backends.simt.c_text.address import total
 from uol.backends.simt.c_text.terms import Known, Local, Scalar, less, select
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare
 from uol.backends.simt.kernel.scope import all_of
-from uol.backends.simt.products.matrix.gathered import NO_ROW, Lookup, is_there, row_number, row_or_none
+from uol.backends.simt.products.matrix.gathered import NO_ROW, Lookup, is_there, row_number
 from uol.backends.simt.products.matrix.operand import Side
 from uol.backends.simt.products.matrix.place import BEFORE, Place
 from uol.ir.program.nodes import Call, Const, Expr
@@ -35,7 +35,12 @@ def look_up(place: Place, side: Side, at: Expr, target: Expr, *, first: bool) ->
 
 def next_row(place: Place, side: Side, number: Expr) -> Declare:
     """`const int x_row = ...;`: the row that was looked up, or `NO_ROW`."""
-    return Declare(place.name(side, "row"), Scalar(INDEX), row_or_none(_lookup(side), place.printer, number))
+    return Declare(place.name(side, "row"), Scalar(INDEX), select(next_is_there(place, side, number), number, Const(NO_ROW)))
+
+
+def next_is_there(place: Place, side: Side, number: Expr) -> Expr:
+    """Was there a row of k to look up, and is there one of its number?"""
+    return is_there(_lookup(side), place.printer, number) or Call(">=", (number, Const(0)), "bool")
 
 
 def first_k(place: Place, side: Side, row: Expr) -> Declare:

@@ -32,8 +32,7 @@ from uol.backends.simt.kernel.layouts import CHUNK_BYTES
 from uol.backends.simt.kernel.nodes import Assign, Body, Declare, Do, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, WRITE, TileLoop, through_registers
 from uol.backends.simt.kernel.scope import all_of
-from uol.backends.simt.products.matrix.gathered import NO_ROW
-from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_row, row_of
+from uol.backends.simt.products.matrix.lookups import first_k, look_up, next_is_there, row_of
 from uol.backends.simt.products.matrix.moves import BLOCK, WORD_BYTES, Moves, bytes_in_all
 from uol.backends.simt.products.matrix.operand import Side
 from uol.backends.simt.products.matrix.pieces import (
@@ -153,11 +152,9 @@ class ThroughRegisters:
             return
         further = total(moves.row, scaled(EACH, moves.rows_a_turn))
         found, number, there = row_of(place, side, place.clamped(side, total(side.origin, further), ONE))
-        row = number if there is None else select(there, number, Const(NO_ROW))
-        narrowed = Declare(place.name(side, "row"), Scalar(INDEX), row)
         at = Element(Local(place.name(side, "at")), EACH, Scalar(INDEX))
         yield Declare(place.name(side, "at"), Scalar(INDEX), extent=moves.turns)
-        yield unrolled("i", moves.turns, *found, narrowed, Assign(at, self._of_row(side, is_one=there is None)))
+        yield unrolled("i", moves.turns, *found, Assign(at, self._of_row(side, number, there)))
 
     def _lookups(self, side: Side, *, first: bool = False) -> Body:
         """Which rows of k a thread loads of the next tile."""
@@ -171,14 +168,14 @@ class ThroughRegisters:
         kind = side.operand.lookup.kind
         return Element(Element(Local(self.place.name(side, "next"), kind), EACH, kind), NEXT, kind)
 
-    def _of_row(self, side: Side, *, is_one: bool = False) -> Expr:
-        """The byte of the range for what a lane has of the row that was looked up; beyond the range where that `is_one` not."""
+    def _of_row(self, side: Side, number: Expr, there: Expr | None) -> Expr:
+        """The byte of the range for what a lane has of the row of a number; beyond the range where it is not `there`."""
         place, col, operand = self.place, self.moves(side).col, side.operand
         if not operand.along_k:
             col = place.clamped(side, total(side.origin, col), Const(BLOCK))
-        row = Local(place.name(side, "row"))
+        row = Call("cast", (number,), INDEX)
         at = _bytes(total(place.times(row, place.pitch(side)), col), operand.bytes)
-        return at if is_one else select(Call(">=", (row, ZERO), "bool"), at, Const(BEYOND))
+        return at if there is None else select(there, at, Const(BEYOND))
 
     def _is_one_lane_offset(self, side: Side) -> bool:
         """Are the rows of a thread a known number of bytes apart, and known to be there; or is it one?"""
@@ -282,8 +279,9 @@ class ThroughRegisters:
         turns = (("i", moves.turns), ("r", BLOCK))
         into = Element(Element(array, EACH, Word()), NEXT, Word())
         if operand.looks_up_k:
-            load = (into, found, self._of_row(side), ZERO)
-            return nest(turns, (next_row(place, side, self._next(side)), Do(Primitive("load_buffer", (width,), load))))
+            number = self._next(side)
+            load = (into, found, self._of_row(side, number, next_is_there(place, side, number)), ZERO)
+            return nest(turns, (Do(Primitive("load_buffer", (width,), load)),))
         if operand.is_in_pieces:
             of_tile = are_of_tiles(place, side)
             terms, piece = self._piece(side, first if of_tile else k)
