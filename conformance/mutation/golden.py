@@ -43,7 +43,7 @@ class Golden:
                   operators have
     deterministic   are its sums in one order from run to run?
     inputs        kinds of inputs on which mutants are judged beside those that the operator is checked on
-    segments      how many rows a sorted index has of -1, of 0, of 1 and so on, in inputs beside all those
+    segments      how many rows a sorted index has of -1, of 0, of 1 and so on, in inputs beside all those: one tuple each
     text          the name of the kept text, where it is not that of the operator: another golden kernel is of the same
     arrangement   how its tensors lie
     """
@@ -57,7 +57,7 @@ class Golden:
     mutated: bool = True
     kernels: tuple[str, ...] = ("",)
     inputs: tuple[Kind, ...] = ()
-    segments: tuple[int, ...] = ()
+    segments: tuple[tuple[int, ...], ...] = ()
     text: str = ""
     arrangement: Arrangement = "row-major"
 
@@ -91,7 +91,7 @@ def _on_matrix_units(
     dtype: str = "f16",
     *,
     inputs: tuple[Kind, ...] = (),
-    segments: tuple[int, ...] = (),
+    segments: tuple[tuple[int, ...], ...] = (),
     kernels: tuple[str, ...] = ("",),
     mutated: bool = True,
     arrangement: Arrangement = "row-major",
@@ -187,18 +187,19 @@ GOLDEN = (
         Workload("grouped_matmul_grad", {"M": 600, "D": 40, "E": 5, "F": 280}),
         "grouped_matmul_grad_on_matrix_units",
         inputs=("uneven",),
-        segments=(20, 191, 64, 0, 62, 263),
+        segments=((20, 191, 64, 0, 62, 263),),
     ),
     # One factor in f32 and one of 16 bits, along k and from row to row. Sums of infinities, which matrix units make NaN: the
     # kernel adds them again, from 0.
     _on_matrix_units(Workload("moe_scores_grad", {"N": 280, "D": 40, "E": 280}), "", inputs=("special", "sunk")),
     # The sum of two products by the matrices of a row's segment, and terms whose rows data names: each fills its stages more
-    # than once. Of the sums over terms one is judged, for the other has the same text but for its names.
+    # than once. Of the sums over terms one is judged, for the other has the same text but for its names. The last term of a
+    # segment of four tiles is in the one whose rows are looked up last in front of the loop.
     _on_matrix_units(
         Workload("moe_swiglu_grad", {"N": 40, "M": 600, "D": 40, "E": 5, "F": 344}),
         "moe_swiglu_grad_on_matrix_units",
         inputs=("uneven",),
-        segments=(20, 191, 64, 0, 62, 263),
+        segments=((20, 191, 64, 0, 62, 263), (0, 70, 1, 250, 150, 129)),
         kernels=("_dr_sum2_kernel", "_dgate_sum_kernel"),
     ),
     # Convolutions with channels last: rows of three pictures, columns and channels beyond whole tiles, pixels on every side of
@@ -324,8 +325,8 @@ def text_of(case: Case) -> str:
     return next(golden.text or golden.op for golden in GOLDEN if golden.has(case))
 
 
-def segments_of(case: Case) -> tuple[int, ...]:
-    """The segments that a golden case is judged on besides; none of most."""
+def segments_of(case: Case) -> tuple[tuple[int, ...], ...]:
+    """The segments that a golden case is judged on besides, one tuple for each time; none of most."""
     return next((golden.segments for golden in GOLDEN if golden.has(case)), ())
 
 

@@ -28,6 +28,7 @@ from uol.conformance.mutation.golden import is_judged, judged_on, segments_of
 from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ir.errors import UolError
 from uol.ir.program.dtype_encoding import encode
+from uol.ops.inputs import Array, indexed_extents
 
 Fate = Literal["compiler", "findings", "contract", "timeout", "counts", "equivalent", "survived"]
 """compiler, findings, contract, timeout: what killed it; counts: it computes the same, and does other work than the clean
@@ -111,7 +112,7 @@ def judge_mutants(
         text = trials[0]().module.device.text
         if BY_PLACE.search(text):
             trials.append(cache(partial(Trial.of, case, shift=1)))
-        if segments := segments_of(case):
+        for segments in segments_of(case):
             trials += [cache(partial(Trial.of, case, shift=shift, segments=segments)) for shift in (0, 1)]
         found = list(filter(keep, judged_mutants(case, text)))
         done = 0
@@ -170,13 +171,23 @@ class Trial:
 
 
 def _with_segments(prepared: Prepared, rows: Sequence[int]) -> Prepared:
-    """A case whose sorted index has so many rows of -1, of 0, of 1 and so on."""
-    (tensor,) = (t for t in prepared.program.by_role("in") if t.name in prepared.program.sorted)
+    """A case whose sorted index has so many rows of -1, of 0, of 1 and so on.
+
+    Its other indices move on by a place. What a forward pass saved is zeros where they named no row, which hide what is
+    multiplied with them; now such a row meets others. The largest numbers, which are -1 in 32 bits, become one that is 0
+    there: a number is to be compared before it is narrowed.
+    """
+    program = prepared.program
+    (tensor,) = (t for t in program.by_role("in") if t.name in program.sorted)
     index = np.repeat(np.arange(-1, len(rows) - 1), rows)
     if index.shape != prepared.values[tensor.name].shape:
         raise UolError(f"{prepared.case}: segments of {index.size} rows together", hint=f"as many as {tensor.name} has")
-    values = {**prepared.values, tensor.name: index}
-    return replace(prepared, values=values, buffers={**prepared.buffers, tensor.name: encode(index, tensor.dtype)})
+    changed: dict[str, Array] = {tensor.name: index}
+    for name in indexed_extents(program).keys() - program.sorted:
+        moved = np.roll(prepared.values[name], 1)
+        changed[name] = np.where(moved == np.iinfo(np.int64).max, 2**32, moved)
+    encoded = {t.name: encode(changed[t.name], t.dtype) for t in program.by_role("in") if t.name in changed}
+    return replace(prepared, values={**prepared.values, **changed}, buffers={**prepared.buffers, **encoded})
 
 
 def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequence[Mutant]) -> list[Judged]:
