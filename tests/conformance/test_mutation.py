@@ -140,13 +140,26 @@ def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
 
 def test_segments_that_a_golden_case_is_judged_on_are_those_of_all_its_rows() -> None:
     (case,) = (c for c in mutated_cases(["cuda"]) if c.op == "grouped_matmul_grad")
-    rows = segments_of(case)
+    (rows,) = segments_of(case)
     assert 0 in rows
     given = judge._with_segments(prepare(case), rows)
     assert [int((given.values["expert"] == number - 1).sum()) for number in range(len(rows))] == list(rows)
     assert (given.buffers["expert"] == given.values["expert"]).all()
     with pytest.raises(UolError, match="segments of 599 rows together"):
         judge._with_segments(prepare(case), (*rows[:-1], rows[-1] - 1))
+
+
+def test_rows_that_are_not_there_meet_values_that_are_not_zero() -> None:
+    (case,) = (c for c in mutated_cases(["cuda"]) if c.op == "moe_swiglu_grad")
+    plain = prepare(case)
+    for rows in segments_of(case):
+        given = judge._with_segments(plain, rows)
+        src, before = given.values["src"], plain.values["src"]
+        assert (given.buffers["src"] == src).all()
+        assert not plain.values["a"][(before < 0) | (before >= 40)].any()
+        assert given.values["a"][(src < 0) | (src >= 40)].any()
+        assert {-1, 40, 2**32} <= set(src[given.values["expert"] >= 0].tolist())
+        assert src.max() == 2**32
 
 
 def test_mutants_of_those_kernels_are_judged_whose_form_no_other_golden_operator_has() -> None:
