@@ -282,6 +282,8 @@ def gathered() -> list[Form]:
         src = RNG.integers(-1, tokens + 2, count).astype(integer)
         src[: count // 3] = np.arange(count // 3) % max(tokens, 1)
         src[-1] = np.iinfo(integer).min
+        if integer == "int64":
+            src[count // 2] = 2**32  # which is 0 in 32 bits
         inputs = {"x": narrowed(integers(tokens, 72), dtype), "src": src, "key": key, "b": narrowed(integers(6, 40, 72), dtype)}
         dims = {"N": tokens, "M": count, "J": 40, "K": 72, "E": 6}
         found.append(Form(f"gathered rows of {name}", rows.format(**texts), dims, inputs, by_row, tiles, shift))
