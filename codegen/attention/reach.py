@@ -34,12 +34,12 @@ def reach(spec: Attention) -> Reach:
     if not spec.cols:
         return Reach(None, None)
     lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
-    bounds = [b for name, value in lets.items() for b in _bounds_of(value, spec.cols[-1]) if _is_all_seen_by(spec, name, lets)]
+    bounds = [b for name, value in lets.items() for b in _bounds_of(value, spec.cols[-1]) if is_all_seen_by(spec, name, lets)]
     first, end = ([bound for is_end, bound in bounds if is_end == wanted] for wanted in (False, True))
     return Reach(first[0] if first else None, end[0] if end else None)
 
 
-def _is_all_seen_by(spec: Attention, score: str, lets: Mapping[str, Expr]) -> bool:
+def is_all_seen_by(spec: Attention, score: str, lets: Mapping[str, Expr]) -> bool:
     """Is a col whose score is -inf without effect?"""
     folds = [s for s in spec.steps if isinstance(s, Fold)]
     of_score = all(s.value == Var(score, s.value.type) for s in folds if s.op == "max")
@@ -75,7 +75,7 @@ def bounds_in(condition: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
         case Call(fn="<=" | "<" | ">=" | ">" as fn, args=(a, b)) if a.type == b.type == INDEX:
             greater, less = (b, a) if fn in ("<=", "<") else (a, b)
             strict: Poly = {(): -1} if fn in ("<", ">") else {}
-            slack = affine(idx("-", greater, less))  # with `strict`, the condition holds where it is not negative
+            slack = affine(idx("-", greater, less), [col.name])  # with `strict`, the condition holds where it is not negative
             if slack is None or slack.factors.get(col.name) not in ({(): 1}, {(): -1}):
                 return
             rest = to_poly(substitute(idx("-", greater, less), {col.name: ZERO}), {})

@@ -53,8 +53,9 @@ def as_contraction(
     return Contraction(a, b, batch, m, n, reduce_.axes, split) if m and n else None
 
 
-def factors(body: Expr, gathers: bool = False) -> tuple[Expr, Expr] | None:
-    """The two factors of a product, each a read whose guards hold the conditions that it stands under.
+def factors(body: Expr, gathers: bool = False, *, guarded_by_data: bool = False) -> tuple[Expr, Expr] | None:
+    """The two factors of a product, each a read whose guards hold the conditions that it stands under, which are of indices
+    alone, or also of integers from memory (`guarded_by_data`).
 
     A condition around the product, `select(c, a*b, 0)`, must be one of indices that both factors know: guarding one of
     them would leave 0 * b, which is no 0 where b is infinite.
@@ -65,7 +66,8 @@ def factors(body: Expr, gathers: bool = False) -> tuple[Expr, Expr] | None:
     found: list[Expr] = []
     for factor in body.args:
         own, factor = _stripped(factor)
-        if not _is_one_load(factor, gathers) or not all(_is_of_indices(c) for c in (*own, *conditions)):
+        asked = (*own, *conditions)
+        if not _is_one_load(factor, gathers) or not all(map(is_integral if guarded_by_data else _is_of_indices, asked)):
             return None
         if not all(variables(c) <= variables(factor) for c in conditions):
             return None

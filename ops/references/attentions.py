@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,11 +22,19 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
     return functional.scaled_dot_product_attention(q, shared(q, k), shared(q, v), mask, is_causal=causal)
 
 
+def padded(q: Tensor, k: Tensor, v: Tensor, length: Tensor) -> Tensor:
+    """Attention of each batch to its first keys."""
+    counts = [min(max(int(count), 0), k.shape[2]) for count in length]
+    each = (attention(q[b : b + 1], k[b : b + 1, :, :n], v[b : b + 1, :, :n]) for b, n in enumerate(counts))
+    return torch.cat([q.new_zeros(0, *q.shape[1:3], v.shape[-1]), *each])
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "attention": attention,
     "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
     "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask),
     "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
+    "padded_attention": padded,
     "attention_pool": lambda q, k, v: attention(q[None, :, None].expand(k.shape[0], -1, -1, -1), k, v)[:, :, 0],
     "attention_scores": lambda q, k: q @ shared(q, k).mT / math.sqrt(q.shape[-1]),
 }

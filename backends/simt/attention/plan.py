@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.simt.attention.batch_numbers import declared, read_at, room_for
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention.end import EndPlan, plan_end
 from uol.backends.simt.attention.schedule import LANES_A_ROW, RowTile
@@ -29,6 +30,7 @@ from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.products.blocks import block_part, declare_batch
 from uol.backends.simt.products.operand import Side, staged_operand
 from uol.backends.simt.products.tile_kernel import steps_left
+from uol.codegen.attention.batch_numbers import with_batch_numbers, without_batch_numbers
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size
@@ -114,15 +116,18 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     ends = [(rows.count, tile.rows), (cols.count, tile.cols), *((size(o.product.k), tile.k) for o in staged)]
     ends += [(width, WIDTHS[-1]) for width in open_widths(spec)]
     reach = [*(add(count, Const(beyond)) for count, beyond in ends), *(Const(o.outer) for o in staged)]
-    index = index_type(spec, [blocks, *reach])
+    spec, numbers = with_batch_numbers(spec)
+    index = index_type(without_batch_numbers(spec, numbers), [blocks, *reach, *room_for(numbers, cols.count)])
     spec, batch = _with_batch(spec)
     staged = operands(spec, tile)
     names = legalise(spec, LOCALS).with_locals(name for o in staged for name in o.names)
-    names = names.with_locals([*(f"${w.name}_tile" for w in weights_of(spec)), *lost_names(spec)])
+    names = names.with_locals([*(f"${w.name}_tile" for w in weights_of(spec)), *lost_names(spec), *(n.name for n in numbers)])
     printer = cols.known(rows.known(Printer(names, Proofs.of(spec), index.ctype)))
     row_tiles, parts = parts_of(rows.count, tile.rows), parts_of_widths(spec)
     scope = Scope(printer)
-    declare_batch(batch, mul(row_tiles, parts), frozenset().union(*(variables(e) for e in expressions(spec))), scope)
+    needed = (*expressions(spec), *read_at(numbers, batch))
+    declare_batch(batch, mul(row_tiles, parts), frozenset().union(*map(variables, needed)), scope)
+    scope.put(*declared(numbers, batch, scope.printer))
     printer = scope.printer
     products = _products(spec, tile, staged, printer)
     batches = f", {printer.value(batch.count)} times" if batch.axes else ""
@@ -196,9 +201,7 @@ def _col_end(cols: Counter, tile: RowTile, printer: Printer) -> str:
     return end if is_multiple(cols.count, tile.cols) else f"uol::min({end}, {printer.argument(cols.count)})"
 
 
-def _shared(
-    spec: Attention, tile: RowTile, products: tuple[ProductPlan, ...], printer: Printer
-) -> tuple[SharedArray, ...]:
+def _shared(spec: Attention, tile: RowTile, products: tuple[ProductPlan, ...], printer: Printer) -> tuple[SharedArray, ...]:
     staged = (o for p in products for o in (p.a, p.b) if o is not None)
     arrays = [SharedArray(o.ctype, o.array, tile.k, o.pitch) for o in staged]
     for weight in weights_of(spec):

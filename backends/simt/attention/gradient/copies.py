@@ -203,7 +203,7 @@ class Fetches:
         return (*moves, *((moved(place, NEXT_COL),) if is_asked else ()))
 
     def _is_there(self, col: Expr) -> Expr:
-        return Call("<", (col, self.place.known(self.place.cols.count)), "bool")
+        return Call("<", (col, self.place.col_end), "bool")
 
     def _tensor(self, read: Read) -> str:
         return self.place.printer.names.tensor(read.tensor)

@@ -62,7 +62,7 @@ def gradient_counts(spec: Attention, tile: MatrixRows, device: Device) -> Issued
 
 
 def tiles_of_cols(spec: Attention, form: Form, tile: MatrixRows) -> float:
-    """How many tiles of cols of a head a block visits, at typical sizes."""
+    """How many tiles of cols of a head a block visits, at typical sizes; where memory says how many cols there are, all."""
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols[-1:]))
     bounds, _ = bounds_of(form, spec.rows[-1], spec.cols)
 
@@ -70,7 +70,8 @@ def tiles_of_cols(spec: Attention, form: Form, tile: MatrixRows) -> float:
         begin, end = 0, cols
         for bound in bounds:
             at = bound.of_row(Const(last if bound.is_end else first))
-            found = max(0, value_at(at, dict.fromkeys(variables(at), TYPICAL_SIZE)))
+            sizes = {name: TYPICAL_SIZE if name in spec.dims else cols for name in variables(at)}
+            found = max(0, value_at(at, sizes))
             begin, end = (begin, min(end, found)) if bound.is_end else (max(begin, found), end)
         return max(0, -(-end // tile.cols) - begin // tile.cols)
 

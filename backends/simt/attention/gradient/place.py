@@ -8,32 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain
 
 from uol.backends.c_text.names import legalise
+from uol.backends.simt.attention.batch_numbers import room_for
 from uol.backends.simt.attention.gradient.form import Form, bounds_of, form_of
+from uol.backends.simt.attention.matrix.ends import ends_of_cols
 from uol.backends.simt.attention.matrix.lanes import GRAIN, Lanes, element_of, filled, words
-from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
+from uol.backends.simt.attention.matrix.place import COLS_END, grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import Bound
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import Element, Local
-from uol.backends.simt.kernel.nodes import Statement
+from uol.backends.simt.kernel.nodes import Declare, Statement
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.operand import Operand, operand_of
 from uol.backends.simt.products.matrix.place import Owned
+from uol.codegen.attention.batch_numbers import BatchNumber, with_batch_numbers, without_batch_numbers
 from uol.codegen.attention.parts import dot_product, weighted_product
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, size, static, sub, substituted
 from uol.codegen.specs.nodes import Attention, Dot, Read, Weighted
 from uol.codegen.specs.traverse import mapped, reads
-from uol.ir.program.nodes import Axis, Const, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import rewrite, variables
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, INDEX
 
 LOCALS = (
     *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "read", "write", "tile", "next", "col0"),
-    *("begin", "end", "of_head"),
+    *("begin", "end", "of_head", COLS_END.name),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums", "full_from", "full_to"),
 )
 COL_VALUE_BYTES = 4
@@ -109,15 +114,21 @@ class Place(Lanes):
     always: tuple[Expr, ...]
     of_row: tuple[Read, ...]
     of_col: tuple[Read, ...]
+    ends: tuple[Expr, ...] = ()
+    numbers: tuple[BatchNumber, ...] = ()
 
     @staticmethod
     def of(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Place:
-        spec = rows_apart(spec)
+        known, numbers = with_batch_numbers(spec)
+        ends, spec = ends_of_cols(known), rows_apart(spec)
         blocks = grid_of(spec, tile)
         rows, cols = (size(spec.rows), tile.rows), (size(spec.cols[-1:]), (tile.stages + 1) * tile.cols)
-        kind = index_type(spec, [blocks, size(spec.cols), *(add(count, Const(beyond)) for count, beyond in (rows, cols))])
+        plain = without_batch_numbers(spec, numbers)
+        ends_of_tiles = (add(count, Const(beyond)) for count, beyond in (rows, cols))
+        room = (room_for(numbers, count) for count, _ in (rows, cols))
+        kind = index_type(plain, [blocks, size(spec.cols), *ends_of_tiles, *chain(*room)])
         batch = Counter.over(spec.batch, "$batch")
-        spec = mapped(spec, expr=batch.shorter, step=batch.shortened)
+        spec, ends = mapped(spec, expr=batch.shorter, step=batch.shortened), tuple(map(batch.shorter, ends))
         form, operands = form_of(spec), operands_of(spec)
         assert form is not None, "legality has asked"
         assert operands is not None, "legality has asked"
@@ -130,12 +141,13 @@ class Place(Lanes):
         values = ("value", "from", "pair", "in", "to")
         names = names.with_locals(f"${each.tensor}_{what}" for each in (*of_row, *of_col) for what in values)
         names = names.with_locals(f"${each}_{what}" for each in form.weights for what in ("pair", "part"))
+        names = names.with_locals(each.name for each in numbers)
         printer = Printer(names, Proofs.of(spec), kind.ctype)
         counters = [Counter.over(spec.rows, "$at_row"), *(Counter.over((axis,), axis.name) for axis in spec.cols)]
         for counter in (*counters, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
-        bounds, always = bounds_of(form, spec.rows[-1], spec.cols)
-        return Place(spec, tile, unit, form, printer, kind, batch, head, operands, bounds, always, of_row, of_col)
+        seen = bounds_of(form, spec.rows[-1], spec.cols)
+        return Place(spec, tile, unit, form, printer, kind, batch, head, operands, *seen, of_row, of_col, ends, numbers)
 
     @property
     def rows(self) -> Counter:
@@ -152,7 +164,12 @@ class Place(Lanes):
     @property
     def cols_are_whole(self) -> bool:
         """Is every tile of cols full?"""
-        return is_multiple(self.cols.count, self.tile.cols)
+        return not self.ends and is_multiple(self.cols.count, self.tile.cols)
+
+    @property
+    def col_end(self) -> Expr:
+        """Where the cols of a block end: those behind are zeros."""
+        return COLS_END if self.ends else self.known(self.cols.count)
 
     @property
     def is_masked(self) -> bool:
@@ -243,7 +260,11 @@ class Place(Lanes):
 
     def declarations(self) -> Iterable[Statement]:
         """Words of the machine, the first row of a block, its batch. Heads pass by, and are no part of it."""
-        yield from self.block(self.spec, self.rows, self.batch, from_last=any(bound.is_end for bound in self.bounds))
+        from_last = any(bound.is_end for bound in self.bounds)
+        yield from self.block(self.spec, self.rows, self.batch, self.numbers, from_last=from_last)
+        if self.ends:
+            least = reduce(lambda a, b: Call("min", (a, b), INDEX), self.ends, self.cols.count)
+            yield Declare(COLS_END.name, COLS_END.kind, self.known(least))
 
     @property
     def heads(self) -> Expr:

@@ -191,7 +191,7 @@ class Turned:
         return (all_of(conditions),) if conditions else ()
 
     def _is_there(self, col: Expr) -> Expr:
-        return Call("<", (col, self.place.known(self.place.cols.count)), "bool")
+        return Call("<", (col, self.place.col_end), "bool")
 
     def _of_values(self, each: OfValue) -> Body:
         """A statement for each of what is read for cols, by as many threads as there are cols."""

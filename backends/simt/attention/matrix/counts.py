@@ -9,6 +9,7 @@ from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import bounds_of
 from uol.backends.simt.attention.matrix.tiles import Staged
 from uol.backends.simt.c_text.counters import TYPICAL_SIZE, typical
+from uol.codegen.attention.batch_numbers import with_batch_numbers
 from uol.codegen.attention.parts import with_rows
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import size, value_at
@@ -65,7 +66,9 @@ def matrix_attention_counts(spec: Attention, tile: MatrixRows, device: Device) -
 
 
 def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
-    """How many tiles of cols a block visits, at typical sizes; of parts of the cols, the first of them."""
+    """How many tiles of cols a block visits, at typical sizes; of parts of the cols, the first. Cols whose number memory
+    says are taken to be all."""
+    numbers = {each.name for each in with_batch_numbers(spec)[1]}
     spec = rows_apart(spec)
     form = form_of(spec)
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols))
@@ -76,6 +79,7 @@ def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
         for bound in bounds:
             end = bound.of_row(Const(last))
             sizes = {name: TYPICAL_SIZE if name in spec.dims else 0 for name in variables(end)}
+            sizes |= {name: cols for name in variables(end) & numbers}
             ends.append(max(0, value_at(end, sizes)))
         return -(-min(ends) // tile.cols)
 

@@ -5,9 +5,10 @@ places. The kernels of attentions and of their gradients have that in common.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from uol.backends.simt.attention.batch_numbers import declared, read_at
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.c_text.address import quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import Counter, parts_of
@@ -19,6 +20,7 @@ from uol.backends.simt.kernel.scope import Scope
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.blocks import declare_batch, with_block
 from uol.backends.simt.products.matrix.place import LANE, M0, MI, NI, SHARED, WARP_M, Owned, index, thread_of
+from uol.codegen.attention.batch_numbers import BatchNumber
 from uol.codegen.indexing.arithmetic import ONE, ZERO, folded, static, sub
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.traverse import expressions
@@ -131,8 +133,11 @@ class Lanes:
         known = static(pitch)
         return Call("*", (of, self.known(pitch)), "idx") if known is None else scaled(of, known)
 
-    def block(self, spec: Attention, rows: Counter, batch: Counter, *, from_last: bool) -> Iterable[Statement]:
-        """Words of the machine, the first row of a block, its batch. `from_last`: blocks with the last rows come first."""
+    def block(
+        self, spec: Attention, rows: Counter, batch: Counter, numbers: Sequence[BatchNumber] = (), *, from_last: bool
+    ) -> Iterable[Statement]:
+        """Words of the machine, the first row of a block, its batch and the numbers that this has. `from_last`: blocks with the
+        last rows come first."""
         lanes = self.unit.lanes
         yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
         yield index("thread", WORD_OF_THREAD)
@@ -142,8 +147,10 @@ class Lanes:
         yield index("m0", self._first_row(tiles, is_one_of_batch=bool(spec.batch), from_last=from_last))
         yield index("n0", ZERO)
         scope = Scope(self.printer)
-        declare_batch(batch, tiles, frozenset().union(*(variables(e) for e in expressions(spec))), scope)
+        needed = (*expressions(spec), *read_at(numbers, batch))
+        declare_batch(batch, tiles, frozenset().union(*(variables(e) for e in needed)), scope)
         yield from scope.body
+        yield from declared(numbers, batch, scope.printer)
 
     def _first_row(self, tiles: Expr, *, is_one_of_batch: bool, from_last: bool) -> Expr:
         """Blocks with the last rows come first where these see the most cols, so that no core begins with them at last."""

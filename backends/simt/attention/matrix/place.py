@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from uol.backends.c_text.names import legalise
-from uol.backends.simt.attention.matrix.ends import end_of_cols, without_ends
+from uol.backends.simt.attention.batch_numbers import room_for
+from uol.backends.simt.attention.matrix.ends import ends_of_cols, without_ends
 from uol.backends.simt.attention.matrix.form import Form, form_of
 from uol.backends.simt.attention.matrix.lanes import GRAIN, HALF, Lanes, element_of, filled
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
@@ -18,30 +20,32 @@ from uol.backends.simt.c_text.counters import Counter, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Index, Proofs, index_type
 from uol.backends.simt.c_text.terms import Element, Local
-from uol.backends.simt.kernel.nodes import Statement
+from uol.backends.simt.kernel.nodes import Declare, Statement
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.operand import Operand, operand_of
 from uol.backends.simt.products.matrix.place import MI, Owned
+from uol.codegen.attention.batch_numbers import BatchNumber, with_batch_numbers, without_batch_numbers
 from uol.codegen.attention.parts import dot_product, weighted_product
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, static, sub
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, reads
-from uol.ir.program.nodes import Const, Expr
+from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.types import INDEX
 
-FULL = Local("full")
+FULL, COLS_END = Local("full"), Local("cols_end")
 LOCALS = (
     *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "full", "read", "write", "tile", "next"),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums"),
-    *("highest", "from", "shrink", "inverse", "col0"),
+    *("highest", "from", "shrink", "inverse", "col0", "cols_end"),
 )
 TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
 
 
 def rows_apart(spec: Attention) -> Attention:
-    """The attention with its last axis of rows alone; the others, heads that share a key, are batches. Of parts of the cols
-    keys and values end where `Place.end` says."""
-    spec = without_ends(spec)
+    """The attention with its last axis of rows alone; the others, heads that share a key, are batches. Integers of a batch
+    are variables; of parts of the cols, and of batches with a number of keys, these end where `Place.ends` says."""
+    spec = without_ends(with_batch_numbers(spec)[0])
     return replace(spec, batch=(*spec.batch, *spec.rows[:-1]), rows=spec.rows[-1:])
 
 
@@ -64,8 +68,8 @@ def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
 @dataclass(frozen=True, slots=True)
 class Place(Lanes):
     """`spec` has its last rows apart, and counters in place of the axes of its batch. `bounds`: conditions of scores that say
-    how far cols go; `always`: those that are asked of every score. `end`: the col from which on keys and values are zeros, of
-    parts of which some have fewer cols than others."""
+    how far cols go; `always`: those that are asked of every score. `ends`: the cols from which on keys and values are zeros, of
+    parts or batches of which some have fewer cols than others; `numbers`: what these are that memory says."""
 
     spec: Attention
     tile: MatrixRows
@@ -79,29 +83,34 @@ class Place(Lanes):
     v: Operand
     bounds: tuple[Bound, ...]
     always: tuple[Expr, ...]
-    end: Expr | None = None
+    ends: tuple[Expr, ...] = ()
+    numbers: tuple[BatchNumber, ...] = ()
 
     @staticmethod
     def of(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Place:
-        end, spec = end_of_cols(spec), rows_apart(spec)
+        known, numbers = with_batch_numbers(spec)
+        ends, spec = ends_of_cols(known), rows_apart(spec)
         blocks = grid_of(spec, tile)
         rows, cols = (size(spec.rows), tile.rows), (size(spec.cols), (tile.stages + 1) * tile.cols)
-        kind = index_type(spec, [blocks, *(add(count, Const(beyond)) for count, beyond in (rows, cols))])
+        plain = without_batch_numbers(spec, numbers)
+        ends_of_tiles = (add(count, Const(beyond)) for count, beyond in (rows, cols))
+        kind = index_type(plain, [blocks, *ends_of_tiles, *room_for(numbers, cols[0])])
         batch = Counter.over(spec.batch, "$batch")
         spec = mapped(spec, expr=batch.shorter, step=batch.shortened)
-        end = None if end is None else batch.shorter(end)
+        ends = tuple(map(batch.shorter, ends))
         form, operands = form_of(spec), operands_of(spec)
         assert form is not None, "legality has asked"
         assert operands is not None, "legality has asked"
         names = legalise(spec, LOCALS)
         tensors = (each.read.tensor for each in operands)
         names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in ("to", "from", "at", "part", "in"))
-        names = names.with_locals([TOP, WEIGHT, SCALE])
+        names = names.with_locals([TOP, WEIGHT, SCALE, *(each.name for each in numbers)])
         printer = Printer(names, Proofs.of(spec), kind.ctype)
         for counter in (operands[0].outer, operands[1].outer, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
         bounds, always = bounds_of(form.asked, spec)
-        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, (*always, *form.looked_up), end)
+        always = (*always, *form.looked_up)
+        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, always, ends, numbers)
 
     @property
     def rows(self) -> Counter:
@@ -157,8 +166,9 @@ class Place(Lanes):
     @property
     def col_ends(self) -> tuple[Expr, ...]:
         """What cols that a tile brings are less than, where it may bring others."""
-        ends = () if self.cols_are_whole else (self.cols.count,)
-        return ends if self.end is None else (*ends, self.end)
+        if self.numbers and self.ends:
+            return (COLS_END,)
+        return (*(() if self.cols_are_whole else (self.cols.count,)), *self.ends)
 
     def named(self, operand: Operand, what: str) -> str:
         return self.name(f"${operand.read.tensor}_{what}")
@@ -181,8 +191,12 @@ class Place(Lanes):
         return f"{rows} rows x {cols} cols{times}; {self.tile.describe()}"
 
     def declarations(self) -> Iterable[Statement]:
-        """Words of the machine, the first row of a block, its batch."""
-        yield from self.block(self.spec, self.rows, self.batch, from_last=any(bound.is_end for bound in self.bounds))
+        """Words of the machine, the first row of a block, its batch, its number of keys."""
+        is_last_longest = any(bound.is_end for bound in self.bounds)
+        yield from self.block(self.spec, self.rows, self.batch, self.numbers, from_last=is_last_longest)
+        if self.numbers and self.ends:
+            least = reduce(lambda a, b: Call("min", (a, b), INDEX), self.ends, self.cols.count)
+            yield Declare(COLS_END.name, COLS_END.kind, self.known(least))
 
 
 MOST_QUERIES = 16 * 128

@@ -1,0 +1,205 @@
+"""Attention to the first keys of each batch, in the twin: beside PyTorch in float64 on these keys alone.
+
+What stands behind them is NaN, in keys and in values: nothing of it may come into a result. The bound is that of the attention
+without lengths (`test_matrix_attention.py`). Whole, in parts of the keys as decoding has it, and by threads.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from simt_cases import widened
+
+from uol.backends import registry
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.schedule import RowTile
+from uol.backends.simt.attention.splitting import with_rows_joined
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin.record import Array, Job
+from uol.backends.twin.run import execute_many
+from uol.codegen.attention.split_cols import may_be_split, split_cols
+from uol.codegen.backend import Module, Schedule
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import Attention
+from uol.ir import Library, instantiate
+from uol.ir.program.dtype_encoding import decode, encode
+from uol.operators.registry import find_operator
+
+UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24}
+"""The most that rounding to nearest loses, relative to a normal number."""
+LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133, "f32": 2.0**-149}
+FLUSHED = {"f16": 2.0**-14, "bf16": 2.0**-126, "f32": 2.0**-126}
+"""The least normal number: matrix units of gfx90a take what is less for 0 (conformance/contracts.toml)."""
+REST = 2.0**-17
+TILES: dict[str, Schedule] = {"cuda": MatrixRows(16, 64, 1), "hip": MatrixRows(32, 32, 1)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """B, H, G, L, M, D, E of an attention, and the lengths; `parts`: how many at most, of multiples of 32 keys. `fixed`: the
+    dims that are no arguments."""
+
+    sizes: tuple[int, int, int, int, int, int, int]
+    lengths: tuple[int, ...]
+    parts: int = 1
+    dtype: str = "f16"
+    fixed: str = "BHGLMDE"
+    target: str = "cuda"
+    shift: int = 0
+
+    @property
+    def dims(self) -> dict[str, int]:
+        return dict(zip("BHGLMDE", self.sizes, strict=True))
+
+    @property
+    def seen(self) -> list[int]:
+        """How many keys each batch has."""
+        return [min(max(length, 0), self.dims["M"]) for length in self.lengths]
+
+    @property
+    def name(self) -> str:
+        sizes = "x".join(map(str, self.sizes))
+        return f"{self.target}-{sizes}-{self.lengths}-{self.parts}-{self.dtype}-{self.fixed}-{self.shift}"
+
+
+CUDA = (
+    Case((5, 4, 2, 33, 130, 64, 64), (0, 1, 33, 127, 130)),
+    Case((2, 2, 1, 3, 520, 64, 64), (513, -5), 8),
+    Case((3, 2, 2, 5, 128, 24, 40), (2**40, -(2**40), 63), dtype="bf16", shift=1),
+    Case((2, 2, 1, 5, 97, 64, 64), (33, 97), fixed="HGDE"),
+    Case((5, 4, 2, 1, 192, 64, 64), (0, 33, 127, 192, 2**40), 3),
+    Case((2, 4, 2, 1, 197, 128, 128), (65, 196), 4, dtype="bf16"),
+    Case((3, 4, 2, 1, 200, 64, 64), (0, 1, 129), 64, fixed="HGLDE"),
+    Case((3, 2, 1, 5, 97, 12, 12), (0, 33, 64), dtype="f32"),
+    Case((3, 4, 2, 2, 97, 12, 12), (0, 33, 127), 3, dtype="f32"),
+)
+CASES = (*CUDA, *(replace(case, target="hip") for case in CUDA))
+
+
+def inputs_of(case: Case) -> dict[str, Array]:
+    """Rounded to the type; behind the lengths there is NaN."""
+    b, h, g, length, m, d, e = case.sizes
+    rng = np.random.default_rng(52)
+    shapes = {"q": (b, h, length, d), "k": (b, g, m, d), "v": (b, g, m, e)}
+    found = {name: decode(encode(rng.standard_normal(shape), case.dtype), case.dtype) for name, shape in shapes.items()}
+    for batch, count in enumerate(case.seen):
+        for name in ("k", "v"):
+            found[name][batch, :, count:] = np.nan
+    return {**found, "length": np.asarray(case.lengths, np.int64)}
+
+
+def expected(case: Case, inputs: dict[str, Array]) -> tuple[np.ndarray, np.ndarray]:
+    """What PyTorch makes of the keys of each batch in float64, and how much may be lost."""
+    share = case.dims["H"] // case.dims["G"]
+    attend = torch.nn.functional.scaled_dot_product_attention
+    results, losts = [], []
+    for batch, count in enumerate(case.seen):
+        q, k, v = (torch.from_numpy(np.asarray(inputs[name], np.float64)[batch : batch + 1]) for name in ("q", "k", "v"))
+        k, v = (each[:, :, :count].repeat_interleave(share, 1) for each in (k, v))
+        y, total = (attend(q, k, each) if count else q.new_zeros(*q.shape[:3], each.shape[3]) for each in (v, v.abs()))
+        of_weights = FLUSHED[case.dtype] if case.target == "hip" else LEAST[case.dtype] / 2
+        lost = (UNIT[case.dtype] + REST) * total + of_weights * v.abs().sum(2, keepdim=True)
+        results.append(y)
+        losts.append(lost + UNIT[case.dtype] * (y.abs() + lost) + (LEAST[case.dtype] / 2 if count else 0.0))
+    return torch.cat(results).numpy(), torch.cat(losts).numpy()
+
+
+@cache
+def module_of(case: Case) -> Module:
+    """The kernels, the first with a tile of matrix units; of threads where these have none for the type. Where there are as
+    many keys as a dim says, the parts are those that lowering makes."""
+    backend = registry.get(case.target)
+    assert isinstance(backend, SimtBackend)
+    device = backend.devices[backend.default_device]
+    dims = {name: extent for name, extent in case.dims.items() if name in case.fixed}
+    program = instantiate(find_operator("padded_attention"), Library(), types={"T": case.dtype}, dims=dims)
+    graph = lower(program, backend, {})
+    if case.parts > 1 and len(graph.specs) == 1:
+        (spec,) = graph.specs
+        assert isinstance(spec, Attention)
+        assert may_be_split(spec)
+        made = split_cols(with_rows_joined(spec), case.parts, 32)
+        graph = replace(graph, specs=made, workspaces=tuple(arg for arg in made[0].args if arg.role == "workspace"))
+    assert len(graph.specs) == (1 if case.parts == 1 else 2)
+    first, *further = graph.specs
+    tile = TILES[case.target]
+    if case.dtype == "f32":
+        tile = next(each for each in backend.schedules(first, device) if isinstance(each, RowTile))
+    schedules = [tile, *(next(iter(backend.schedules(each, device))) for each in further)]
+    kernels = [backend.render(each, by, device) for each, by in zip(graph.specs, schedules, strict=True)]
+    return backend.assemble(graph, tuple(kernels), device)
+
+
+def job_of(case: Case) -> Job:
+    buffers = {name: array if name == "length" else encode(array, case.dtype) for name, array in inputs_of(case).items()}
+    open_dims = {name: extent for name, extent in case.dims.items() if name not in case.fixed}
+    return Job(module_of(case), buffers, open_dims, shift=case.shift)
+
+
+@cache
+def results() -> dict[Case, tuple[Array, object]]:
+    runs = execute_many([job_of(case) for case in CASES])
+    return {case: (run.outputs["y"], run.findings) for case, run in zip(CASES, runs, strict=True)}
+
+
+def is_right(case: Case, output: Array) -> bool:
+    y, lost = expected(case, inputs_of(case))
+    return bool(np.all(np.abs(widened(output, case.dtype) - y) <= lost))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_batch_attends_to_its_first_keys(case: Case) -> None:
+    """A batch without any gives 0, exactly: nothing may be lost of it."""
+    output, findings = results()[case]
+    text = module_of(case).device.text
+    assert not findings, f"{findings}\n{text}"
+    y, lost = expected(case, inputs_of(case))
+    apart = np.abs(widened(output, case.dtype) - y)
+    wrong = int(np.sum(~(apart <= lost)))
+    assert not wrong, f"{wrong} elements\n{text}"
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_tiles_behind_the_last_key_are_not_multiplied(target: str, parts: int) -> None:
+    """In each part as many products as its tiles have of the batch's keys, and of their bytes and values' no more."""
+    case = Case((4, 2, 2, 1, 192, 64, 64), (0, 1, 70, 192), parts, target=target)
+    tile = TILES[target]
+    assert isinstance(tile, MatrixRows)
+    within = 192 // parts
+    tiles = [-(-min(max(n - first, 0), within) // tile.cols) for n in case.seen for first in range(0, 192, within)]
+    (run,) = execute_many([replace(job_of(case), counted=True)])
+    assert run.counts["matrix operations f16"] == 2 * sum(tiles) * 4 * tile.rows * tile.cols * 64
+    keys = 2 * sum(case.seen) * 2 * 64 * 2
+    beside = 2 * 64 * 2 * 4 * tile.rows * parts + 4 * 2 * parts * 4096
+    assert keys <= run.counts["global_load_bytes"] <= keys + beside
+
+
+FAULTS = {
+    "a key behind the last": (r"j < length_of_batch", "j <= length_of_batch"),
+    "a key too few": (r"j < length_of_batch", "j + 1 < length_of_batch"),
+    "the length of another batch": (r"length\[b\]", "length[(b + 1) % 3]"),
+    "a tile left out": (r"const int tiles = (.*);", r"const int tiles = \1 - 1;"),
+    "a tile too many without masks": (r"const int full = (.*);", r"const int full = \1 + 1;"),
+    "no zeros behind the last": (r", next [^;]* < cols_end\);", ");"),
+    "zeros before the last": (r"const int cols_end = (.*);", r"const int cols_end = \1 - 1;"),
+    "a length that wraps": (r"int\(uol::max\(uol::min\((length\[b\]), .*\), .*\)\)", r"int(\1)"),
+}
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found(target: str, name: str) -> None:
+    """Each is a finding of the twin, or a value that is not within the bound."""
+    right, wrong = FAULTS[name]
+    case = Case((3, 2, 2, 3, 150, 64, 64), (2**40, 33, 64), target=target)
+    module = module_of(case)
+    text, places = re.subn(right, wrong, module.device.text)
+    assert places, module.device.text
+    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=text)))])
+    assert run.findings or not is_right(case, run.outputs["y"])
