@@ -170,7 +170,7 @@ class _Builder:
         """An inner product of a row with a col; any other reduction stays in memory."""
         total = stage.value
         assert isinstance(total, Reduce)
-        product = factors(total.body) if total.op == "sum" and not total.where else None
+        product = factors(total.body, gathers=True, guarded_by_data=True) if total.op == "sum" and not total.where else None
         if product is None or any(static(a.extent) == 0 for a in total.axes):
             return True
         depth = self._depth(total.axes)

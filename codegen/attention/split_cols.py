@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import gcd, inf
 
 from uol.codegen.attention.parts import vanishes_without_maximum
 from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import add, mul, static, sub, substituted
+from uol.codegen.indexing.arithmetic import add, mul, size, static, sub, substituted
 from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Attention, Fold, Let, Read, Reduce, Step, Store, Within
@@ -43,14 +43,18 @@ from uol.ir.types import INDEX
 
 
 def may_be_split(spec: Attention) -> bool:
-    """Has it one axis of cols, along which all that it reads goes on by the same; is all that it adds up 0 where a score is
-    -inf, so that a part without a col that is seen adds nothing; and is what it stores over the rows and one width?"""
+    """Has it one axis of cols, along which all that it reads goes on by the same, or two, pages and the cols of one; is all
+    that it adds up 0 where a score is -inf, so that a part without a col that is seen adds nothing; and is what it stores over
+    the rows and one width?"""
     hi = spec.hi
-    if hi is None or len(spec.cols) != 1 or len(spec.sums) != 1 or not isinstance(hi.value, Var):
+    if hi is None or not 1 <= len(spec.cols) <= 2 or len(spec.sums) != 1 or not isinstance(hi.value, Var):
+        return False
+    if any(static(axis.extent) is None for axis in spec.cols[1:]):
         return False
     col = spec.cols[0].name
     found = [read for expr in expressions(spec) for read in reads(expr)]
-    is_plain = all(affine(read.offset, [col]) is not None or col not in variables(read) for read in found)
+    goes_on = all(affine(read.offset, [col]) is not None or col not in variables(read) for read in found)
+    is_plain = goes_on or len(spec.cols) > 1
     folds = [s for s in spec.steps if isinstance(s, Fold)]
     is_scored = any(isinstance(s, Let) and s.name == hi.value.name for s in spec.steps)
     has_room = all(each.op in ("max", "sum") and not each.where for each in folds)
@@ -61,7 +65,7 @@ def may_be_split(spec: Attention) -> bool:
 def split_cols(spec: Attention, number: int, multiple: int) -> tuple[Attention, Reduce]:
     """The attention over `number` parts at most of its cols, of a `multiple` of them each but for the last, which may be
     shorter or without any; and the kernel that merges these, with the epilogue. Where the cols are as many as a dim says, the
-    length of a part is what the dim says, too. Of a spec that `may_be_split`."""
+    length of a part is what the dim says, too. Parts of cols in pages are whole pages. Of a spec that `may_be_split`."""
     buffers, numbers = [a.name for a in spec.args], [s.name for s in spec.scalars]
     taken = {*names_of(spec), *spec.dims, *buffers, *numbers, *(a.name for a in spec.axes)}
     cut = _Cut.of(spec, number, multiple, unused("part", taken))
@@ -72,26 +76,42 @@ def split_cols(spec: Attention, number: int, multiple: int) -> tuple[Attention, 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """The cols in parts: the number of a part, the axis within it, and how many cols there are in all."""
+    """The outer axis of cols in parts: the number of a part, the axis within it, what there is in all, and the axis of the cols
+    of each, where cols are in pages."""
 
     part: Axis
     within: Axis
     count: Expr
+    inner: tuple[Axis, ...]
 
     @staticmethod
     def of(spec: Attention, number: int, multiple: int, name: str) -> _Cut:
-        (cols,) = spec.cols
+        cols, *inner = spec.cols
+        each = static(size(inner))
+        assert each is not None, "asked of a spec that may be split"
+        multiple //= gcd(multiple, each)
         extent = static(cols.extent)
         if extent is None:
             length = mul(idx("/", add(cols.extent, Const(number * multiple - 1)), Const(number * multiple)), Const(multiple))
-            return _Cut(Axis(name, Const(number)), Axis(cols.name, idx("max", length, Const(multiple))), cols.extent)
-        within = -(-extent // (number * multiple)) * multiple
-        return _Cut(Axis(name, Const(-(-extent // within))), Axis(cols.name, Const(within)), cols.extent)
+            within = Axis(cols.name, idx("max", length, Const(multiple)))
+            return _Cut(Axis(name, Const(number)), within, cols.extent, tuple(inner))
+        length_ = -(-extent // (number * multiple)) * multiple
+        return _Cut(Axis(name, Const(-(-extent // length_))), Axis(cols.name, Const(length_)), cols.extent, tuple(inner))
+
+    @property
+    def outer_place(self) -> Expr:
+        """Of what the outer axis counts, among all."""
+        return add(mul(Var(self.part.name, INDEX), self.within.extent), Var(self.within.name, INDEX))
 
     @property
     def place(self) -> Expr:
         """Of a col among all."""
-        return add(mul(Var(self.part.name, INDEX), self.within.extent), Var(self.within.name, INDEX))
+        return self._of_cols(self.outer_place)
+
+    @property
+    def cols(self) -> Expr:
+        """How many there are in all."""
+        return mul(self.count, size(self.inner))
 
     @property
     def is_whole(self) -> bool:
@@ -103,7 +123,12 @@ class _Cut:
     def condition(self) -> Expr:
         """Is there such a col?"""
         left = sub(self.count, mul(Var(self.part.name, INDEX), self.within.extent))
-        return Call("<", (Var(self.within.name, INDEX), left), "bool")
+        return Call("<", (self._of_cols(Var(self.within.name, INDEX)), mul(left, size(self.inner))), "bool")
+
+    def _of_cols(self, outer: Expr) -> Expr:
+        for axis in self.inner:
+            outer = add(mul(outer, axis.extent), Var(axis.name, INDEX))
+        return outer
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +153,7 @@ def _arrays(spec: Attention, cut: _Cut) -> Iterator[_Array]:
 def _over_parts(spec: Attention, cut: _Cut, arrays: Sequence[_Array]) -> Attention:
     """The attention of each part, with parts as the first axis of its batch."""
     batch = (cut.part, *spec.batch)
-    made = replace(spec, batch=batch, cols=(cut.within,))
+    made = replace(spec, batch=batch, cols=(cut.within, *cut.inner))
     names = [a.name for a in made.axes]
 
     def moved(expr: Expr) -> Expr:
@@ -164,31 +189,31 @@ def _step_of_part(step: Step, hi: Fold, cut: _Cut, names: Sequence[str]) -> Step
 
 
 def _by_parts(expr: Expr, cut: _Cut) -> Expr:
-    """An expression at index `part * length + within` of the cols; reads beyond the last col are 0."""
+    """An expression at index `part * length + within` of the outer axis of cols; reads beyond the last col are 0."""
     col = cut.within.name
-    places = {col: cut.place}
+    places = {col: cut.outer_place}
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read) or col not in variables(node):
             return None
         form = affine(node.offset, [col])
-        assert form is not None, "asked of a spec that may be split"
-        step = mul(form.factor(col), cut.within.extent)
-        offset = add(node.offset, mul(Var(cut.part.name, INDEX), step))
+        step = None if form is None else mul(form.factor(col), cut.within.extent)
+        moved = substituted(node.offset, places) if step is None else add(node.offset, mul(Var(cut.part.name, INDEX), step))
         guard = tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard)
         if not cut.is_whole:
-            guard = (*guard, Within(cut.place, None, cut.count))
+            is_there = Within(cut.place, None, cut.cols)
+            guard = (is_there, *guard) if step is None else (*guard, is_there)  # before a table is asked for a page
         nothing = Const(False if node.dtype == "bool" else 0, node.dtype)
         fill = node.fill or (nothing if guard else None)
-        return replace(node, offset=offset, guard=guard, fill=fill, strides=((cut.part.name, step), *node.strides))
+        return replace(node, offset=moved, guard=guard, fill=fill, strides=((cut.part.name, step), *node.strides))
 
     reads_moved = rewrite(expr, rule)
 
     def outside(node: Expr) -> Expr | None:
-        """A col's number where it is a value, as in the condition of a diagonal."""
+        """The outer axis where it is a value, as in the condition of a diagonal."""
         if isinstance(node, Read):
             return node
-        return cut.place if node == Var(col, INDEX) else None
+        return cut.outer_place if node == Var(col, INDEX) else None
 
     return rewrite(reads_moved, outside)
 

@@ -33,7 +33,7 @@ def weighted_sums(stage: Stage, taken: frozenset[str]) -> Iterator[WeightedSum]:
     total = stage.value
     if not isinstance(total, Reduce) or isinstance(stage, Scatter) or total.op != "sum" or total.where:
         return
-    product = factors(total.body, guarded_by_data=True)
+    product = factors(total.body, gathers=True, guarded_by_data=True)
     if product is None:
         return
     axes, split = split_groups(stage.axes, product, taken)

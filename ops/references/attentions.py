@@ -29,12 +29,27 @@ def padded(q: Tensor, k: Tensor, v: Tensor, length: Tensor) -> Tensor:
     return torch.cat([q.new_zeros(0, *q.shape[1:3], v.shape[-1]), *each])
 
 
+def paged(q: Tensor, k: Tensor, v: Tensor, table: Tensor, length: Tensor) -> Tensor:
+    """Attention of each batch to the keys that its pages have, side by side; what is no page is zeros."""
+    pages, rows = k.shape[:2]
+    places = torch.where((table >= 0) & (table < pages), table, pages)
+    keys, values = (_side_by_side(cache, places, rows) for cache in (k, v))
+    return padded(q, keys, values, length)
+
+
+def _side_by_side(cache: Tensor, places: Tensor, rows: int) -> Tensor:
+    """[B, G, C * P, D] of [N, P, G, D] and the places of pages [B, C]."""
+    cache = torch.cat([cache, cache.new_zeros(1, *cache.shape[1:])])
+    return cache[places].reshape(places.shape[0], places.shape[1] * rows, *cache.shape[2:]).transpose(1, 2)
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "attention": attention,
     "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
     "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask),
     "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
     "padded_attention": padded,
+    "paged_attention": paged,
     "attention_pool": lambda q, k, v: attention(q[None, :, None].expand(k.shape[0], -1, -1, -1), k, v)[:, :, 0],
     "attention_scores": lambda q, k: q @ shared(q, k).mT / math.sqrt(q.shape[-1]),
 }

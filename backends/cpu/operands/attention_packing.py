@@ -17,9 +17,9 @@ from uol.codegen.attention.parts import dot_product, weighted_product, weights_o
 from uol.codegen.attention.reach import Reach, reach
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, dense_strides, mul, product, static
 from uol.codegen.specs.nodes import Arg, Attention, Contract, Dot, KernelSpec, Pack, Read, Store, Weighted
-from uol.codegen.specs.traverse import accesses
+from uol.codegen.specs.traverse import accesses, main_read
 from uol.ir.program.nodes import Const, Expr
-from uol.ir.program.walk import rewrite
+from uol.ir.program.walk import rewrite, walk
 from uol.ir.types import DTYPES
 
 FEW_ROWS = 8
@@ -41,7 +41,7 @@ def takes_strips(spec: Attention) -> bool:
     """Does a row with all its cols fit on the stack, are there rows enough, and is it better than the products one by one? Cols
     whose number is an argument are in a workspace."""
     rows, cols = size(spec.rows), size(spec.cols)
-    if (rows is not None and rows < FEW_ROWS) or not _has_known_widths(spec):
+    if (rows is not None and rows < FEW_ROWS) or not _has_known_widths(spec) or _is_looked_up(spec):
         return False
     if rows is None or cols is None:
         return len(spec.rows) == len(spec.cols) == 1 and not _shares_products(spec)
@@ -49,6 +49,12 @@ def takes_strips(spec: Attention) -> bool:
         return False
     batches = prod(static(a.extent) or 1 for a in spec.batch)  # one of those whose number is an argument
     return not _shares_products(spec) or batches * row_bytes(spec, rows * cols) > MOST_SHARED_BYTES
+
+
+def _is_looked_up(spec: Attention) -> bool:
+    """Do keys or values lie where data says?"""
+    factors = (*(factor for dot in spec.dots for factor in (dot.a, dot.b)), *(each.value for each in spec.sums))
+    return any(isinstance(node, Read) for factor in factors for node in walk(main_read(factor).offset))
 
 
 def _has_known_widths(spec: Attention) -> bool:

@@ -117,7 +117,7 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     ends += [(width, WIDTHS[-1]) for width in open_widths(spec)]
     reach = [*(add(count, Const(beyond)) for count, beyond in ends), *(Const(o.outer) for o in staged)]
     spec, numbers = with_batch_numbers(spec)
-    index = index_type(without_batch_numbers(spec, numbers), [blocks, *reach, *room_for(numbers, cols.count)])
+    index = index_type(without_batch_numbers(spec, numbers), [blocks, *reach, *room_for(numbers, cols.count)], data_apart=True)
     spec, batch = _with_batch(spec)
     staged = operands(spec, tile)
     names = legalise(spec, LOCALS).with_locals(name for o in staged for name in o.names)

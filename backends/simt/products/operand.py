@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.terms import THREAD, Element, Known, Local, Pointer, Scalar, plus, times
+from uol.backends.simt.c_text.proofs import WIDE
+from uol.backends.simt.c_text.terms import THREAD, Element, Known, Local, Pointer, Scalar, Wide, plus, times
 from uol.backends.simt.elements.strides import smallest_stride
 from uol.backends.simt.kernel.nodes import Buffer, Declare, Leave, Loop, Store
 from uol.backends.simt.kernel.scope import Scope, where_natural
@@ -96,7 +97,8 @@ def staged_operand(
     printer = where_natural(printer, SLOT)
     position = plus(Local(side.origin), outer_at) if side.origin else outer_at
     if side.beyond or not is_multiple(outer.count, tile):
-        position = Call("min", (position, sub(outer.count, ONE)), INDEX)
+        known = position if side.origin or printer.index_type != WIDE else Wide(position)
+        position = Call("min", (known, sub(outer.count, ONE)), INDEX)
     k_name, kind = printer.names.variable(k.name), Scalar(spec.acc_dtype)
     scope = Scope(printer)
     scope.put(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.matrix.lanes import words
+from uol.backends.simt.attention.matrix.paging import looked_up
 from uol.backends.simt.attention.matrix.place import Place
 from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, Copies, below_each_other, further, pitch_of
 from uol.backends.simt.c_text.address import flipped, remainder, scaled, total
@@ -33,6 +34,7 @@ from uol.backends.simt.products.matrix.place import EACH, KK, LANE, M0, MI, SHAR
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.sizes import known_multiples
 from uol.ir.program.nodes import Call, Const
+from uol.ir.types import INDEX
 
 NEXT = Local("next")
 """The first col of the tile that is fetched next."""
@@ -83,9 +85,34 @@ class Fetches:
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
             yield index(place.named(operand, "to"), copies.to)
-            at = total(place.known(operand.first), place.times(copies.row, pitch_of(operand)), copies.col)
+            row = ZERO if place.pages is not None else place.times(copies.row, pitch_of(operand))
+            at = total(place.known(operand.first), row, copies.col)
             start = Primitive("pinned", (), (Pointer(self._tensor(operand), at),), _pointer(operand))
-            yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=False)
+            yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=place.pages is not None)
+        yield from self._rows_of_pages(declared=True)
+
+    def rows_of(self, operand: Operand) -> Local:
+        """Where rows of an operand that lies in pages are: values have those of keys where they lie as these do."""
+        place, staged = self.place, self.place.staged
+        assert place.pages is not None
+        alike = [
+            (self.copies(each, tile), pitch_of(each), place.pages.steps[each.read.tensor])
+            for each, tile in ((place.k, staged.keys), (place.v, staged.values))
+        ]
+        return Local(place.named(place.k if alike[0] == alike[1] else operand, "row"))
+
+    def _rows_of_pages(self, *, declared: bool = False) -> Iterable[Statement]:
+        """Which rows of the cache a thread copies next: looked up a tile before they are copied."""
+        place, staged = self.place, self.place.staged
+        if place.pages is None:
+            return
+        found = {self.rows_of(operand): (operand, tile) for operand, tile in ((place.v, staged.values), (place.k, staged.keys))}
+        for array, (operand, tile) in reversed(found.items()):
+            copies = self.copies(operand, tile)
+            if declared:
+                yield Declare(array.name, Scalar(INDEX), extent=(copies.turns,), constant=False)
+            col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
+            yield unrolled("i", copies.turns, *looked_up(place, operand, Element(array, EACH, Scalar(INDEX)), col))
 
     def fetch(self) -> Body:
         """The copies of a thread, of one tile of keys and one of values. What lies behind the last col is 0: what is multiplied
@@ -97,9 +124,14 @@ class Fetches:
             copies = self.copies(operand, tile)
             conditions = [] if (within := copies.within(operand, self.place)) is None else [within]
             col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
-            conditions += [Call("<", (col, place.known(end)), "bool") for end in place.col_ends]
+            further = place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand))
+            if place.pages is not None:
+                further = Element(self.rows_of(operand), EACH, Scalar(INDEX))
+                conditions.append(Call(">=", (further, ZERO), "bool"))
+            else:
+                conditions += [Call("<", (col, place.known(end)), "bool") for end in place.col_ends]
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
-            source = Pointer(place.named(operand, "from"), place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand)))
+            source = Pointer(place.named(operand, "from"), further)
             valid = all_of(conditions) if conditions else None
             copy = CopyAsync(Pointer(SHARED, total(to, WRITE, at)), source, copies.bytes, valid)
             found.append(unrolled("i", copies.turns, copy))
@@ -109,6 +141,8 @@ class Fetches:
     def advance(self) -> Body:
         """Pointers move on by a tile."""
         place, cols = self.place, self.place.tile.cols
+        if place.pages is not None:
+            return (Assign(NEXT, Const(cols), "+="), *self._rows_of_pages())
         moves = [
             Assign(Local(place.named(each, "from"), _pointer(each)), place.times(Const(cols), pitch_of(each)), "+=")
             for each in (place.k, place.v)

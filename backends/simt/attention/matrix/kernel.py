@@ -30,7 +30,7 @@ from uol.backends.simt.c_text.terms import Known, Scalar
 from uol.backends.simt.elements.vectors import are_aligned
 from uol.backends.simt.kernel.fold import constants_folded
 from uol.backends.simt.kernel.nodes import Assign, Block, Body, Buffer, Declare, If, Kernel, Loop, Statement
-from uol.backends.simt.kernel.pipeline import TileLoop, asynchronous
+from uol.backends.simt.kernel.pipeline import TILE, TileLoop, asynchronous
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
 from uol.backends.simt.products.matrix.kernel import LEAST_THREADS, LEAST_WARPS
@@ -145,11 +145,16 @@ def _loop(place: Place, *, split: bool) -> Body:
     masked = pipeline(masked=True)
     if not split:
         return (*before, *masked)
-    whole = next(each for each in pipeline(masked=False) if isinstance(each, Loop))
+    whole = next(each for each in pipeline(masked=False) if _is_of_tiles(each))
+    assert isinstance(whole, Loop)
     found: list[Statement] = []
     for each in masked:
-        if isinstance(each, Loop):
+        if isinstance(each, Loop) and _is_of_tiles(each):
             found += [replace(whole, extent=FULL), replace(each, first=FULL)]
         else:
             found.append(each)
     return (*before, *found)
+
+
+def _is_of_tiles(statement: Statement) -> bool:
+    return isinstance(statement, Loop) and statement.variable == TILE.name

@@ -134,10 +134,17 @@ class Lanes:
         return Call("*", (of, self.known(pitch)), "idx") if known is None else scaled(of, known)
 
     def block(
-        self, spec: Attention, rows: Counter, batch: Counter, numbers: Sequence[BatchNumber] = (), *, from_last: bool
+        self,
+        spec: Attention,
+        rows: Counter,
+        batch: Counter,
+        numbers: Sequence[BatchNumber] = (),
+        *,
+        from_last: bool,
+        beside: Sequence[Expr] = (),
     ) -> Iterable[Statement]:
         """Words of the machine, the first row of a block, its batch and the numbers that this has. `from_last`: blocks with the
-        last rows come first."""
+        last rows come first. `beside`: what is read beside what the spec says."""
         lanes = self.unit.lanes
         yield Declare(SHARED, Address(Scalar("u8", True), written=True), Primitive("dynamic_shared", (), ()))
         yield index("thread", WORD_OF_THREAD)
@@ -147,7 +154,7 @@ class Lanes:
         yield index("m0", self._first_row(tiles, is_one_of_batch=bool(spec.batch), from_last=from_last))
         yield index("n0", ZERO)
         scope = Scope(self.printer)
-        needed = (*expressions(spec), *read_at(numbers, batch))
+        needed = (*expressions(spec), *beside, *read_at(numbers, batch))
         declare_batch(batch, tiles, frozenset().union(*(variables(e) for e in needed)), scope)
         yield from scope.body
         yield from declared(numbers, batch, scope.printer)

@@ -12,11 +12,14 @@ from uol.backends.simt.attention.matrix.kernel import shared_bytes
 from uol.backends.simt.attention.matrix.place import Place, grid_of, operands_of, rows_apart
 from uol.backends.simt.attention.matrix.registers import MOST_OF_TWO_WARPS, Turned
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.elements.multiples import is_multiple_of
 from uol.backends.simt.machine.fitting import fitting
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.machine.target import Machine
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import Owned
+from uol.codegen.attention.batch_numbers import with_batch_numbers
+from uol.codegen.attention.pages import with_pages
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention
@@ -66,6 +69,7 @@ def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
 
 
 def _operand_defect(spec: Attention) -> str | None:
+    pages = with_pages(with_batch_numbers(spec)[0])[1]
     spec = rows_apart(spec)
     operands, multiples = operands_of(spec), known_multiples(spec.where)
     if operands is None or ending_of(spec) is None:
@@ -73,6 +77,11 @@ def _operand_defect(spec: Attention) -> str | None:
     for operand, along_k in zip(operands, (True, True, False), strict=True):
         if (defect := operand_defect(operand, along_k, multiples)) is not None:
             return defect
+    for operand in operands[1:] if pages is not None else ():
+        assert pages is not None
+        each = operand.bytes_at_once(multiples) // operand.bytes
+        if not is_multiple_of(pages.steps[operand.read.tensor], each, multiples):
+            return f"pages of {operand.read.tensor} do not begin at multiples of {each} elements"
     return None
 
 

@@ -25,6 +25,7 @@ from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.operand import Operand, operand_of
 from uol.backends.simt.products.matrix.place import MI, Owned
 from uol.codegen.attention.batch_numbers import BatchNumber, with_batch_numbers, without_batch_numbers
+from uol.codegen.attention.pages import PAGE, Pages, with_pages
 from uol.codegen.attention.parts import dot_product, weighted_product
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, static, sub
 from uol.codegen.specs.nodes import Attention
@@ -44,8 +45,9 @@ TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
 
 def rows_apart(spec: Attention) -> Attention:
     """The attention with its last axis of rows alone; the others, heads that share a key, are batches. Integers of a batch
-    are variables; of parts of the cols, and of batches with a number of keys, these end where `Place.ends` says."""
-    spec = without_ends(with_batch_numbers(spec)[0])
+    are variables, keys in pages are rows of one; of parts of the cols, and of batches with a number of keys, these end where
+    `Place.ends` says."""
+    spec = without_ends(with_pages(with_batch_numbers(spec)[0])[0])
     return replace(spec, batch=(*spec.batch, *spec.rows[:-1]), rows=spec.rows[-1:])
 
 
@@ -69,7 +71,8 @@ def grid_of(spec: Attention, tile: MatrixRows) -> Expr:
 class Place(Lanes):
     """`spec` has its last rows apart, and counters in place of the axes of its batch. `bounds`: conditions of scores that say
     how far cols go; `always`: those that are asked of every score. `ends`: the cols from which on keys and values are zeros, of
-    parts or batches of which some have fewer cols than others; `numbers`: what these are that memory says."""
+    parts or batches of which some have fewer cols than others; `numbers`: what these are that memory says; `pages`: where keys
+    and values lie that a table has the pages of."""
 
     spec: Attention
     tile: MatrixRows
@@ -85,16 +88,19 @@ class Place(Lanes):
     always: tuple[Expr, ...]
     ends: tuple[Expr, ...] = ()
     numbers: tuple[BatchNumber, ...] = ()
+    pages: Pages | None = None
 
     @staticmethod
     def of(spec: Attention, tile: MatrixRows, unit: MatrixUnit) -> Place:
-        known, numbers = with_batch_numbers(spec)
-        ends, spec = ends_of_cols(known), rows_apart(spec)
+        named, numbers = with_batch_numbers(spec)
+        joined, pages = with_pages(named)
+        ends, spec = ends_of_cols(joined), rows_apart(spec)
         blocks = grid_of(spec, tile)
         rows, cols = (size(spec.rows), tile.rows), (size(spec.cols), (tile.stages + 1) * tile.cols)
         plain = without_batch_numbers(spec, numbers)
         ends_of_tiles = (add(count, Const(beyond)) for count, beyond in (rows, cols))
-        kind = index_type(plain, [blocks, *ends_of_tiles, *room_for(numbers, cols[0])])
+        in_pages = () if pages is None else (mul(pages.count, step) for step in pages.steps.values())
+        kind = index_type(plain, [blocks, *ends_of_tiles, *room_for(numbers, cols[0]), *in_pages])
         batch = Counter.over(spec.batch, "$batch")
         spec = mapped(spec, expr=batch.shorter, step=batch.shortened)
         ends = tuple(map(batch.shorter, ends))
@@ -102,15 +108,15 @@ class Place(Lanes):
         assert form is not None, "legality has asked"
         assert operands is not None, "legality has asked"
         names = legalise(spec, LOCALS)
-        tensors = (each.read.tensor for each in operands)
-        names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in ("to", "from", "at", "part", "in"))
-        names = names.with_locals([TOP, WEIGHT, SCALE, *(each.name for each in numbers)])
+        tensors, places = (each.read.tensor for each in operands), ("to", "from", "at", "part", "in", "row")
+        names = names.with_locals(f"${tensor}_{what}" for tensor in tensors for what in places)
+        names = names.with_locals([PAGE, TOP, WEIGHT, SCALE, *(each.name for each in numbers)])
         printer = Printer(names, Proofs.of(spec), kind.ctype)
         for counter in (operands[0].outer, operands[1].outer, *((batch,) if batch.axes else ())):
             printer = counter.known(printer)
         bounds, always = bounds_of(form.asked, spec)
         always = (*always, *form.looked_up)
-        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, always, ends, numbers)
+        return Place(spec, tile, unit, form, printer, kind, batch, *operands, bounds, always, ends, numbers, pages)
 
     @property
     def rows(self) -> Counter:
@@ -164,9 +170,14 @@ class Place(Lanes):
         return is_multiple(self.cols.count, self.tile.cols)
 
     @property
+    def has_own_end(self) -> bool:
+        """Do cols end where memory says, or are they asked for one by one, so that their end is a variable?"""
+        return bool(self.ends) and (bool(self.numbers) or self.pages is not None)
+
+    @property
     def col_ends(self) -> tuple[Expr, ...]:
         """What cols that a tile brings are less than, where it may bring others."""
-        if self.numbers and self.ends:
+        if self.has_own_end:
             return (COLS_END,)
         return (*(() if self.cols_are_whole else (self.cols.count,)), *self.ends)
 
@@ -193,8 +204,9 @@ class Place(Lanes):
     def declarations(self) -> Iterable[Statement]:
         """Words of the machine, the first row of a block, its batch, its number of keys."""
         is_last_longest = any(bound.is_end for bound in self.bounds)
-        yield from self.block(self.spec, self.rows, self.batch, self.numbers, from_last=is_last_longest)
-        if self.numbers and self.ends:
+        beside = () if self.pages is None else (self.pages.number,)
+        yield from self.block(self.spec, self.rows, self.batch, self.numbers, from_last=is_last_longest, beside=beside)
+        if self.has_own_end:
             least = reduce(lambda a, b: Call("min", (a, b), INDEX), self.ends, self.cols.count)
             yield Declare(COLS_END.name, COLS_END.kind, self.known(least))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
+from uol.backends.simt.attention.matrix.paging import looked_up
 from uol.backends.simt.attention.matrix.place import WEIGHT, Place
 from uol.backends.simt.attention.matrix.scores import COL0, PACKED, Scores
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
@@ -27,6 +28,7 @@ from uol.backends.simt.products.matrix.place import EACH, M0, MI, NEXT, NI, SHAR
 from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.sizes import known_multiples
 from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.types import INDEX
 
 FIRST = Local("next")
 """The first col of the tile that is fetched next."""
@@ -114,8 +116,10 @@ class Turned(Scores):
         yield Declare(COL0.name, COL0.kind, ZERO, constant=False)
         for operand, moves in ((place.k, self.keys), (place.v, self.values)):
             assert operand.pitch is not None
-            at = total(place.known(operand.first), place.times(moves.row, operand.pitch), moves.col)
-            yield Declare(place.named(operand, "from"), _pointer(operand), Pointer(self.tensor(operand), at), constant=False)
+            in_pages = place.pages is not None
+            row = ZERO if in_pages else place.times(moves.row, operand.pitch)
+            start = Pointer(self.tensor(operand), total(place.known(operand.first), row, moves.col))
+            yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=in_pages)
             at = moves.tile.chunk(remainder(place.lane, unit.m), quotient(place.lane, unit.m))
             yield index(place.named(operand, "at"), at)
             extent = (moves.turns, moves.words) if operand is place.k else (moves.turns, BLOCK, moves.words)
@@ -123,6 +127,21 @@ class Turned(Scores):
         values = self.values
         chunk = values.tile.chunk(values.col, quotient(values.row, EIGHT))
         yield index(place.named(place.v, "to"), total(chunk, scaled(remainder(values.row, EIGHT), values.size)))
+        yield from self._rows_of_pages(declared=True)
+
+    def _rows_of_pages(self, *, declared: bool = False) -> Iterable[Statement]:
+        """Which rows of the cache a thread loads next: looked up a tile before they are loaded."""
+        place, keys, values = self.place, self.keys, self.values
+        if place.pages is None:
+            return
+        k, v = (Local(place.named(each, "row"), Scalar(INDEX)) for each in (place.k, place.v))
+        if declared:
+            yield Declare(k.name, Scalar(INDEX), extent=(keys.turns,), constant=False)
+            yield Declare(v.name, Scalar(INDEX), extent=(values.turns, BLOCK), constant=False)
+        col = total(FIRST, keys.row, scaled(EACH, keys.rows_a_turn))
+        yield from nest((("i", keys.turns),), looked_up(place, place.k, element_of(k, EACH), col))
+        col = total(FIRST, values.row, scaled(EACH, values.rows_a_turn), NEXT)
+        yield from nest((("i", values.turns), ("r", BLOCK)), looked_up(place, place.v, element_of(v, EACH, NEXT), col))
 
     def fetch(self) -> Body:
         """The loads of a thread; zeros behind the last col."""
@@ -131,27 +150,40 @@ class Turned(Scores):
         assert place.v.pitch is not None
         further = scaled(EACH, keys.rows_a_turn)
         into = Element(words(place.named(place.k, "in")), EACH, Word())
-        source = Pointer(place.named(place.k, "from"), place.times(further, place.k.pitch))
-        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k)
+        row = self._row(place.k, EACH) or place.times(further, place.k.pitch)
+        source = Pointer(place.named(place.k, "from"), row)
+        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k, self._row(place.k, EACH))
         loads = nest((("i", keys.turns),), (Do(Primitive(self.load, (keys.words * 4,), (into, source, *valid))),))
         further = total(scaled(EACH, values.rows_a_turn), NEXT)
         into = Element(Element(words(place.named(place.v, "in")), EACH, Word()), NEXT, Word())
-        source = Pointer(place.named(place.v, "from"), place.times(further, place.v.pitch))
-        valid = self._valid(place.v, values, total(values.row, further), self.values.outer)
+        row = self._row(place.v, EACH, NEXT) or place.times(further, place.v.pitch)
+        source = Pointer(place.named(place.v, "from"), row)
+        valid = self._valid(place.v, values, total(values.row, further), self.values.outer, self._row(place.v, EACH, NEXT))
         turns = (("i", values.turns), ("r", BLOCK))
         return (*loads, *nest(turns, (Do(Primitive(self.load, (values.words * 4,), (into, source, *valid))),)))
 
-    def _valid(self, operand: Operand, moves: Moves, row: Expr, filled: int) -> tuple[Expr, ...]:
+    def _row(self, operand: Operand, *of_turn: Expr) -> Expr | None:
+        """Where a row lies that was looked up; None where rows follow each other."""
+        if self.place.pages is None:
+            return None
+        return element_of(Local(self.place.named(operand, "row"), Scalar(INDEX)), *of_turn)
+
+    def _valid(self, operand: Operand, moves: Moves, row: Expr, filled: int, found: Expr | None) -> tuple[Expr, ...]:
         place, count = self.place, operand.inner.count
         conditions: list[Expr] = []
         if static(count) != filled:
             conditions.append(Call("<", (moves.col, place.known(count)), "bool"))
-        conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in place.col_ends]
+        if found is not None:
+            conditions.append(Call(">=", (found, ZERO), "bool"))
+        else:
+            conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in place.col_ends]
         return (all_of(conditions),) if conditions else ()
 
     def advance(self) -> Body:
         """Pointers move on by a tile."""
         place, cols = self.place, Const(self.place.tile.cols)
+        if place.pages is not None:
+            return (Assign(FIRST, cols, "+="), *self._rows_of_pages())
         moves = []
         for each in (place.k, place.v):
             assert each.pitch is not None
