@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Attention, Fold, Read, Step
-from uol.codegen.specs.traverse import expressions, mapped
+from uol.codegen.specs.traverse import expressions, mapped, reads
 from uol.ir.program.nodes import Call, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables, walk
 from uol.ir.types import INDEX
@@ -31,7 +31,9 @@ class BatchNumber:
 def with_batch_numbers(spec: Attention) -> tuple[Attention, tuple[BatchNumber, ...]]:
     """The attention with these integers as variables wherever scores, or the guards of what is read, ask for them."""
     batch = frozenset(axis.name for axis in spec.batch)
+    places = {node for expr in expressions(spec) for read in reads(expr) for node in walk(read.offset)}
     found = dict.fromkeys(node for expr in expressions(spec) for node in _asked(expr) if _is_of_batch(node, batch))
+    found = {node: None for node in found if node not in places}
     if not found:
         return spec, ()
     numbers: dict[Expr, BatchNumber] = {}

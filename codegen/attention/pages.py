@@ -39,26 +39,40 @@ class Pages:
 def with_pages(spec: Attention) -> tuple[Attention, Pages | None]:
     """The attention with one axis of cols, whose keys and values are rows of one page; as it is, and None, where they do not
     lie in pages."""
-    if len(spec.cols) != 2 or len(spec.dots) != 1 or len(spec.sums) != 1:
+    if not 1 <= len(spec.cols) <= 2 or len(spec.dots) != 1 or len(spec.sums) != 1:
         return spec, None
-    outer, inner = spec.cols
-    rows = static(inner.extent)
     key, value = (_paged(factor, spec) for factor in (spec.dots[0].b, spec.sums[0].value))
-    if not rows or key is None or value is None or (key.number, key.count) != (value.number, value.count):
+    if key is None or value is None or (key.number, key.count) != (value.number, value.count):
         return spec, None
-    taken = {*names_of(spec), *spec.dims, *(a.name for a in (*spec.args, *spec.scalars, *spec.axes))}
-    col = Axis(unused(f"{outer.name}{inner.name}", taken), mul(outer.extent, Const(rows)))
-    join = _Join(outer.name, inner.name, rows, col.name)
+    join = _joined(spec, key.number)
+    if join is None:
+        return spec, None
     dot = replace(spec.dots[0], b=key.plain(spec.dots[0].b, join))
     total = replace(spec.sums[0], value=value.plain(spec.sums[0].value, join))
     steps = tuple(join.step(step) for step in spec.steps)
-    made = replace(spec, cols=(col,), dots=(dot,), sums=(total,), steps=steps)
+    made = replace(spec, cols=(join.col,), dots=(dot,), sums=(total,), steps=steps)
     left = (expr for expr in (dot.a, dot.b, total.value, *(e for s in steps for e in step_expressions(s))))
-    if any(variables(expr) & {outer.name, inner.name} for expr in left):
+    if any(variables(expr) & join.gone for expr in left):
         return spec, None
-    number = replace(key.number, offset=substituted(key.number.offset, {outer.name: idx("/", Var(col.name), Const(rows))}))
+    page = idx("/", Var(join.col.name, INDEX), Const(join.rows))
+    number = replace(key.number, offset=substituted(key.number.offset, {join.outer: page}), strides=())
     pages = {main_read(factor).tensor: each.step for factor, each in ((dot.b, key), (total.value, value))}
-    return made, Pages(col.name, replace(number, strides=()), rows, key.count, pages)
+    return made, Pages(join.col.name, number, join.rows, key.count, pages)
+
+
+def _joined(spec: Attention, number: Read) -> _Join | None:
+    """The axes of cols as one; of pages of one row, or of one page, one is left. None where rows of a page are not known
+    in number."""
+    axes = list(spec.cols)
+    if len(axes) == 1:
+        (col,) = axes
+        rows = 1 if col.name in variables(number) else static(col.extent)
+        return None if not rows else _Join(*((col.name, "") if rows == 1 else ("", col.name)), rows, col)
+    outer, inner = axes
+    rows = static(inner.extent)
+    taken = {*names_of(spec), *spec.dims, *(a.name for a in (*spec.args, *spec.scalars, *spec.axes))}
+    name = unused(f"{outer.name}{inner.name}", taken)
+    return None if not rows else _Join(outer.name, inner.name, rows, Axis(name, mul(outer.extent, Const(rows))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +89,18 @@ class _Paged:
         """The factor as that of rows of one page."""
         place = Call("cast", (self.number,), INDEX)
         kept = tuple(join.guard(guard) for guard in self.read.guard if not _asks_for(guard, place))
-        offset = substituted(self.offset, {PAGE: ZERO, join.inner: Var(join.col, INDEX)})
+        col = join.col.name
+        offset = substituted(self.offset, {PAGE: ZERO, join.inner: Var(col, INDEX)})
         names = [n for n, _ in self.read.strides if n not in (join.outer, join.inner)]
-        form = affine(offset, [*names, join.col])
+        form = affine(offset, [*names, col])
         assert form is not None, "it has a step along each axis"
-        strides = tuple((n, form.factor(n)) for n in (*names, join.col))
+        strides = tuple((n, form.factor(n)) for n in (*names, col))
         plain = replace(self.read, offset=offset, guard=kept, fill=self.read.fill if kept else None, strides=strides)
         return rewrite(factor, lambda node: plain if node == self.read else None)
 
 
 def _paged(factor: Expr, spec: Attention) -> _Paged | None:
     read = main_read(factor)
-    outer = spec.cols[0].name
     places = {node for node in walk(read.offset) if _is_number(node)}
     if len(places) != 1 or not (isinstance(read.fill, Const) and read.fill.value == 0):
         return None
@@ -97,8 +111,11 @@ def _paged(factor: Expr, spec: Attention) -> _Paged | None:
     offset = rewrite(read.offset, lambda node: Var(PAGE, INDEX) if node == place else None)
     form = affine(offset, [*(axis.name for axis in spec.axes), PAGE])
     count = _count_of_pages(read, place)
-    others = {axis.name for axis in spec.axes} - {outer, *(axis.name for axis in spec.batch)}
-    if form is None or form.factors.get(outer) or variables(number.offset) & others or count is None:
+    asked, batch = variables(number.offset) & {axis.name for axis in spec.axes}, {axis.name for axis in spec.batch}
+    of_cols = [axis.name for axis in spec.cols if axis.name in asked]
+    if form is None or not asked <= {*batch, *of_cols} or len(of_cols) > 1 or count is None:
+        return None
+    if any(form.factors.get(name) for name in of_cols):
         return None
     return _Paged(number, count, offset, form.factor(PAGE), read)
 
@@ -126,12 +143,17 @@ def _count_of_pages(read: Read, place: Expr) -> Expr | None:
 
 @dataclass(frozen=True, slots=True)
 class _Join:
-    """Two axes of cols as one."""
+    """The axis of pages and that of the rows of one, as one; empty where there is none of them."""
 
     outer: str
     inner: str
     rows: int
-    col: str
+    col: Axis
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """The axes in place of which there is the one."""
+        return frozenset({self.outer, self.inner}) - {self.col.name}
 
     def expr(self, expr: Expr) -> Expr:
         """Comparisons of a col's number among all, by the one axis; others are left."""
@@ -158,12 +180,14 @@ class _Join:
         return step if isinstance(step, Fold) else replace(step, value=self.expr(step.value), axes=self._axes(step.axes))
 
     def _axes(self, axes: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.col if name in (self.outer, self.inner) else name for name in axes))
+        return tuple(dict.fromkeys(self.col.name if name in (self.outer, self.inner) else name for name in axes))
 
     def _number(self, expr: Expr) -> Expr:
-        return substituted(expr, {self.outer: ZERO, self.inner: Var(self.col, INDEX)})
+        return substituted(expr, {self.outer: ZERO, self.inner: Var(self.col.name, INDEX)}) if self.gone - {""} else expr
 
     def _is_joint(self, expr: Expr) -> bool:
         """Does an index depend on both axes by the col's number alone?"""
+        if not self.gone - {""}:
+            return True
         form = affine(expr, [self.outer, self.inner])
         return form is not None and form.factor(self.outer) == mul(form.factor(self.inner), Const(self.rows))

@@ -125,6 +125,17 @@ class _Cut:
         left = sub(self.count, mul(Var(self.part.name, INDEX), self.within.extent))
         return Call("<", (self._of_cols(Var(self.within.name, INDEX)), mul(left, size(self.inner))), "bool")
 
+    def moved(self, expr: Expr) -> Expr:
+        """An index of the part as one of all; what is read for it, as the number of a page, has a step from part to part."""
+        col = self.within.name
+
+        def rule(node: Expr) -> Expr | None:
+            if not isinstance(node, Read) or col not in variables(node):
+                return None
+            return replace(node, strides=((self.part.name, _step_of_parts(node, self)), *node.strides))
+
+        return substituted(rewrite(expr, rule), {col: self.outer_place})
+
     def _of_cols(self, outer: Expr) -> Expr:
         for axis in self.inner:
             outer = add(mul(outer, axis.extent), Var(axis.name, INDEX))
@@ -191,15 +202,13 @@ def _step_of_part(step: Step, hi: Fold, cut: _Cut, names: Sequence[str]) -> Step
 def _by_parts(expr: Expr, cut: _Cut) -> Expr:
     """An expression at index `part * length + within` of the outer axis of cols; reads beyond the last col are 0."""
     col = cut.within.name
-    places = {col: cut.outer_place}
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read) or col not in variables(node):
             return None
-        form = affine(node.offset, [col])
-        step = None if form is None else mul(form.factor(col), cut.within.extent)
-        moved = substituted(node.offset, places) if step is None else add(node.offset, mul(Var(cut.part.name, INDEX), step))
-        guard = tuple(each.map_children(lambda e: substituted(e, places)) for each in node.guard)
+        step = _step_of_parts(node, cut)
+        moved = cut.moved(node.offset) if step is None else add(node.offset, mul(Var(cut.part.name, INDEX), step))
+        guard = tuple(each.map_children(cut.moved) for each in node.guard)
         if not cut.is_whole:
             is_there = Within(cut.place, None, cut.cols)
             guard = (is_there, *guard) if step is None else (*guard, is_there)  # before a table is asked for a page
@@ -216,6 +225,12 @@ def _by_parts(expr: Expr, cut: _Cut) -> Expr:
         return cut.outer_place if node == Var(col, INDEX) else None
 
     return rewrite(reads_moved, outside)
+
+
+def _step_of_parts(read: Read, cut: _Cut) -> Expr | None:
+    """Elements from part to part, where what is read goes on by the same."""
+    form = affine(read.offset, [cut.within.name])
+    return None if form is None else mul(form.factor(cut.within.name), cut.within.extent)
 
 
 def _merged(spec: Attention, cut: _Cut, arrays: Sequence[_Array], taken: set[str]) -> Reduce:

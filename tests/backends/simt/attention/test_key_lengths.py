@@ -1,7 +1,8 @@
 """Attention to the first keys of each batch, in the twin: beside PyTorch in float64 on these keys alone.
 
-What stands behind them is NaN, in keys and in values: nothing of it may come into a result. The bound is that of the attention
-without lengths (`test_matrix_attention.py`). Whole, in parts of the keys as decoding has it, and by threads.
+What stands behind them is NaN, in keys and in values: nothing of it may come into a result. The same of a cache in pages, which
+come in no order; pages behind the last key, and those of nobody, are NaN, and the table has none there. The bound is that of
+the attention without lengths (`test_matrix_attention.py`). Whole, in parts of the keys as decoding has it, and by threads.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ TILES: dict[str, Schedule] = {"cuda": MatrixRows(16, 64, 1), "hip": MatrixRows(3
 @dataclass(frozen=True)
 class Case:
     """B, H, G, L, M, D, E of an attention, and the lengths; `parts`: how many at most, of multiples of 32 keys. `fixed`: the
-    dims that are no arguments."""
+    dims that are no arguments. `page`: how many keys one has, where keys lie in pages; `missing`: the table has no page for
+    the first keys of the last batch, which then are zeros."""
 
     sizes: tuple[int, int, int, int, int, int, int]
     lengths: tuple[int, ...]
@@ -51,10 +53,23 @@ class Case:
     fixed: str = "BHGLMDE"
     target: str = "cuda"
     shift: int = 0
+    page: int = 0
+    missing: bool = False
+
+    @property
+    def op(self) -> str:
+        return "paged_attention" if self.page else "padded_attention"
 
     @property
     def dims(self) -> dict[str, int]:
         return dict(zip("BHGLMDE", self.sizes, strict=True))
+
+    @property
+    def dims_of_op(self) -> dict[str, int]:
+        if not self.page:
+            return self.dims
+        pages = self.dims["M"] // self.page
+        return {n: d for n, d in self.dims.items() if n != "M"} | {"N": pages * self.dims["B"] + 2, "P": self.page, "C": pages}
 
     @property
     def seen(self) -> list[int]:
@@ -64,7 +79,7 @@ class Case:
     @property
     def name(self) -> str:
         sizes = "x".join(map(str, self.sizes))
-        return f"{self.target}-{sizes}-{self.lengths}-{self.parts}-{self.dtype}-{self.fixed}-{self.shift}"
+        return f"{self.target}-{sizes}-{self.lengths}-{self.parts}-{self.dtype}-{self.fixed}-{self.shift}-{self.page}"
 
 
 CUDA = (
@@ -78,6 +93,17 @@ CUDA = (
     Case((3, 2, 1, 5, 97, 12, 12), (0, 33, 64), dtype="f32"),
     Case((3, 4, 2, 2, 97, 12, 12), (0, 33, 127), 3, dtype="f32"),
 )
+PAGED = (
+    Case((5, 4, 2, 1, 144, 64, 64), (0, 1, 33, 127, 144), page=16),
+    Case((4, 4, 2, 1, 192, 64, 64), (0, 65, 192, 2**40), 3, page=48),
+    Case((2, 2, 1, 1, 512, 64, 64), (513, 300), 2, dtype="bf16", page=256),
+    Case((3, 2, 2, 3, 104, 24, 40), (104, 33, 63), dtype="bf16", page=8, shift=1, missing=True),
+    Case((3, 4, 2, 1, 160, 128, 128), (0, 127, 129), 64, fixed="HGLPDE", page=32),
+    Case((3, 4, 2, 1, 65, 64, 64), (0, 33, 64), 4, page=5),
+    Case((3, 2, 1, 5, 96, 12, 12), (0, 33, 64), dtype="f32", page=16, missing=True),
+    Case((3, 4, 2, 2, 112, 12, 12), (0, 33, 112), 3, dtype="f32", page=16),
+)
+CUDA += PAGED
 CASES = (*CUDA, *(replace(case, target="hip") for case in CUDA))
 
 
@@ -90,7 +116,29 @@ def inputs_of(case: Case) -> dict[str, Array]:
     for batch, count in enumerate(case.seen):
         for name in ("k", "v"):
             found[name][batch, :, count:] = np.nan
+    if case.missing:
+        for name in ("k", "v"):
+            found[name][-1, :, : case.page] = 0
     return {**found, "length": np.asarray(case.lengths, np.int64)}
+
+
+def in_pages(case: Case, inputs: dict[str, Array]) -> dict[str, Array]:
+    """The same with keys and values in pages, in no order."""
+    if not case.page:
+        return inputs
+    batches, count, pages = case.dims["B"], case.dims_of_op["C"], case.dims_of_op["N"]
+    table = np.random.default_rng(7).permutation(pages)[: batches * count].reshape(batches, count)
+    found = dict(inputs)
+    for name in ("k", "v"):
+        b, g, m, d = inputs[name].shape
+        cache = np.full((pages, case.page, g, d), np.nan, inputs[name].dtype)
+        cache[table.reshape(-1)] = inputs[name].transpose(0, 2, 1, 3).reshape(b * count, case.page, g, d)
+        found[name] = cache
+    for batch, seen in enumerate(case.seen):
+        table[batch, -(-seen // case.page) :] = 10**9
+    if case.missing:
+        table[-1, 0] = pages
+    return {**found, "table": table.astype(np.int64)}
 
 
 def expected(case: Case, inputs: dict[str, Array]) -> tuple[np.ndarray, np.ndarray]:
@@ -116,8 +164,9 @@ def module_of(case: Case) -> Module:
     backend = registry.get(case.target)
     assert isinstance(backend, SimtBackend)
     device = backend.devices[backend.default_device]
-    dims = {name: extent for name, extent in case.dims.items() if name in case.fixed}
-    program = instantiate(find_operator("padded_attention"), Library(), types={"T": case.dtype}, dims=dims)
+    fixed = {*case.fixed, *("NPC" if case.page and "M" in case.fixed else "")}
+    dims = {name: extent for name, extent in case.dims_of_op.items() if name in fixed}
+    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=dims)
     graph = lower(program, backend, {})
     if case.parts > 1 and len(graph.specs) == 1:
         (spec,) = graph.specs
@@ -136,8 +185,10 @@ def module_of(case: Case) -> Module:
 
 
 def job_of(case: Case) -> Job:
-    buffers = {name: array if name == "length" else encode(array, case.dtype) for name, array in inputs_of(case).items()}
-    open_dims = {name: extent for name, extent in case.dims.items() if name not in case.fixed}
+    inputs, integers = in_pages(case, inputs_of(case)), ("length", "table")
+    buffers = {name: array if name in integers else encode(array, case.dtype) for name, array in inputs.items()}
+    fixed = {*case.fixed, *("NPC" if case.page and "M" in case.fixed else "")}
+    open_dims = {name: extent for name, extent in case.dims_of_op.items() if name not in fixed}
     return Job(module_of(case), buffers, open_dims, shift=case.shift)
 
 
@@ -165,10 +216,11 @@ def test_each_batch_attends_to_its_first_keys(case: Case) -> None:
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("page", [0, 16])
 @pytest.mark.parametrize("parts", [1, 3])
-def test_tiles_behind_the_last_key_are_not_multiplied(target: str, parts: int) -> None:
+def test_tiles_behind_the_last_key_are_not_multiplied(target: str, parts: int, page: int) -> None:
     """In each part as many products as its tiles have of the batch's keys, and of their bytes and values' no more."""
-    case = Case((4, 2, 2, 1, 192, 64, 64), (0, 1, 70, 192), parts, target=target)
+    case = Case((4, 2, 2, 1, 192, 64, 64), (0, 1, 70, 192), parts, target=target, page=page)
     tile = TILES[target]
     assert isinstance(tile, MatrixRows)
     within = 192 // parts
@@ -176,7 +228,7 @@ def test_tiles_behind_the_last_key_are_not_multiplied(target: str, parts: int) -
     (run,) = execute_many([replace(job_of(case), counted=True)])
     assert run.counts["matrix operations f16"] == 2 * sum(tiles) * 4 * tile.rows * tile.cols * 64
     keys = 2 * sum(case.seen) * 2 * 64 * 2
-    beside = 2 * 64 * 2 * 4 * tile.rows * parts + 4 * 2 * parts * 4096
+    beside = 2 * 64 * 2 * 4 * tile.rows * parts + 4 * 2 * parts * 4096 + (16 * sum(case.seen) * 64 if page else 0)
     assert keys <= run.counts["global_load_bytes"] <= keys + beside
 
 
@@ -202,4 +254,34 @@ def test_faults_are_found(target: str, name: str) -> None:
     text, places = re.subn(right, wrong, module.device.text)
     assert places, module.device.text
     (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=text)))])
+    assert run.findings or not is_right(case, run.outputs["y"])
+
+
+FAULTS_OF_PAGES = {
+    "page table off by one": (r"(table\[b \* 6 \+ \(?)cr", r"\1(cr + 32)"),
+    "the table of another batch": (r"table\[b \*", "table[(b + 1) % 3 *"),
+    "pages in order": (r"table\[(b \* 6 \+ .*)\] : -1LL", r"(long long)(\1) : -1LL"),
+    "the row before in a page": (r"\(cr % 32\) \* 128", "((cr + 31) % 32) * 128"),
+    "one page for a tile": (r"\+ \(cr % 32\) \* 128", ""),
+    "pages of half their size": (r"int\(page\) \* 4096", "int(page) * 2048"),
+    "the table asked behind the last key": (r"cr < cols_end \? (table.*) : -1LL;", r"\1;"),
+    "a page that there is not": (r"page < 20LL", "page < 1000000000000LL"),
+    "a page before the first": (r"page >= 0LL", "page >= -1000000000000LL"),
+    "rows of the tile before": (r"\n *next \+= \d+;", ""),
+}
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+@pytest.mark.parametrize("name", FAULTS_OF_PAGES)
+def test_faults_of_pages_are_found(target: str, name: str) -> None:
+    """As above. The last batch has no page for its first keys, or one before the first; what the table has behind the last key
+    would be found where it is read."""
+    right, wrong = FAULTS_OF_PAGES[name]
+    case = Case((3, 2, 2, 3, 192, 64, 64), (2**40, 33, 64), target=target, page=32, missing=True)
+    module, job = module_of(case), job_of(case)
+    text, places = re.subn(right, wrong, module.device.text)
+    assert places, module.device.text
+    if name == "a page before the first":
+        job.buffers["table"][-1, 0] = 1 - 2**32  # whose low 32 bits are those of a page
+    (run,) = execute_many([replace(job, module=replace(module, device=replace(module.device, text=text)))])
     assert run.findings or not is_right(case, run.outputs["y"])
