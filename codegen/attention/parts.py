@@ -59,6 +59,8 @@ def _is_zero_at_minus_infinity(term: Expr, score: Expr, lets: Mapping[str, Expr]
             return _is_zero_at_minus_infinity(value, score, lets)
         case Call(fn="select", args=(Call(fn="==", args=(compared, Const(value=lowest))), Const(value=0.0), _)):
             return compared == score and lowest == -inf
+        case Call(fn="select", args=(_, value, Const(value=0.0))):
+            return _is_zero_at_minus_infinity(value, score, lets)
     return False
 
 

@@ -22,7 +22,7 @@ from uol.codegen.partition.contraction import factors
 from uol.codegen.specs.nodes import Dot, Fold, Let, Weighted
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Var
 from uol.ir.program.walk import stage_expressions, substitute, variables, walk
 
 
@@ -110,11 +110,14 @@ class _Builder:
         return _Builder({s.name: s for s in program.stages}, taken, first, facts, frozenset(program.dims))
 
     def reads_scores(self, stage: Stage) -> bool:
-        """Does a stage read a score, or what one is rounded to for its product?"""
-        loads = [load.tensor for load in _loads(stage.value)]
-        rounded = (self.stages[name].value for name in loads if name in self.stages)
-        loads += [of.tensor for value in rounded if (of := _rounded(value)) is not None]
-        return any(name in self.scores for name in loads)
+        """Does a stage read a score, or what is made of scores element by element?"""
+        return any(self._is_made_of_scores(load.tensor) for load in _loads(stage.value))
+
+    def _is_made_of_scores(self, tensor: str) -> bool:
+        stage = self.stages.get(tensor)
+        if tensor in self.scores or stage is None or isinstance(stage, Scatter) or isinstance(stage.value, Reduce):
+            return tensor in self.scores
+        return any(self._is_made_of_scores(load.tensor) for load in _loads(stage.value))
 
     def take_sum(self, stage: Stage, found: WeightedSum) -> bool:
         """A sum over the cols, if its weight becomes a value of rows and cols that a dot is behind."""
@@ -260,13 +263,6 @@ class _Builder:
 
 def _loads(expr: Expr) -> list[Load]:
     return [node for node in walk(expr) if isinstance(node, Load)]
-
-
-def _rounded(value: Expr) -> Load | None:
-    """What a value is but for casts."""
-    while isinstance(value, Call) and value.fn == "cast":
-        (value,) = value.args
-    return value if isinstance(value, Load) else None
 
 
 def _names(axes: Iterable[Axis]) -> frozenset[str]:

@@ -54,6 +54,8 @@ def vanishes(term: Expr, score: str, lets: Mapping[str, Expr]) -> bool:
             return vanishes(lets[name], score, lets)
         case Call(fn="select", args=(Call(fn="==", args=(Var(name=name), Const(value=lowest))), Const(value=0), _)):
             return name == score and lowest == -inf
+        case Call(fn="select", args=(_, value, Const(value=0))):
+            return vanishes(value, score, lets)
         case Call(fn="*", args=factors):
             return any(vanishes(factor, score, lets) for factor in factors)
         case Call(fn="/" | "neg" | "cast", args=(value, *_)):

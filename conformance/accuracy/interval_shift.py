@@ -18,7 +18,8 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
 
     Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again; where the
     golden value is exact, the reference may be off it by its own error, and the golden value is admitted, too. What
-    is not finite in either is admitted where the golden value's own interval holds it. Other types are exact, but where they
+    is not finite in either is admitted where the golden value's own interval holds it. So is 0, where that interval
+    holds both it and the reference: a unit that flushes factors gives it, wherever the reference lies. Other types are exact, but where they
     come of floats that are not: what the golden value's interval holds is admitted, too.
     """
     if not is_float(dtype):
@@ -41,4 +42,7 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
         held = (value >= low) & (value <= high) | np.isnan(value) & np.isnan(golden)
         moved_low = np.where(finite, value - below, np.where(held, low, value))
         moved_high = np.where(finite, value + above, np.where(held, high, value))
+        may_be_zero = finite & held & (low != high) & (low <= 0.0) & (high >= 0.0)
+        moved_low = np.where(may_be_zero, np.minimum(moved_low, 0.0), moved_low)
+        moved_high = np.where(may_be_zero, np.maximum(moved_high, 0.0), moved_high)
     return Enclosure(value, moved_low, moved_high)

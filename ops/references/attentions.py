@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from uol.ops.references.random import dropout
+
 
 def shared(q: Tensor, k: Tensor) -> Tensor:
     """Keys or values for every head of the queries."""
@@ -43,6 +45,15 @@ def _side_by_side(cache: Tensor, places: Tensor, rows: int) -> Tensor:
     return cache[places].reshape(places.shape[0], places.shape[1] * rows, *cache.shape[2:]).transpose(1, 2)
 
 
+def with_dropout(q: Tensor, k: Tensor, v: Tensor, seed: int, p: float = 0.5, causal: int = 0) -> Tensor:
+    """Attention some of whose weights are left out."""
+    scores = q @ shared(q, k).mT / math.sqrt(q.shape[-1])
+    if causal:
+        seen = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        scores = scores.masked_fill(~seen, -math.inf)
+    return dropout(scores.softmax(-1), seed, p) @ shared(q, v)
+
+
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "attention": attention,
     "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
@@ -50,6 +61,7 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
     "padded_attention": padded,
     "paged_attention": paged,
+    "dropout_attention": with_dropout,
     "attention_pool": lambda q, k, v: attention(q[None, :, None].expand(k.shape[0], -1, -1, -1), k, v)[:, :, 0],
     "attention_scores": lambda q, k: q @ shared(q, k).mT / math.sqrt(q.shape[-1]),
 }

@@ -66,3 +66,13 @@ def test_a_reference_beside_an_exact_value_by_its_own_rounding_admits_that_value
     owed = Enclosure(golden, golden.copy(), golden.copy())
     assert compare(actual, around(golden + 1.1e-13, owed, "f16"), "f16").ok
     assert not compare(actual, around(golden + 1e-11, owed, "f16"), "f16").ok
+
+
+def test_zero_is_admitted_where_the_golden_interval_holds_it_and_the_reference() -> None:
+    """A unit that flushes subnormal factors gives 0, though the reference, of factors that are not rounded, lies higher."""
+    golden = np.array([3.43e-6])
+    owed = Enclosure(golden, np.zeros(1), golden * 1.001)
+    assert compare(np.zeros(1, np.float32), around(golden * 1.0005, owed, "f32"), "f32").ok
+    assert not compare(np.zeros(1, np.float32), around(golden * 1.1, owed, "f32"), "f32").ok
+    lost = Enclosure(np.zeros(1), np.full(1, -1e-6), np.full(1, 1e-6))
+    assert not compare(np.zeros(1, np.float32), around(np.array([5.0]), lost, "f32"), "f32").ok

@@ -3,6 +3,7 @@
     s = q . k * scale         one product a score; or any value of it, a row and a col
     s = select(seen, s, -inf)
     w = select(s == -inf, 0, exp(s - hi)),  hi = max of s,  z = sum of w
+    w = select(kept, w, 0)    what is summed may leave some weights out, as dropout does
     p = w, rounded to the type of v
     y = sum of p v
 """
@@ -27,7 +28,7 @@ FACTORS = frozenset({"f16", "bf16"})
 class Form:
     """`scale`: what scores are multiples of the dot by, or `divisor`: what it is divided by, greater than 0; where both are
     None a score is `value`, any of a dot. `asked`: what must hold of a score's indices, or it is -inf; `looked_up`: the same
-    of what is read for each. `total` is the sum of a row's weights, `score` the name that the maximum is of."""
+    of what is read for each. `kept`: what must hold of indices, or a weight is summed, but multiplies nothing. `total` is the sum of a row's weights, `score` the name that the maximum is of."""
 
     dot: Dot
     sum: Weighted
@@ -39,6 +40,7 @@ class Form:
     divisor: Expr | None
     asked: tuple[Expr, ...]
     looked_up: tuple[Expr, ...]
+    kept: Expr | None
     dtype: str
 
     @property
@@ -59,18 +61,19 @@ def form_of(spec: Attention) -> Form | None:
     if dtype is None or len(folds) != 1 or folds[0].op != "sum" or hi.dtype != "f32" or hi.value.name not in (dot.name, *lets):
         return None
     score = hi.value.name
-    weight = weight_of(total.weight, dtype, lets)
+    rounded = weight_of(total.weight, dtype, lets)
+    weight, kept = (None, None) if rounded is None else _kept_of(rounded, lets)
     if weight is None or folds[0].value != Var(weight, "f32") or not _is_exponential(lets[weight].value, score, hi.name):
         return None
-    used = {total.weight, weight, score}
+    used = {total.weight, rounded, weight, score}
     value, conditions = unmasked(lets[score].value if score in lets else Var(dot.name, dot.dtype))
-    asked = variables(value) | frozenset().union(*map(variables, conditions))
+    asked = frozenset().union(*map(variables, (value, *conditions, *(() if kept is None else (kept,)))))
     if not lets.keys() <= used or asked & {s.name for s in spec.steps if not isinstance(s, Store)}:
         return None
     of_indices = tuple(c for c in conditions if not any(True for _ in reads(c)))
     looked_up = tuple(c for c in conditions if c not in of_indices)
     scale, divisor = scale_of(value, dot)
-    return Form(dot, total, hi, folds[0], score, value, scale, divisor, of_indices, looked_up, dtype)
+    return Form(dot, total, hi, folds[0], score, value, scale, divisor, of_indices, looked_up, kept, dtype)
 
 
 def _factor_type(dot: Dot, total: Weighted) -> str | None:
@@ -94,6 +97,14 @@ def weight_of(name: str, dtype: str, lets: Mapping[str, Let]) -> str | None:
         case Call(fn="cast", dtype="f32", args=(Call(fn="cast", dtype=narrow, args=(Var(name=weight),)),)) if narrow == dtype:
             return weight if weight in lets else None
     return None
+
+
+def _kept_of(rounded: str, lets: Mapping[str, Let]) -> tuple[str | None, Expr | None]:
+    """The weight that is summed, and what is asked of one that multiplies values, by indices alone."""
+    match lets[rounded].value:
+        case Call(fn="select", args=(kept, Var(name=weight), Const(value=0.0))) if weight in lets and not any(reads(kept)):
+            return weight, kept
+    return rounded, None
 
 
 def _is_exponential(value: Expr, score: str, hi: str) -> bool:

@@ -70,6 +70,7 @@ class Turned(Scores):
             *self.products(),
             *((If(edge, masks),) if asked else masks),
             *self.exponentials(),
+            *self.left_out(),
             *self.weighted(),
             Assign(COL0, Const(self.place.tile.cols), "+="),
         )

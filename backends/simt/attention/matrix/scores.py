@@ -69,7 +69,7 @@ class Scores:
 
     def statements(self, *, masked: bool) -> Body:
         """All of them; `masked`: may some rows not see some cols?"""
-        return (*self.products(), *self.masks(masked=masked), *self.exponentials(), *self.weighted())
+        return (*self.products(), *self.masks(masked=masked), *self.exponentials(), *self.left_out(), *self.weighted())
 
     def addresses(self) -> Iterable[Statement]:
         """Where a lane finds its rows of keys and values in a stage."""
@@ -118,19 +118,28 @@ class Scores:
         if not conditions and not is_partial and form.is_scaled:
             return
         element = place.of_lane(place.scores)
-        scope = Scope(place.printer)
         value: Expr = element
         if not form.is_scaled:
             value = rewrite(form.value, lambda node: element if node == Var(form.dot.name, form.dot.dtype) else None)
         if is_partial:
             conditions.insert(0, Call("<", (Var(place.cols.name), place.cols.count), "bool"))
         chosen = select(all_of(conditions), value, NONE) if conditions else value
-        needed = variables(chosen)
+        yield from self._assigned(chosen, form.hi.line)
+
+    def left_out(self) -> Iterable[Statement]:
+        """Weights that multiply nothing become 0, behind the sum of all."""
+        kept, element = self.place.form.kept, self.place.of_lane(self.place.scores)
+        if kept is not None:
+            yield from self._assigned(select(kept, element, Const(0.0, "f32")), self.place.form.sum.line)
+
+    def _assigned(self, value: Expr, line: int) -> Iterable[Statement]:
+        """A value of row and col for each score."""
+        place, scope, element = self.place, Scope(self.place.printer), self.place.of_lane(self.place.scores)
         row, col = (place.name(each.name) for each in (place.rows, place.cols))
-        scope.axes(place.cols, needed)
-        assigned = scope.value(chosen)
+        scope.axes(place.cols, variables(value))
+        assigned = scope.value(value)
         at_col = index(col, total(self.first_col, place.col))
-        inner: Body = (at_col, *scope.body, Assign(element, assigned, line=form.hi.line))
+        inner: Body = (at_col, *scope.body, Assign(element, assigned, line=line))
         of_cols = nest((("ni", place.col_fragments), ("r", place.each)), inner)
         at = place.row
         if place.reads_by_row and not is_multiple(place.rows.count, place.tile.rows):
