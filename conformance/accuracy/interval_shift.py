@@ -18,9 +18,9 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
 
     Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again; where the
     golden value is exact, the reference may be off it by its own error, and the golden value is admitted, too. What
-    is not finite in either is admitted where the golden value's own interval holds it. So is 0, where that interval
-    holds both it and the reference: a unit that flushes factors gives it, wherever the reference lies. Other types are exact, but where they
-    come of floats that are not: what the golden value's interval holds is admitted, too.
+    is not finite in either is admitted where the golden value's own interval holds it. So is 0, where that interval holds
+    both it and the reference: a unit that flushes factors gives it, wherever the reference lies. Other types are exact, but
+    where they come of floats that are not: what the golden value's interval holds is admitted, too.
     """
     if not is_float(dtype):
         rounded = round_to(value, dtype)

@@ -41,3 +41,28 @@ def test_another_seed_drops_others() -> None:
     x = torch.ones(100_000)
     first, second = (uol.ops.text.dropout(x, seed=seed) != 0 for seed in (1, 2))
     assert abs((first == second).float().mean() - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_leaves_out_what_dropout_of_its_weights_would(causal: bool) -> None:
+    q, k, v, dy = (torch.randn(2, 4, 19, 8, dtype=torch.float64, requires_grad=True) for _ in range(4))
+    k, v = (x[:, :2].detach().requires_grad_() for x in (k, v))
+    kept = uol.ops.text.dropout(torch.ones(2, 4, 19, 19, dtype=torch.float64), seed=11, p=0.3)
+    scores = q @ k.repeat_interleave(2, 1).mT / 8**0.5
+    seen = torch.ones(19, 19, dtype=torch.bool).tril() if causal else torch.ones(19, 19, dtype=torch.bool)
+    theirs = (scores.masked_fill(~seen, -torch.inf).softmax(-1) * kept) @ v.repeat_interleave(2, 1)
+    options = {"dropout_p": 0.3, "is_causal": causal, "enable_gqa": True, "seed": 11}
+    ours = uol.ops.scaled_dot_product_attention(q, k, v, **options)
+    torch.testing.assert_close(ours, theirs)
+    for mine, own in zip(*(torch.autograd.grad(y, (q, k, v), dy) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(mine, own)
+
+
+def test_attention_draws_its_seed_from_pytorch() -> None:
+    q = torch.randn(1, 2, 9, 8)
+    torch.manual_seed(3)
+    first, second = (uol.ops.scaled_dot_product_attention(q, q, q, dropout_p=0.5) for _ in range(2))
+    torch.manual_seed(3)
+    assert torch.equal(uol.ops.scaled_dot_product_attention(q, q, q, dropout_p=0.5), first)
+    assert not torch.equal(first, second)
+    assert not uol.ops.scaled_dot_product_attention(q, q, q, dropout_p=1.0).any()

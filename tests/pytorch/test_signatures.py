@@ -72,7 +72,10 @@ REFUSED = {
         X[None, None].byte(), scale_factor=1.7, mode="bilinear"
     ),
     "gelu: approximate='tan' has no text": lambda: uol.ops.gelu(X, approximate="tan"),
-    "scaled_dot_product_attention: dropout_p=0.1": lambda: uol.ops.scaled_dot_product_attention(X, X, X, dropout_p=0.1),
+    "scaled_dot_product_attention: dropout_p beside attn_mask": lambda: uol.ops.scaled_dot_product_attention(
+        X, X, X, X @ X.T, dropout_p=0.1
+    ),
+    "dropout_attention: p is": lambda: uol.ops.scaled_dot_product_attention(X, X, X, dropout_p=1.5),
     "softmax: dim=None of 3 dims has no text": lambda: uol.ops.softmax(X[None]),
     "layer_norm: normalized_shape is": lambda: uol.ops.layer_norm(X, (5,)),
     "norm: p='nuc' has no text": lambda: uol.ops.norm(X, "nuc"),

@@ -26,7 +26,7 @@ REDUCED = ("loss", "classes")
 """The families whose operators are means, beside which `_each` and `_sum` stand."""
 OVER_ROWS = frozenset({"kl_div"})
 """The losses whose sum PyTorch also divides by the number of rows, as `reduction="batchmean"`."""
-PROBABILITIES = {"dropout": "p"}
+PROBABILITIES = {"dropout": "p", "dropout_attention": "p"}
 """The attribute that is a probability, by operator."""
 CHANNELS = {"prelu": 1}
 """The input, by its place, that has a value for each channel (dim 1 of the first input), where the text broadcasts."""

@@ -256,6 +256,19 @@ def masked(call: Call) -> None:
 
 
 @rewrite
+def dropped(call: Call, seed: str) -> None:
+    """Weights are left out by a seed from PyTorch's generator, where none is given, of all scores or below a diagonal."""
+    if not call.args["dropout_p"]:
+        return
+    if call.args["attn_mask"] is not None:
+        raise call.refuse("dropout_p beside attn_mask", "is_causal=True in place of a mask, or PyTorch's own")
+    if call.args[seed] is None:
+        call.args[seed] = int(torch.randint(2**62, ()))
+    call.args["is_causal"] = int(call.args["is_causal"])
+    call.text, call.attributes = "dropout_attention", {"seed": seed, "p": "dropout_p", "causal": "is_causal"}
+
+
+@rewrite
 def joined(call: Call, name: str, dim: str, *more: str) -> None:
     """What is put before and behind, along the dim."""
     before, behind = (call.args[each] for each in more)

@@ -28,7 +28,8 @@ FACTORS = frozenset({"f16", "bf16"})
 class Form:
     """`scale`: what scores are multiples of the dot by, or `divisor`: what it is divided by, greater than 0; where both are
     None a score is `value`, any of a dot. `asked`: what must hold of a score's indices, or it is -inf; `looked_up`: the same
-    of what is read for each. `kept`: what must hold of indices, or a weight is summed, but multiplies nothing. `total` is the sum of a row's weights, `score` the name that the maximum is of."""
+    of what is read for each. `kept`: what must hold of indices, or a weight multiplies nothing, though it is summed. `total`
+    is the sum of a row's weights, `score` the name that the maximum is of."""
 
     dot: Dot
     sum: Weighted
