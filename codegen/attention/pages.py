@@ -63,12 +63,12 @@ def with_pages(spec: Attention) -> tuple[Attention, Pages | None]:
 def _joined(spec: Attention, number: Read) -> _Join | None:
     """The axes of cols as one; of pages of one row, or of one page, one is left. None where rows of a page are not known
     in number."""
-    axes = list(spec.cols)
-    if len(axes) == 1:
-        (col,) = axes
+    if len(spec.cols) == 1:
+        (col,) = spec.cols
         rows = 1 if col.name in variables(number) else static(col.extent)
-        return None if not rows else _Join(*((col.name, "") if rows == 1 else ("", col.name)), rows, col)
-    outer, inner = axes
+        outer_name, inner_name = (col.name, "") if rows == 1 else ("", col.name)
+        return None if not rows else _Join(outer_name, inner_name, rows, col)
+    outer, inner = spec.cols
     rows = static(inner.extent)
     taken = {*names_of(spec), *spec.dims, *(a.name for a in (*spec.args, *spec.scalars, *spec.axes))}
     name = unused(f"{outer.name}{inner.name}", taken)

@@ -1,12 +1,13 @@
 """What the model says of attention for decoding, one query a head and many keys: its time beside that of its bytes.
 
     python -m uol.conformance.gap.decode_times [--batch 1,8,64] [--keys 8192] [--heads 32:8:128,16:16:64]
-                                               [--dtype f16,bf16] [--target TARGETS]
+                                               [--dtype f16,bf16] [--target TARGETS] [--form plain,lengths,pages]
 
-Heads are those of queries, those of keys, and the elements of each. Times are modelled, from the counts of the kernels' texts,
-launches included; the bytes' time is that of queries, keys, values and results, each once, at the bandwidth that the device
-streams with. Prints a line for each; exit status 1 where one takes more than 1.3 of its bytes' time, or gives a core fewer than
-two blocks.
+Heads are those of queries, those of keys, and the elements of each. With `lengths` each sequence has a number of keys of its
+own, with `pages` its keys lie in pages, too; times are those where each has all. Times are modelled, from the counts of the
+kernels' texts, launches included; the bytes' time is that of queries, keys, values and results, each once, at the bandwidth
+that the device streams with. Prints a line for each; exit status 1 where one takes more than 1.3 of its bytes' time, or gives a
+core fewer than two blocks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 
 import uol
@@ -26,6 +28,9 @@ from uol.ir.types import DTYPES
 
 MOST = 1.3
 """Of the bytes' time."""
+OPERATORS = {"plain": "attention", "lengths": "padded_attention", "pages": "paged_attention"}
+PAGE = 64
+"""Keys of a page."""
 Heads = tuple[int, int, int]
 
 
@@ -36,6 +41,7 @@ class DecodeTime:
 
     target: str
     dtype: str
+    form: str
     batch: int
     heads: Heads
     keys: int
@@ -58,35 +64,39 @@ class DecodeTime:
         of_bytes = f"{self.bytes_seconds * 1e6:6.1f} us its bytes: {self.ratio:.2f}"
         times = f"{self.seconds * 1e6:6.1f} us modelled, {launches}, {of_bytes}"
         heads = "{} heads on {} of {}".format(*self.heads)
-        named = f"{self.target:5} {self.dtype:5} {self.batch:3} x {heads}, {self.keys} keys"
+        named = f"{self.target:5} {self.dtype:5} {self.form:7} {self.batch:3} x {heads}, {self.keys} keys"
         return f"{named}  {times}; {self.blocks:.1f} blocks a core, {self.kernels} kernel{'s' * (self.kernels > 1)}"
 
 
-def decode_time(target: str, dtype: str, batch: int, heads: Heads, keys: int) -> DecodeTime:
-    """Of one query for each of `batch` and of the first of `heads`."""
+def decode_time(target: str, dtype: str, batch: int, heads: Heads, keys: int, form: str = "plain") -> DecodeTime:
+    """Of one query for each of `batch` and of the first of `heads`. A cache has as many pages as the sequences have."""
     found = resolve_target(target)
     device = found.device
     queries, shared, width = heads
-    dims = {"B": batch, "H": queries, "G": shared, "L": 1, "M": keys, "D": width, "E": width}
-    module = uol.compile("attention", target, dtype, dims).module
+    pages = -(-keys // PAGE)
+    of_keys = {"N": batch * pages, "P": PAGE, "C": pages} if form == "pages" else {"M": keys}
+    dims = {"B": batch, "H": queries, "G": shared, "L": 1, "D": width, "E": width, **of_keys}
+    module = uol.compile(OPERATORS[form], target, dtype, dims).module
     issued = [found.backend.issued(kernel.spec, kernel.schedule, device) for kernel in module.kernels]
     moved = sum(prod(value_at(extent, {}) for extent in arg.shape) * DTYPES[arg.dtype].bytes for arg in module.graph.args)
     bandwidth = device.rates.get("bandwidth-streamed") or device.rates["bandwidth"]
     times = [time_of(each, device) for each in issued]
     seconds, launch = sum(time.seconds for time in times), sum(time.parts["launch"] for time in times)
     blocks = max(each.blocks for each in issued) / device.cores
-    return DecodeTime(target, dtype, batch, heads, keys, len(issued), seconds, launch, moved / bandwidth.si, blocks)
+    return DecodeTime(target, dtype, form, batch, heads, keys, len(issued), seconds, launch, moved / bandwidth.si, blocks)
 
 
 def decode_times(
-    targets: Sequence[str], dtypes: Sequence[str], batches: Sequence[int], heads: Sequence[Heads], keys: Sequence[int]
+    targets: Sequence[str],
+    dtypes: Sequence[str],
+    batches: Sequence[int],
+    heads: Sequence[Heads],
+    keys: Sequence[int],
+    forms: Sequence[str],
 ) -> Iterator[DecodeTime]:
     """Of all of them."""
-    for target in targets:
-        for dtype in dtypes:
-            for each in heads:
-                for batch in batches:
-                    yield from (decode_time(target, dtype, batch, each, number) for number in keys)
+    for target, dtype, form, each, batch, number in product(targets, dtypes, forms, heads, batches, keys):
+        yield decode_time(target, dtype, batch, each, number, form)
 
 
 def heads_in(text: str) -> list[Heads]:
@@ -108,9 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--heads", type=heads_in, default=[(32, 8, 128), (16, 16, 64)], help="QUERIES:KEYS:ELEMENTS, by commas")
     parser.add_argument("--dtype", default="f16,bf16", help="types, by commas")
     parser.add_argument("--target", default=",".join(TARGETS), help="devices, by commas")
+    parser.add_argument("--form", default=",".join(OPERATORS), help=f"of {', '.join(OPERATORS)}, by commas")
     given = parser.parse_args(arguments)
+    targets, dtypes, forms = (text.split(",") for text in (given.target, given.dtype, given.form))
+    if not set(forms) <= set(OPERATORS):
+        parser.error(f"no form {given.form!r}: there are {', '.join(OPERATORS)}")
     good = True
-    for time in decode_times(given.target.split(","), given.dtype.split(","), given.batch, given.heads, given.keys):
+    for time in decode_times(targets, dtypes, given.batch, given.heads, given.keys, forms):
         print(time if time.is_good else f"{time}  MISSED")
         good &= time.is_good
     return 0 if good else 1

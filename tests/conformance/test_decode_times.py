@@ -8,9 +8,9 @@ from uol.conformance.gap.decode_times import LEAST_BLOCKS, MOST, decode_time, he
 
 
 @pytest.mark.parametrize("target", ["cuda:a100", "hip:mi250x"])
-@pytest.mark.parametrize("dtype", ["f16", "bf16"])
-def test_decoding_is_bound_by_the_bytes_of_keys_and_values(target: str, dtype: str) -> None:
-    time = decode_time(target, dtype, 8, (32, 8, 128), 8192)
+@pytest.mark.parametrize(("dtype", "form"), [("f16", "plain"), ("bf16", "plain"), ("f16", "lengths"), ("bf16", "pages")])
+def test_decoding_is_bound_by_the_bytes_of_keys_and_values(target: str, dtype: str, form: str) -> None:
+    time = decode_time(target, dtype, 8, (32, 8, 128), 8192, form)
     assert time.ratio <= MOST
     assert time.blocks >= LEAST_BLOCKS
 
@@ -22,6 +22,7 @@ def test_bytes_are_those_of_operands_and_results() -> None:
 
 def test_what_takes_longer_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--batch", "1", "--keys", "256", "--heads", "2:2:64,4:1:64", "--dtype", "f32", "--target", "cuda:a100"]
+    given += ["--form", "plain"]
     assert main(given) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2

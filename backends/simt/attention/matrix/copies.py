@@ -16,6 +16,7 @@ from uol.backends.simt.kernel.layouts import SharedTile
 from uol.backends.simt.kernel.nodes import (
     Assign,
     Barrier,
+    Block,
     Body,
     Commit,
     CopyAsync,
@@ -85,7 +86,7 @@ class Fetches:
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
             yield index(place.named(operand, "to"), copies.to)
-            row = ZERO if place.pages is not None else place.times(copies.row, pitch_of(operand))
+            row = ZERO if place.looks_up_rows else place.times(copies.row, pitch_of(operand))
             at = total(place.known(operand.first), row, copies.col)
             start = Primitive("pinned", (), (Pointer(self._tensor(operand), at),), _pointer(operand))
             yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=place.pages is not None)
@@ -96,7 +97,7 @@ class Fetches:
         place, staged = self.place, self.place.staged
         assert place.pages is not None
         alike = [
-            (self.copies(each, tile), pitch_of(each), place.pages.steps[each.read.tensor])
+            (place.looks_up_rows and self.copies(each, tile), pitch_of(each), place.pages.steps[each.read.tensor])
             for each, tile in ((place.k, staged.keys), (place.v, staged.values))
         ]
         return Local(place.named(place.k if alike[0] == alike[1] else operand, "row"))
@@ -109,6 +110,10 @@ class Fetches:
         found = {self.rows_of(operand): (operand, tile) for operand, tile in ((place.v, staged.values), (place.k, staged.keys))}
         for array, (operand, tile) in reversed(found.items()):
             copies = self.copies(operand, tile)
+            if not place.looks_up_rows:
+                yield from ((Declare(array.name, Scalar(INDEX), constant=False),) if declared else ())
+                yield Block(looked_up(place, operand, array, NEXT))
+                continue
             if declared:
                 yield Declare(array.name, Scalar(INDEX), extent=(copies.turns,), constant=False)
             col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
@@ -126,9 +131,11 @@ class Fetches:
             col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
             further = place.times(scaled(EACH, copies.rows_a_turn), pitch_of(operand))
             if place.pages is not None:
-                further = Element(self.rows_of(operand), EACH, Scalar(INDEX))
-                conditions.append(Call(">=", (further, ZERO), "bool"))
-            else:
+                array = self.rows_of(operand)
+                found_at = Element(array, EACH, Scalar(INDEX)) if place.looks_up_rows else array
+                further = found_at if place.looks_up_rows else total(found_at, further)
+                conditions.append(Call(">=", (found_at, ZERO), "bool"))
+            if not place.looks_up_rows:
                 conditions += [Call("<", (col, place.known(end)), "bool") for end in place.col_ends]
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
             source = Pointer(place.named(operand, "from"), further)

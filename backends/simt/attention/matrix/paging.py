@@ -3,7 +3,8 @@
     const long long page = col < cols_end ? table[...] : -1
     row = 0 <= page && page < pages ? page * step + col % rows * pitch : -1        the element at which it begins
 
-Of cols behind the end nothing is looked up, and what is no page is not read: it is zeros.
+Of cols behind the end nothing is looked up, and what is no page is not read: it is zeros. A tile that lies in one page has one
+such place, from which its rows go on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from uol.ir.types import INDEX
 NOWHERE = -1
 
 
-def looked_up(place: Place, operand: Operand, into: Element, col: Expr) -> Body:
+def looked_up(place: Place, operand: Operand, into: Element | Local, col: Expr) -> Body:
     """Statements that put the element at which a col's row begins, from the first of its page on, into a register."""
     pages = place.pages
     assert pages is not None
@@ -41,5 +42,3 @@ def looked_up(place: Place, operand: Operand, into: Element, col: Expr) -> Body:
     first = place.times(Call("cast", (number_of_page,), INDEX), pages.steps[operand.read.tensor])
     row = total(first, place.times(remainder(at, pages.rows), pitch_of(operand)))
     return (index(name, col), found, Assign(into, select(all_of(is_page), row, Const(NOWHERE))))
-
-

@@ -170,6 +170,11 @@ class Place(Lanes):
         return is_multiple(self.cols.count, self.tile.cols)
 
     @property
+    def looks_up_rows(self) -> bool:
+        """Is each row of keys and values looked up, for a tile of cols may be of several pages?"""
+        return self.pages is not None and self.pages.rows % self.tile.cols != 0
+
+    @property
     def has_own_end(self) -> bool:
         """Do cols end where memory says, or are they asked for one by one, so that their end is a variable?"""
         return bool(self.ends) and (bool(self.numbers) or self.pages is not None)

@@ -118,7 +118,7 @@ class Turned(Scores):
         for operand, moves in ((place.k, self.keys), (place.v, self.values)):
             assert operand.pitch is not None
             in_pages = place.pages is not None
-            row = ZERO if in_pages else place.times(moves.row, operand.pitch)
+            row = ZERO if place.looks_up_rows else place.times(moves.row, operand.pitch)
             start = Pointer(self.tensor(operand), total(place.known(operand.first), row, moves.col))
             yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=in_pages)
             at = moves.tile.chunk(remainder(place.lane, unit.m), quotient(place.lane, unit.m))
@@ -136,6 +136,11 @@ class Turned(Scores):
         if place.pages is None:
             return
         k, v = (Local(place.named(each, "row"), Scalar(INDEX)) for each in (place.k, place.v))
+        if not place.looks_up_rows:
+            for operand, row in ((place.k, k), (place.v, v)):
+                yield from ((Declare(row.name, Scalar(INDEX), constant=False),) if declared else ())
+                yield Block(looked_up(place, operand, row, FIRST))
+            return
         if declared:
             yield Declare(k.name, Scalar(INDEX), extent=(keys.turns,), constant=False)
             yield Declare(v.name, Scalar(INDEX), extent=(values.turns, BLOCK), constant=False)
@@ -151,32 +156,36 @@ class Turned(Scores):
         assert place.v.pitch is not None
         further = scaled(EACH, keys.rows_a_turn)
         into = Element(words(place.named(place.k, "in")), EACH, Word())
-        row = self._row(place.k, EACH) or place.times(further, place.k.pitch)
-        source = Pointer(place.named(place.k, "from"), row)
-        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k, self._row(place.k, EACH))
+        source = Pointer(place.named(place.k, "from"), self._row(place.k, place.times(further, place.k.pitch), EACH))
+        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k, EACH)
         loads = nest((("i", keys.turns),), (Do(Primitive(self.load, (keys.words * 4,), (into, source, *valid))),))
         further = total(scaled(EACH, values.rows_a_turn), NEXT)
         into = Element(Element(words(place.named(place.v, "in")), EACH, Word()), NEXT, Word())
-        row = self._row(place.v, EACH, NEXT) or place.times(further, place.v.pitch)
-        source = Pointer(place.named(place.v, "from"), row)
-        valid = self._valid(place.v, values, total(values.row, further), self.values.outer, self._row(place.v, EACH, NEXT))
+        source = Pointer(place.named(place.v, "from"), self._row(place.v, place.times(further, place.v.pitch), EACH, NEXT))
+        valid = self._valid(place.v, values, total(values.row, further), self.values.outer, EACH, NEXT)
         turns = (("i", values.turns), ("r", BLOCK))
         return (*loads, *nest(turns, (Do(Primitive(self.load, (values.words * 4,), (into, source, *valid))),)))
 
-    def _row(self, operand: Operand, *of_turn: Expr) -> Expr | None:
-        """Where a row lies that was looked up; None where rows follow each other."""
+    def _row(self, operand: Operand, further: Expr, *of_turn: Expr) -> Expr:
+        """Where a row of a turn lies, from that of a thread's first."""
         if self.place.pages is None:
-            return None
-        return element_of(Local(self.place.named(operand, "row"), Scalar(INDEX)), *of_turn)
+            return further
+        found = self._found(operand, *of_turn)
+        return found if self.place.looks_up_rows else total(found, further)
 
-    def _valid(self, operand: Operand, moves: Moves, row: Expr, filled: int, found: Expr | None) -> tuple[Expr, ...]:
+    def _found(self, operand: Operand, *of_turn: Expr) -> Expr:
+        """What was looked up: the place of a row, or that of a tile."""
+        array = Local(self.place.named(operand, "row"), Scalar(INDEX))
+        return element_of(array, *of_turn) if self.place.looks_up_rows else array
+
+    def _valid(self, operand: Operand, moves: Moves, row: Expr, filled: int, *of_turn: Expr) -> tuple[Expr, ...]:
         place, count = self.place, operand.inner.count
         conditions: list[Expr] = []
         if static(count) != filled:
             conditions.append(Call("<", (moves.col, place.known(count)), "bool"))
-        if found is not None:
-            conditions.append(Call(">=", (found, ZERO), "bool"))
-        else:
+        if place.pages is not None:
+            conditions.append(Call(">=", (self._found(operand, *of_turn), ZERO), "bool"))
+        if not place.looks_up_rows:
             conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in place.col_ends]
         return (all_of(conditions),) if conditions else ()
 

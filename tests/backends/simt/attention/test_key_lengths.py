@@ -97,6 +97,8 @@ PAGED = (
     Case((5, 4, 2, 1, 144, 64, 64), (0, 1, 33, 127, 144), page=16),
     Case((4, 4, 2, 1, 192, 64, 64), (0, 65, 192, 2**40), 3, page=48),
     Case((2, 2, 1, 1, 512, 64, 64), (513, 300), 2, dtype="bf16", page=256),
+    Case((3, 4, 2, 1, 384, 64, 40), (0, 129, 300), 3, page=64, missing=True),
+    Case((2, 2, 1, 1, 512, 64, 64), (193, 33), dtype="bf16", page=128, shift=1),
     Case((3, 2, 2, 3, 104, 24, 40), (104, 33, 63), dtype="bf16", page=8, shift=1, missing=True),
     Case((3, 4, 2, 1, 160, 128, 128), (0, 127, 129), 64, fixed="HGLPDE", page=32),
     Case((3, 4, 2, 1, 65, 64, 64), (0, 33, 64), 4, page=5),
@@ -257,31 +259,55 @@ def test_faults_are_found(target: str, name: str) -> None:
     assert run.findings or not is_right(case, run.outputs["y"])
 
 
+BEFORE = "a page before the first"
 FAULTS_OF_PAGES = {
-    "page table off by one": (r"(table\[b \* 6 \+ \(?)cr", r"\1(cr + 32)"),
+    "page table off by one": (r"(table\[b \* 12 \+ \(?)cr", r"\1(cr + 16)"),
     "the table of another batch": (r"table\[b \*", "table[(b + 1) % 3 *"),
-    "pages in order": (r"table\[(b \* 6 \+ .*)\] : -1LL", r"(long long)(\1) : -1LL"),
-    "the row before in a page": (r"\(cr % 32\) \* 128", "((cr + 31) % 32) * 128"),
-    "one page for a tile": (r"\+ \(cr % 32\) \* 128", ""),
-    "pages of half their size": (r"int\(page\) \* 4096", "int(page) * 2048"),
+    "pages in order": (r"table\[(b \* 12 \+ .*)\] : -1LL", r"(long long)(\1) : -1LL"),
+    "the row before in a page": (r"\(cr % 16\) \* 128", "((cr + 15) % 16) * 128"),
+    "one page for a tile": (r"\+ \(cr % 16\) \* 128", ""),
+    "pages of half their size": (r"int\(page\) \* 2048", "int(page) * 1024"),
     "the table asked behind the last key": (r"cr < cols_end \? (table.*) : -1LL;", r"\1;"),
-    "a page that there is not": (r"page < 20LL", "page < 1000000000000LL"),
-    "a page before the first": (r"page >= 0LL", "page >= -1000000000000LL"),
+    "a page that there is not": (r"page < 38LL", "page < 1000000000000LL"),
+    BEFORE: (r"page >= 0LL", "page >= -1000000000000LL"),
     "rows of the tile before": (r"\n *next \+= \d+;", ""),
 }
+FAULTS_OF_WIDE_PAGES = {
+    "page table off by one": (r"(table\[b \* 3 \+ \(?)cr", r"\1(cr + 64)"),
+    "pages in order": (r"table\[(b \* 3 \+ .*)\] : -1LL", r"(long long)(\1) : -1LL"),
+    "the first tile of a page again": (r" \+ \(cr % 64\) \* 128", ""),
+    "a page that there is not": (r"page < 11LL", "page < 1000000000000LL"),
+    BEFORE: (r"page >= 0LL", "page >= -1000000000000LL"),
+    "no zeros behind the last": (r" && next [^;]* < cols_end\);", ");"),
+}
+"""Of pages that hold whole tiles: on the one target of two tiles."""
+
+
+def is_found(case: Case, fault: tuple[str, str], *, is_before: bool) -> bool:
+    """Is it a finding of the twin, or a value that is not within the bound?"""
+    module, job = module_of(case), job_of(case)
+    text, places = re.subn(*fault, module.device.text)
+    assert places, module.device.text
+    if is_before:
+        job.buffers["table"][-1, 0] = job.buffers["table"][0, 0] - 2**32  # whose low 32 bits are those of a page
+    (run,) = execute_many([replace(job, module=replace(module, device=replace(module.device, text=text)))])
+    return bool(run.findings) or not is_right(case, run.outputs["y"])
 
 
 @pytest.mark.parametrize("target", ["cuda", "hip"])
 @pytest.mark.parametrize("name", FAULTS_OF_PAGES)
 def test_faults_of_pages_are_found(target: str, name: str) -> None:
-    """As above. The last batch has no page for its first keys, or one before the first; what the table has behind the last key
-    would be found where it is read."""
-    right, wrong = FAULTS_OF_PAGES[name]
-    case = Case((3, 2, 2, 3, 192, 64, 64), (2**40, 33, 64), target=target, page=32, missing=True)
-    module, job = module_of(case), job_of(case)
-    text, places = re.subn(right, wrong, module.device.text)
-    assert places, module.device.text
-    if name == "a page before the first":
-        job.buffers["table"][-1, 0] = 1 - 2**32  # whose low 32 bits are those of a page
-    (run,) = execute_many([replace(job, module=replace(module, device=replace(module.device, text=text)))])
-    assert run.findings or not is_right(case, run.outputs["y"])
+    """The last batch has no page for its first keys, or one before the first; what the table has behind the last key would be
+    found where it is read."""
+    case = Case((3, 2, 2, 3, 192, 64, 64), (2**40, 33, 64), target=target, page=16, missing=True)
+    assert is_found(case, FAULTS_OF_PAGES[name], is_before=name == BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [(t, name) for name in FAULTS_OF_WIDE_PAGES for t in ("cuda", "hip") if t == "hip" or "first tile" not in name],
+)
+def test_faults_of_wide_pages_are_found(target: str, name: str) -> None:
+    """The same where each tile is of one page."""
+    case = Case((3, 2, 2, 3, 192, 64, 64), (2**40, 33, 64), target=target, page=64, missing=True)
+    assert is_found(case, FAULTS_OF_WIDE_PAGES[name], is_before=name == BEFORE)
