@@ -108,10 +108,9 @@ def judge_mutants(
     """
     judged: list[Judged] = []
     for case in cases:
-        trials = [cache(partial(Trial.of, each)) for each in judged_on(case)]
-        text = trials[0]().module.device.text
-        if BY_PLACE.search(text):
-            trials.append(cache(partial(Trial.of, case, shift=1)))
+        text = prepare(case).compiled.module.device.text
+        places = (0, 1) if BY_PLACE.search(text) else (0,)
+        trials = [cache(partial(Trial.of, each, shift=shift)) for each in judged_on(case) for shift in places]
         for segments in segments_of(case):
             trials += [cache(partial(Trial.of, case, shift=shift, segments=segments)) for shift in (0, 1)]
         found = list(filter(keep, judged_mutants(case, text)))
