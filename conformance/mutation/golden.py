@@ -23,10 +23,12 @@ _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 1
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
 _CAUSAL = {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}
 
-_CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 118, "M": 102, "D": 64, "E": 40}
+_CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 134, "M": 123, "D": 64, "E": 48}
 _BESIDE: dict[str, int | float] = {"pad_top": 6, "pad_bottom": 2, "pad_left": 3, "pad_right": 2, "stride_w": 2}
 _TURNED = {"N": 2, "C": 16, "H": 17, "W": 6, "D": 72, "R": 15, "S": 4}
-_MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 40}
+_MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 48}
+_OF_PARTS = {"B": 1, "H": 6, "G": 1, "L": 1, "M": 1000, "D": 64, "E": 48}
+_OF_FILTERS = ("_dw_sum_parts_kernel", "_dw_sum_kernel")
 
 _DROPPED = {"seed": (5 << 32) + 7, "p": 0.30019205808639526}
 
@@ -108,12 +110,12 @@ def _convolution(
     text: str,
     lies: Arrangement = "channels-last",
     *,
-    mutated: bool = True,
+    kernels: tuple[str, ...] = ("",),
 ) -> Golden:
     """On matrix units, of `sizes` as N, C, H, W, O, R, S."""
     dims = dict(zip("NCHWORS", map(int, sizes.split()), strict=True))
     workload = Workload(op, {**dims, "D": dims["C"]}, attrs)
-    return _on_matrix_units(workload, f"{text}_on_matrix_units", arrangement=lies, mutated=mutated)
+    return _on_matrix_units(workload, f"{text}_on_matrix_units", arrangement=lies, kernels=kernels)
 
 
 GOLDEN = (
@@ -161,6 +163,9 @@ GOLDEN = (
     _on_matrix_units(Workload("masked_attention", _MASKED), ""),
     # Not mutated: beside the masked one it has another line where a score is made, whose mutants are of that line alone.
     _on_matrix_units(Workload("biased_attention", _MASKED), "", mutated=False),
+    # One query, and many keys in parts. What merges the parts is judged: they are attentions of their own, beside where they
+    # end; `test_split_attention` plants faults there by hand.
+    _on_matrix_units(Workload("masked_attention", _OF_PARTS), "attention_of_parts", kernels=("_attention_kernel",)),
     Golden(Workload("causal_attention", _CAUSAL), ("f32",), threads_only=True, text="causal_attention_by_threads"),
     Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
     # Products side by side, of whole tiles.
@@ -215,9 +220,8 @@ GOLDEN = (
         arrangement="channels-last",
     ),
     # The gradient of filters in parts of the pixels, which are added up in order; of each part more tiles than there are
-    # stages. Not mutated: the tiles before its loops are of one line of a window, or of pixels of one line, so that of what
-    # finds lines there too much computes the same; `test_faults_in_convolutions` plants faults in it by hand.
-    _convolution("conv2d_grad", "2 16 24 33 24 7 3", {"pad": 1}, "conv2d_grad", mutated=False),
+    # stages. Pictures are narrow, so that every tile has many lines. The data gradient beside it has the form of the one above.
+    _convolution("conv2d_grad", "2 16 102 7 24 3 3", {"pad": 1}, "conv2d_grad", kernels=_OF_FILTERS),
     # A model's first layer, whose three channels become four by a copy with the zeros beside the picture.
     _convolution("conv2d", "2 3 31 35 72 11 11", {"pad": 2, "stride": 2}, "stem"),
     # Pictures whose channels are not last, and filters as PyTorch has them, each by a copy.

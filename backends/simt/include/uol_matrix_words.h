@@ -114,6 +114,7 @@ UOL_DEVICE void add_tf32_products(float* d, const unsigned* a, const unsigned* b
 
 // The same as an asynchronous copy, of elements of 16 bits one by one, from anywhere: they are there at once.
 template <int bytes> UOL_DEVICE void copy_elements(void* shared, const void* global, bool valid = true) {
+  static_assert(bytes % 2 == 0, "elements of two bytes");
 #pragma unroll
   for (int i = 0; i < bytes / 2; ++i)
     static_cast<unsigned short*>(shared)[i] = valid ? static_cast<const unsigned short*>(global)[i] : static_cast<unsigned short>(0);
@@ -121,6 +122,7 @@ template <int bytes> UOL_DEVICE void copy_elements(void* shared, const void* glo
 
 // The same as an access of whole words, of elements of 16 bits one by one, from anywhere.
 template <int bytes> UOL_DEVICE void load_elements(unsigned* to, const void* from, bool valid = true) {
+  static_assert(bytes % 4 == 0, "words");
   UOL_REQUIRE_ROOM(bytes, to);
   const unsigned short* halves = static_cast<const unsigned short*>(from);
 #pragma unroll

@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 118 rows x 102 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
+// 134 rows x 123 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -25,8 +25,8 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = (7 - blockIdx.x % 8) * 16;
-  const int batch = blockIdx.x / 8;
+  const int m0 = (8 - blockIdx.x % 9) * 16;
+  const int batch = blockIdx.x / 9;
   const int b = batch / 2;
   float top[1][2];
   float z[1][2] = {};  // line 9
@@ -35,11 +35,11 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
   for (int half = 0; half < 2; ++half)
     top[0][half] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::min(102, m0 + 15 + 1) + 31) / 32;
-    const int full = uol::min(102, m0 + 1) / 32;
+    const int tiles = (uol::min(123, m0 + 15 + 1) + 31) / 32;
+    const int full = tiles - 1;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 7552 + uol::min(m0 + thread / 8 + i * 4, 117) * 64 + (thread % 8) * 8);
+      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 8576 + uol::min(m0 + thread / 8 + i * 4, 133) * 64 + (thread % 8) * 8);
     uol::commit_copies();
     uol::wait_copies<0>();
     __syncthreads();
@@ -51,22 +51,20 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from = uol::pinned(k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* v_from = uol::pinned(v + b * 4080 + (thread / 8) * 40 + (thread % 8) * 8);
+    const uol::f16* v_from = uol::pinned(v + b * 5904 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
-        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 102);
+    for (int i = 0; i < 8; ++i)
+      uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256);
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
-        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
-    }
+    for (int i = 0; i < 8; ++i)
+      uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 192, thread % 8 < 6);
     uol::commit_copies();
     k_from += 2048;
-    v_from += 1280;
+    v_from += 1536;
     next += 32;
     int read = 0;
     int write = 8192;
@@ -74,17 +72,15 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     for (int tile = 0; tile < full; ++tile) {
       uol::wait_copies<0>();
       __syncthreads();
-      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
+      for (int i = 0; i < 8; ++i)
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 123);
 #pragma unroll
-        for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
-      }
+      for (int i = 0; i < 8; ++i)
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 123);
       uol::commit_copies();
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][4][4] = {};  // line 5
 #pragma unroll
@@ -96,96 +92,6 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
 #pragma unroll
         for (int ni = 0; ni < 4; ++ni)
           uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
-      }
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float highest = top[0][half];
-#pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
-#pragma unroll
-          for (int r = 0; r < 2; ++r)
-            highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
-        }
-        highest = uol::group_fold<4>(highest, uol::Greatest{});
-        const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
-        const float shrink = uol::exp2_flushed(top[0][half] * 0.18033688f - from);
-        top[0][half] = highest;
-        z[0][half] *= shrink;
-#pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
-#pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            s_sum[0][ni][half * 2 + r] =
-                uol::exp2_flushed(uol::fused(s_sum[0][ni][half * 2 + r], 0.18033688f, -from));
-            z[0][half] += s_sum[0][ni][half * 2 + r];
-          }
-        }
-#pragma unroll
-        for (int ni = 0; ni < 6; ++ni) {
-#pragma unroll
-          for (int r = 0; r < 2; ++r)
-            y_sum[0][ni][half * 2 + r] *= shrink;
-        }
-      }
-#pragma unroll
-      for (int kk = 0; kk < 2; ++kk) {
-        unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
-        weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
-        weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
-        weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
-#pragma unroll
-        for (int pair = 0; pair < 3; ++pair) {
-          unsigned v_part[1][4];
-          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 2048 + read + 4096);
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
-        }
-      }
-      read = read + 8192 == 16384 ? 0 : read + 8192;
-      write = write + 8192 == 16384 ? 0 : write + 8192;
-    }
-#pragma unroll 1
-    for (int tile = full; tile < tiles; ++tile) {
-      uol::wait_copies<0>();
-      __syncthreads();
-      if (tile + 1 < tiles) {
-#pragma unroll
-        for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
-#pragma unroll
-        for (int i = 0; i < 8; ++i)
-          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
-      }
-      uol::commit_copies();
-      k_from += 2048;
-      v_from += 1280;
-      next += 32;
-      float s_sum[1][4][4] = {};  // line 5
-#pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        unsigned k_part[2][4];
-#pragma unroll
-        for (int pair = 0; pair < 2; ++pair)
-          uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
-#pragma unroll
-        for (int ni = 0; ni < 4; ++ni)
-          uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
-      }
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int i_ = m0 + half * 8 + lane / 4;
-#pragma unroll
-        for (int ni = 0; ni < 4; ++ni) {
-#pragma unroll
-          for (int r = 0; r < 2; ++r) {
-            const int j = tile * 32 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 102 && j <= i_  // line 7
-                ? s_sum[0][ni][half * 2 + r]
-                : -uol::infinity<float>();
-          }
-        }
       }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
@@ -238,13 +144,85 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     }
     uol::wait_copies<0>();
     __syncthreads();
+    {
+      float s_sum[1][4][4] = {};  // line 5
+#pragma unroll
+      for (int kk = 0; kk < 4; ++kk) {
+        unsigned k_part[2][4];
+#pragma unroll
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices(k_part[pair], shared + (k_at ^ kk * 32) + pair * 2048 + read);
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(s_sum[0][ni], q_part[0][kk], k_part[ni / 2] + (ni % 2) * 2);
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int i_ = m0 + half * 8 + lane / 4;
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            const int j = full * 32 + ni * 8 + (lane % 4) * 2 + r;
+            s_sum[0][ni][half * 2 + r] = j < 123 && j <= i_  // line 7
+                ? s_sum[0][ni][half * 2 + r]
+                : -uol::infinity<float>();
+          }
+        }
+      }
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float highest = top[0][half];
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            highest = uol::greatest(highest, s_sum[0][ni][half * 2 + r]);
+        }
+        highest = uol::group_fold<4>(highest, uol::Greatest{});
+        const float from = highest == -uol::infinity<float>() ? 0.0f : highest * 0.18033688f;
+        const float shrink = uol::exp2_flushed(top[0][half] * 0.18033688f - from);
+        top[0][half] = highest;
+        z[0][half] *= shrink;
+#pragma unroll
+        for (int ni = 0; ni < 4; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r) {
+            s_sum[0][ni][half * 2 + r] =
+                uol::exp2_flushed(uol::fused(s_sum[0][ni][half * 2 + r], 0.18033688f, -from));
+            z[0][half] += s_sum[0][ni][half * 2 + r];
+          }
+        }
+#pragma unroll
+        for (int ni = 0; ni < 6; ++ni) {
+#pragma unroll
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][half * 2 + r] *= shrink;
+        }
+      }
+#pragma unroll
+      for (int kk = 0; kk < 2; ++kk) {
+        unsigned weight[1][4];
+        weight[0][0] = uol::pack_f16(s_sum[0][kk * 2][0], s_sum[0][kk * 2][1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][kk * 2][2], s_sum[0][kk * 2][3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][kk * 2 + 1][0], s_sum[0][kk * 2 + 1][1]);
+        weight[0][3] = uol::pack_f16(s_sum[0][kk * 2 + 1][2], s_sum[0][kk * 2 + 1][3]);
+#pragma unroll
+        for (int pair = 0; pair < 3; ++pair) {
+          unsigned v_part[1][4];
+          uol::load_matrices_transposed(v_part[0], shared + (v_at ^ pair * 32) + kk * 2048 + read + 4096);
+#pragma unroll
+          for (int ni = 0; ni < 2; ++ni)
+            uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
+        }
+      }
+    }
+    __syncthreads();
   } else {
-    const int tiles = (uol::min(102, m0 + 15 + 1) + 31) / 32;
+    const int tiles = (uol::min(123, m0 + 15 + 1) + 31) / 32;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 7552 + uol::min(m0 + thread / 8 + i * 4, 117) * 64 + (thread % 8) * 8);
-    uol::commit_copies();
-    uol::wait_copies<0>();
+      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 8576 + uol::min(m0 + thread / 8 + i * 4, 133) * 64 + (thread % 8) * 8);
     __syncthreads();
     const int q_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     unsigned q_part[1][4][4];
@@ -254,40 +232,35 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from = uol::pinned(k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* v_from = uol::pinned(v + b * 4080 + (thread / 8) * 40 + (thread % 8) * 8);
+    const uol::f16* v_from = uol::pinned(v + b * 5904 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
-        uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 102);
+    for (int i = 0; i < 8; ++i)
+      uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256);
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
-        uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
-    }
-    uol::commit_copies();
+    for (int i = 0; i < 8; ++i)
+      uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 4096, v_from + i * 192, thread % 8 < 6);
     k_from += 2048;
-    v_from += 1280;
+    v_from += 1536;
     next += 32;
     int read = 0;
     int write = 8192;
 #pragma unroll 1
     for (int tile = 0; tile < tiles; ++tile) {
-      uol::wait_copies<0>();
       __syncthreads();
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 102);
+          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 123);
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 102);
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 123);
       }
-      uol::commit_copies();
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][4][4] = {};  // line 5
 #pragma unroll
@@ -308,7 +281,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 32 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 102 && j <= i_  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 123 && j <= i_  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }
@@ -363,7 +336,6 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
       read = read + 8192 == 16384 ? 0 : read + 8192;
       write = write + 8192 == 16384 ? 0 : write + 8192;
     }
-    uol::wait_copies<0>();
     __syncthreads();
   }
 #pragma unroll
@@ -393,7 +365,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     const int row = turn * 4 + thread / 8;
     const int i_ = m0 + row;
     const int e = (thread % 8) * 8;
-    if (i_ < 118 && e < 40) {
+    if (i_ < 134 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -403,7 +375,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
       for (int v_ = 0; v_ < 8; ++v_) {
         y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
       }
-      uol::store_vector(y, batch * 4720 + i_ * 40 + e, y_vec, aligned);
+      uol::store_vector(y, batch * 6432 + i_ * 48 + e, y_vec, aligned);
     }
   }
 }

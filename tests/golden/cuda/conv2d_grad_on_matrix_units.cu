@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1584 x 16 x 504; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 1428 x 16 x 216; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -48,29 +48,28 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     unsigned dy_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1583);
-      dy_from[i] =
-          uol::pinned(dy + dy_outer / 792 * 15840 + dy_outer / 33 % 24 * 792 + dy_outer % 33 * 24 + 816);
-      const int h = dy_outer / 33 % 24;
-      const int v = dy_outer % 33;
-      for (int u = 0; u < 7; ++u)
-        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 20));
+      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1427);
+      dy_from[i] = uol::pinned(dy + dy_outer * 24 + 192);
+      const int h = dy_outer / 7 % 102;
+      const int v = dy_outer % 7;
+      for (int u = 0; u < 3; ++u)
+        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 102));
       for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g + 7, !(v + 1 - g >= 0 && v + 1 - g < 33));
+        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 7));
     }
-    int dy_k = (thread % 8) * 8 - 8;
+    int dy_k = (thread % 8) * 8 - 40;
     const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const uol::f16* w_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       w_from[i] = uol::pinned(w + uol::min(thread / 8 + i * 16, 15) * 24);
-    int w_k = (thread % 8) * 8 - 8;
+    int w_k = (thread % 8) * 8 - 40;
     const int w_at =
         warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
-      const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 7);
+      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048, dy_from[i] + dy_piece, dy_k >= 0 && uol::has_none(dy_beside[i], dy_tap));
@@ -83,8 +82,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
-      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
+      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
@@ -97,8 +96,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
-      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
+      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
@@ -113,12 +112,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 8; ++tile) {
+    for (int tile = 0; tile < 4; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 8) {
-        const int dy_piece = dy_k / 72 * -792 + dy_k / 24 % 3 * -24 + dy_k % 24;
-        const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 7);
+      if (tile + 3 < 4) {
+        const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+        const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from[i] + dy_piece, uol::has_none(dy_beside[i], dy_tap));
@@ -152,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 504; ++at_k) {
+    for (int at_k = 0; at_k < 216; ++at_k) {
       const int u = at_k / 72;
       const int g = at_k / 24 % 3;
       const int t = at_k % 24;
@@ -162,14 +161,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 1583);
-          const int n = at_m / 792;
-          const int h = at_m / 33 % 24;
-          const int v = at_m % 33;
+          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 1427);
+          const int n = at_m / 714;
+          const int h = at_m / 7 % 102;
+          const int v = at_m % 7;
           const int dy_at0 = h + 1 - u;
           const int dy_at1 = v + 1 - g;
-          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 20 && dy_at1 >= 0 && dy_at1 < 33  // line 14
-              ? float(dy[((n * 20 + dy_at0) * 33 + dy_at1) * 24 + t])
+          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 102 && dy_at1 >= 0 && dy_at1 < 7  // line 14
+              ? float(dy[((n * 102 + dy_at0) * 7 + dy_at1) * 24 + t])
               : 0.0f;
         }
       }
@@ -210,7 +209,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int c = (thread % 8) * 8;
-    if (at_m < 1584 && c < 16) {
+    if (at_m < 1428 && c < 16) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -225,7 +224,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 336 x 264, 5 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 24 x 144 x 476, 3 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -235,31 +234,31 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const int warp_n = thread / 32;
-  const int n0 = blockIdx.x % 6 * 64;
-  const int part_ = blockIdx.x / 6;
+  const int n0 = blockIdx.x % 3 * 64;
+  const int part_ = blockIdx.x / 3;
   float dw_sum[2][2][4] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
     const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* dy_from = uol::pinned(dy + part_ * 3168 + uol::min((thread % 4) * 8, 16));
-    int dy_k = thread / 4 - 56;
+    const uol::f16* dy_from = uol::pinned(dy + part_ * 5712 + uol::min((thread % 4) * 8, 16));
+    int dy_k = thread / 4 - 36;
     const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int x_outer = uol::min(n0 + (thread % 8) * 8, 328);
+    const int x_outer = uol::min(n0 + (thread % 8) * 8, 136);
     const uol::f16* x_from =
-        uol::pinned(x + -544 + part_ * 2112 + (x_outer / 48 * 528 + x_outer / 16 % 3 * 16 + x_outer % 16));
-    int x_k = thread / 8 - 56;
+        uol::pinned(x + -128 + part_ * 3808 + (x_outer / 48 * 112 + x_outer / 16 % 3 * 16 + x_outer % 16));
+    int x_k = thread / 8 - 36;
     const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + dy_piece, dy_k + i * 32 >= 0);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
+      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -267,14 +266,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + dy_piece);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
+      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -282,14 +281,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + dy_piece);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
+      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -297,21 +296,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 5; ++tile) {
+    for (int tile = 0; tile < 8; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 5) {
+      if (tile + 3 < 8) {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
           const int dy_term = dy_k + i * 32;
-          const int dy_piece = dy_term / 132 * 15840 + dy_term / 33 % 4 * 792 + dy_term % 33 * 24;
+          const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + dy_piece);
         }
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int x_term = x_k + i * 16;
-          const int x_piece = x_term / 132 * 12672 + x_term / 33 % 4 * 528 + x_term % 33 * 16;
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 >= 0 && part_ * 4 + x_term / 33 % 4 + x_outer / 48 - 1 < 24 && x_term % 33 + x_outer / 16 % 3 - 1 >= 0 && x_term % 33 + x_outer / 16 % 3 - 1 < 33);
+          const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
         }
       }
       uol::commit_copies();
@@ -339,10 +338,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 264; ++at_k) {
-      const int n = at_k / 132;
-      const int p = at_k / 33 % 4;
-      const int q = at_k % 33;
+    for (int at_k = 0; at_k < 476; ++at_k) {
+      const int n = at_k / 238;
+      const int p = at_k / 7 % 34;
+      const int q = at_k % 7;
       float dy_part[4];
       float x_part[4];
 #pragma unroll
@@ -350,21 +349,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
           const int o = uol::min(mi * 16 + lane / 4 + group * 8, 23);
-          dy_part[mi * 2 + group] = float(dy[((n * 20 + p) * 33 + q) * 24 + o + part_ * 3168]);  // line 25
+          dy_part[mi * 2 + group] = float(dy[((n * 102 + p) * 7 + q) * 24 + o + part_ * 5712]);  // line 25
         }
       }
 #pragma unroll
       for (int ni = 0; ni < 2; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int at_n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 335);
+          const int at_n = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 143);
           const int r_ = at_n / 48;
           const int s = at_n / 16 % 3;
           const int c = at_n % 16;
-          const int x_at0 = part_ * 4 + p + r_ - 1;
+          const int x_at0 = part_ * 34 + p + r_ - 1;
           const int x_at1 = q + s - 1;
-          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 24 && x_at1 >= 0 && x_at1 < 33  // line 25
-              ? float(x[((n * 24 + (p + r_ - 1)) * 33 + x_at1) * 16 + c + part_ * 2112])
+          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 102 && x_at1 >= 0 && x_at1 < 7  // line 25
+              ? float(x[((n * 102 + (p + r_ - 1)) * 7 + x_at1) * 16 + c + part_ * 3808])
               : 0.0f;
         }
       }
@@ -397,7 +396,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     const int row = turn * 8 + thread / 16;
     const int o = row;
     const int at_n = n0 + (thread % 16) * 4;
-    if (o < 24 && at_n < 336) {
+    if (o < 24 && at_n < 144) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 16) * 16 ^ (thread % 16 / 8) * 16 ^ (row % 4) * 32));
       const bool aligned = true;
@@ -406,21 +405,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
       for (int v = 0; v < 4; ++v) {
         conv2d_grad_dw_sum_parts_vec.at[v] = sums[v];  // line 25
       }
-      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 8064 + o * 336 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
+      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 3456 + o * 144 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
     }
   }
 }
 
-// 8064 rows of 5, one row a thread
+// 3456 rows of 3, one row a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_grad_dw_sum_kernel(
     uol::f16* __restrict__ dw,
     const float* __restrict__ conv2d_grad_dw_sum_parts)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
-  if (row >= 8064) return;
+  if (row >= 3456) return;
   float dw_sum = 0.0f;  // line 25
-  for (int part = 0; part < 5; ++part) {
-    dw_sum += conv2d_grad_dw_sum_parts[part * 8064 + row];  // line 25
+  for (int part = 0; part < 3; ++part) {
+    dw_sum += conv2d_grad_dw_sum_parts[part * 3456 + row];  // line 25
   }
   dw[row] = uol::f16(dw_sum);  // line 25
 }

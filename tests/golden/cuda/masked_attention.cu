@@ -37,8 +37,6 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
   for (int half = 0; half < 2; ++half)
     top[0][half] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = 4;
-    const int full = 225 / 64;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 1728 + uol::min(m0 + thread / 8 + i * 4, 26) * 64 + (thread % 8) * 8);
@@ -57,38 +55,34 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
         uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 9000 + (thread / 8) * 40 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+    for (int i = 0; i < 16; ++i)
+      uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256);
 #pragma unroll
-      for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 225);
-    }
+    for (int i = 0; i < 16; ++i)
+      uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6);
     uol::commit_copies();
     k_from += 4096;
-    v_from += 2560;
+    v_from += 3072;
     next += 64;
     int read = 0;
     int write = 16384;
 #pragma unroll 1
-    for (int tile = 0; tile < full; ++tile) {
+    for (int tile = 0; tile < 3; ++tile) {
       uol::wait_copies<0>();
       __syncthreads();
-      if (tile + 1 < tiles) {
 #pragma unroll
-        for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+      for (int i = 0; i < 16; ++i)
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
 #pragma unroll
-        for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 225);
-      }
+      for (int i = 0; i < 16; ++i)
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
       uol::commit_copies();
       k_from += 4096;
-      v_from += 2560;
+      v_from += 3072;
       next += 64;
       float s_sum[1][8][4] = {};  // line 5
 #pragma unroll
@@ -164,22 +158,9 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
       read = read + 16384 == 32768 ? 0 : read + 16384;
       write = write + 16384 == 32768 ? 0 : write + 16384;
     }
-#pragma unroll 1
-    for (int tile = full; tile < tiles; ++tile) {
-      uol::wait_copies<0>();
-      __syncthreads();
-      if (tile + 1 < tiles) {
-#pragma unroll
-        for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
-#pragma unroll
-        for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 225);
-      }
-      uol::commit_copies();
-      k_from += 4096;
-      v_from += 2560;
-      next += 64;
+    uol::wait_copies<0>();
+    __syncthreads();
+    {
       float s_sum[1][8][4] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -198,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
         for (int ni = 0; ni < 8; ++ni) {
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
+            const int j = ni * 8 + (lane % 4) * 2 + r + 192;
             s_sum[0][ni][half * 2 + r] = j < 225 && mask[i_ * 225 + j + batch * 6075]  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
@@ -251,18 +232,12 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
             uol::mma_16x8x16_f16(y_sum[0][pair * 2 + ni], weight[0], v_part[0] + ni * 2);
         }
       }
-      read = read + 16384 == 32768 ? 0 : read + 16384;
-      write = write + 16384 == 32768 ? 0 : write + 16384;
     }
-    uol::wait_copies<0>();
     __syncthreads();
   } else {
-    const int tiles = 4;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 1728 + uol::min(m0 + thread / 8 + i * 4, 26) * 64 + (thread % 8) * 8);
-    uol::commit_copies();
-    uol::wait_copies<0>();
     __syncthreads();
     const int q_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     unsigned q_part[1][4][4];
@@ -276,38 +251,33 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
         uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 9000 + (thread / 8) * 40 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 16; ++i)
-        uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+    for (int i = 0; i < 16; ++i)
+      uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256);
 #pragma unroll
-      for (int i = 0; i < 16; ++i)
-        uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 225);
-    }
-    uol::commit_copies();
+    for (int i = 0; i < 16; ++i)
+      uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6);
     k_from += 4096;
-    v_from += 2560;
+    v_from += 3072;
     next += 64;
     int read = 0;
     int write = 16384;
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-      uol::wait_copies<0>();
+    for (int tile = 0; tile < 4; ++tile) {
       __syncthreads();
-      if (tile + 1 < tiles) {
+      if (tile + 1 < 4) {
 #pragma unroll
         for (int i = 0; i < 16; ++i)
           uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 160, (thread % 8) * 8 < 40 && next + thread / 8 + i * 4 < 225);
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
       }
-      uol::commit_copies();
       k_from += 4096;
-      v_from += 2560;
+      v_from += 3072;
       next += 64;
       float s_sum[1][8][4] = {};  // line 5
 #pragma unroll
@@ -383,7 +353,6 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
       read = read + 16384 == 32768 ? 0 : read + 16384;
       write = write + 16384 == 32768 ? 0 : write + 16384;
     }
-    uol::wait_copies<0>();
     __syncthreads();
   }
 #pragma unroll
@@ -413,7 +382,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
     const int row = turn * 4 + thread / 8;
     const int i_ = m0 + row;
     const int e = (thread % 8) * 8;
-    if (i_ < 27 && e < 40) {
+    if (i_ < 27 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -423,7 +392,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
       for (int v_ = 0; v_ < 8; ++v_) {
         y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
       }
-      uol::store_vector(y, batch * 1080 + i_ * 40 + e, y_vec, aligned);
+      uol::store_vector(y, batch * 1296 + i_ * 48 + e, y_vec, aligned);
     }
   }
 }

@@ -34,8 +34,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
   float y_sum[1][2][16] = {};  // line 12
   top[0][0] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = 8;
-    const int full = 225 / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(lane % 32, 26);
@@ -49,42 +47,40 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 9000 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
     const int v_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+    for (int i = 0; i < 4; ++i)
+      uol::load_words<16>(k_in[i], k_from + i * 512);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
-      }
-      k_from += 2048;
-      v_from += 1280;
-      next += 32;
+      for (int r = 0; r < 4; ++r)
+        uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12);
+    }
+    k_from += 2048;
+    v_from += 1536;
+    next += 32;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(v_in[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::transpose_4x4(v_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 8; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
@@ -92,10 +88,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
       }
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -110,9 +106,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 225  // line 7
-            ? s_sum[0][0][r] / 8.0f + float(bias[i_ * 225 + j + batch * 6075])
-            : -uol::infinity<float>();
+        s_sum[0][0][r] = s_sum[0][0][r] / 8.0f + float(bias[i_ * 225 + j + batch * 6075]);  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -137,13 +131,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -171,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
       __syncthreads();
       read = read ^ 8192;
     }
-    if (0 < tiles) {
+    {
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -212,13 +203,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -230,12 +218,9 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
             uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
         }
       }
-      col0 += 32;
     }
     __syncthreads();
   } else {
-    const int tiles = 8;
-    const int full = 225 / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(lane % 32, 26);
@@ -249,42 +234,40 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 9000 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
     const int v_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+    for (int i = 0; i < 4; ++i)
+      uol::load_elements<16>(k_in[i], k_from + i * 512);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
-      }
-      k_from += 2048;
-      v_from += 1280;
-      next += 32;
+      for (int r = 0; r < 4; ++r)
+        uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12);
+    }
+    k_from += 2048;
+    v_from += 1536;
+    next += 32;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(v_in[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::transpose_4x4(v_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < tiles; ++tile) {
+    for (int tile = 1; tile < 8; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
@@ -292,10 +275,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
       }
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -310,9 +293,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 225  // line 7
-            ? s_sum[0][0][r] / 8.0f + float(bias[i_ * 225 + j + batch * 6075])
-            : -uol::infinity<float>();
+        s_sum[0][0][r] = s_sum[0][0][r] / 8.0f + float(bias[i_ * 225 + j + batch * 6075]);  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -337,13 +318,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -371,7 +349,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
       __syncthreads();
       read = read ^ 8192;
     }
-    if (0 < tiles) {
+    {
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -412,13 +390,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -430,7 +405,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
             uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
         }
       }
-      col0 += 32;
     }
     __syncthreads();
   }
@@ -460,7 +434,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
     const int row = turn * 8 + thread / 8;
     const int i_ = row;
     const int e = (thread % 8) * 8;
-    if (i_ < 27 && e < 40) {
+    if (i_ < 27 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -470,7 +444,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
       for (int v_ = 0; v_ < 8; ++v_) {
         y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
       }
-      uol::store_vector(y, batch * 1080 + i_ * 40 + e, y_vec, aligned);
+      uol::store_vector(y, batch * 1296 + i_ * 48 + e, y_vec, aligned);
     }
   }
 }

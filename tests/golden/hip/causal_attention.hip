@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 118 rows x 102 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+// 134 rows x 123 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -25,60 +25,57 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = (3 - blockIdx.x % 4) * 32;
-  const int batch = blockIdx.x / 4;
+  const int m0 = (4 - blockIdx.x % 5) * 32;
+  const int batch = blockIdx.x / 5;
   const int b = batch / 2;
   float top[1][1];
   float z[1][1] = {};  // line 9
   float y_sum[1][2][16] = {};  // line 12
   top[0][0] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::min(102, m0 + 31 + 1) + 31) / 32;
-    const int full = uol::min(102, m0 + 1) / 32;
+    const int tiles = (uol::min(123, m0 + 31 + 1) + 31) / 32;
     unsigned q_part[1][4][4];
     {
-      const int row = uol::min(m0 + lane % 32, 117);
+      const int row = uol::min(m0 + lane % 32, 133);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_words<16>(q_part[0][kk], q + batch * 7552 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_words<16>(q_part[0][kk], q + batch * 8576 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + b * 4080 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + b * 5904 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
     const int v_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
+    for (int i = 0; i < 4; ++i)
+      uol::load_words<16>(k_in[i], k_from + i * 512);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
-      }
-      k_from += 2048;
-      v_from += 1280;
-      next += 32;
+      for (int r = 0; r < 4; ++r)
+        uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12);
+    }
+    k_from += 2048;
+    v_from += 1536;
+    next += 32;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(v_in[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::transpose_4x4(v_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
     }
     __syncthreads();
     int read = 0;
@@ -86,15 +83,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 123);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 123);
       }
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -104,14 +101,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
-      }
-      if (col0 >= full * 32) {
-        const int i_ = m0 + lane % 32;
-#pragma unroll
-        for (int r = 0; r < 16; ++r) {
-          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
-        }
       }
       float highest = top[0][0];
 #pragma unroll
@@ -136,13 +125,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -170,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
       __syncthreads();
       read = read ^ 8192;
     }
-    if (0 < tiles) {
+    {
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -180,13 +166,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
       }
-      if (col0 >= full * 32) {
-        const int i_ = m0 + lane % 32;
+      const int i_ = m0 + lane % 32;
 #pragma unroll
-        for (int r = 0; r < 16; ++r) {
-          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
-        }
+      for (int r = 0; r < 16; ++r) {
+        const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+        s_sum[0][0][r] = j < 123 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -211,13 +195,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -229,56 +210,52 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
         }
       }
-      col0 += 32;
     }
     __syncthreads();
   } else {
-    const int tiles = (uol::min(102, m0 + 31 + 1) + 31) / 32;
-    const int full = uol::min(102, m0 + 1) / 32;
+    const int tiles = (uol::min(123, m0 + 31 + 1) + 31) / 32;
     unsigned q_part[1][4][4];
     {
-      const int row = uol::min(m0 + lane % 32, 117);
+      const int row = uol::min(m0 + lane % 32, 133);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_elements<16>(q_part[0][kk], q + batch * 7552 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_elements<16>(q_part[0][kk], q + batch * 8576 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + b * 6528 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + b * 4080 + (thread / 32) * 320 + (thread / 8 % 2) * 160 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + b * 5904 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
     const int v_to =
         (thread / 16 % 2) * 512 + (thread % 8) * 64 + ((thread / 32) * 16 ^ (thread % 8 / 2) * 16) + (thread / 8 % 2) * 8;
-    if (0 < tiles) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
+    for (int i = 0; i < 4; ++i)
+      uol::load_elements<16>(k_in[i], k_from + i * 512);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
-      }
-      k_from += 2048;
-      v_from += 1280;
-      next += 32;
+      for (int r = 0; r < 4; ++r)
+        uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12);
+    }
+    k_from += 2048;
+    v_from += 1536;
+    next += 32;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
+    for (int i = 0; i < 4; ++i)
+      uol::store_words<16>(shared + (i / 2) * 2048 + (thread / 32) * 1024 + (i % 2) * 512 + (thread / 8 % 4) * 128 + ((thread % 8) * 16 ^ ((i % 2) * 64 + (thread / 8 % 4) * 16)), k_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::transpose_4x4(v_in[i]);
+    for (int i = 0; i < 2; ++i)
+      uol::transpose_4x4(v_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
-      }
+      for (int r = 0; r < 4; ++r)
+        uol::store_words<8>(shared + (v_to ^ r * 16 ^ i * 32) + r * 1024 + 4096, v_in[i][r]);
     }
     __syncthreads();
     int read = 0;
@@ -286,15 +263,15 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 102);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 123);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 640 + r * 40, (thread / 16 % 2) * 32 + (thread % 8) * 4 < 40 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 102);
+          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 123);
       }
       k_from += 2048;
-      v_from += 1280;
+      v_from += 1536;
       next += 32;
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
@@ -304,14 +281,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
-      }
-      if (col0 >= full * 32) {
-        const int i_ = m0 + lane % 32;
-#pragma unroll
-        for (int r = 0; r < 16; ++r) {
-          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
-        }
       }
       float highest = top[0][0];
 #pragma unroll
@@ -336,13 +305,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -370,7 +336,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
       __syncthreads();
       read = read ^ 8192;
     }
-    if (0 < tiles) {
+    {
       float s_sum[1][1][16] = {};  // line 5
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
@@ -380,13 +346,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(s_sum[0][0], k_part[0] + half * 2, q_part[0][kk] + half * 2);
       }
-      if (col0 >= full * 32) {
-        const int i_ = m0 + lane % 32;
+      const int i_ = m0 + lane % 32;
 #pragma unroll
-        for (int r = 0; r < 16; ++r) {
-          const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 102 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
-        }
+      for (int r = 0; r < 16; ++r) {
+        const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
+        s_sum[0][0][r] = j < 123 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -411,13 +375,10 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int kk = 0; kk < 2; ++kk) {
         unsigned weight[1][4];
-        weight[0][0] = uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8], s_sum[0][kk / 2][(kk % 2) * 8 + 1]);
-        weight[0][1] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 2], s_sum[0][kk / 2][(kk % 2) * 8 + 3]);
-        weight[0][2] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 4], s_sum[0][kk / 2][(kk % 2) * 8 + 5]);
-        weight[0][3] =
-            uol::pack_f16(s_sum[0][kk / 2][(kk % 2) * 8 + 6], s_sum[0][kk / 2][(kk % 2) * 8 + 7]);
+        weight[0][0] = uol::pack_f16(s_sum[0][0][kk * 8], s_sum[0][0][kk * 8 + 1]);
+        weight[0][1] = uol::pack_f16(s_sum[0][0][kk * 8 + 2], s_sum[0][0][kk * 8 + 3]);
+        weight[0][2] = uol::pack_f16(s_sum[0][0][kk * 8 + 4], s_sum[0][0][kk * 8 + 5]);
+        weight[0][3] = uol::pack_f16(s_sum[0][0][kk * 8 + 6], s_sum[0][0][kk * 8 + 7]);
         unsigned v_part[2][4];
 #pragma unroll
         for (int ni = 0; ni < 2; ++ni)
@@ -429,7 +390,6 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
             uol::mfma_32x32x8_f16(y_sum[0][ni], v_part[ni] + half * 2, weight[0] + half * 2);
         }
       }
-      col0 += 32;
     }
     __syncthreads();
   }
@@ -459,7 +419,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     const int row = turn * 8 + thread / 8;
     const int i_ = m0 + row;
     const int e = (thread % 8) * 8;
-    if (i_ < 118 && e < 40) {
+    if (i_ < 134 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -469,7 +429,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
       for (int v_ = 0; v_ < 8; ++v_) {
         y_vec.at[v_] = uol::f16(sums[v_]);  // line 12
       }
-      uol::store_vector(y, batch * 4720 + i_ * 40 + e, y_vec, aligned);
+      uol::store_vector(y, batch * 6432 + i_ * 48 + e, y_vec, aligned);
     }
   }
 }

@@ -10,7 +10,7 @@ reads lie there a second time, with cols along their rows: a thread turns four r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.gradient.copies import pointer_to
 from uol.backends.simt.attention.gradient.elements import masks, values_of_rows, weights
@@ -19,7 +19,7 @@ from uol.backends.simt.attention.gradient.place import COL_VALUE_BYTES, Place
 from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
 from uol.backends.simt.attention.matrix.registers import EIGHT, in_eights
 from uol.backends.simt.attention.matrix.scores import FLOAT
-from uol.backends.simt.attention.matrix.tiles import pitch_of, row_bytes
+from uol.backends.simt.attention.matrix.tiles import is_before, pitch_of, row_bytes
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Word
@@ -185,7 +185,7 @@ class Turned:
         place, operand = self.place, moves.operand
         conditions: list[Expr] = []
         if static(operand.inner.count) != (moves.k if operand.along_k else moves.outer):
-            conditions.append(Call("<", (moves.col, place.known(operand.inner.count)), "bool"))
+            conditions.append(is_before(moves.number, moves.each, operand.inner.count, place))
         if not place.cols_are_whole:
             conditions.append(self._is_there(total(NEXT_COL, row)))
         return (all_of(conditions),) if conditions else ()
@@ -289,8 +289,10 @@ class Turned:
             self._at(moves),
         )
         load = Do(Primitive("load_words", (CHUNK_BYTES,), (Element(part, NI, Word()), Pointer(SHARED, at))))
-        weight = Element(Element(place.weight(each.weight), MI, Word()), quotient(KK, 2), Word())
-        right = Offset(weight, total(scaled(remainder(KK, 2), 4), scaled(HALF, 2)))
+        steps = place.tile.cols // (2 * EIGHT)
+        step = replace(KK, limit=steps)
+        weight = Element(Element(place.weight(each.weight), MI, Word()), quotient(step, 2), Word())
+        right = Offset(weight, total(scaled(remainder(step, 2), 4), scaled(HALF, 2)))
         left = Offset(Element(part, NI, Word()), scaled(HALF, 2))
         product = Multiply(unit, element_of(place.sums(each), MI, NI), left, right)
         body: Body = (
@@ -298,7 +300,7 @@ class Turned:
             *nest((("ni", fragments),), (load,)),
             *nest((("half", 2), ("mi", place.row_fragments), ("ni", fragments)), (product,)),
         )
-        yield from _steps(place.tile.cols // (2 * EIGHT), body)
+        yield from _steps(steps, body)
 
 
 def _steps(count: int, body: Body) -> Body:

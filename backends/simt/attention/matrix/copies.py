@@ -119,9 +119,9 @@ class Fetches:
             col = total(NEXT, copies.row, scaled(EACH, copies.rows_a_turn))
             yield unrolled("i", copies.turns, *looked_up(place, operand, Element(array, EACH, Scalar(INDEX)), col))
 
-    def fetch(self) -> Body:
+    def fetch(self, *, is_first: bool = False) -> Body:
         """The copies of a thread, of one tile of keys and one of values. What lies behind the last col is 0: what is multiplied
-        with a weight of 0 must be a number."""
+        with a weight of 0 must be a number. `is_first`: of the first tile, which may be known to have all of its cols."""
         place, staged = self.place, self.place.staged
         found: list[Statement] = []
         at = staged.stages_at
@@ -136,7 +136,7 @@ class Fetches:
                 further = found_at if place.looks_up_rows else total(found_at, further)
                 conditions.append(Call(">=", (found_at, ZERO), "bool"))
             if not place.looks_up_rows:
-                conditions += [Call("<", (col, place.known(end)), "bool") for end in place.col_ends]
+                conditions += [Call("<", (col, place.known(end)), "bool") for end in place.ends_of_tile(is_first=is_first)]
             to = tile.further(Local(place.named(operand, "to")), EACH, copies.rows_a_turn)
             source = Pointer(place.named(operand, "from"), further)
             valid = all_of(conditions) if conditions else None
@@ -161,8 +161,9 @@ class Fetches:
 
 
 def element_by_element(body: Body) -> Body:
-    """The statements with copies of single elements: of tensors that begin at no multiple of 16 bytes."""
-    return tuple(_copied(statement) for statement in body)
+    """The statements with copies of single elements: of tensors that begin at no multiple of 16 bytes. Those are there at once:
+    nothing waits for them but a barrier."""
+    return tuple(_copied(statement) for statement in body if not isinstance(statement, Commit | Wait))
 
 
 def _copied(statement: Statement) -> Statement:
@@ -170,7 +171,7 @@ def _copied(statement: Statement) -> Statement:
         case CopyAsync(to=to, source=source, bytes=size, valid=valid):
             args = (to, source) if valid is None else (to, source, valid)
             return Do(Primitive("copy_elements", (size,), args))
-        case If(body=body) | Loop(body=body):
+        case If(body=body) | Loop(body=body) | Block(body=body):
             return replace(statement, body=element_by_element(body))
     return statement
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import TypeGuard
 
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.attention.matrix.copies import Fetches, element_by_element
@@ -31,12 +32,13 @@ from uol.backends.simt.elements.vectors import are_aligned
 from uol.backends.simt.kernel.fold import constants_folded
 from uol.backends.simt.kernel.nodes import Assign, Block, Body, Buffer, Declare, If, Kernel, Loop, Statement
 from uol.backends.simt.kernel.pipeline import TILE, TileLoop, asynchronous
+from uol.backends.simt.kernel.rewrite import substituted
 from uol.backends.simt.machine.fragments import MatrixUnit
 from uol.backends.simt.products.matrix.epilogue import Epilogue
 from uol.backends.simt.products.matrix.kernel import LEAST_THREADS, LEAST_WARPS
 from uol.backends.simt.products.matrix.place import TILES, index, nest
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.specs.nodes import Attention
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
@@ -108,9 +110,12 @@ def _ends(place: Place, *, split: bool) -> Body:
     if any(each is None or each < 0 for each in first):  # they grow with the row
         end, full = (Call("max", (each, ZERO), INDEX) for each in (end, full))
     printer = place.printer.natural(M0_.name, "m0")
-    count = Known(parts_of(end, place.tile.cols), printer)
-    found: Body = (index("tiles", count),)
+    count = parts_of(end, place.tile.cols)
+    known = static(count)
+    found: Body = (index("tiles", Known(count, printer) if known is None else Const(known)),)
     if is_masked(place) and (split or place.is_turned):
+        if place.known_tiles.one_masked:
+            return found if place.is_turned else (*found, index("full", sub(TILES, ONE)))
         found = (*found, index("full", Known(Call("/", (full, Const(place.tile.cols)), INDEX), printer)))
     return found
 
@@ -133,28 +138,32 @@ def _loop(place: Place, *, split: bool) -> Body:
         return Turned(place, "load_words" if split else "load_elements").loop(masked=is_masked(place))
     fetches, scores = Fetches(place), Scores(place)
 
-    def pipeline(*, masked: bool) -> Body:
-        fetch = fetches.fetch()
-        compute = scores.statements(masked=masked)
-        loop = TileLoop(TILES, fetch, fetch, compute, fetches.advance(), place.staged.stage_bytes)
+    tiles = place.known_tiles
+
+    def pipeline(*, masked: bool, last: tuple[Body, Expr] | None = None) -> Body:
+        first, fetch, compute = fetches.fetch(is_first=True), fetches.fetch(), scores.statements(masked=masked)
+        staged = place.staged.stage_bytes
+        loop = TileLoop(TILES, first, fetch, compute, fetches.advance(), staged, least=tiles.least, last=last)
         return asynchronous(loop, place.tile.stages)
 
     before = (*fetches.queries(), *fetches.addresses(), *scores.addresses())
+    if split and is_masked(place) and tiles.one_masked:
+        last = substituted(scores.statements(masked=True), {TILE.name: FULL})
+        return (*before, *pipeline(masked=False, last=(last, FULL)))
     if not is_masked(place):
         return (*before, *pipeline(masked=False))
     masked = pipeline(masked=True)
     if not split:
         return (*before, *masked)
-    whole = next(each for each in pipeline(masked=False) if _is_of_tiles(each))
-    assert isinstance(whole, Loop)
+    whole = next(each for each in pipeline(masked=False) if _is_over_tiles(each))
     found: list[Statement] = []
     for each in masked:
-        if isinstance(each, Loop) and _is_of_tiles(each):
+        if _is_over_tiles(each):
             found += [replace(whole, extent=FULL), replace(each, first=FULL)]
         else:
             found.append(each)
     return (*before, *found)
 
 
-def _is_of_tiles(statement: Statement) -> bool:
+def _is_over_tiles(statement: Statement) -> TypeGuard[Loop]:
     return isinstance(statement, Loop) and statement.variable == TILE.name

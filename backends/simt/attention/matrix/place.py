@@ -12,6 +12,7 @@ from uol.backends.c_text.names import legalise
 from uol.backends.simt.attention.batch_numbers import room_for
 from uol.backends.simt.attention.matrix.ends import ends_of_cols, without_ends
 from uol.backends.simt.attention.matrix.form import Form, form_of
+from uol.backends.simt.attention.matrix.known_tiles import KnownTiles
 from uol.backends.simt.attention.matrix.lanes import GRAIN, HALF, Lanes, element_of, filled
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import Bound, bounds_of
@@ -185,6 +186,15 @@ class Place(Lanes):
         if self.has_own_end:
             return (COLS_END,)
         return (*(() if self.cols_are_whole else (self.cols.count,)), *self.ends)
+
+    def ends_of_tile(self, *, is_first: bool) -> tuple[Expr, ...]:
+        """The same of one tile: the first has all of its cols where there are as many as a tile has, but for ends that are
+        found on the way."""
+        return self.ends if is_first and self.known_tiles.is_whole and not self.has_own_end else self.col_ends
+
+    @property
+    def known_tiles(self) -> KnownTiles:
+        return KnownTiles.of(self.rows.count, self.cols.count, self.bounds, self.tile.rows, self.tile.cols)
 
     def named(self, operand: Operand, what: str) -> str:
         return self.name(f"${operand.read.tensor}_{what}")

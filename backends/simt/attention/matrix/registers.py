@@ -10,11 +10,13 @@ Values lie there with keys along their rows: a thread turns four rows by four ne
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from uol.backends.simt.attention.matrix.lanes import HALF, KK, element_of, words
 from uol.backends.simt.attention.matrix.paging import looked_up
 from uol.backends.simt.attention.matrix.place import WEIGHT, Place
 from uol.backends.simt.attention.matrix.scores import COL0, PACKED, Scores
+from uol.backends.simt.attention.matrix.tiles import is_before
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Address, Element, Local, Offset, Pointer, Primitive, Scalar, Word
@@ -25,7 +27,7 @@ from uol.backends.simt.kernel.scope import all_of
 from uol.backends.simt.products.matrix.moves import BLOCK, Moves
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import EACH, M0, MI, NEXT, NI, SHARED, TILES, index, nest
-from uol.codegen.indexing.arithmetic import ZERO, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, static, sub
 from uol.codegen.specs.sizes import known_multiples
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
@@ -63,21 +65,32 @@ class Turned(Scores):
 
     def loop(self, *, masked: bool) -> Body:
         """Queries, addresses, and the tiles."""
+        place, tiles = self.place, self.place.known_tiles
         masks = tuple(self.masks(masked=masked))
-        asked = bool(masks) and masked and not self.place.always and self.place.form.is_scaled
-        edge = Call(">=", (COL0, scaled(Local("full"), self.place.tile.cols)), "bool")
-        compute: Body = (
-            *self.products(),
-            *((If(edge, masks),) if asked else masks),
-            *self.exponentials(),
-            *self.left_out(),
-            *self.weighted(),
-            Assign(COL0, Const(self.place.tile.cols), "+="),
-        )
+        asked = bool(masks) and masked and not place.always and place.form.is_scaled
+        edge = Call(">=", (COL0, scaled(Local("full"), place.tile.cols)), "bool")
+        last = None
+        if tiles.one_masked and masked:
+            last = (self.computed(masks), sub(TILES, ONE))
+            compute = self.computed(tuple(self.masks(masked=False)))
+        else:
+            compute = self.computed((If(edge, masks),) if asked else masks)
+        moved = Assign(COL0, Const(place.tile.cols), "+=")
         loop = TileLoop(
-            TILES, self.fetch(), self.fetch(), compute, self.advance(), self.place.staged.stage_bytes, place=self.stored()
+            TILES,
+            self.fetch(is_first=True),
+            self.fetch(),
+            (*compute, moved),
+            self.advance(),
+            place.staged.stage_bytes,
+            place=self.stored(),
+            least=tiles.least,
+            last=last,
         )
         return (*self.queries(), *self.addresses(), *through_registers(loop))
+
+    def computed(self, masks: Body) -> Body:
+        return (*self.products(), *masks, *self.exponentials(), *self.left_out(), *self.weighted())
 
     @property
     def first_col(self) -> Expr:
@@ -149,7 +162,7 @@ class Turned(Scores):
         col = total(FIRST, values.row, scaled(EACH, values.rows_a_turn), NEXT)
         yield from nest((("i", values.turns), ("r", BLOCK)), looked_up(place, place.v, element_of(v, EACH, NEXT), col))
 
-    def fetch(self) -> Body:
+    def fetch(self, *, is_first: bool = False) -> Body:
         """The loads of a thread; zeros behind the last col."""
         place, keys, values = self.place, self.keys, self.values
         assert place.k.pitch is not None
@@ -157,12 +170,12 @@ class Turned(Scores):
         further = scaled(EACH, keys.rows_a_turn)
         into = Element(words(place.named(place.k, "in")), EACH, Word())
         source = Pointer(place.named(place.k, "from"), self._row(place.k, place.times(further, place.k.pitch), EACH))
-        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k, EACH)
+        valid = self._valid(place.k, keys, total(keys.row, further), self.keys.k, is_first, EACH)
         loads = nest((("i", keys.turns),), (Do(Primitive(self.load, (keys.words * 4,), (into, source, *valid))),))
         further = total(scaled(EACH, values.rows_a_turn), NEXT)
         into = Element(Element(words(place.named(place.v, "in")), EACH, Word()), NEXT, Word())
         source = Pointer(place.named(place.v, "from"), self._row(place.v, place.times(further, place.v.pitch), EACH, NEXT))
-        valid = self._valid(place.v, values, total(values.row, further), self.values.outer, EACH, NEXT)
+        valid = self._valid(place.v, values, total(values.row, further), self.values.outer, is_first, EACH, NEXT)
         turns = (("i", values.turns), ("r", BLOCK))
         return (*loads, *nest(turns, (Do(Primitive(self.load, (values.words * 4,), (into, source, *valid))),)))
 
@@ -178,15 +191,18 @@ class Turned(Scores):
         array = Local(self.place.named(operand, "row"), Scalar(INDEX))
         return element_of(array, *of_turn) if self.place.looks_up_rows else array
 
-    def _valid(self, operand: Operand, moves: Moves, row: Expr, filled: int, *of_turn: Expr) -> tuple[Expr, ...]:
+    def _valid(
+        self, operand: Operand, moves: Moves, row: Expr, filled: int, is_first: bool, *of_turn: Expr
+    ) -> tuple[Expr, ...]:
         place, count = self.place, operand.inner.count
         conditions: list[Expr] = []
         if static(count) != filled:
-            conditions.append(Call("<", (moves.col, place.known(count)), "bool"))
+            conditions.append(is_before(moves.number, moves.each, count, place))
         if place.pages is not None:
             conditions.append(Call(">=", (self._found(operand, *of_turn), ZERO), "bool"))
         if not place.looks_up_rows:
-            conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in place.col_ends]
+            ends = place.ends_of_tile(is_first=is_first)
+            conditions += [Call("<", (total(FIRST, row), place.known(end)), "bool") for end in ends]
         return (all_of(conditions),) if conditions else ()
 
     def advance(self) -> Body:
@@ -238,10 +254,12 @@ class Turned(Scores):
     def weighted(self) -> Iterable[Statement]:
         place, unit, tile = self.place, self.place.unit, self.values.tile
         weight, v = words(place.name(WEIGHT)), words(place.named(place.v, "part"))
+        steps = place.tile.cols // (2 * EIGHT)
+        step = replace(KK, limit=steps)
         packs: list[Statement] = []
         for number in range(4):
-            first = total(scaled(remainder(KK, 2), EIGHT), 2 * number)
-            values = (element_of(place.scores, MI, quotient(KK, 2), total(first, n)) for n in (0, 1))
+            first = total(scaled(remainder(step, 2), EIGHT), 2 * number)
+            values = (element_of(place.scores, MI, quotient(step, 2), total(first, n)) for n in (0, 1))
             target = Element(Element(weight, MI, Word()), Const(number), Word())
             packs.append(Assign(target, Primitive(PACKED[place.form.dtype], (), tuple(values), Word())))
         at = total(
@@ -260,7 +278,7 @@ class Turned(Scores):
             *nest((("ni", place.width_fragments),), (load,)),
             *nest((("half", 2), ("mi", place.row_fragments), ("ni", place.width_fragments)), (product,)),
         )
-        yield from _steps(place.tile.cols // (2 * EIGHT), body)
+        yield from _steps(steps, body)
 
 
 def _steps(count: int, body: Body) -> Body:

@@ -14,7 +14,7 @@ from uol.backends.simt.kernel.layouts import CHUNK_BYTES, SharedTile
 from uol.backends.simt.products.matrix.operand import Operand
 from uol.backends.simt.products.matrix.place import LANE, thread_of
 from uol.codegen.indexing.arithmetic import static
-from uol.ir.program.nodes import Call, Expr
+from uol.ir.program.nodes import Call, Const, Expr
 
 FRAGMENT_ROWS = 16
 """Of memory that four matrices of one `ldmatrix` cover, two below each other; two chunks lie beside each other."""
@@ -84,7 +84,17 @@ class Copies:
     @property
     def col(self) -> Expr:
         """The first element of a row, the same in each turn."""
-        return scaled(remainder(thread_of(self.threads), self.across), self.bytes // self.element_bytes)
+        return scaled(self.number, self.each)
+
+    @property
+    def number(self) -> Expr:
+        """Of a thread's copies among those of a row."""
+        return remainder(thread_of(self.threads), self.across)
+
+    @property
+    def each(self) -> int:
+        """Elements of a copy."""
+        return self.bytes // self.element_bytes
 
     @property
     def to(self) -> Expr:
@@ -96,7 +106,7 @@ class Copies:
         count = operand.inner.count
         if static(count) == self.tile.row_bytes // operand.bytes:
             return None
-        return Call("<", (self.col, lanes.known(count)), "bool")
+        return is_before(self.number, self.each, count, lanes)
 
     def defect(self) -> str | None:
         """Why that is not possible."""
@@ -105,6 +115,14 @@ class Copies:
         if FRAGMENT_ROWS % self.tile.repeats:
             return f"rows of {self.tile.row_bytes} bytes are too short for fragments of {FRAGMENT_ROWS} rows"
         return None
+
+
+def is_before(number: Expr, each: int, count: Expr, lanes: Lanes) -> Expr:
+    """Is the `number`-th group of `each` neighbours before the end of so many elements? Whole groups are counted."""
+    known = static(count)
+    if known is not None and known % each == 0:
+        return Call("<", (number, Const(known // each)), "bool")
+    return Call("<", (scaled(number, each), lanes.known(count)), "bool")
 
 
 def pitch_of(operand: Operand) -> Expr:

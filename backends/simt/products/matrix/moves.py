@@ -88,10 +88,15 @@ class Moves:
 
     @property
     def col(self) -> Expr:
+        return scaled(self.number, self.each)
+
+    @property
+    def number(self) -> Expr:
+        """Of a thread's neighbours among those of a row."""
         if self.operand.along_k or not self.is_in_pairs:
-            return scaled(remainder(self.thread, self.across), self.each)
+            return remainder(self.thread, self.across)
         eights = remainder(quotient(self.thread, 2 * SIDE_BY_SIDE), self.across // SIDE_BY_SIDE)
-        return scaled(total(scaled(eights, SIDE_BY_SIDE), remainder(self.thread, SIDE_BY_SIDE)), self.each)
+        return total(scaled(eights, SIDE_BY_SIDE), remainder(self.thread, SIDE_BY_SIDE))
 
     @property
     def is_in_pairs(self) -> bool:
