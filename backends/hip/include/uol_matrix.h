@@ -87,6 +87,9 @@ template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range
   load_buffer<bytes>(to, range, valid ? lane : -16, wave);
 }
 
+// What is loaded in front is issued before products that stand behind, as loads of ranges are.
+UOL_DEVICE void loads_before() { __builtin_amdgcn_sched_barrier(0x0002 | 0x0004 | 0x0080); }
+
 // Four rows of four 16-bit values become four columns.
 UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
   unsigned in[4][2];

@@ -20,7 +20,7 @@ MOVES = frozenset(
         *("copy_async", "commit_copies", "wait_copies", "load_matrices", "load_matrices_transposed"),
         *("bit", "bits", "has_none"),
         *("greatest", "exp2_flushed", "fused", "copy_elements", "load_elements"),
-        *("buffer_range", "load_buffer", "transpose_4x4", "transpose_4x4_words"),
+        *("buffer_range", "load_buffer", "loads_before", "transpose_4x4", "transpose_4x4_words"),
     )
 )
 """What brings operands to products and takes results away."""

@@ -35,7 +35,7 @@ MADE = {"widen_f16": {"integer": 1}, "widen_bf16": {"integer": 1}, "tf32_parts":
 OF_A_SUM = 3
 """Floating-point operations that add a sum of both parts (`add_tf32_products`)."""
 START = np.zeros((1, 1), np.int64)
-WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared", "transpose_4x4_words")
+WITHOUT_MEMORY = ("commit_copies", "wait_copies", "dynamic_shared", "transpose_4x4_words", "loads_before")
 
 
 @lru_cache(maxsize=KEPT_KERNELS)

@@ -90,6 +90,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) biased_attention_kernel(
         for (int r = 0; r < 4; ++r)
           uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
       }
+      uol::loads_before();
       k_from += 2048;
       v_from += 1536;
       next += 32;

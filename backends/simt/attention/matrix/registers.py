@@ -79,7 +79,7 @@ class Turned(Scores):
         loop = TileLoop(
             TILES,
             self.fetch(is_first=True),
-            self.fetch(),
+            (*self.fetch(), *((Do(Primitive("loads_before", (), ())),) if self.load == "load_words" else ())),
             (*compute, moved),
             self.advance(),
             place.staged.stage_bytes,

@@ -127,6 +127,8 @@ template <int bytes> UOL_DEVICE void load_buffer(unsigned* to, BufferRange range
   load_buffer<bytes>(to, range, valid ? lane : -16, wave);
 }
 
+UOL_DEVICE void loads_before() {}
+
 UOL_DEVICE void transpose_4x4(unsigned (*rows)[2]) {
   require_room<32>(rows);
   unsigned columns[4][2];

@@ -110,6 +110,7 @@ extern "C" __global__ void __launch_bounds__(64) KERNEL(const unsigned* x, unsig
   uol::store_words<16>(y + 768 + t * 4, reinterpret_cast<unsigned*>(narrow));
   unsigned turned[4][4];
   for (int r = 0; r < 4; ++r) uol::load_words<16>(turned[r], from + r * 4);
+  uol::loads_before();
   uol::transpose_4x4_words(turned);
   for (int r = 0; r < 4; ++r) uol::store_words<16>(y + 1024 + t * 16 + r * 4, turned[r]);
 }
