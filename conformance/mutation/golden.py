@@ -25,7 +25,7 @@ _CAUSAL = {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}
 
 _CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 134, "M": 123, "D": 64, "E": 48}
 _BESIDE: dict[str, int | float] = {"pad_top": 6, "pad_bottom": 2, "pad_left": 3, "pad_right": 2, "stride_w": 2}
-_TURNED = {"N": 2, "C": 16, "H": 17, "W": 6, "D": 72, "R": 15, "S": 4}
+_TURNED = {"N": 2, "C": 8, "H": 9, "W": 6, "D": 72, "R": 27, "S": 4}
 _MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 48}
 _OF_PARTS = {"B": 1, "H": 6, "G": 1, "L": 1, "M": 1000, "D": 64, "E": 48}
 _OF_FILTERS = ("_dw_sum_parts_kernel", "_dw_sum_kernel")
@@ -213,17 +213,20 @@ GOLDEN = (
     # that each of the first lines is there for some pixels alone: of one line in the tiles before the loop, a fifteenth of the
     # mutants would change nothing.
     _convolution("conv2d", "3 8 21 7 72 23 3", _BESIDE, "conv2d"),
-    # The data gradient of a stride: a product for each residue, of windows of their own.
+    # The data gradient of a stride: a product for each residue, of windows of their own. One of them is judged: the other has
+    # the same text but for where windows begin, and ends before the filter does. Channels are few, so that a tile of terms has
+    # several lines of a window, of which each is beside the picture for some pixels.
     _on_matrix_units(
-        Workload("conv_transpose2d", _TURNED, {"pad_top": 13, "pad_bottom": 13, "pad_left": 1, "stride_w": 2}),
+        Workload("conv_transpose2d", _TURNED, {"pad_top": 14, "pad_bottom": 11, "pad_left": 1, "stride_w": 2}),
         "data_gradient_by_residues",
+        kernels=("_at_0_kernel",),
         arrangement="channels-last",
     ),
     # The gradient of filters in parts of the pixels, which are added up in order; of each part more tiles than there are
-    # stages. Pictures are narrow, so that every tile has many lines. The data gradient beside it has the form of the one above.
-    _convolution("conv2d_grad", "2 16 102 7 24 3 3", {"pad": 1}, "conv2d_grad", kernels=_OF_FILTERS),
+    # stages. Pictures are small, so that a tile has several of them. The data gradient beside it has the form of the one above.
+    _convolution("conv2d_grad", "34 16 9 5 24 3 3", {"pad": 1}, "conv2d_grad", kernels=_OF_FILTERS),
     # A model's first layer, whose three channels become four by a copy with the zeros beside the picture.
-    _convolution("conv2d", "2 3 31 35 72 11 11", {"pad": 2, "stride": 2}, "stem"),
+    _convolution("conv2d", "2 3 41 21 72 21 5", {"pad": 2, "stride": 2}, "stem"),
     # Pictures whose channels are not last, and filters as PyTorch has them, each by a copy.
     _convolution("conv2d", "2 56 5 5 72 3 3", {"pad": 1}, "conv2d_by_copies", "row-major"),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),

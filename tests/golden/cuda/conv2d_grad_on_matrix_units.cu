@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1428 x 16 x 216; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 1530 x 16 x 216; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -48,14 +48,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     unsigned dy_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1427);
-      dy_from[i] = uol::pinned(dy + dy_outer * 24 + 192);
-      const int h = dy_outer / 7 % 102;
-      const int v = dy_outer % 7;
+      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1529);
+      dy_from[i] = uol::pinned(dy + dy_outer * 24 + 144);
+      const int h = dy_outer / 5 % 9;
+      const int v = dy_outer % 5;
       for (int u = 0; u < 3; ++u)
-        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 102));
+        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 9));
       for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 7));
+        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 5));
     }
     int dy_k = (thread % 8) * 8 - 40;
     const int dy_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const int w_at =
         warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const int dy_piece = dy_k / 72 * -120 + dy_k / 24 % 3 * -24 + dy_k % 24;
       const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const int dy_piece = dy_k / 72 * -120 + dy_k / 24 % 3 * -24 + dy_k % 24;
       const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     dy_k += 64;
     w_k += 64;
     {
-      const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+      const int dy_piece = dy_k / 72 * -120 + dy_k / 24 % 3 * -24 + dy_k % 24;
       const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -116,7 +116,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
       uol::wait_copies<2>();
       __syncthreads();
       if (tile + 3 < 4) {
-        const int dy_piece = dy_k / 72 * -168 + dy_k / 24 % 3 * -24 + dy_k % 24;
+        const int dy_piece = dy_k / 72 * -120 + dy_k / 24 % 3 * -24 + dy_k % 24;
         const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
         for (int i = 0; i < 2; ++i)
@@ -161,14 +161,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 1427);
-          const int n = at_m / 714;
-          const int h = at_m / 7 % 102;
-          const int v = at_m % 7;
+          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 1529);
+          const int n = at_m / 45;
+          const int h = at_m / 5 % 9;
+          const int v = at_m % 5;
           const int dy_at0 = h + 1 - u;
           const int dy_at1 = v + 1 - g;
-          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 102 && dy_at1 >= 0 && dy_at1 < 7  // line 14
-              ? float(dy[((n * 102 + dy_at0) * 7 + dy_at1) * 24 + t])
+          dy_part[mi * 2 + group] = dy_at0 >= 0 && dy_at0 < 9 && dy_at1 >= 0 && dy_at1 < 5  // line 14
+              ? float(dy[((n * 9 + dy_at0) * 5 + dy_at1) * 24 + t])
               : 0.0f;
         }
       }
@@ -209,7 +209,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int c = (thread % 8) * 8;
-    if (at_m < 1428 && c < 16) {
+    if (at_m < 1530 && c < 16) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -224,7 +224,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 144 x 476, 3 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 24 x 144 x 510, 3 times; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -239,26 +239,26 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   float dw_sum[2][2][4] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
     const int dy_to = (thread / 4) * 64 + ((thread % 4) * 16 ^ (thread / 8 % 4) * 16);
-    const uol::f16* dy_from = uol::pinned(dy + part_ * 5712 + uol::min((thread % 4) * 8, 16));
-    int dy_k = thread / 4 - 36;
+    const uol::f16* dy_from = uol::pinned(dy + part_ * 360 + uol::min((thread % 4) * 8, 16));
+    int dy_k = thread / 4 - 2;
     const int dy_at = (lane % 8) * 64 + (lane / 16) * 512 + ((lane / 8 % 2) * 16 ^ (lane % 8 / 2) * 16);
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int x_outer = uol::min(n0 + (thread % 8) * 8, 136);
     const uol::f16* x_from =
-        uol::pinned(x + -128 + part_ * 3808 + (x_outer / 48 * 112 + x_outer / 16 % 3 * 16 + x_outer % 16));
-    int x_k = thread / 8 - 36;
+        uol::pinned(x + -96 + part_ * 240 + (x_outer / 48 * 80 + x_outer / 16 % 3 * 16 + x_outer % 16));
+    int x_k = thread / 8 - 2;
     const int x_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+      const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048, dy_from + dy_piece, dy_k + i * 32 >= 0);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+      const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 4096, x_from + x_piece, x_k + i * 16 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -266,14 +266,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+      const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048 + 12288, dy_from + dy_piece);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+      const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 16384, x_from + x_piece, part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -281,14 +281,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int dy_term = dy_k + i * 32;
-      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+      const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
       uol::copy_async<16>(shared + dy_to + i * 2048 + 24576, dy_from + dy_piece);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int x_term = x_k + i * 16;
-      const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+      const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+      uol::copy_async<16>(shared + x_to + i * 2048 + 28672, x_from + x_piece, part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
     }
     uol::commit_copies();
     dy_k += 64;
@@ -303,14 +303,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
           const int dy_term = dy_k + i * 32;
-          const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+          const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
           uol::copy_async<16>(shared + dy_to + i * 2048 + write, dy_from + dy_piece);
         }
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int x_term = x_k + i * 16;
-          const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+          const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+          uol::copy_async<16>(shared + x_to + i * 2048 + write + 4096, x_from + x_piece, part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
         }
       }
       uol::commit_copies();
@@ -338,10 +338,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 476; ++at_k) {
-      const int n = at_k / 238;
-      const int p = at_k / 7 % 34;
-      const int q = at_k % 7;
+    for (int at_k = 0; at_k < 510; ++at_k) {
+      const int n = at_k / 15;
+      const int p = at_k / 5 % 3;
+      const int q = at_k % 5;
       float dy_part[4];
       float x_part[4];
 #pragma unroll
@@ -349,7 +349,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
           const int o = uol::min(mi * 16 + lane / 4 + group * 8, 23);
-          dy_part[mi * 2 + group] = float(dy[((n * 102 + p) * 7 + q) * 24 + o + part_ * 5712]);  // line 25
+          dy_part[mi * 2 + group] = float(dy[((n * 9 + p) * 5 + q) * 24 + o + part_ * 360]);  // line 25
         }
       }
 #pragma unroll
@@ -360,10 +360,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
           const int r_ = at_n / 48;
           const int s = at_n / 16 % 3;
           const int c = at_n % 16;
-          const int x_at0 = part_ * 34 + p + r_ - 1;
+          const int x_at0 = part_ * 3 + p + r_ - 1;
           const int x_at1 = q + s - 1;
-          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 102 && x_at1 >= 0 && x_at1 < 7  // line 25
-              ? float(x[((n * 102 + (p + r_ - 1)) * 7 + x_at1) * 16 + c + part_ * 3808])
+          x_part[ni * 2 + r] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 5  // line 25
+              ? float(x[((n * 9 + (p + r_ - 1)) * 5 + x_at1) * 16 + c + part_ * 240])
               : 0.0f;
         }
       }

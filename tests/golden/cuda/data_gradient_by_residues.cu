@@ -27,7 +27,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 60 x 72 x 480; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 120 x 72 x 432; tile 64 x 32 x 64, 4 warps of 16 x 32, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -36,73 +36,72 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_n = thread / 32;
-  const int m0 = blockIdx.x / 2 * 32;
-  const int n0 = blockIdx.x % 2 * 64;
-  float y_sum[2][2][4] = {};  // line 14
+  const int warp_m = thread / 32;
+  const int m0 = blockIdx.x / 3 * 64;
+  const int n0 = blockIdx.x % 3 * 32;
+  float y_sum[1][4][4] = {};  // line 14
   if (uol::is_aligned(x, w)) {
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* x_from[2];
-    unsigned x_beside[2] = {};
+    const uol::f16* x_from[4];
+    unsigned x_beside[4] = {};
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 59);
-      x_from[i] = uol::pinned(x + x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16 + 1248);
-      const int p = x_outer / 6 % 5;
+    for (int i = 0; i < 4; ++i) {
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
+      x_from[i] = uol::pinned(x + x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8 + 672);
+      const int p = x_outer / 6 % 10;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 15; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
+      for (int r_ = 0; r_ < 27; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 15, !(q - s >= 0));
+        x_beside[i] += uol::bit(s + 27, !(q - s >= 0));
     }
-    int x_k = (thread % 8) * 8 - 32;
-    const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    int x_k = (thread % 8) * 8 - 16;
+    const int x_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* w_from[4];
+    const uol::f16* w_from[2];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 16 + 1152);
-    int w_k = (thread % 8) * 8 - 32;
-    const int w_at =
-        warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    for (int i = 0; i < 2; ++i)
+      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 8 + 576);
+    int w_k = (thread % 8) * 8 - 16;
+    const int w_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 16, 0), uol::max(x_k / 8 % 2, 0) + 27);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from[i] + w_piece, w_k >= 0);
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 8192, w_from[i] + w_piece, w_k >= 0);
     }
     uol::commit_copies();
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from[i] + w_piece);
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 20480, w_from[i] + w_piece);
     }
     uol::commit_copies();
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from[i] + w_piece);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 32768, w_from[i] + w_piece);
     }
     uol::commit_copies();
     x_k += 64;
@@ -110,37 +109,34 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 8; ++tile) {
+    for (int tile = 0; tile < 7; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 8) {
-        const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-        const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-        const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      if (tile + 3 < 7) {
+        const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+        const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from[i] + w_piece);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
+        const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::copy_async<16>(shared + w_to + i * 2048 + write + 8192, w_from[i] + w_piece);
       }
       uol::commit_copies();
       x_k += 64;
       w_k += 64;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned x_part[2][4];
-        unsigned w_part[1][4];
+        unsigned x_part[1][4];
+        unsigned w_part[2][4];
+        uol::load_matrices(x_part[0], shared + (x_at ^ kk * 32) + read);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices(x_part[mi], shared + (x_at ^ kk * 32) + mi * 2048 + read);
-        uol::load_matrices(w_part[0], shared + (w_at ^ kk * 32) + read + 4096);
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices(w_part[pair], shared + (w_at ^ kk * 32) + pair * 2048 + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(y_sum[mi][ni], x_part[mi], w_part[0] + ni * 2);
-        }
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(y_sum[0][ni], x_part[0], w_part[ni / 2] + (ni % 2) * 2);
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
       write = write + 12288 == 49152 ? 0 : write + 12288;
@@ -149,68 +145,59 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 480; ++at_k) {
-      const int r_ = at_k / 32;
-      const int s = at_k / 16 % 2;
-      const int c = at_k % 16;
-      float x_part[4];
-      float w_part[4];
+    for (int at_k = 0; at_k < 432; ++at_k) {
+      const int r_ = at_k / 16;
+      const int s = at_k / 8 % 2;
+      const int c = at_k % 8;
+      float x_part[2];
+      float w_part[8];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 59);
-          const int n = at_m / 30;
-          const int p = at_m / 6 % 5;
-          const int q = at_m % 6;
-          const int x_at0 = p + 13 - r_;
-          const int x_at1 = q - s;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 17 && x_at1 >= 0  // line 14
-              ? float(x[n * 1632 + p * 96 + q * 16 + c + 1248 - r_ * 96 - s * 16])
-              : 0.0f;
-        }
+      for (int group = 0; group < 2; ++group) {
+        const int at_m = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 119);
+        const int n = at_m / 60;
+        const int p = at_m / 6 % 10;
+        const int q = at_m % 6;
+        const int x_at0 = p + 14 - r_;
+        const int x_at1 = q - s;
+        x_part[group] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0  // line 14
+            ? float(x[n * 432 + p * 48 + q * 8 + c + 672 - r_ * 48 - s * 8])
+            : 0.0f;
       }
 #pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int o = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c + 1152]);  // line 14
+          const int o = uol::min(n0 + ni * 8 + (lane % 4) * 2 + r, 71);
+          w_part[ni * 2 + r] = float(w[r_ * 2304 + s * 1152 + o * 8 + c + 576]);  // line 14
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
+        for (int group = 0; group < 2; ++group) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
-#pragma unroll
-            for (int r = 0; r < 2; ++r)
-              y_sum[mi][ni][group * 2 + r] += x_part[mi * 2 + group] * w_part[ni * 2 + r];
-          }
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][group * 2 + r] += x_part[group] * w_part[ni * 2 + r];
         }
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
+  for (int group = 0; group < 2; ++group) {
 #pragma unroll
-    for (int group = 0; group < 2; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
-    }
+    for (int ni = 0; ni < 4; ++ni)
+      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[0][ni] + group * 2);
   }
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 8;
+    const int row = turn * 32 + thread / 4;
     const int at_m = m0 + row;
-    const int o = n0 + (thread % 8) * 8;
-    if (at_m < 60 && o < 72) {
+    const int o = n0 + (thread % 4) * 8;
+    if (at_m < 120 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
@@ -222,7 +209,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   }
 }
 
-// 60 x 72 x 480; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 120 x 72 x 432; tile 64 x 32 x 64, 4 warps of 16 x 32, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -231,73 +218,72 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 32;
-  const int warp_n = thread / 32;
-  const int m0 = blockIdx.x / 2 * 32;
-  const int n0 = blockIdx.x % 2 * 64;
-  float y_sum[2][2][4] = {};  // line 14
+  const int warp_m = thread / 32;
+  const int m0 = blockIdx.x / 3 * 64;
+  const int n0 = blockIdx.x % 3 * 32;
+  float y_sum[1][4][4] = {};  // line 14
   if (uol::is_aligned(x, w)) {
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* x_from[2];
-    unsigned x_beside[2] = {};
+    const uol::f16* x_from[4];
+    unsigned x_beside[4] = {};
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 59);
-      x_from[i] = uol::pinned(x + x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16 + 1264);
-      const int p = x_outer / 6 % 5;
+    for (int i = 0; i < 4; ++i) {
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
+      x_from[i] = uol::pinned(x + x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8 + 680);
+      const int p = x_outer / 6 % 10;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 15; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
+      for (int r_ = 0; r_ < 27; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 15, !(q + 1 - s < 6));
+        x_beside[i] += uol::bit(s + 27, !(q + 1 - s < 6));
     }
-    int x_k = (thread % 8) * 8 - 32;
-    const int x_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
+    int x_k = (thread % 8) * 8 - 16;
+    const int x_at = warp_m * 2048 + (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const uol::f16* w_from[4];
+    const uol::f16* w_from[2];
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 16);
-    int w_k = (thread % 8) * 8 - 32;
-    const int w_at =
-        warp_n * 2048 + (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
+    for (int i = 0; i < 2; ++i)
+      w_from[i] = uol::pinned(w + uol::min(n0 + thread / 8 + i * 16, 71) * 8);
+    int w_k = (thread % 8) * 8 - 16;
+    const int w_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 16, 0), uol::max(x_k / 8 % 2, 0) + 27);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048, x_from[i] + x_piece, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from[i] + w_piece, w_k >= 0);
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 8192, w_from[i] + w_piece, w_k >= 0);
     }
     uol::commit_copies();
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::copy_async<16>(shared + x_to + i * 2048 + 12288, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from[i] + w_piece);
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 20480, w_from[i] + w_piece);
     }
     uol::commit_copies();
     x_k += 64;
     w_k += 64;
     {
-      const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-      const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from[i] + w_piece);
+        uol::copy_async<16>(shared + x_to + i * 2048 + 24576, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
+      const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        uol::copy_async<16>(shared + w_to + i * 2048 + 32768, w_from[i] + w_piece);
     }
     uol::commit_copies();
     x_k += 64;
@@ -305,37 +291,34 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 8; ++tile) {
+    for (int tile = 0; tile < 7; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 8) {
-        const int x_piece = x_k / 32 * -96 + x_k / 16 % 2 * -16 + x_k % 16;
-        const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-        for (int i = 0; i < 2; ++i)
-          uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
-        const int w_piece = w_k / 32 * 4608 + w_k / 16 % 2 * 2304 + w_k % 16;
+      if (tile + 3 < 7) {
+        const int x_piece = x_k / 16 * -48 + x_k / 8 % 2 * -8 + x_k % 8;
+        const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from[i] + w_piece);
+          uol::copy_async<16>(shared + x_to + i * 2048 + write, x_from[i] + x_piece, uol::has_none(x_beside[i], x_tap));
+        const int w_piece = w_k / 16 * 2304 + w_k / 8 % 2 * 1152 + w_k % 8;
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+          uol::copy_async<16>(shared + w_to + i * 2048 + write + 8192, w_from[i] + w_piece);
       }
       uol::commit_copies();
       x_k += 64;
       w_k += 64;
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        unsigned x_part[2][4];
-        unsigned w_part[1][4];
+        unsigned x_part[1][4];
+        unsigned w_part[2][4];
+        uol::load_matrices(x_part[0], shared + (x_at ^ kk * 32) + read);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi)
-          uol::load_matrices(x_part[mi], shared + (x_at ^ kk * 32) + mi * 2048 + read);
-        uol::load_matrices(w_part[0], shared + (w_at ^ kk * 32) + read + 4096);
+        for (int pair = 0; pair < 2; ++pair)
+          uol::load_matrices(w_part[pair], shared + (w_at ^ kk * 32) + pair * 2048 + read + 8192);
 #pragma unroll
-        for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-          for (int ni = 0; ni < 2; ++ni)
-            uol::mma_16x8x16_f16(y_sum[mi][ni], x_part[mi], w_part[0] + ni * 2);
-        }
+        for (int ni = 0; ni < 4; ++ni)
+          uol::mma_16x8x16_f16(y_sum[0][ni], x_part[0], w_part[ni / 2] + (ni % 2) * 2);
       }
       read = read + 12288 == 49152 ? 0 : read + 12288;
       write = write + 12288 == 49152 ? 0 : write + 12288;
@@ -344,68 +327,59 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 480; ++at_k) {
-      const int r_ = at_k / 32;
-      const int s = at_k / 16 % 2;
-      const int c = at_k % 16;
-      float x_part[4];
-      float w_part[4];
+    for (int at_k = 0; at_k < 432; ++at_k) {
+      const int r_ = at_k / 16;
+      const int s = at_k / 8 % 2;
+      const int c = at_k % 8;
+      float x_part[2];
+      float w_part[8];
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
-#pragma unroll
-        for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 59);
-          const int n = at_m / 30;
-          const int p = at_m / 6 % 5;
-          const int q = at_m % 6;
-          const int x_at0 = p + 13 - r_;
-          const int x_at1 = q + 1 - s;
-          x_part[mi * 2 + group] = x_at0 >= 0 && x_at0 < 17 && x_at1 < 6  // line 14
-              ? float(x[n * 1632 + p * 96 + q * 16 + c + 1264 - r_ * 96 - s * 16])
-              : 0.0f;
-        }
+      for (int group = 0; group < 2; ++group) {
+        const int at_m = uol::min(m0 + warp_m * 16 + lane / 4 + group * 8, 119);
+        const int n = at_m / 60;
+        const int p = at_m / 6 % 10;
+        const int q = at_m % 6;
+        const int x_at0 = p + 14 - r_;
+        const int x_at1 = q + 1 - s;
+        x_part[group] = x_at0 >= 0 && x_at0 < 9 && x_at1 < 6  // line 14
+            ? float(x[n * 432 + p * 48 + q * 8 + c + 680 - r_ * 48 - s * 8])
+            : 0.0f;
       }
 #pragma unroll
-      for (int ni = 0; ni < 2; ++ni) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int o = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c]);  // line 14
+          const int o = uol::min(n0 + ni * 8 + (lane % 4) * 2 + r, 71);
+          w_part[ni * 2 + r] = float(w[r_ * 2304 + s * 1152 + o * 8 + c]);  // line 14
         }
       }
 #pragma unroll
-      for (int mi = 0; mi < 2; ++mi) {
+      for (int ni = 0; ni < 4; ++ni) {
 #pragma unroll
-        for (int ni = 0; ni < 2; ++ni) {
+        for (int group = 0; group < 2; ++group) {
 #pragma unroll
-          for (int group = 0; group < 2; ++group) {
-#pragma unroll
-            for (int r = 0; r < 2; ++r)
-              y_sum[mi][ni][group * 2 + r] += x_part[mi * 2 + group] * w_part[ni * 2 + r];
-          }
+          for (int r = 0; r < 2; ++r)
+            y_sum[0][ni][group * 2 + r] += x_part[group] * w_part[ni * 2 + r];
         }
       }
     }
   }
 #pragma unroll
-  for (int mi = 0; mi < 2; ++mi) {
+  for (int group = 0; group < 2; ++group) {
 #pragma unroll
-    for (int group = 0; group < 2; ++group) {
-#pragma unroll
-      for (int ni = 0; ni < 2; ++ni)
-        uol::store_words<8>(shared + mi * 4096 + (lane / 4) * 256 + group * 2048 + ((warp_n * 64 + ni * 32 + (lane % 4 / 2) * 16) ^ (warp_n / 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[mi][ni] + group * 2);
-    }
+    for (int ni = 0; ni < 4; ++ni)
+      uol::store_words<8>(shared + warp_m * 2048 + (lane / 4) * 128 + group * 1024 + ((ni * 32 + (lane % 4 / 2) * 16) ^ (lane / 4 % 2) * 16 ^ (lane / 4 % 4) * 32) + (lane % 2) * 8, y_sum[0][ni] + group * 2);
   }
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 16 + thread / 8;
+    const int row = turn * 32 + thread / 4;
     const int at_m = m0 + row;
-    const int o = n0 + (thread % 8) * 8;
-    if (at_m < 60 && o < 72) {
+    const int o = n0 + (thread % 4) * 8;
+    if (at_m < 120 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
-      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
+      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32));
+      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 2) * 16 ^ (row % 4) * 32 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll

@@ -17,25 +17,25 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 10920 elements, one a thread
+// 9000 elements, one a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_pad_a_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ conv2d_places_a)
 {
   const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= 10920) return;
-  const int n = i / 5460;
-  const int place = i / 156 % 35;
-  const int place2 = i / 4 % 39;
+  if (i >= 9000) return;
+  const int n = i / 4500;
+  const int place = i / 100 % 45;
+  const int place2 = i / 4 % 25;
   const int c = i % 4;
   const int x_at0 = place - 2;
   const int x_at1 = place2 - 2;
-  conv2d_places_a[i] = x_at0 >= 0 && x_at0 < 31 && x_at1 >= 0 && x_at1 < 35 && c < 3  // line 12
-      ? x[n * 3255 + place * 105 + place2 * 3 + c - 216]
+  conv2d_places_a[i] = x_at0 >= 0 && x_at0 < 41 && x_at1 >= 0 && x_at1 < 21 && c < 3  // line 12
+      ? x[n * 2583 + place * 63 + place2 * 3 + c - 132]
       : uol::f16(0.0f);
 }
 
-// 390 x 72 x 484; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
+// 286 x 72 x 420; tile 32 x 64 x 64, 4 warps of 32 x 16, 4 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ w,
     uol::f16* __restrict__ y,
@@ -54,9 +54,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* conv2d_places_a_from[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int conv2d_places_a_outer = uol::min(m0 + thread / 16 + i * 8, 389);
+      const int conv2d_places_a_outer = uol::min(m0 + thread / 16 + i * 8, 285);
       conv2d_places_a_from[i] =
-          uol::pinned(conv2d_places_a + conv2d_places_a_outer / 195 * 5460 + conv2d_places_a_outer / 15 % 13 * 312 + conv2d_places_a_outer % 15 * 8);
+          uol::pinned(conv2d_places_a + conv2d_places_a_outer / 143 * 4500 + conv2d_places_a_outer / 11 % 13 * 200 + conv2d_places_a_outer % 11 * 8);
     }
     int conv2d_places_a_k = (thread % 16) * 4 - 28;
     const int conv2d_places_a_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
@@ -67,14 +67,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const int w_at = (lane % 16) * 128 + (warp_n * 32 ^ (lane / 16) * 16 ^ (lane % 8) * 16);
     {
       const int conv2d_places_a_piece =
-          conv2d_places_a_k / 44 * 156 + conv2d_places_a_k / 4 % 11 * 4 + conv2d_places_a_k % 4;
+          conv2d_places_a_k / 20 * 100 + conv2d_places_a_k / 4 % 5 * 4 + conv2d_places_a_k % 4;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<8>(shared + conv2d_places_a_to + i * 1024, conv2d_places_a_from[i] + conv2d_places_a_piece, conv2d_places_a_k >= 0);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int w_term = w_k + i * 16;
-        const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
+        const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
         uol::copy_async<16>(shared + w_to + i * 2048 + 4096, w_from + w_piece, w_k + i * 16 >= 0 && w_term % 4 < 3);
       }
     }
@@ -83,14 +83,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     w_k += 64;
     {
       const int conv2d_places_a_piece =
-          conv2d_places_a_k / 44 * 156 + conv2d_places_a_k / 4 % 11 * 4 + conv2d_places_a_k % 4;
+          conv2d_places_a_k / 20 * 100 + conv2d_places_a_k / 4 % 5 * 4 + conv2d_places_a_k % 4;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<8>(shared + conv2d_places_a_to + i * 1024 + 12288, conv2d_places_a_from[i] + conv2d_places_a_piece);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int w_term = w_k + i * 16;
-        const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
+        const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
         uol::copy_async<16>(shared + w_to + i * 2048 + 16384, w_from + w_piece, w_term % 4 < 3);
       }
     }
@@ -99,14 +99,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     w_k += 64;
     {
       const int conv2d_places_a_piece =
-          conv2d_places_a_k / 44 * 156 + conv2d_places_a_k / 4 % 11 * 4 + conv2d_places_a_k % 4;
+          conv2d_places_a_k / 20 * 100 + conv2d_places_a_k / 4 % 5 * 4 + conv2d_places_a_k % 4;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::copy_async<8>(shared + conv2d_places_a_to + i * 1024 + 24576, conv2d_places_a_from[i] + conv2d_places_a_piece);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int w_term = w_k + i * 16;
-        const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
+        const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
         uol::copy_async<16>(shared + w_to + i * 2048 + 28672, w_from + w_piece, w_term % 4 < 3);
       }
     }
@@ -116,19 +116,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     int read = 0;
     int write = 36864;
 #pragma unroll 1
-    for (int tile = 0; tile < 8; ++tile) {
+    for (int tile = 0; tile < 7; ++tile) {
       uol::wait_copies<2>();
       __syncthreads();
-      if (tile + 3 < 8) {
+      if (tile + 3 < 7) {
         const int conv2d_places_a_piece =
-            conv2d_places_a_k / 44 * 156 + conv2d_places_a_k / 4 % 11 * 4 + conv2d_places_a_k % 4;
+            conv2d_places_a_k / 20 * 100 + conv2d_places_a_k / 4 % 5 * 4 + conv2d_places_a_k % 4;
 #pragma unroll
         for (int i = 0; i < 4; ++i)
           uol::copy_async<8>(shared + conv2d_places_a_to + i * 1024 + write, conv2d_places_a_from[i] + conv2d_places_a_piece);
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int w_term = w_k + i * 16;
-          const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
+          const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
           uol::copy_async<16>(shared + w_to + i * 2048 + write + 4096, w_from + w_piece, w_term % 4 < 3);
         }
       }
@@ -157,9 +157,9 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 484; ++at_k) {
-      const int r_ = at_k / 44;
-      const int s = at_k / 4 % 11;
+    for (int at_k = 0; at_k < 420; ++at_k) {
+      const int r_ = at_k / 20;
+      const int s = at_k / 4 % 5;
       const int c = at_k % 4;
       float conv2d_places_a_part[4];
       float w_part[4];
@@ -167,12 +167,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       for (int mi = 0; mi < 2; ++mi) {
 #pragma unroll
         for (int group = 0; group < 2; ++group) {
-          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 389);
-          const int n = at_m / 195;
-          const int p = at_m / 15 % 13;
-          const int q = at_m % 15;
+          const int at_m = uol::min(m0 + mi * 16 + lane / 4 + group * 8, 285);
+          const int n = at_m / 143;
+          const int p = at_m / 11 % 13;
+          const int q = at_m % 11;
           conv2d_places_a_part[mi * 2 + group] =  // line 12
-              float(conv2d_places_a[n * 5460 + p * 312 + r_ * 156 + q * 8 + s * 4 + c]);
+              float(conv2d_places_a[n * 4500 + p * 200 + r_ * 100 + q * 8 + s * 4 + c]);
         }
       }
 #pragma unroll
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           const int o = uol::min(n0 + warp_n * 16 + ni * 8 + (lane % 4) * 2 + r, 71);
-          w_part[ni * 2 + r] = c < 3 ? float(w[((r_ * 11 + s) * 3 + c) * 72 + o]) : 0.0f;  // line 12
+          w_part[ni * 2 + r] = c < 3 ? float(w[((r_ * 5 + s) * 3 + c) * 72 + o]) : 0.0f;  // line 12
         }
       }
 #pragma unroll
@@ -212,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 390 && o < 72) {
+    if (at_m < 286 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));

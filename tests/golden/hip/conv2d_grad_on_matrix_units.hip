@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1428 x 16 x 216; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 1530 x 16 x 216; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -44,19 +44,19 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   float dx_sum[1][1][16] = {};  // line 14
   if (uol::is_aligned(dy, w)) {
     const uol::f16* const dy_from = dy;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 68544);
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 73440);
     int dy_at[2];
     unsigned dy_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1427);
-      dy_at[i] = dy_outer * 48 + 384;
-      const int h = dy_outer / 7 % 102;
-      const int v = dy_outer % 7;
+      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1529);
+      dy_at[i] = dy_outer * 48 + 288;
+      const int h = dy_outer / 5 % 9;
+      const int v = dy_outer % 5;
       for (int u = 0; u < 3; ++u)
-        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 102));
+        dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 9));
       for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 7));
+        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 5));
     }
     int dy_k = (thread % 8) * 8 - 40;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
@@ -74,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     unsigned w_in[4][4];
     {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 72 * -168 + dy_term / 24 % 3 * -24 + dy_term % 24;
+      const int dy_piece = dy_term / 72 * -120 + dy_term / 24 % 3 * -24 + dy_term % 24;
       const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -98,7 +98,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
 #pragma unroll 1
     for (int tile = 1; tile < 4; ++tile) {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 72 * -168 + dy_term / 24 % 3 * -24 + dy_term % 24;
+      const int dy_piece = dy_term / 72 * -120 + dy_term / 24 % 3 * -24 + dy_term % 24;
       const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
@@ -148,14 +148,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
       const int t = at_k % 24;
       float dy_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + lane % 32, 1427);
-      const int n = at_m / 714;
-      const int h = at_m / 7 % 102;
-      const int v = at_m % 7;
+      const int at_m = uol::min(m0 + lane % 32, 1529);
+      const int n = at_m / 45;
+      const int h = at_m / 5 % 9;
+      const int v = at_m % 5;
       const int dy_at0 = h + 1 - u;
       const int dy_at1 = v + 1 - g;
-      dy_part[0] = dy_at0 >= 0 && dy_at0 < 102 && dy_at1 >= 0 && dy_at1 < 7  // line 14
-          ? float(dy[((n * 102 + dy_at0) * 7 + dy_at1) * 24 + t])
+      dy_part[0] = dy_at0 >= 0 && dy_at0 < 9 && dy_at1 >= 0 && dy_at1 < 5  // line 14
+          ? float(dy[((n * 9 + dy_at0) * 5 + dy_at1) * 24 + t])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -182,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int c = (thread % 8) * 8;
-    if (at_m < 1428 && c < 16) {
+    if (at_m < 1530 && c < 16) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -197,7 +197,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 144 x 476, 3 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 24 x 144 x 510, 3 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -211,21 +211,21 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   const int part_ = blockIdx.x / 3;
   float dw_sum[1][1][16] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
-    const uol::f16* const dy_from = dy + part_ * 5712;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 45696);
+    const uol::f16* const dy_from = dy + part_ * 360;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 72000);
     const int dy_at = uol::min((thread % 8) * 4, 20) * 2;
-    int dy_k = (thread / 8) * 4 - 36;
+    int dy_k = (thread / 8) * 4 - 2;
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[1][4][2];
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 45696);
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 48960);
     const int x_outer = uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 140);
     const int x_at =
-        (-128 + part_ * 3808) * 2 + (x_outer / 48 * 112 + x_outer / 16 % 3 * 16 + x_outer % 16) * 2;
-    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 36;
+        (-96 + part_ * 240) * 2 + (x_outer / 48 * 80 + x_outer / 16 % 3 * 16 + x_outer % 16) * 2;
+    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 2;
     const int x_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
@@ -234,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
       const int dy_term = dy_k + r;
-      const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+      const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
       uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0, dy_k + r >= 0);
     }
 #pragma unroll
@@ -242,8 +242,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
       for (int r = 0; r < 4; ++r) {
         const int x_term = x_k + i * 32 + r;
-        const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-        uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+        const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+        uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
       }
     }
     dy_k += 64;
@@ -268,7 +268,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
       for (int r = 0; r < 4; ++r) {
         const int dy_term = dy_k + r;
-        const int dy_piece = dy_term / 238 * 17136 + dy_term / 7 % 34 * 168 + dy_term % 7 * 24;
+        const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
         uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0);
       }
 #pragma unroll
@@ -276,8 +276,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
           const int x_term = x_k + i * 32 + r;
-          const int x_piece = x_term / 238 * 11424 + x_term / 7 % 34 * 112 + x_term % 7 * 16;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 >= 0 && part_ * 34 + x_term / 7 % 34 + x_outer / 48 - 1 < 102 && x_term % 7 + x_outer / 16 % 3 - 1 >= 0 && x_term % 7 + x_outer / 16 % 3 - 1 < 7);
+          const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
         }
       }
       dy_k += 64;
@@ -321,14 +321,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 476; ++at_k) {
-      const int n = at_k / 238;
-      const int p = at_k / 7 % 34;
-      const int q = at_k % 7;
+    for (int at_k = 0; at_k < 510; ++at_k) {
+      const int n = at_k / 15;
+      const int p = at_k / 5 % 3;
+      const int q = at_k % 5;
       float dy_part[1];
       float x_part[16];
       const int o = uol::min(lane % 32, 23);
-      dy_part[0] = float(dy[((n * 102 + p) * 7 + q) * 24 + o + part_ * 5712]);  // line 25
+      dy_part[0] = float(dy[((n * 9 + p) * 5 + q) * 24 + o + part_ * 360]);  // line 25
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
@@ -337,10 +337,10 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
           const int r_ = at_n / 48;
           const int s = at_n / 16 % 3;
           const int c = at_n % 16;
-          const int x_at0 = part_ * 34 + p + r_ - 1;
+          const int x_at0 = part_ * 3 + p + r_ - 1;
           const int x_at1 = q + s - 1;
-          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 102 && x_at1 >= 0 && x_at1 < 7  // line 25
-              ? float(x[((n * 102 + (p + r_ - 1)) * 7 + x_at1) * 16 + c + part_ * 3808])
+          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 5  // line 25
+              ? float(x[((n * 9 + (p + r_ - 1)) * 5 + x_at1) * 16 + c + part_ * 240])
               : 0.0f;
         }
       }

@@ -27,7 +27,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 60 x 72 x 480; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+// 120 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -36,74 +36,75 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = thread / 64;
-  const int n0 = blockIdx.x * 32;
+  const int warp_n = thread / 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 14
   if (uol::is_aligned(x, w)) {
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 6528);
-    int x_at[4];
-    unsigned x_beside[4] = {};
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 1728);
+    int x_at[2];
+    unsigned x_beside[2] = {};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int x_outer = uol::min(thread / 8 + i * 16, 59);
-      x_at[i] = (x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16) * 2 + 2496;
-      const int p = x_outer / 6 % 5;
+    for (int i = 0; i < 2; ++i) {
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
+      x_at[i] = (x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8) * 2 + 1344;
+      const int p = x_outer / 6 % 10;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 15; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
+      for (int r_ = 0; r_ < 27; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 15, !(q - s >= 0));
+        x_beside[i] += uol::bit(s + 27, !(q - s >= 0));
     }
-    int x_k = (thread % 8) * 8 - 32;
+    int x_k = (thread % 8) * 8 - 16;
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int x_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned x_in[4][4];
-    const uol::f16* const w_from = w + 1152;
-    const uol::BufferRange w_range = uol::buffer_range(w_from, 135936);
-    int w_at[2];
+    const int x_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned x_in[2][4];
+    const uol::f16* const w_from = w + 576;
+    const uol::BufferRange w_range = uol::buffer_range(w_from, 123264);
+    int w_at[4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      w_at[i] = uol::min(n0 + thread / 8 + i * 16, 71) * 32;
-    int w_k = (thread % 8) * 8 - 32;
+    for (int i = 0; i < 4; ++i)
+      w_at[i] = uol::min(n0 + thread / 8 + i * 16, 71) * 16;
+    int w_k = (thread % 8) * 8 - 16;
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int w_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned w_in[2][4];
+    const int w_part_at = warp_n * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned w_in[4][4];
     {
       const int x_term = x_k;
-      const int x_piece = x_term / 32 * -96 + x_term / 16 % 2 * -16 + x_term % 16;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_term = w_k;
-      const int w_piece = w_term / 32 * 4608 + w_term / 16 % 2 * 2304 + w_term % 16;
+      const int x_piece = x_term / 16 * -48 + x_term / 8 % 2 * -8 + x_term % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 16, 0), uol::max(x_k / 8 % 2, 0) + 27);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
+        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
+      const int w_term = w_k;
+      const int w_piece = w_term / 16 * 2304 + w_term / 8 % 2 * 1152 + w_term % 8;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0, w_k >= 0);
       x_k += 64;
       w_k += 64;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048, x_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + w_to + i * 2048 + 8192, w_in[i]);
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + w_to + i * 2048 + 4096, w_in[i]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 8; ++tile) {
+    for (int tile = 1; tile < 7; ++tile) {
       const int x_term = x_k;
-      const int x_piece = x_term / 32 * -96 + x_term / 16 % 2 * -16 + x_term % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
-      const int w_term = w_k;
-      const int w_piece = w_term / 32 * 4608 + w_term / 16 % 2 * 2304 + w_term % 16;
+      const int x_piece = x_term / 16 * -48 + x_term / 8 % 2 * -8 + x_term % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
+        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
+      const int w_term = w_k;
+      const int w_piece = w_term / 16 * 2304 + w_term / 8 % 2 * 1152 + w_term % 8;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0);
       x_k += 64;
       w_k += 64;
@@ -112,17 +113,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
         unsigned x_part[1][4];
         unsigned w_part[1][4];
         uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048 + (read ^ 12288), x_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + w_to + i * 2048 + (read ^ 12288) + 8192, w_in[i]);
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + w_to + i * 2048 + (read ^ 12288) + 4096, w_in[i]);
       __syncthreads();
       read = read ^ 12288;
     }
@@ -131,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
       unsigned x_part[1][4];
       unsigned w_part[1][4];
       uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
@@ -139,27 +140,27 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 480; ++at_k) {
-      const int r_ = at_k / 32;
-      const int s = at_k / 16 % 2;
-      const int c = at_k % 16;
+    for (int at_k = 0; at_k < 432; ++at_k) {
+      const int r_ = at_k / 16;
+      const int s = at_k / 8 % 2;
+      const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(warp_m * 32 + lane % 32, 59);
-      const int n = at_m / 30;
-      const int p = at_m / 6 % 5;
+      const int at_m = uol::min(m0 + lane % 32, 119);
+      const int n = at_m / 60;
+      const int p = at_m / 6 % 10;
       const int q = at_m % 6;
-      const int x_at0 = p + 13 - r_;
+      const int x_at0 = p + 14 - r_;
       const int x_at1 = q - s;
-      x_part[0] = x_at0 >= 0 && x_at0 < 17 && x_at1 >= 0  // line 14
-          ? float(x[n * 1632 + p * 96 + q * 16 + c + 1248 - r_ * 96 - s * 16])
+      x_part[0] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0  // line 14
+          ? float(x[n * 432 + p * 48 + q * 8 + c + 672 - r_ * 48 - s * 8])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int o = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 71);
-          w_part[group * 4 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c + 1152]);  // line 14
+          const int o = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
+          w_part[group * 4 + r] = float(w[r_ * 2304 + s * 1152 + o * 8 + c + 576]);  // line 14
         }
       }
 #pragma unroll
@@ -172,17 +173,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
-    const int at_m = row;
-    const int o = n0 + (thread % 4) * 8;
-    if (at_m < 60 && o < 72) {
+    const int row = turn * 16 + thread / 8;
+    const int at_m = m0 + row;
+    const int o = n0 + (thread % 8) * 8;
+    if (at_m < 120 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
@@ -194,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   }
 }
 
-// 60 x 72 x 480; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+// 120 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -203,74 +204,75 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = thread / 64;
-  const int n0 = blockIdx.x * 32;
+  const int warp_n = thread / 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 14
   if (uol::is_aligned(x, w)) {
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 6528);
-    int x_at[4];
-    unsigned x_beside[4] = {};
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 1728);
+    int x_at[2];
+    unsigned x_beside[2] = {};
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int x_outer = uol::min(thread / 8 + i * 16, 59);
-      x_at[i] = (x_outer / 30 * 1632 + x_outer / 6 % 5 * 96 + x_outer % 6 * 16) * 2 + 2528;
-      const int p = x_outer / 6 % 5;
+    for (int i = 0; i < 2; ++i) {
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
+      x_at[i] = (x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8) * 2 + 1360;
+      const int p = x_outer / 6 % 10;
       const int q = x_outer % 6;
-      for (int r_ = 0; r_ < 15; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 13 - r_ >= 0 && p + 13 - r_ < 17));
+      for (int r_ = 0; r_ < 27; ++r_)
+        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
       for (int s = 0; s < 2; ++s)
-        x_beside[i] += uol::bit(s + 15, !(q + 1 - s < 6));
+        x_beside[i] += uol::bit(s + 27, !(q + 1 - s < 6));
     }
-    int x_k = (thread % 8) * 8 - 32;
+    int x_k = (thread % 8) * 8 - 16;
     const int x_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int x_part_at = warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned x_in[4][4];
+    const int x_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned x_in[2][4];
     const uol::f16* const w_from = w;
-    const uol::BufferRange w_range = uol::buffer_range(w_from, 135936);
-    int w_at[2];
+    const uol::BufferRange w_range = uol::buffer_range(w_from, 123264);
+    int w_at[4];
 #pragma unroll
-    for (int i = 0; i < 2; ++i)
-      w_at[i] = uol::min(n0 + thread / 8 + i * 16, 71) * 32;
-    int w_k = (thread % 8) * 8 - 32;
+    for (int i = 0; i < 4; ++i)
+      w_at[i] = uol::min(n0 + thread / 8 + i * 16, 71) * 16;
+    int w_k = (thread % 8) * 8 - 16;
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
-    const int w_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned w_in[2][4];
+    const int w_part_at = warp_n * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned w_in[4][4];
     {
       const int x_term = x_k;
-      const int x_piece = x_term / 32 * -96 + x_term / 16 % 2 * -16 + x_term % 16;
-      const unsigned x_tap = uol::bits(uol::max(x_k / 32, 0), uol::max(x_k / 16 % 2, 0) + 15);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
-      const int w_term = w_k;
-      const int w_piece = w_term / 32 * 4608 + w_term / 16 % 2 * 2304 + w_term % 16;
+      const int x_piece = x_term / 16 * -48 + x_term / 8 % 2 * -8 + x_term % 8;
+      const unsigned x_tap = uol::bits(uol::max(x_k / 16, 0), uol::max(x_k / 8 % 2, 0) + 27);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
+        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, x_k >= 0 && uol::has_none(x_beside[i], x_tap));
+      const int w_term = w_k;
+      const int w_piece = w_term / 16 * 2304 + w_term / 8 % 2 * 1152 + w_term % 8;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0, w_k >= 0);
       x_k += 64;
       w_k += 64;
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048, x_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + w_to + i * 2048 + 8192, w_in[i]);
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + w_to + i * 2048 + 4096, w_in[i]);
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 8; ++tile) {
+    for (int tile = 1; tile < 7; ++tile) {
       const int x_term = x_k;
-      const int x_piece = x_term / 32 * -96 + x_term / 16 % 2 * -16 + x_term % 16;
-      const unsigned x_tap = uol::bits(x_k / 32, x_k / 16 % 2 + 15);
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
-      const int w_term = w_k;
-      const int w_piece = w_term / 32 * 4608 + w_term / 16 % 2 * 2304 + w_term % 16;
+      const int x_piece = x_term / 16 * -48 + x_term / 8 % 2 * -8 + x_term % 8;
+      const unsigned x_tap = uol::bits(x_k / 16, x_k / 8 % 2 + 27);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
+        uol::load_buffer<16>(x_in[i], x_range, x_at[i] + x_piece * 2, 0, uol::has_none(x_beside[i], x_tap));
+      const int w_term = w_k;
+      const int w_piece = w_term / 16 * 2304 + w_term / 8 % 2 * 1152 + w_term % 8;
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0);
       x_k += 64;
       w_k += 64;
@@ -279,17 +281,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
         unsigned x_part[1][4];
         unsigned w_part[1][4];
         uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i)
+      for (int i = 0; i < 2; ++i)
         uol::store_words<16>(shared + x_to + i * 2048 + (read ^ 12288), x_in[i]);
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        uol::store_words<16>(shared + w_to + i * 2048 + (read ^ 12288) + 8192, w_in[i]);
+      for (int i = 0; i < 4; ++i)
+        uol::store_words<16>(shared + w_to + i * 2048 + (read ^ 12288) + 4096, w_in[i]);
       __syncthreads();
       read = read ^ 12288;
     }
@@ -298,7 +300,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
       unsigned x_part[1][4];
       unsigned w_part[1][4];
       uol::load_words<16>(x_part[0], shared + (x_part_at ^ kk * 32) + read);
-      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, x_part[0] + half * 2);
@@ -306,27 +308,27 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 480; ++at_k) {
-      const int r_ = at_k / 32;
-      const int s = at_k / 16 % 2;
-      const int c = at_k % 16;
+    for (int at_k = 0; at_k < 432; ++at_k) {
+      const int r_ = at_k / 16;
+      const int s = at_k / 8 % 2;
+      const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(warp_m * 32 + lane % 32, 59);
-      const int n = at_m / 30;
-      const int p = at_m / 6 % 5;
+      const int at_m = uol::min(m0 + lane % 32, 119);
+      const int n = at_m / 60;
+      const int p = at_m / 6 % 10;
       const int q = at_m % 6;
-      const int x_at0 = p + 13 - r_;
+      const int x_at0 = p + 14 - r_;
       const int x_at1 = q + 1 - s;
-      x_part[0] = x_at0 >= 0 && x_at0 < 17 && x_at1 < 6  // line 14
-          ? float(x[n * 1632 + p * 96 + q * 16 + c + 1264 - r_ * 96 - s * 16])
+      x_part[0] = x_at0 >= 0 && x_at0 < 9 && x_at1 < 6  // line 14
+          ? float(x[n * 432 + p * 48 + q * 8 + c + 680 - r_ * 48 - s * 8])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int o = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 71);
-          w_part[group * 4 + r] = float(w[r_ * 4608 + s * 2304 + o * 16 + c]);  // line 14
+          const int o = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
+          w_part[group * 4 + r] = float(w[r_ * 2304 + s * 1152 + o * 8 + c]);  // line 14
         }
       }
 #pragma unroll
@@ -339,17 +341,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
-    const int at_m = row;
-    const int o = n0 + (thread % 4) * 8;
-    if (at_m < 60 && o < 72) {
+    const int row = turn * 16 + thread / 8;
+    const int at_m = m0 + row;
+    const int o = n0 + (thread % 8) * 8;
+    if (at_m < 120 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll

@@ -17,25 +17,25 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 10920 elements, one a thread
+// 9000 elements, one a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_pad_a_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ conv2d_places_a)
 {
   const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= 10920) return;
-  const int n = i / 5460;
-  const int place = i / 156 % 35;
-  const int place2 = i / 4 % 39;
+  if (i >= 9000) return;
+  const int n = i / 4500;
+  const int place = i / 100 % 45;
+  const int place2 = i / 4 % 25;
   const int c = i % 4;
   const int x_at0 = place - 2;
   const int x_at1 = place2 - 2;
-  conv2d_places_a[i] = x_at0 >= 0 && x_at0 < 31 && x_at1 >= 0 && x_at1 < 35 && c < 3  // line 12
-      ? x[n * 3255 + place * 105 + place2 * 3 + c - 216]
+  conv2d_places_a[i] = x_at0 >= 0 && x_at0 < 41 && x_at1 >= 0 && x_at1 < 21 && c < 3  // line 12
+      ? x[n * 2583 + place * 63 + place2 * 3 + c - 132]
       : uol::f16(0.0f);
 }
 
-// 390 x 72 x 484; tile 64 x 32 x 64, 2 warps of 32 x 32, 2 stages
+// 286 x 72 x 420; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     const uol::f16* __restrict__ w,
     uol::f16* __restrict__ y,
@@ -44,74 +44,84 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread % 64;
-  const int warp_m = thread / 64;
-  const int m0 = blockIdx.x / 3 * 64;
-  const int n0 = blockIdx.x % 3 * 32;
+  const int warp_n = thread / 64;
+  const int m0 = blockIdx.x / 2 * 32;
+  const int n0 = blockIdx.x % 2 * 64;
   float y_sum[1][1][16] = {};  // line 12
   if (uol::is_aligned(w)) {
     const uol::f16* const conv2d_places_a_from = conv2d_places_a;
-    const uol::BufferRange conv2d_places_a_range = uol::buffer_range(conv2d_places_a_from, 21840);
-    int conv2d_places_a_at[8];
+    const uol::BufferRange conv2d_places_a_range = uol::buffer_range(conv2d_places_a_from, 18000);
+    int conv2d_places_a_at[4];
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const int conv2d_places_a_outer = uol::min(m0 + thread / 16 + i * 8, 389);
+    for (int i = 0; i < 4; ++i) {
+      const int conv2d_places_a_outer = uol::min(m0 + thread / 16 + i * 8, 285);
       conv2d_places_a_at[i] =
-          (conv2d_places_a_outer / 195 * 5460 + conv2d_places_a_outer / 15 % 13 * 312 + conv2d_places_a_outer % 15 * 8) * 2;
+          (conv2d_places_a_outer / 143 * 4500 + conv2d_places_a_outer / 11 % 13 * 200 + conv2d_places_a_outer % 11 * 8) * 2;
     }
     int conv2d_places_a_k = (thread % 16) * 4 - 28;
     const int conv2d_places_a_to =
         (thread / 16) * 128 + ((thread % 16 / 2) * 16 ^ (thread / 16) * 16) + (thread % 2) * 8;
-    const int conv2d_places_a_part_at =
-        warp_m * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
-    unsigned conv2d_places_a_in[8][2];
+    const int conv2d_places_a_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
+    unsigned conv2d_places_a_in[4][2];
     const uol::f16* const w_from = w;
-    const uol::BufferRange w_range = uol::buffer_range(w_from, 52272);
-    const int w_outer = uol::min(n0 + (thread % 8) * 4, 68);
+    const uol::BufferRange w_range = uol::buffer_range(w_from, 45360);
+    const int w_outer = uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 68);
     const int w_at = w_outer * 2;
-    int w_k = (thread / 8) * 4 - 28;
+    int w_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 28;
     const int w_to =
-        (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
+        (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int w_part_at =
-        (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
-    unsigned w_in[1][4][2];
+        (lane % 4) * 2048 + warp_n * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
+    unsigned w_in[2][4][2];
     {
       const int conv2d_places_a_term = conv2d_places_a_k;
       const int conv2d_places_a_piece =
-          conv2d_places_a_term / 44 * 156 + conv2d_places_a_term / 4 % 11 * 4 + conv2d_places_a_term % 4;
+          conv2d_places_a_term / 20 * 100 + conv2d_places_a_term / 4 % 5 * 4 + conv2d_places_a_term % 4;
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<8>(conv2d_places_a_in[i], conv2d_places_a_range, conv2d_places_a_at[i] + conv2d_places_a_piece * 2, 0, conv2d_places_a_k >= 0);
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int w_term = w_k + r;
-        const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at + w_piece * 2, 0, w_k + r >= 0 && w_term % 4 < 3);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+          const int w_term = w_k + i * 32 + r;
+          const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at + w_piece * 2, 0, w_k + i * 32 + r >= 0 && w_term % 4 < 3);
+        }
       }
       conv2d_places_a_k += 64;
       w_k += 64;
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::store_words<8>(shared + conv2d_places_a_to + i * 1024, conv2d_places_a_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + 4096, w_in[i][r]);
+      }
     }
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 8; ++tile) {
+    for (int tile = 1; tile < 7; ++tile) {
       const int conv2d_places_a_term = conv2d_places_a_k;
       const int conv2d_places_a_piece =
-          conv2d_places_a_term / 44 * 156 + conv2d_places_a_term / 4 % 11 * 4 + conv2d_places_a_term % 4;
+          conv2d_places_a_term / 20 * 100 + conv2d_places_a_term / 4 % 5 * 4 + conv2d_places_a_term % 4;
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::load_buffer<8>(conv2d_places_a_in[i], conv2d_places_a_range, conv2d_places_a_at[i] + conv2d_places_a_piece * 2, 0);
 #pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        const int w_term = w_k + r;
-        const int w_piece = w_term / 44 * 2376 + w_term / 4 % 11 * 216 + w_term % 4 * 72;
-        uol::load_buffer<8>(w_in[0][r], w_range, w_at + w_piece * 2, 0, w_term % 4 < 3);
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+          const int w_term = w_k + i * 32 + r;
+          const int w_piece = w_term / 20 * 1080 + w_term / 4 % 5 * 216 + w_term % 4 * 72;
+          uol::load_buffer<8>(w_in[i][r], w_range, w_at + w_piece * 2, 0, w_term % 4 < 3);
+        }
       }
       conv2d_places_a_k += 64;
       w_k += 64;
@@ -120,18 +130,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
         unsigned conv2d_places_a_part[1][4];
         unsigned w_part[1][4];
         uol::load_words<16>(conv2d_places_a_part[0], shared + (conv2d_places_a_part_at ^ kk * 32) + read);
-        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+        uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
         for (int half = 0; half < 2; ++half)
           uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, conv2d_places_a_part[0] + half * 2);
       }
 #pragma unroll
-      for (int i = 0; i < 8; ++i)
+      for (int i = 0; i < 4; ++i)
         uol::store_words<8>(shared + conv2d_places_a_to + i * 1024 + (read ^ 12288), conv2d_places_a_in[i]);
-      uol::transpose_4x4(w_in[0]);
 #pragma unroll
-      for (int r = 0; r < 4; ++r)
-        uol::store_words<8>(shared + (w_to ^ r * 32) + r * 1024 + (read ^ 12288) + 8192, w_in[0][r]);
+      for (int i = 0; i < 2; ++i)
+        uol::transpose_4x4(w_in[i]);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+          uol::store_words<8>(shared + (w_to ^ r * 32 ^ i * 64) + r * 2048 + (read ^ 12288) + 4096, w_in[i][r]);
+      }
       __syncthreads();
       read = read ^ 12288;
     }
@@ -140,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
       unsigned conv2d_places_a_part[1][4];
       unsigned w_part[1][4];
       uol::load_words<16>(conv2d_places_a_part[0], shared + (conv2d_places_a_part_at ^ kk * 32) + read);
-      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 8192);
+      uol::load_words<16>(w_part[0], shared + (w_part_at ^ kk * 32) + read + 4096);
 #pragma unroll
       for (int half = 0; half < 2; ++half)
         uol::mfma_32x32x8_f16(y_sum[0][0], w_part[0] + half * 2, conv2d_places_a_part[0] + half * 2);
@@ -148,23 +163,23 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 484; ++at_k) {
-      const int r_ = at_k / 44;
-      const int s = at_k / 4 % 11;
+    for (int at_k = 0; at_k < 420; ++at_k) {
+      const int r_ = at_k / 20;
+      const int s = at_k / 4 % 5;
       const int c = at_k % 4;
       float conv2d_places_a_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + warp_m * 32 + lane % 32, 389);
-      const int n = at_m / 195;
-      const int p = at_m / 15 % 13;
-      const int q = at_m % 15;
-      conv2d_places_a_part[0] = float(conv2d_places_a[n * 5460 + p * 312 + r_ * 156 + q * 8 + s * 4 + c]);  // line 12
+      const int at_m = uol::min(m0 + lane % 32, 285);
+      const int n = at_m / 143;
+      const int p = at_m / 11 % 13;
+      const int q = at_m % 11;
+      conv2d_places_a_part[0] = float(conv2d_places_a[n * 4500 + p * 200 + r_ * 100 + q * 8 + s * 4 + c]);  // line 12
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int o = uol::min(n0 + group * 8 + (lane / 32) * 4 + r, 71);
-          w_part[group * 4 + r] = c < 3 ? float(w[((r_ * 11 + s) * 3 + c) * 72 + o]) : 0.0f;  // line 12
+          const int o = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 71);
+          w_part[group * 4 + r] = c < 3 ? float(w[((r_ * 5 + s) * 3 + c) * 72 + o]) : 0.0f;  // line 12
         }
       }
 #pragma unroll
@@ -177,17 +192,17 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_kernel(
   }
 #pragma unroll
   for (int group = 0; group < 4; ++group)
-    uol::store_words<16>(shared + warp_m * 4096 + (lane % 32) * 128 + ((group * 32 + (lane / 32) * 16) ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
+    uol::store_words<16>(shared + (lane % 32) * 256 + ((warp_n * 128 + group * 32 + (lane / 32) * 16) ^ warp_n * 16 ^ (lane % 8) * 16), y_sum[0][0] + group * 4);
   __syncthreads();
 #pragma unroll 1
   for (int turn = 0; turn < 2; ++turn) {
-    const int row = turn * 32 + thread / 4;
+    const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
-    const int o = n0 + (thread % 4) * 8;
-    if (at_m < 390 && o < 72) {
+    const int o = n0 + (thread % 8) * 8;
+    if (at_m < 286 && o < 72) {
       float sums[8];
-      uol::load_words<16>(sums, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16));
-      uol::load_words<16>(sums + 4, shared + row * 128 + ((thread % 4) * 32 ^ (row % 8) * 16 ^ 16));
+      uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
+      uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
       const bool aligned = uol::is_aligned(y);
       uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
