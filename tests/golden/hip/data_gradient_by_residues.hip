@@ -27,7 +27,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 120 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 228 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -47,12 +47,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     unsigned x_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
-      x_at[i] = (x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8) * 2 + 1344;
-      const int p = x_outer / 6 % 10;
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 227);
+      x_at[i] = (x_outer / 114 * 432 + x_outer / 6 % 19 * 48 + x_outer % 6 * 8) * 2 + 768;
+      const int p = x_outer / 6 % 19;
       const int q = x_outer % 6;
       for (int r_ = 0; r_ < 27; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
+        x_beside[i] += uol::bit(r_, !(p + 8 - r_ >= 0 && p + 8 - r_ < 9));
       for (int s = 0; s < 2; ++s)
         x_beside[i] += uol::bit(s + 27, !(q - s >= 0));
     }
@@ -146,14 +146,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
       const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + lane % 32, 119);
-      const int n = at_m / 60;
-      const int p = at_m / 6 % 10;
+      const int at_m = uol::min(m0 + lane % 32, 227);
+      const int n = at_m / 114;
+      const int p = at_m / 6 % 19;
       const int q = at_m % 6;
-      const int x_at0 = p + 14 - r_;
+      const int x_at0 = p + 8 - r_;
       const int x_at1 = q - s;
       x_part[0] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0  // line 14
-          ? float(x[n * 432 + p * 48 + q * 8 + c + 672 - r_ * 48 - s * 8])
+          ? float(x[n * 432 + p * 48 + q * 8 + c + 384 - r_ * 48 - s * 8])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 120 && o < 72) {
+    if (at_m < 228 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -195,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_0_kerne
   }
 }
 
-// 120 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 228 x 72 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
@@ -215,12 +215,12 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     unsigned x_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 119);
-      x_at[i] = (x_outer / 60 * 432 + x_outer / 6 % 10 * 48 + x_outer % 6 * 8) * 2 + 1360;
-      const int p = x_outer / 6 % 10;
+      const int x_outer = uol::min(m0 + thread / 8 + i * 16, 227);
+      x_at[i] = (x_outer / 114 * 432 + x_outer / 6 % 19 * 48 + x_outer % 6 * 8) * 2 + 784;
+      const int p = x_outer / 6 % 19;
       const int q = x_outer % 6;
       for (int r_ = 0; r_ < 27; ++r_)
-        x_beside[i] += uol::bit(r_, !(p + 14 - r_ >= 0 && p + 14 - r_ < 9));
+        x_beside[i] += uol::bit(r_, !(p + 8 - r_ >= 0 && p + 8 - r_ < 9));
       for (int s = 0; s < 2; ++s)
         x_beside[i] += uol::bit(s + 27, !(q + 1 - s < 6));
     }
@@ -314,14 +314,14 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
       const int c = at_k % 8;
       float x_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + lane % 32, 119);
-      const int n = at_m / 60;
-      const int p = at_m / 6 % 10;
+      const int at_m = uol::min(m0 + lane % 32, 227);
+      const int n = at_m / 114;
+      const int p = at_m / 6 % 19;
       const int q = at_m % 6;
-      const int x_at0 = p + 14 - r_;
+      const int x_at0 = p + 8 - r_;
       const int x_at1 = q + 1 - s;
       x_part[0] = x_at0 >= 0 && x_at0 < 9 && x_at1 < 6  // line 14
-          ? float(x[n * 432 + p * 48 + q * 8 + c + 680 - r_ * 48 - s * 8])
+          ? float(x[n * 432 + p * 48 + q * 8 + c + 392 - r_ * 48 - s * 8])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -348,7 +348,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv_transpose2d_at_1_kerne
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int o = n0 + (thread % 8) * 8;
-    if (at_m < 120 && o < 72) {
+    if (at_m < 228 && o < 72) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
