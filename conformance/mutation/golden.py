@@ -23,7 +23,7 @@ _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 1
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
 _CAUSAL = {"B": 4, "H": 12, "G": 4, "L": 64, "M": 64, "D": 64, "E": 32}
 
-_CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 134, "M": 123, "D": 64, "E": 48}
+_CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 134, "M": 127, "D": 64, "E": 48}
 _BESIDE: dict[str, int | float] = {"pad_top": 6, "pad_bottom": 2, "pad_left": 3, "pad_right": 2, "stride_w": 2}
 _TURNED = {"N": 2, "C": 8, "H": 9, "W": 6, "D": 72, "R": 27, "S": 4}
 _MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 48}

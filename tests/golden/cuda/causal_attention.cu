@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 134 rows x 123 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
+// 134 rows x 127 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -35,7 +35,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
   for (int half = 0; half < 2; ++half)
     top[0][half] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::min(123, m0 + 15 + 1) + 31) / 32;
+    const int tiles = (uol::min(127, m0 + 15 + 1) + 31) / 32;
     const int full = tiles - 1;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
@@ -51,9 +51,9 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from = uol::pinned(k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 8128 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* v_from = uol::pinned(v + b * 5904 + (thread / 8) * 48 + (thread % 8) * 8);
+    const uol::f16* v_from = uol::pinned(v + b * 6096 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
@@ -74,10 +74,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
       __syncthreads();
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 123);
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 127);
 #pragma unroll
       for (int i = 0; i < 8; ++i)
-        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 123);
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 127);
       uol::commit_copies();
       k_from += 2048;
       v_from += 1536;
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = full * 32 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 123 && j <= i_  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 127 && j <= i_  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }
@@ -219,7 +219,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     }
     __syncthreads();
   } else {
-    const int tiles = (uol::min(123, m0 + 15 + 1) + 31) / 32;
+    const int tiles = (uol::min(127, m0 + 15 + 1) + 31) / 32;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 8576 + uol::min(m0 + thread / 8 + i * 4, 133) * 64 + (thread % 8) * 8);
@@ -232,9 +232,9 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
     __syncthreads();
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* k_from = uol::pinned(k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8);
+    const uol::f16* k_from = uol::pinned(k + b * 8128 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
-    const uol::f16* v_from = uol::pinned(v + b * 5904 + (thread / 8) * 48 + (thread % 8) * 8);
+    const uol::f16* v_from = uol::pinned(v + b * 6096 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
@@ -254,10 +254,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 123);
+          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 127);
 #pragma unroll
         for (int i = 0; i < 8; ++i)
-          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 123);
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 4096, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 127);
       }
       k_from += 2048;
       v_from += 1536;
@@ -281,7 +281,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) causal_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 32 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 123 && j <= i_  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 127 && j <= i_  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }

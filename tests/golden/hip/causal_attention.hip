@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 134 rows x 123 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+// 134 rows x 127 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
   float y_sum[1][2][16] = {};  // line 12
   top[0][0] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::min(123, m0 + 31 + 1) + 31) / 32;
+    const int tiles = (uol::min(127, m0 + 31 + 1) + 31) / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(m0 + lane % 32, 133);
@@ -43,11 +43,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 8128 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + b * 5904 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + b * 6096 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -83,12 +83,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 123);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 127);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 123);
+          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 127);
       }
       uol::loads_before();
       k_from += 2048;
@@ -171,7 +171,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 123 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        s_sum[0][0][r] = j < 127 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -214,7 +214,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     }
     __syncthreads();
   } else {
-    const int tiles = (uol::min(123, m0 + 31 + 1) + 31) / 32;
+    const int tiles = (uol::min(127, m0 + 31 + 1) + 31) / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(m0 + lane % 32, 133);
@@ -224,11 +224,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + b * 7872 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + b * 8128 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + b * 5904 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + b * 6096 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -264,12 +264,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 123);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 127);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 123);
+          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 127);
       }
       k_from += 2048;
       v_from += 1536;
@@ -351,7 +351,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) causal_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 123 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        s_sum[0][0][r] = j < 127 && j <= i_ ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
