@@ -24,6 +24,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
     return functional.scaled_dot_product_attention(q, shared(q, k), shared(q, v), mask, is_causal=causal)
 
 
+def sliding(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """Attention of each query to the last `window` keys up to its own."""
+    i, j = torch.arange(q.shape[2])[:, None], torch.arange(k.shape[2])
+    return attention(q, k, v, ((j <= i) & (j > i - window)).to(q.device))
+
+
 def padded(q: Tensor, k: Tensor, v: Tensor, length: Tensor) -> Tensor:
     """Attention of each batch to its first keys."""
     counts = [min(max(int(count), 0), k.shape[2]) for count in length]
@@ -59,6 +65,7 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
     "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask),
     "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
+    "sliding_attention": lambda q, k, v, window: sliding(q, k, v, window),
     "padded_attention": padded,
     "paged_attention": paged,
     "dropout_attention": with_dropout,

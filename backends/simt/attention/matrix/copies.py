@@ -82,11 +82,13 @@ class Fetches:
     def addresses(self) -> Iterable[Statement]:
         """The declarations of the addresses that a thread copies keys and values from and to."""
         place, staged = self.place, self.place.staged
-        yield Declare(NEXT.name, NEXT.kind, ZERO, constant=False)
+        yield Declare(NEXT.name, NEXT.kind, place.begin, constant=False)
         for operand, tile in ((place.k, staged.keys), (place.v, staged.values)):
             copies = self.copies(operand, tile)
             yield index(place.named(operand, "to"), copies.to)
             row = ZERO if place.looks_up_rows else place.times(copies.row, pitch_of(operand))
+            if place.begins_late and place.pages is None:
+                row = total(row, place.times(place.begin, pitch_of(operand)))
             at = total(place.known(operand.first), row, copies.col)
             start = Primitive("pinned", (), (Pointer(self._tensor(operand), at),), _pointer(operand))
             yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=place.pages is not None)

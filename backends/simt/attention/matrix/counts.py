@@ -74,14 +74,15 @@ def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols))
     bounds = () if form is None else bounds_of(form.asked, spec)[0]
 
-    def visited(last: int) -> int:
-        ends = [cols]
+    def visited(first: int, last: int) -> int:
+        begin, end = 0, cols
         for bound in bounds:
-            end = bound.of_row(Const(last))
-            sizes = {name: TYPICAL_SIZE if name in spec.dims else 0 for name in variables(end)}
-            sizes |= {name: cols for name in variables(end) & numbers}
-            ends.append(max(0, value_at(end, sizes)))
-        return -(-min(ends) // tile.cols)
+            at = bound.of_row(Const(last if bound.is_end else first))
+            sizes = {name: TYPICAL_SIZE if name in spec.dims else 0 for name in variables(at)}
+            sizes |= {name: cols for name in variables(at) & numbers}
+            found = max(0, value_at(at, sizes))
+            begin, end = (begin, min(end, found)) if bound.is_end else (max(begin, found), end)
+        return max(0, -(-end // tile.cols) - begin // tile.cols)
 
-    first, last = (visited(min(end, rows) - 1) for end in (tile.rows, -(-rows // tile.rows) * tile.rows))
-    return (first + last) / 2
+    whole = -(-rows // tile.rows) * tile.rows
+    return (visited(0, min(tile.rows, rows) - 1) + visited(whole - tile.rows, rows - 1)) / 2

@@ -21,10 +21,11 @@ from typing import TypeGuard
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.simt.attention.matrix.copies import Fetches, element_by_element
 from uol.backends.simt.attention.matrix.end import Ending, Result, end_of, ending_of
-from uol.backends.simt.attention.matrix.place import FULL, TOP, Place, grid_of
+from uol.backends.simt.attention.matrix.place import BEGIN, FULL, FULL_FROM, TOP, Place, grid_of
 from uol.backends.simt.attention.matrix.registers import MOST_OF_TWO_WARPS, Turned
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.scores import FLOAT, Scores
+from uol.backends.simt.attention.matrix.seen import visited
 from uol.backends.simt.c_text.counters import as_count, parts_of
 from uol.backends.simt.c_text.signatures import signature, stored_tensors
 from uol.backends.simt.c_text.terms import Known, Scalar
@@ -40,7 +41,7 @@ from uol.backends.simt.products.matrix.place import TILES, index, nest
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.specs.nodes import Attention
-from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Var
 from uol.ir.types import INDEX
 
 
@@ -100,31 +101,31 @@ def _summed(place: Place) -> Body:
 
 
 def _ends(place: Place, *, split: bool) -> Body:
-    """How many tiles of cols there are; and how many of them all rows of the block see whole, where those are told apart."""
+    """How many tiles of cols there are; and how many of them all rows of the block see whole, where those are told apart. Where
+    cols begin later for later rows, tiles are those from the first that is seen, and two numbers say which are seen whole."""
     cols, last = place.cols.count, add(M0_, Const(place.tile.rows - 1))
-    end, full = cols, cols
-    for bound in place.bounds:
-        end = _least(end, bound.of_row(last))
-        full = _least(full, bound.of_row(M0_))
-    first = [static(bound.of_row(ZERO)) for bound in place.bounds]
+    begin, end = visited(place.bounds, cols, M0_, last)
+    whole_from, full = visited(place.bounds, cols, last, M0_)
+    first = [static(bound.of_row(ZERO)) for bound in place.bounds if bound.is_end]
     if any(each is None or each < 0 for each in first):  # they grow with the row
         end, full = (Call("max", (each, ZERO), INDEX) for each in (end, full))
     printer = place.printer.natural(M0_.name, "m0")
-    count = parts_of(end, place.tile.cols)
-    known = static(count)
-    found: Body = (index("tiles", Known(count, printer) if known is None else Const(known)),)
-    if is_masked(place) and (split or place.is_turned):
-        if place.known_tiles.one_masked:
-            return found if place.is_turned else (*found, index("full", sub(TILES, ONE)))
-        found = (*found, index("full", Known(Call("/", (full, Const(place.tile.cols)), INDEX), printer)))
-    return found
+    of_cols, count = Const(place.tile.cols), parts_of(end, place.tile.cols)
+    if not place.begins_late:
+        known = static(count)
+        found: Body = (index("tiles", Known(count, printer) if known is None else Const(known)),)
+        if is_masked(place) and (split or place.is_turned):
+            if place.known_tiles.one_masked:
+                return found if place.is_turned else (*found, index("full", sub(TILES, ONE)))
+            found = (*found, index("full", Known(Call("/", (full, of_cols), INDEX), printer)))
+        return found
+    first_tile = Call("/", (begin, of_cols), INDEX)
+    tiles = Call("max", (Call("-", (count, first_tile), INDEX), ZERO), INDEX)
+    numbers = {BEGIN: Call("*", (first_tile, of_cols), INDEX), TILES: tiles, FULL_FROM: whole_from, FULL: full}
+    return tuple(index(local.name, Known(value, printer)) for local, value in numbers.items())
 
 
 M0_ = Var("$m0")
-
-
-def _least(a: Expr, b: Expr) -> Expr:
-    return Call("min", (a, b), INDEX)
 
 
 def is_masked(place: Place) -> bool:
@@ -153,7 +154,7 @@ def _loop(place: Place, *, split: bool) -> Body:
     if not is_masked(place):
         return (*before, *pipeline(masked=False))
     masked = pipeline(masked=True)
-    if not split:
+    if not split or place.begins_late:
         return (*before, *masked)
     whole = next(each for each in pipeline(masked=False) if _is_over_tiles(each))
     found: list[Statement] = []

@@ -28,18 +28,18 @@ from uol.backends.simt.products.matrix.place import MI, Owned
 from uol.codegen.attention.batch_numbers import BatchNumber, with_batch_numbers, without_batch_numbers
 from uol.codegen.attention.pages import PAGE, Pages, with_pages
 from uol.codegen.attention.parts import dot_product, weighted_product
-from uol.codegen.indexing.arithmetic import ONE, add, mul, size, static, sub
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static, sub
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, reads
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import INDEX
 
-FULL, COLS_END = Local("full"), Local("cols_end")
+FULL, COLS_END, BEGIN, FULL_FROM = map(Local, ("full", "cols_end", "begin", "full_from"))
 LOCALS = (
     *("shared", "thread", "lane", "warp_m", "m0", "n0", "tiles", "full", "read", "write", "tile", "next"),
     *("i", "mi", "ni", "kk", "pair", "half", "r", "group", "part", "turn", "row", "sums"),
-    *("highest", "from", "shrink", "inverse", "col0", "cols_end"),
+    *("highest", "from", "shrink", "inverse", "col0", "cols_end", "begin", "full_from"),
 )
 TOP, WEIGHT, SCALE = "$top", "$weight", "$scale"
 
@@ -171,6 +171,16 @@ class Place(Lanes):
         return is_multiple(self.cols.count, self.tile.cols)
 
     @property
+    def begins_late(self) -> bool:
+        """Do cols begin later for later rows, so that tiles before `BEGIN` are not visited?"""
+        return any(not bound.is_end for bound in self.bounds)
+
+    @property
+    def begin(self) -> Expr:
+        """The first col that is visited."""
+        return BEGIN if self.begins_late else ZERO
+
+    @property
     def looks_up_rows(self) -> bool:
         """Is each row of keys and values looked up, for a tile of cols may be of several pages?"""
         return self.pages is not None and self.pages.rows % self.tile.cols != 0
@@ -194,6 +204,9 @@ class Place(Lanes):
 
     @property
     def known_tiles(self) -> KnownTiles:
+        """Nothing of rows whose cols begin later for later rows."""
+        if self.begins_late:
+            return KnownTiles()
         return KnownTiles.of(self.rows.count, self.cols.count, self.bounds, self.tile.rows, self.tile.cols)
 
     def named(self, operand: Operand, what: str) -> str:

@@ -67,14 +67,13 @@ class Turned(Scores):
         """Queries, addresses, and the tiles."""
         place, tiles = self.place, self.place.known_tiles
         masks = tuple(self.masks(masked=masked))
-        asked = bool(masks) and masked and not place.always and place.form.is_scaled
-        edge = Call(">=", (COL0, scaled(Local("full"), place.tile.cols)), "bool")
+        asked = bool(masks) and masked and self.asks_of_tiles
         last = None
         if tiles.one_masked and masked:
             last = (self.computed(masks), sub(TILES, ONE))
             compute = self.computed(tuple(self.masks(masked=False)))
         else:
-            compute = self.computed((If(edge, masks),) if asked else masks)
+            compute = self.computed((If(self.is_edge, masks),) if asked else masks)
         moved = Assign(COL0, Const(place.tile.cols), "+=")
         loop = TileLoop(
             TILES,
@@ -126,12 +125,14 @@ class Turned(Scores):
     def addresses(self) -> Iterable[Statement]:
         """Where a thread loads from, puts that, and where a lane has its fragments."""
         place, unit = self.place, self.place.unit
-        yield Declare(FIRST.name, FIRST.kind, ZERO, constant=False)
-        yield Declare(COL0.name, COL0.kind, ZERO, constant=False)
+        yield Declare(FIRST.name, FIRST.kind, place.begin, constant=False)
+        yield Declare(COL0.name, COL0.kind, place.begin, constant=False)
         for operand, moves in ((place.k, self.keys), (place.v, self.values)):
             assert operand.pitch is not None
             in_pages = place.pages is not None
             row = ZERO if place.looks_up_rows else place.times(moves.row, operand.pitch)
+            if place.begins_late and place.pages is None:
+                row = total(row, place.times(place.begin, operand.pitch))
             start = Pointer(self.tensor(operand), total(place.known(operand.first), row, moves.col))
             yield Declare(place.named(operand, "from"), _pointer(operand), start, constant=in_pages)
             at = moves.tile.chunk(remainder(place.lane, unit.m), quotient(place.lane, unit.m))

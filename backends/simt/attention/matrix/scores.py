@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from math import e, inf, log2
 
 from uol.backends.simt.attention.matrix.lanes import KK, PAIR, element_of, words
-from uol.backends.simt.attention.matrix.place import SCALE, TOP, WEIGHT, Place
+from uol.backends.simt.attention.matrix.place import FULL, FULL_FROM, SCALE, TOP, WEIGHT, Place
 from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, below_each_other, beside_each_other, further
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Scalar, Word, select
-from uol.backends.simt.kernel.nodes import Assign, Body, Declare, LoadMatrix, Multiply, Statement
+from uol.backends.simt.kernel.nodes import Assign, Body, Declare, If, LoadMatrix, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, TILE
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.products.matrix.place import LANE, MI, NI, SHARED, index, nest, unrolled
@@ -65,11 +65,28 @@ class Scores:
     @property
     def first_col(self) -> Expr:
         """Of the tile."""
-        return scaled(TILE, self.place.tile.cols)
+        return total(self.place.begin, scaled(TILE, self.place.tile.cols))
 
     def statements(self, *, masked: bool) -> Body:
         """All of them; `masked`: may some rows not see some cols?"""
-        return (*self.products(), *self.masks(masked=masked), *self.exponentials(), *self.left_out(), *self.weighted())
+        masks = tuple(self.masks(masked=masked))
+        if self.place.begins_late and self.asks_of_tiles:
+            masks = (If(self.is_edge, masks),)
+        return (*self.products(), *masks, *self.exponentials(), *self.left_out(), *self.weighted())
+
+    @property
+    def asks_of_tiles(self) -> bool:
+        """May a tile that all rows see whole go without masks?"""
+        return not self.place.always and self.place.form.is_scaled
+
+    @property
+    def is_edge(self) -> Expr:
+        """Are there cols of the tile that some rows do not see?"""
+        first, cols = self.first_col, self.place.tile.cols
+        if not self.place.begins_late:
+            return Call(">=", (first, scaled(FULL, cols)), "bool")
+        before = Call("<", (first, FULL_FROM), "bool")
+        return Call("or", (before, Call(">", (total(first, Const(cols)), FULL), "bool")), "bool")
 
     def addresses(self) -> Iterable[Statement]:
         """Where a lane finds its rows of keys and values in a stage."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from uol.codegen.attention.reach import bounds_in
 from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import static, substituted
+from uol.codegen.indexing.arithmetic import ZERO, static, substituted
 from uol.codegen.specs.nodes import Attention
-from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import variables
+from uol.ir.types import INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ class Bound:
 
 
 def bounds_of(conditions: Iterable[Expr], spec: Attention) -> tuple[tuple[Bound, ...], tuple[Expr, ...]]:
-    """Conditions that end the cols of a row, later for later rows; and all others."""
+    """Conditions that end, or begin, the cols of a row, later for later rows; and all others."""
     bounds, others = [], []
     for condition in conditions:
         bound = bound_of(condition, spec.rows[-1], spec.cols[-1])
-        if bound is not None and bound.is_end and len(spec.cols) == 1:
+        if bound is not None and len(spec.cols) == 1:
             bounds.append(bound)
         else:
             others.append(condition)
@@ -54,3 +55,14 @@ def _grows(at: Expr, row: str) -> bool:
         return True
     form = affine(at, [row])
     return form is not None and (static(form.factor(row)) or 0) > 0
+
+
+def visited(bounds: Iterable[Bound], cols: Expr, first: Expr, last: Expr) -> tuple[Expr, Expr]:
+    """From which col on, and to which, rows from the first to the last see any. Either may be negative, or beyond the cols."""
+    begin, end = ZERO, cols
+    for bound in bounds:
+        if bound.is_end:
+            end = Call("min", (end, bound.of_row(last)), INDEX)
+        else:
+            begin = Call("max", (bound.of_row(first), begin), INDEX)
+    return begin, end
