@@ -78,7 +78,7 @@ def _scattered(spec: Reduce) -> int:
 def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:
     """As many lanes as leave registers for all folds of a pass, and every core a block of rows."""
     extent = interior_of(spec).length or host.lanes
-    outer = typical_size(spec, spec.rows[:-1])
+    outer = max(typical_size(spec, spec.rows[:-1]), 1)
     arrays = max((sum(2 if is_positional(f) else 1 for f in run.folds) for run in passes_of(spec).passes), default=1)
 
     def is_too_wide(lanes: int) -> bool:
