@@ -70,7 +70,8 @@ def _joined(spec: Attention, number: Read) -> _Join | None:
         return None if not rows else _Join(outer_name, inner_name, rows, col)
     outer, inner = spec.cols
     rows = static(inner.extent)
-    taken = {*names_of(spec), *spec.dims, *(a.name for a in (*spec.args, *spec.scalars, *spec.axes))}
+    taken = {*names_of(spec), *spec.dims, *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
+    taken |= {axis.name for axis in spec.axes}
     name = unused(f"{outer.name}{inner.name}", taken)
     return None if not rows else _Join(outer.name, inner.name, rows, Axis(name, mul(outer.extent, Const(rows))))
 

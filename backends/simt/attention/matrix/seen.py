@@ -59,7 +59,8 @@ def _grows(at: Expr, row: str) -> bool:
 
 def visited(bounds: Iterable[Bound], cols: Expr, first: Expr, last: Expr) -> tuple[Expr, Expr]:
     """From which col on, and to which, rows from the first to the last see any. Either may be negative, or beyond the cols."""
-    begin, end = ZERO, cols
+    begin: Expr = ZERO
+    end = cols
     for bound in bounds:
         if bound.is_end:
             end = Call("min", (end, bound.of_row(last)), INDEX)
