@@ -224,7 +224,7 @@ GOLDEN = (
     ),
     # The gradient of filters in parts of the pixels, which are added up in order; of each part more tiles than there are
     # stages. Pictures are small, so that a tile has several of them. The data gradient beside it has the form of the one above.
-    _convolution("conv2d_grad", "34 16 9 5 24 3 3", {"pad": 1}, "conv2d_grad", kernels=_OF_FILTERS),
+    _convolution("conv2d_grad", "26 16 15 5 24 9 2", {"pad": 1}, "conv2d_grad", kernels=_OF_FILTERS),
     # A model's first layer, whose three channels become four by a copy with the zeros beside the picture.
     _convolution("conv2d", "2 3 41 21 72 21 5", {"pad": 2, "stride": 2}, "stem"),
     # Pictures whose channels are not last, and filters as PyTorch has them, each by a copy.

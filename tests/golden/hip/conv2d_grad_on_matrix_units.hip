@@ -30,7 +30,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 1530 x 16 x 216; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 1950 x 16 x 432; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ dy,
@@ -44,43 +44,40 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   float dx_sum[1][1][16] = {};  // line 14
   if (uol::is_aligned(dy, w)) {
     const uol::f16* const dy_from = dy;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 73440);
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 67392);
     int dy_at[2];
     unsigned dy_beside[2] = {};
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1529);
-      dy_at[i] = dy_outer * 48 + 288;
-      const int h = dy_outer / 5 % 9;
-      const int v = dy_outer % 5;
-      for (int u = 0; u < 3; ++u)
+      const int dy_outer = uol::min(m0 + thread / 8 + i * 16, 1949);
+      dy_at[i] = (dy_outer / 75 * 1296 + dy_outer / 5 % 15 * 144 + dy_outer % 5 * 24) * 2 + 336;
+      const int h = dy_outer / 5 % 15;
+      for (int u = 0; u < 9; ++u)
         dy_beside[i] += uol::bit(u, !(h + 1 - u >= 0 && h + 1 - u < 9));
-      for (int g = 0; g < 3; ++g)
-        dy_beside[i] += uol::bit(g + 3, !(v + 1 - g >= 0 && v + 1 - g < 5));
     }
-    int dy_k = (thread % 8) * 8 - 40;
+    int dy_k = (thread % 8) * 8 - 16;
     const int dy_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int dy_part_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned dy_in[2][4];
     const uol::f16* const w_from = w;
-    const uol::BufferRange w_range = uol::buffer_range(w_from, 6912);
+    const uol::BufferRange w_range = uol::buffer_range(w_from, 13824);
     int w_at[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       w_at[i] = uol::min(thread / 8 + i * 16, 15) * 48;
-    int w_k = (thread % 8) * 8 - 40;
+    int w_k = (thread % 8) * 8 - 16;
     const int w_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8 % 8) * 16);
     const int w_part_at = warp_n * 4096 + (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned w_in[4][4];
     {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 72 * -120 + dy_term / 24 % 3 * -24 + dy_term % 24;
-      const unsigned dy_tap = uol::bits(uol::max(dy_k / 72, 0), uol::max(dy_k / 24 % 3, 0) + 3);
+      const int dy_piece = dy_term / 48 * -144 + dy_term / 24 % 2 * -24 + dy_term % 24;
+      const unsigned dy_tap = uol::bits(uol::max(dy_k / 48, 0));
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i] + dy_piece * 2, 0, dy_k >= 0 && uol::has_none(dy_beside[i], dy_tap));
       const int w_term = w_k;
-      const int w_piece = w_term / 72 * 1152 + w_term / 24 % 3 * 384 + w_term % 24;
+      const int w_piece = w_term / 48 * 768 + w_term / 24 % 2 * 384 + w_term % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0, w_k >= 0);
@@ -96,15 +93,15 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
     int read = 0;
 #pragma unroll 1
-    for (int tile = 1; tile < 4; ++tile) {
+    for (int tile = 1; tile < 7; ++tile) {
       const int dy_term = dy_k;
-      const int dy_piece = dy_term / 72 * -120 + dy_term / 24 % 3 * -24 + dy_term % 24;
-      const unsigned dy_tap = uol::bits(dy_k / 72, dy_k / 24 % 3 + 3);
+      const int dy_piece = dy_term / 48 * -144 + dy_term / 24 % 2 * -24 + dy_term % 24;
+      const unsigned dy_tap = uol::bits(dy_k / 48);
 #pragma unroll
       for (int i = 0; i < 2; ++i)
         uol::load_buffer<16>(dy_in[i], dy_range, dy_at[i] + dy_piece * 2, 0, uol::has_none(dy_beside[i], dy_tap));
       const int w_term = w_k;
-      const int w_piece = w_term / 72 * 1152 + w_term / 24 % 3 * 384 + w_term % 24;
+      const int w_piece = w_term / 48 * 768 + w_term / 24 % 2 * 384 + w_term % 24;
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         uol::load_buffer<16>(w_in[i], w_range, w_at[i] + w_piece * 2, 0);
@@ -142,27 +139,26 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 216; ++at_k) {
-      const int u = at_k / 72;
-      const int g = at_k / 24 % 3;
+    for (int at_k = 0; at_k < 432; ++at_k) {
+      const int u = at_k / 48;
+      const int g = at_k / 24 % 2;
       const int t = at_k % 24;
       float dy_part[1];
       float w_part[16];
-      const int at_m = uol::min(m0 + lane % 32, 1529);
-      const int n = at_m / 45;
-      const int h = at_m / 5 % 9;
+      const int at_m = uol::min(m0 + lane % 32, 1949);
+      const int n = at_m / 75;
+      const int h = at_m / 5 % 15;
       const int v = at_m % 5;
       const int dy_at0 = h + 1 - u;
-      const int dy_at1 = v + 1 - g;
-      dy_part[0] = dy_at0 >= 0 && dy_at0 < 9 && dy_at1 >= 0 && dy_at1 < 5  // line 14
-          ? float(dy[((n * 9 + dy_at0) * 5 + dy_at1) * 24 + t])
+      dy_part[0] = dy_at0 >= 0 && dy_at0 < 9  // line 14
+          ? float(dy[((n * 9 + dy_at0) * 6 + (v + 1 - g)) * 24 + t])
           : 0.0f;
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
           const int c = uol::min(warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 15);
-          w_part[group * 4 + r] = float(w[((u * 3 + g) * 16 + c) * 24 + t]);  // line 14
+          w_part[group * 4 + r] = float(w[((u * 2 + g) * 16 + c) * 24 + t]);  // line 14
         }
       }
 #pragma unroll
@@ -182,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
     const int row = turn * 16 + thread / 8;
     const int at_m = m0 + row;
     const int c = (thread % 8) * 8;
-    if (at_m < 1530 && c < 16) {
+    if (at_m < 1950 && c < 16) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -197,7 +193,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dx_sum_kernel(
   }
 }
 
-// 24 x 144 x 510, 3 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
+// 24 x 288 x 468, 3 times; tile 32 x 64 x 64, 2 warps of 32 x 32, 2 stages
 extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ dy,
@@ -207,25 +203,25 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
   const int thread = threadIdx.x;
   const int lane = thread % 64;
   const int warp_n = thread / 64;
-  const int n0 = blockIdx.x % 3 * 64;
-  const int part_ = blockIdx.x / 3;
+  const int n0 = blockIdx.x % 5 * 64;
+  const int part_ = blockIdx.x / 5;
   float dw_sum[1][1][16] = {};  // line 25
   if (uol::is_aligned(dy, x)) {
-    const uol::f16* const dy_from = dy + part_ * 360;
-    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 72000);
+    const uol::f16* const dy_from = dy + part_ * 432;
+    const uol::BufferRange dy_range = uol::buffer_range(dy_from, 65664);
     const int dy_at = uol::min((thread % 8) * 4, 20) * 2;
-    int dy_k = (thread / 8) * 4 - 2;
+    int dy_k = (thread / 8) * 4 - 44;
     const int dy_to =
         (thread % 8) * 128 + ((thread / 16) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int dy_part_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 128 + ((lane / 32) * 16 ^ (lane % 4) * 32 ^ (lane % 32 / 4) * 16);
     unsigned dy_in[1][4][2];
     const uol::f16* const x_from = x;
-    const uol::BufferRange x_range = uol::buffer_range(x_from, 48960);
-    const int x_outer = uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 140);
+    const uol::BufferRange x_range = uol::buffer_range(x_from, 62400);
+    const int x_outer = uol::min(n0 + (thread / 16 % 2) * 32 + (thread % 8) * 4, 284);
     const int x_at =
-        (-96 + part_ * 240) * 2 + (x_outer / 48 * 80 + x_outer / 16 % 3 * 16 + x_outer % 16) * 2;
-    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 2;
+        (-96 + part_ * 240) * 2 + (x_outer / 32 * 80 + x_outer / 16 % 2 * 16 + x_outer % 16) * 2;
+    int x_k = (thread / 32) * 8 + (thread / 8 % 2) * 4 - 44;
     const int x_to =
         (thread / 16 % 2) * 1024 + (thread % 8) * 128 + ((thread / 32) * 16 ^ (thread % 8) * 16) + (thread / 8 % 2) * 8;
     const int x_part_at =
@@ -234,7 +230,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
       const int dy_term = dy_k + r;
-      const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
+      const int dy_piece = dy_term / 18 * 1296 + dy_term / 6 % 3 * 144 + dy_term % 6 * 24;
       uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0, dy_k + r >= 0);
     }
 #pragma unroll
@@ -242,8 +238,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
       for (int r = 0; r < 4; ++r) {
         const int x_term = x_k + i * 32 + r;
-        const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
-        uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
+        const int x_piece = x_term / 18 * 1200 + x_term / 6 % 3 * 80 + x_term % 6 * 16;
+        uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, x_k + i * 32 + r >= 0 && part_ * 3 + x_term / 6 % 3 + x_outer / 32 - 1 >= 0 && part_ * 3 + x_term / 6 % 3 + x_outer / 32 - 1 < 15 && x_term % 6 + x_outer / 16 % 2 - 1 >= 0 && x_term % 6 + x_outer / 16 % 2 - 1 < 5);
       }
     }
     dy_k += 64;
@@ -268,7 +264,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
       for (int r = 0; r < 4; ++r) {
         const int dy_term = dy_k + r;
-        const int dy_piece = dy_term / 15 * 1080 + dy_term / 5 % 3 * 120 + dy_term % 5 * 24;
+        const int dy_piece = dy_term / 18 * 1296 + dy_term / 6 % 3 * 144 + dy_term % 6 * 24;
         uol::load_buffer<8>(dy_in[0][r], dy_range, dy_at + dy_piece * 2, 0);
       }
 #pragma unroll
@@ -276,8 +272,8 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
           const int x_term = x_k + i * 32 + r;
-          const int x_piece = x_term / 15 * 720 + x_term / 5 % 3 * 80 + x_term % 5 * 16;
-          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 >= 0 && part_ * 3 + x_term / 5 % 3 + x_outer / 48 - 1 < 9 && x_term % 5 + x_outer / 16 % 3 - 1 >= 0 && x_term % 5 + x_outer / 16 % 3 - 1 < 5);
+          const int x_piece = x_term / 18 * 1200 + x_term / 6 % 3 * 80 + x_term % 6 * 16;
+          uol::load_buffer<8>(x_in[i][r], x_range, x_at + x_piece * 2, 0, part_ * 3 + x_term / 6 % 3 + x_outer / 32 - 1 >= 0 && part_ * 3 + x_term / 6 % 3 + x_outer / 32 - 1 < 15 && x_term % 6 + x_outer / 16 % 2 - 1 >= 0 && x_term % 6 + x_outer / 16 % 2 - 1 < 5);
         }
       }
       dy_k += 64;
@@ -321,26 +317,26 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     __syncthreads();
   } else {
 #pragma unroll 1
-    for (int at_k = 0; at_k < 510; ++at_k) {
-      const int n = at_k / 15;
-      const int p = at_k / 5 % 3;
-      const int q = at_k % 5;
+    for (int at_k = 0; at_k < 468; ++at_k) {
+      const int n = at_k / 18;
+      const int p = at_k / 6 % 3;
+      const int q = at_k % 6;
       float dy_part[1];
       float x_part[16];
       const int o = uol::min(lane % 32, 23);
-      dy_part[0] = float(dy[((n * 9 + p) * 5 + q) * 24 + o + part_ * 360]);  // line 25
+      dy_part[0] = float(dy[((n * 9 + p) * 6 + q) * 24 + o + part_ * 432]);  // line 25
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-          const int at_n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 143);
-          const int r_ = at_n / 48;
-          const int s = at_n / 16 % 3;
+          const int at_n = uol::min(n0 + warp_n * 32 + group * 8 + (lane / 32) * 4 + r, 287);
+          const int r_ = at_n / 32;
+          const int s = at_n / 16 % 2;
           const int c = at_n % 16;
           const int x_at0 = part_ * 3 + p + r_ - 1;
           const int x_at1 = q + s - 1;
-          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 5  // line 25
-              ? float(x[((n * 9 + (p + r_ - 1)) * 5 + x_at1) * 16 + c + part_ * 240])
+          x_part[group * 4 + r] = x_at0 >= 0 && x_at0 < 15 && x_at1 >= 0 && x_at1 < 5  // line 25
+              ? float(x[((n * 15 + (p + r_ - 1)) * 5 + x_at1) * 16 + c + part_ * 240])
               : 0.0f;
         }
       }
@@ -361,7 +357,7 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
     const int row = turn * 8 + thread / 16;
     const int o = row;
     const int at_n = n0 + (thread % 16) * 4;
-    if (o < 24 && at_n < 144) {
+    if (o < 24 && at_n < 288) {
       float sums[4];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 16) * 16 ^ (thread % 16 / 8) * 16 ^ (row % 8) * 16));
       const bool aligned = true;
@@ -370,21 +366,20 @@ extern "C" __global__ void __launch_bounds__(128, 2) conv2d_grad_dw_sum_parts_ke
       for (int v = 0; v < 4; ++v) {
         conv2d_grad_dw_sum_parts_vec.at[v] = sums[v];  // line 25
       }
-      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 3456 + o * 144 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
+      uol::store_vector(conv2d_grad_dw_sum_parts, part_ * 6912 + o * 288 + at_n, conv2d_grad_dw_sum_parts_vec, aligned);
     }
   }
 }
 
-// 3456 rows of 3, one row a thread
+// 6912 rows of 3, one row a thread
 extern "C" __global__ void __launch_bounds__(256) conv2d_grad_dw_sum_kernel(
     uol::f16* __restrict__ dw,
     const float* __restrict__ conv2d_grad_dw_sum_parts)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
-  if (row >= 3456) return;
   float dw_sum = 0.0f;  // line 25
   for (int part = 0; part < 3; ++part) {
-    dw_sum += conv2d_grad_dw_sum_parts[part * 3456 + row];  // line 25
+    dw_sum += conv2d_grad_dw_sum_parts[part * 6912 + row];  // line 25
   }
   dw[row] = uol::f16(dw_sum);  // line 25
 }
