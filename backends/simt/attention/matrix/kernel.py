@@ -41,7 +41,7 @@ from uol.backends.simt.products.matrix.place import TILES, index, nest
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, static, sub
 from uol.codegen.specs.nodes import Attention
-from uol.ir.program.nodes import Call, Const, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 
