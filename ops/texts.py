@@ -28,7 +28,7 @@ FAMILIES = (
     *("ordering", "scattering", "replacing", "mixture", "random"),
 )
 
-GRADIENTS = ("gradients", "function_gradients")
+GRADIENTS = ("attention_gradients", "gradients", "function_gradients")
 """The texts with the gradients that are written."""
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
