@@ -23,7 +23,7 @@ FAMILIES = (
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d"),
     *("pool_counted", "pool_indices", "unfold", "adaptive", "adaptive_indices", "resample", "padding"),
     *("rearrange", "indexing", "running"),
-    *("attentions", "transformer"),
+    *("attentions", "attention_caches", "transformer"),
     *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm", "mixed_norm"),
     *("ordering", "scattering", "replacing", "mixture", "random"),
 )

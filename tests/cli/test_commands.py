@@ -152,7 +152,7 @@ def test_doctor_says_its_limits() -> None:
     assert set(limits["not_run"]) == {"ascendc", "cuda", "hip"} and "a100" in limits["not_run"]["cuda"]
     shown = uol("doctor").out
     assert f"{len(refused)} arguments of" in shown and "on no card: cuda (a100" in shown
-    assert "  scaled_dot_product_attention: dropout_p = 0" in shown
+    assert "  huber_loss: weight = None" in shown
 
 
 def test_doctor_says_why_a_cache_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ from turns import by_turns
 
 import uol
 from uol.conformance import special_values
-from uol.conformance.special_values import differences, explained
-from uol.ops.texts import names
+from uol.conformance.special_values import differences, explained, subjects
 
 FIXED = ("logsumexp", "logcumsumexp", "masked_softmax", "cross_entropy_each", "hypot", "lerp", "kl_div_each")
 SAMPLE = 12
@@ -23,7 +22,7 @@ def unexplained(op: str, kernels: bool = False) -> list[str]:
     return [str(d) for d in differences(op, kernels) if (d.op, d.ours, d.theirs) not in explained()]
 
 
-@pytest.mark.parametrize("op", by_turns(SAMPLE, names()))
+@pytest.mark.parametrize("op", by_turns(SAMPLE, subjects()))
 def test_an_operator_gives_what_pytorch_gives(op: str) -> None:
     assert not unexplained(op)
 
@@ -34,7 +33,7 @@ def test_so_does_its_kernel(op: str) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("op", names())
+@pytest.mark.parametrize("op", subjects())
 def test_every_kernel_of_this_machine_does(op: str) -> None:
     assert not unexplained(op, kernels=True)
 
@@ -49,7 +48,7 @@ def test_what_is_explained_is_so(op: str) -> None:
 
 
 def test_every_reason_is_one() -> None:
-    assert set(EXPLAINED) <= set(names())
+    assert set(EXPLAINED) <= set(subjects())
     assert all(len(reason) > 60 for reason in explained().values())
 
 

@@ -82,7 +82,7 @@ def test_the_rows_are_operators_and_fit_no_cache() -> None:
 
 
 CONVOLUTIONS = ("conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d")
-ELSEWHERE = ("products", *CONVOLUTIONS, "attentions", "ordering", "replacing", "mixture")
+ELSEWHERE = ("products", *CONVOLUTIONS, "attentions", "attention_caches", "ordering", "replacing", "mixture")
 """Families that are not decided by memory, or whose operators are rows of traffic.toml."""
 
 
