@@ -18,6 +18,7 @@ from uol.ir.program.walk import rewrite, substitute, variables, walk
 from uol.ir.types import INDEX
 
 INTEGERS = frozenset({"i32", "i64"})
+"""The types in which memory may say how many keys a batch has, or in which page they are."""
 
 
 @dataclass(frozen=True, slots=True)

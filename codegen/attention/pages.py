@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from uol.codegen.attention.batch_numbers import INTEGERS
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import ZERO, conjuncts, mul, static, substituted
 from uol.codegen.names import unused
@@ -20,7 +21,6 @@ from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import INDEX
 
-INTEGERS = frozenset({"i32", "i64"})
 PAGE = "$page"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
+from uol.codegen.attention.reach import vanishes
 from uol.codegen.indexing.arithmetic import ONE, ZERO
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Read, Reduce, Step, Store, Weighted
 from uol.codegen.specs.steps import stored_directly, used_variables
 from uol.codegen.specs.traverse import with_steps
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.nodes import Axis, Expr, Var
 
 Axes = tuple[Axis, ...]
 
@@ -48,20 +48,7 @@ def vanishes_without_maximum(spec: Attention) -> bool:
     lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
     folded = [s.value for s in spec.steps if isinstance(s, Fold) and s.op != "max"]
     terms = [*folded, *(w.value for w in weights_of(spec))]
-    return all(_is_zero_at_minus_infinity(term, spec.hi.value, lets) for term in terms)
-
-
-def _is_zero_at_minus_infinity(term: Expr, score: Expr, lets: Mapping[str, Expr]) -> bool:
-    match term:
-        case Var(name=name) if name in lets:
-            return _is_zero_at_minus_infinity(lets[name], score, lets)
-        case Call(fn="cast", args=(value,)):
-            return _is_zero_at_minus_infinity(value, score, lets)
-        case Call(fn="select", args=(Call(fn="==", args=(compared, Const(value=lowest))), Const(value=0.0), _)):
-            return compared == score and lowest == -inf
-        case Call(fn="select", args=(_, value, Const(value=0.0))):
-            return _is_zero_at_minus_infinity(value, score, lets)
-    return False
+    return all(vanishes(term, spec.hi.value, lets, products=False) for term in terms)
 
 
 def behind_maximum(spec: Attention) -> tuple[Let, ...]:

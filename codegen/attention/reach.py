@@ -44,21 +44,23 @@ def is_all_seen_by(spec: Attention, score: str, lets: Mapping[str, Expr]) -> boo
     folds = [s for s in spec.steps if isinstance(s, Fold)]
     of_score = all(s.value == Var(score, s.value.type) for s in folds if s.op == "max")
     added = [s.value for s in folds if s.op != "max"] + [lets[s.weight] for s in spec.sums]
-    return of_score and all(vanishes(term, score, lets) for term in added)
+    return of_score and all(vanishes(term, Var(score, lets[score].type), lets) for term in added)
 
 
-def vanishes(term: Expr, score: str, lets: Mapping[str, Expr]) -> bool:
-    """Is a term 0 where the score is -inf, by what the lets say?"""
+def vanishes(term: Expr, score: Expr, lets: Mapping[str, Expr], *, products: bool = True) -> bool:
+    """Is a term 0 where the score is -inf, by what the lets say? With `products`, what 0 is multiplied with or divided by does
+    not matter: a col that is not seen is left out whole. Without, it may be infinite or NaN, and nothing is said of the
+    product."""
     match term:
-        case Var(name=name) if name != score and name in lets:
-            return vanishes(lets[name], score, lets)
-        case Call(fn="select", args=(Call(fn="==", args=(Var(name=name), Const(value=lowest))), Const(value=0), _)):
-            return name == score and lowest == -inf
-        case Call(fn="select", args=(_, value, Const(value=0))):
-            return vanishes(value, score, lets)
-        case Call(fn="*", args=factors):
+        case Var(name=name) if term != score and name in lets:
+            return vanishes(lets[name], score, lets, products=products)
+        case Call(fn="select", args=(Call(fn="==", args=(compared, Const(value=lowest))), Const(value=0), _)):
+            return compared == score and lowest == -inf
+        case Call(fn="select", args=(_, value, Const(value=0))) | Call(fn="neg" | "cast", args=(value,)):
+            return vanishes(value, score, lets, products=products)
+        case Call(fn="*", args=factors) if products:
             return any(vanishes(factor, score, lets) for factor in factors)
-        case Call(fn="/" | "neg" | "cast", args=(value, *_)):
+        case Call(fn="/", args=(value, _)) if products:
             return vanishes(value, score, lets)
     return False
 

@@ -31,7 +31,7 @@ def declared(numbers: Iterable[BatchNumber], batch: Counter, printer: Printer) -
 
 
 def read_at(numbers: Iterable[BatchNumber], batch: Counter) -> Iterable[Expr]:
-    """Where they are read, for those who declare the axes of the batch."""
+    """The reads of these integers, for those who declare the axes of the batch that they need."""
     return (batch.shorter(each.read) for each in numbers)
 
 

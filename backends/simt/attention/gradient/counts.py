@@ -8,13 +8,13 @@ from uol.backends.simt.attention.matrix.counts import LANES, REGISTERS
 from uol.backends.simt.attention.matrix.lanes import filled
 from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
+from uol.backends.simt.attention.matrix.seen import mean_tiles
 from uol.backends.simt.c_text.counters import TYPICAL_SIZE, typical
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import size, value_at
+from uol.codegen.indexing.arithmetic import ZERO, size
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.work import Issued, exactly
-from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES
 
@@ -65,15 +65,6 @@ def tiles_of_cols(spec: Attention, form: Form, tile: MatrixRows) -> float:
     """How many tiles of cols of a head a block visits, at typical sizes; where memory says how many cols there are, all."""
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols[-1:]))
     bounds, _ = bounds_of(form, spec.rows[-1], spec.cols)
-
-    def visited(first: int, last: int) -> int:
-        begin, end = 0, cols
-        for bound in bounds:
-            at = bound.of_row(Const(last if bound.is_end else first))
-            sizes = {name: TYPICAL_SIZE if name in spec.dims else cols for name in variables(at)}
-            found = max(0, value_at(at, sizes))
-            begin, end = (begin, min(end, found)) if bound.is_end else (max(begin, found), end)
-        return max(0, -(-end // tile.cols) - begin // tile.cols)
-
-    whole = -(-rows // tile.rows) * tile.rows
-    return (visited(0, min(tile.rows, rows) - 1) + visited(whole - tile.rows, rows - 1)) / 2
+    of_memory = {name for bound in bounds for name in variables(bound.of_row(ZERO))} - {*spec.dims}
+    sizes = {**dict.fromkeys(spec.dims, TYPICAL_SIZE), **dict.fromkeys(of_memory, cols)}
+    return mean_tiles(bounds, rows, cols, tile, sizes)

@@ -21,7 +21,7 @@ from uol.codegen.attention.reach import vanishes
 from uol.codegen.specs.nodes import Attention, Dot, Let, Weighted
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import variables
 
 
@@ -69,7 +69,7 @@ def form_of(spec: Attention) -> Form | None:
         return None
     values = {name: step.value for name, step in lets.items()}
     for name in (*(dot.name for dot in spec.dots), *(step.name for step in steps)):
-        if all(vanishes(values[weight], name, values) for weight in known.values()):
+        if all(vanishes(values[weight], Var(name, "f32"), values) for weight in known.values()):
             seen, conditions, masked = _score(spec, name, lets)
             return Form(spec.dots, spec.sums, known, steps, parts, name, seen, conditions, masked, dtype)
     return None

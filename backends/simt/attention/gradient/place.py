@@ -168,7 +168,7 @@ class Place(Lanes):
 
     @property
     def col_end(self) -> Expr:
-        """Where the cols of a block end: those behind are zeros."""
+        """The number of cols that a block has: those behind are zeros."""
         return COLS_END if self.ends else self.known(self.cols.count)
 
     @property

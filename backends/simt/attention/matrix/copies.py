@@ -95,7 +95,7 @@ class Fetches:
         yield from self._rows_of_pages(declared=True)
 
     def rows_of(self, operand: Operand) -> Local:
-        """Where rows of an operand that lies in pages are: values have those of keys where they lie as these do."""
+        """The variable with the places of an operand's rows in pages: values share that of keys where they lie as these do."""
         place, staged = self.place, self.place.staged
         assert place.pages is not None
         alike = [

@@ -6,18 +6,16 @@ from uol.backends.simt.attention.matrix.form import form_of
 from uol.backends.simt.attention.matrix.lanes import filled
 from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
-from uol.backends.simt.attention.matrix.seen import bounds_of
+from uol.backends.simt.attention.matrix.seen import bounds_of, mean_tiles
 from uol.backends.simt.attention.matrix.tiles import Staged
 from uol.backends.simt.c_text.counters import TYPICAL_SIZE, typical
 from uol.codegen.attention.batch_numbers import with_batch_numbers
 from uol.codegen.attention.parts import with_rows
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import size, value_at
+from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.specs.traverse import main_read
 from uol.codegen.work import Issued, exactly
-from uol.ir.program.nodes import Const
-from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES
 
 OF_A_SCORE, INTEGER = 3, 1
@@ -73,16 +71,4 @@ def tiles_of_cols(spec: Attention, tile: MatrixRows) -> float:
     form = form_of(spec)
     rows, cols = typical(size(spec.rows)), typical(size(spec.cols))
     bounds = () if form is None else bounds_of(form.asked, spec)[0]
-
-    def visited(first: int, last: int) -> int:
-        begin, end = 0, cols
-        for bound in bounds:
-            at = bound.of_row(Const(last if bound.is_end else first))
-            sizes = {name: TYPICAL_SIZE if name in spec.dims else 0 for name in variables(at)}
-            sizes |= {name: cols for name in variables(at) & numbers}
-            found = max(0, value_at(at, sizes))
-            begin, end = (begin, min(end, found)) if bound.is_end else (max(begin, found), end)
-        return max(0, -(-end // tile.cols) - begin // tile.cols)
-
-    whole = -(-rows // tile.rows) * tile.rows
-    return (visited(0, min(tile.rows, rows) - 1) + visited(whole - tile.rows, rows - 1)) / 2
+    return mean_tiles(bounds, rows, cols, tile, {**dict.fromkeys(spec.dims, TYPICAL_SIZE), **dict.fromkeys(numbers, cols)})

@@ -1,5 +1,5 @@
-"""Where the keys and values of an attention end for a block: of parts of the cols the last may have fewer than others, and each
-batch may have a number of its own.
+"""The ends of the keys and values that a block of an attention reads: of parts of the cols the last may have fewer than others,
+and each batch may have a number of its own.
 
 k[part * length + j] if part * length + j < M else 0        a part has M - part * length of them
 v[b, j] if j < length[b] else 0                             a batch has length[b], behind which scores are -inf

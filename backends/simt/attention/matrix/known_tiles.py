@@ -28,7 +28,7 @@ class KnownTiles:
 
     @staticmethod
     def of(rows: Expr, cols: Expr, bounds: Sequence[Bound], tile_rows: int, tile_cols: int) -> KnownTiles:
-        """Of blocks of so many rows, whose rows see cols up to the least of `bounds`."""
+        """What holds of blocks of `tile_rows` rows, whose rows see cols up to the least of `bounds`."""
         known_rows, known_cols = static(rows), static(cols)
         if known_cols is None:
             return KnownTiles()

@@ -1,4 +1,4 @@
-"""Where the rows of a tile of cols lie in a cache, of which a table names the pages.
+"""The places of the rows of a tile of cols in a cache, of which a table names the pages.
 
     const long long page = col < cols_end ? table[...] : -1
     row = 0 <= page && page < pages ? page * step + col % rows * pitch : -1        the element at which it begins

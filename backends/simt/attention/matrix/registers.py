@@ -181,7 +181,7 @@ class Turned(Scores):
         return (*loads, *nest(turns, (Do(Primitive(self.load, (values.words * 4,), (into, source, *valid))),)))
 
     def _row(self, operand: Operand, further: Expr, *of_turn: Expr) -> Expr:
-        """Where a row of a turn lies, from that of a thread's first."""
+        """The distance of a row of a turn from the thread's first row; in pages, the place that was looked up for it."""
         if self.place.pages is None:
             return further
         found = self._found(operand, *of_turn)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.codegen.attention.reach import bounds_in
 from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import ZERO, static, substituted
+from uol.codegen.indexing.arithmetic import ZERO, static, substituted, value_at
 from uol.codegen.specs.nodes import Attention
-from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
@@ -58,7 +59,8 @@ def _grows(at: Expr, row: str) -> bool:
 
 
 def visited(bounds: Iterable[Bound], cols: Expr, first: Expr, last: Expr) -> tuple[Expr, Expr]:
-    """From which col on, and to which, rows from the first to the last see any. Either may be negative, or beyond the cols."""
+    """The col from which on, and the one before which, rows from the first to the last see any. Either may be negative, or
+    beyond the cols."""
     begin: Expr = ZERO
     end = cols
     for bound in bounds:
@@ -67,3 +69,19 @@ def visited(bounds: Iterable[Bound], cols: Expr, first: Expr, last: Expr) -> tup
         else:
             begin = Call("max", (bound.of_row(first), begin), INDEX)
     return begin, end
+
+
+def mean_tiles(bounds: Sequence[Bound], rows: int, cols: int, tile: MatrixRows, sizes: Mapping[str, int]) -> float:
+    """The tiles of cols that a block visits, on an average of the first block and the last. `sizes`: what variables of bounds
+    are; those that it does not have are 0."""
+
+    def between(first: int, last: int) -> int:
+        begin, end = 0, cols
+        for bound in bounds:
+            at = bound.of_row(Const(last if bound.is_end else first))
+            found = max(0, value_at(at, {name: sizes.get(name, 0) for name in variables(at)}))
+            begin, end = (begin, min(end, found)) if bound.is_end else (max(begin, found), end)
+        return max(0, -(-end // tile.cols) - begin // tile.cols)
+
+    whole = -(-rows // tile.rows) * tile.rows
+    return (between(0, min(tile.rows, rows) - 1) + between(whole - tile.rows, rows - 1)) / 2

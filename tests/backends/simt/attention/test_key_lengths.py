@@ -7,36 +7,26 @@ the attention without lengths (`test_matrix_attention.py`). Whole, in parts of t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from attention_bounds import assembled, in_parts, may_be_lost, with_fault
 from simt_cases import widened
 
 from uol.backends import registry
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
-from uol.backends.simt.attention.schedule import RowTile
-from uol.backends.simt.attention.splitting import with_rows_joined
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
-from uol.codegen.attention.split_cols import may_be_split, split_cols
 from uol.codegen.backend import Module, Schedule
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Attention
 from uol.ir import Library, instantiate
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.operators.registry import find_operator
 
-UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24}
-"""The most that rounding to nearest loses, relative to a normal number."""
-LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133, "f32": 2.0**-149}
-FLUSHED = {"f16": 2.0**-14, "bf16": 2.0**-126, "f32": 2.0**-126}
-"""The least normal number: matrix units of gfx90a take what is less for 0 (conformance/contracts.toml)."""
-REST = 2.0**-17
 TILES: dict[str, Schedule] = {"cuda": MatrixRows(16, 64, 1), "hip": MatrixRows(32, 32, 1)}
 
 
@@ -152,10 +142,9 @@ def expected(case: Case, inputs: dict[str, Array]) -> tuple[np.ndarray, np.ndarr
         q, k, v = (torch.from_numpy(np.asarray(inputs[name], np.float64)[batch : batch + 1]) for name in ("q", "k", "v"))
         k, v = (each[:, :, :count].repeat_interleave(share, 1) for each in (k, v))
         y, total = (attend(q, k, each) if count else q.new_zeros(*q.shape[:3], each.shape[3]) for each in (v, v.abs()))
-        of_weights = FLUSHED[case.dtype] if case.target == "hip" else LEAST[case.dtype] / 2
-        lost = (UNIT[case.dtype] + REST) * total + of_weights * v.abs().sum(2, keepdim=True)
+        lost = may_be_lost(y, total, v, case.dtype, case.target)
         results.append(y)
-        losts.append(lost + UNIT[case.dtype] * (y.abs() + lost) + (LEAST[case.dtype] / 2 if count else 0.0))
+        losts.append(lost if count else torch.zeros_like(lost))
     return torch.cat(results).numpy(), torch.cat(losts).numpy()
 
 
@@ -165,25 +154,12 @@ def module_of(case: Case) -> Module:
     many keys as a dim says, the parts are those that lowering makes."""
     backend = registry.get(case.target)
     assert isinstance(backend, SimtBackend)
-    device = backend.devices[backend.default_device]
     fixed = {*case.fixed, *("NPC" if case.page and "M" in case.fixed else "")}
     dims = {name: extent for name, extent in case.dims_of_op.items() if name in fixed}
-    program = instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=dims)
-    graph = lower(program, backend, {})
-    if case.parts > 1 and len(graph.specs) == 1:
-        (spec,) = graph.specs
-        assert isinstance(spec, Attention)
-        assert may_be_split(spec)
-        made = split_cols(with_rows_joined(spec), case.parts, 32)
-        graph = replace(graph, specs=made, workspaces=tuple(arg for arg in made[0].args if arg.role == "workspace"))
+    graph = lower(instantiate(find_operator(case.op), Library(), types={"T": case.dtype}, dims=dims), backend, {})
+    graph = in_parts(graph, case.parts) if case.parts > 1 and len(graph.specs) == 1 else graph
     assert len(graph.specs) == (1 if case.parts == 1 else 2)
-    first, *further = graph.specs
-    tile = TILES[case.target]
-    if case.dtype == "f32":
-        tile = next(each for each in backend.schedules(first, device) if isinstance(each, RowTile))
-    schedules = [tile, *(next(iter(backend.schedules(each, device))) for each in further)]
-    kernels = [backend.render(each, by, device) for each, by in zip(graph.specs, schedules, strict=True)]
-    return backend.assemble(graph, tuple(kernels), device)
+    return assembled(graph, backend, case.dtype, TILES[case.target])
 
 
 def job_of(case: Case) -> Job:
@@ -250,12 +226,8 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_found(target: str, name: str) -> None:
     """Each is a finding of the twin, or a value that is not within the bound."""
-    right, wrong = FAULTS[name]
     case = Case((3, 2, 2, 3, 150, 64, 64), (2**40, 33, 64), target=target)
-    module = module_of(case)
-    text, places = re.subn(right, wrong, module.device.text)
-    assert places, module.device.text
-    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=text)))])
+    (run,) = execute_many([with_fault(job_of(case), *FAULTS[name])])
     assert run.findings or not is_right(case, run.outputs["y"])
 
 
@@ -285,12 +257,10 @@ FAULTS_OF_WIDE_PAGES = {
 
 def is_found(case: Case, fault: tuple[str, str], *, is_before: bool) -> bool:
     """Is it a finding of the twin, or a value that is not within the bound?"""
-    module, job = module_of(case), job_of(case)
-    text, places = re.subn(*fault, module.device.text)
-    assert places, module.device.text
+    job = with_fault(job_of(case), *fault)
     if is_before:
         job.buffers["table"][-1, 0] = job.buffers["table"][0, 0] - 2**32  # whose low 32 bits are those of a page
-    (run,) = execute_many([replace(job, module=replace(module, device=replace(module.device, text=text)))])
+    (run,) = execute_many([job])
     return bool(run.findings) or not is_right(case, run.outputs["y"])
 
 

@@ -6,13 +6,13 @@ enough: the bound is the sum of these, with one part in 2^17 of the sum of |p v|
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from attention_bounds import may_be_lost, with_fault
 from simt_cases import widened
 
 from uol.backends import registry
@@ -40,13 +40,6 @@ from uol.ir.program.nodes import Const
 from uol.operators.registry import catalogue, find_operator
 
 Arrays = dict[str, Array]
-UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
-"""The most that rounding to nearest loses, relative to a normal number."""
-LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133}
-"""The least number of the type that is not 0."""
-FLUSHED = {"f16": 2.0**-14, "bf16": 2.0**-126}
-"""The least normal number: matrix units of gfx90a take what is less for 0 (conformance/contracts.toml)."""
-REST = 2.0**-17
 BIG, EIGHT, SMALL, WIDE = MatrixRows(128, 64, 4), MatrixRows(128, 64, 8), MatrixRows(16, 32, 1), MatrixRows(64, 32, 4)
 
 
@@ -155,10 +148,7 @@ def expected(case: Case, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         mask = torch.from_numpy(np.asarray(inputs["bias"]))
     attend = torch.nn.functional.scaled_dot_product_attention
     y, size = (torch.nan_to_num(attend(q, k, each, attn_mask=mask)) for each in (v, v.abs()))
-    u, least = UNIT[case.dtype], LEAST[case.dtype]
-    of_weights = FLUSHED[case.dtype] if case.target == "hip" else least / 2
-    lost = (u + REST) * size + of_weights * v.abs().sum(2, keepdim=True)
-    return y.numpy(), (lost + u * (y.abs() + lost) + least / 2).numpy()
+    return y.numpy(), may_be_lost(y, size, v, case.dtype, case.target).numpy()
 
 
 @cache
@@ -282,13 +272,9 @@ FAULTS_OF_TURNED = {
 )
 def test_faults_are_found(target: str, name: str) -> None:
     """Each is a finding of the twin, or a value that is not within the bound."""
-    right, wrong = (FAULTS if target == "cuda" else FAULTS_OF_TURNED)[name]
+    fault = (FAULTS if target == "cuda" else FAULTS_OF_TURNED)[name]
     case = Case("causal_attention", (1, 1, 1, 200, 200, 64, 64), BIG, great=4.0, target=target)
-    module, kernel = kernels(case)
-    device = module.device
-    text, places = re.subn(right, wrong, device.text)
-    assert places, kernel.text
-    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(device, text=text)))])
+    (run,) = execute_many([with_fault(job_of(case), *fault)])
     assert run.findings or not is_right(case, run.outputs["y"])
 
 

@@ -7,13 +7,13 @@ sum of these, with one part in 2^17 of sums of absolute values for what is compu
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from attention_bounds import FLUSHED, LEAST, REST, UNIT, with_fault
 from simt_cases import widened
 
 from uol.backends import registry
@@ -32,13 +32,6 @@ from uol.ir.program.dtype_encoding import decode, encode
 from uol.operators.registry import catalogue, find_operator
 
 Arrays = dict[str, Array]
-UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
-"""The most that rounding to nearest loses, relative to a normal number."""
-LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133}
-"""The least number of the type that is not 0."""
-FLUSHED = {"f16": 2.0**-14, "bf16": 2.0**-126}
-"""The least normal number: matrix units of gfx90a take what is less for 0 (conformance/contracts.toml)."""
-REST = 2.0**-17
 SMALL, WIDE, BIG, EIGHT = MatrixRows(16, 32, 1), MatrixRows(64, 32, 4), MatrixRows(64, 64, 4), MatrixRows(128, 64, 8)
 
 
@@ -307,13 +300,10 @@ FAULTS_OF_TURNED = {
 )
 def test_faults_are_found(target: str, name: str) -> None:
     """Each is a finding of the twin, or a value that is not within the bound."""
-    text, replaced = (FAULTS if target == "cuda" else FAULTS_OF_TURNED)[name]
+    fault = (FAULTS if target == "cuda" else FAULTS_OF_TURNED)[name]
     tile = BIG if target == "cuda" else ONE_STAGE
     case = Case("causal_attention", (1, 4, 2, 200, 200, 64, 64), tile, great=2.0, target=target)
-    module = module_of(case)
-    faulty, places = re.subn(text, replaced, module.device.text)
-    assert places, module.device.text
-    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=faulty)))])
+    (run,) = execute_many([with_fault(job_of(case), *fault)])
     assert run.findings or wrong(case, dict(run.outputs))
 
 

@@ -6,13 +6,13 @@ window (`test_matrix_attention.py`).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from attention_bounds import assembled, may_be_lost, with_fault
 from simt_cases import widened
 
 from uol.backends import registry
@@ -22,15 +22,10 @@ from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
 from uol.codegen.backend import Module
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Attention
 from uol.ir import Library, instantiate
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.operators.registry import find_operator
 
-UNIT = {"f16": 2.0**-11, "bf16": 2.0**-8}
-LEAST = {"f16": 2.0**-24, "bf16": 2.0**-133}
-FLUSHED = {"f16": 2.0**-14, "bf16": 2.0**-126}
-REST = 2.0**-17
 TILES = {"cuda": MatrixRows(32, 64, 2), "hip": MatrixRows(32, 32, 1)}
 
 
@@ -80,22 +75,18 @@ def expected(case: Case) -> tuple[np.ndarray, np.ndarray]:
     seen = (j <= i) & (j > i - case.window)
     attend = torch.nn.functional.scaled_dot_product_attention
     y, total = (torch.nan_to_num(attend(q, k, each, attn_mask=seen)) for each in (v, v.abs()))
-    u, least = UNIT[case.dtype], LEAST[case.dtype]
-    lost = (u + REST) * total + (FLUSHED[case.dtype] if case.target == "hip" else least / 2) * v.abs().sum(2, keepdim=True)
-    return y.numpy(), (lost + u * (y.abs() + lost) + least / 2).numpy()
+    return y.numpy(), may_be_lost(y, total, v, case.dtype, case.target).numpy()
 
 
 @cache
 def module_of(case: Case) -> Module:
     backend = registry.get(case.target)
     assert isinstance(backend, SimtBackend)
-    device = backend.devices[backend.default_device]
     dims = {name: extent for name, extent in case.dims.items() if name in case.fixed}
     op, attrs = find_operator("sliding_attention"), {"window": case.window}
     graph = lower(instantiate(op, Library(), types={"T": case.dtype}, dims=dims, attrs=attrs), backend, {})
-    (spec,) = graph.specs
-    assert isinstance(spec, Attention)
-    return backend.assemble(graph, (backend.render(spec, TILES[case.target], device),), device)
+    assert len(graph.specs) == 1
+    return assembled(graph, backend, case.dtype, TILES[case.target])
 
 
 def job_of(case: Case) -> Job:
@@ -149,8 +140,5 @@ FAULTS = {
 def test_faults_are_found(target: str, name: str) -> None:
     """Each is a finding of the twin, or a value that is not within the bound."""
     case = Case((1, 2, 1, 300, 300, 64, 64), 70, target=target)
-    module = module_of(case)
-    text, places = re.subn(*FAULTS[name], module.device.text)
-    assert places, module.device.text
-    (run,) = execute_many([replace(job_of(case), module=replace(module, device=replace(module.device, text=text)))])
+    (run,) = execute_many([with_fault(job_of(case), *FAULTS[name])])
     assert run.findings or not is_right(case, run.outputs["y"])
