@@ -184,7 +184,8 @@ def _of_pack(spec: KernelSpec) -> Iterator[str]:
     for store in stored:
         given = dict(store.strides)
         for axis, dense in zip(spec.index, dense_strides(tuple(a.extent for a in spec.index)), strict=True):
-            if static(axis.extent) not in (0, 1) and given.get(axis.name) != dense:
+            step = given.get(axis.name)
+            if static(axis.extent) not in (0, 1) and (step is None or to_poly(step, {}) != to_poly(dense, {})):
                 yield f"{store.tensor} is not dense along {axis.name}"
 
 

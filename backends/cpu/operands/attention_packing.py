@@ -39,12 +39,12 @@ two cores without a common cache took 0.134 ms in one part each, 0.106 in two (A
 
 def takes_strips(spec: Attention) -> bool:
     """Does a row with all its cols fit on the stack, are there rows enough, and is it better than the products one by one? Cols
-    whose number is an argument are in a workspace."""
+    whose number is an argument are in a workspace; one col is no axis, and has no strip there."""
     rows, cols = size(spec.rows), size(spec.cols)
     if (rows is not None and rows < FEW_ROWS) or not _has_known_widths(spec) or _is_looked_up(spec):
         return False
     if rows is None or cols is None:
-        return len(spec.rows) == len(spec.cols) == 1 and not _shares_products(spec)
+        return len(spec.rows) == len(spec.cols) == 1 and cols != 1 and not _shares_products(spec)
     if row_bytes(spec, cols) > STRIP_BYTES:
         return False
     batches = prod(static(a.extent) or 1 for a in spec.batch)  # one of those whose number is an argument

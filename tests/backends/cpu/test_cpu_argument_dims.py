@@ -20,6 +20,8 @@ from uol.backends.cpu.schedules import panels as panel_schedule
 from uol.compiler import Compiled
 
 RNG = np.random.default_rng(3)
+STORED = {"f16": np.float16, "f32": np.float32}
+OF_ONE_KEY = {"B": 1, "H": 4, "G": 4, "M": 1, "D": 8, "E": 8}
 
 
 @pytest.fixture
@@ -111,3 +113,16 @@ def test_every_step_of_a_parallel_loop_is_run_once() -> None:
 
 def test_a_loop_has_as_many_parts_as_the_pool_deals_out() -> None:
     assert f"#define TASKS_PER_THREAD {PARTS_PER_THREAD}\n" in thread_pool.SOURCE.read_text()
+
+
+@pytest.mark.parametrize(("dtype", "known"), [("f16", {}), ("f32", {}), ("f32", OF_ONE_KEY)])
+def test_an_attention_of_any_sizes(dtype: str, known: dict[str, int]) -> None:
+    """Narrow queries are copied whole, whatever their dims; one key is no axis, and has no strip."""
+    kernel = uol.compile("masked_attention", "cpu", dtype, {**dict.fromkeys("BHGLMDE"), **known})
+    for batch, rows, cols in ((known.get("B", 2), 9, known.get("M", 17)), (1, 21, known.get("M", 3))):
+        q, k, v = (RNG.standard_normal((batch, 4, n, 8)).astype(STORED[dtype]) for n in (rows, cols, cols))
+        mask = RNG.integers(0, 4, (batch, 4, rows, cols)).astype(bool)
+        given = (torch.from_numpy(each).double() for each in (q, k, v))
+        wanted = torch.nn.functional.scaled_dot_product_attention(*given, torch.from_numpy(mask)).nan_to_num()
+        found = torch.from_numpy(np.asarray(kernel(q, k, v, mask))).double()
+        torch.testing.assert_close(found, wanted, rtol=0, atol=2e-3 if dtype == "f16" else 1e-6)
