@@ -16,15 +16,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 
 import uol
 from uol.codegen.cost import time_of
-from uol.codegen.indexing.arithmetic import value_at
 from uol.compilation.request import resolve_target
 from uol.conformance.command import run_command
-from uol.conformance.gap.few_row_times import LEAST_BLOCKS, TARGETS, numbers
-from uol.ir.types import DTYPES
+from uol.conformance.gap.few_row_times import LEAST_BLOCKS, TARGETS, bytes_seconds, numbers
 
 MOST = 1.3
 """Of the bytes' time."""
@@ -78,12 +75,11 @@ def decode_time(target: str, dtype: str, batch: int, heads: Heads, keys: int, fo
     dims = {"B": batch, "H": queries, "G": shared, "L": 1, "D": width, "E": width, **of_keys}
     module = uol.compile(OPERATORS[form], target, dtype, dims).module
     issued = [found.backend.issued(kernel.spec, kernel.schedule, device) for kernel in module.kernels]
-    moved = sum(prod(value_at(extent, {}) for extent in arg.shape) * DTYPES[arg.dtype].bytes for arg in module.graph.args)
-    bandwidth = device.rates.get("bandwidth-streamed") or device.rates["bandwidth"]
     times = [time_of(each, device) for each in issued]
     seconds, launch = sum(time.seconds for time in times), sum(time.parts["launch"] for time in times)
     blocks = max(each.blocks for each in issued) / device.cores
-    return DecodeTime(target, dtype, form, batch, heads, keys, len(issued), seconds, launch, moved / bandwidth.si, blocks)
+    of_bytes = bytes_seconds(module, device)
+    return DecodeTime(target, dtype, form, batch, heads, keys, len(issued), seconds, launch, of_bytes, blocks)
 
 
 def decode_times(

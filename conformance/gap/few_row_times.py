@@ -17,7 +17,7 @@ from math import prod
 
 import uol
 from uol.backends import registry
-from uol.codegen.backend import HasBlocks
+from uol.codegen.backend import Device, HasBlocks, Module
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import value_at
 from uol.compilation.request import resolve_target
@@ -57,6 +57,12 @@ class FewRowTime:
         return f"{named}  {times}; {self.blocks:.1f} blocks a core, {self.kernels} kernel{'s' * (self.kernels > 1)}"
 
 
+def bytes_seconds(module: Module, device: Device) -> float:
+    """The time of inputs and results, each once, at the bandwidth that a device streams with."""
+    moved = sum(prod(value_at(extent, {}) for extent in arg.shape) * DTYPES[arg.dtype].bytes for arg in module.graph.args)
+    return moved / (device.rates.get("bandwidth-streamed") or device.rates["bandwidth"]).si
+
+
 def few_row_time(op: str, target: str, dtype: str, rows: int, size: int) -> FewRowTime:
     """Of a product of `rows` rows with a weight of size x size."""
     found = resolve_target(target)
@@ -64,11 +70,9 @@ def few_row_time(op: str, target: str, dtype: str, rows: int, size: int) -> FewR
     dims = {"S": rows, "K": size, "N": size} if op == "linear" else {"S": 1, "M": rows, "K": size, "N": size}
     module = uol.compile(op, target, dtype, dims).module
     issued = [found.backend.issued(kernel.spec, kernel.schedule, device) for kernel in module.kernels]
-    moved = sum(prod(value_at(extent, {}) for extent in arg.shape) * DTYPES[arg.dtype].bytes for arg in module.graph.args)
-    bandwidth = device.rates.get("bandwidth-streamed") or device.rates["bandwidth"]
     seconds = sum(time_of(each, device).seconds for each in issued)
     blocks = max(each.blocks for each in issued) / device.cores
-    return FewRowTime(op, target, dtype, rows, len(issued), seconds, moved / bandwidth.si, blocks)
+    return FewRowTime(op, target, dtype, rows, len(issued), seconds, bytes_seconds(module, device), blocks)
 
 
 def few_row_times(targets: Sequence[str], dtypes: Sequence[str], rows: Sequence[int], size: int) -> Iterator[FewRowTime]:

@@ -70,10 +70,10 @@ class Turned(Scores):
         asked = bool(masks) and masked and self.asks_of_tiles
         last = None
         if tiles.one_masked and masked:
-            last = (self.computed(masks), sub(TILES, ONE))
-            compute = self.computed(tuple(self.masks(masked=False)))
+            last = (self.with_masks(masks), sub(TILES, ONE))
+            compute = self.with_masks(tuple(self.masks(masked=False)))
         else:
-            compute = self.computed((If(self.is_edge, masks),) if asked else masks)
+            compute = self.with_masks((If(self.is_edge, masks),) if asked else masks)
         moved = Assign(COL0, Const(place.tile.cols), "+=")
         loop = TileLoop(
             TILES,
@@ -87,9 +87,6 @@ class Turned(Scores):
             last=last,
         )
         return (*self.queries(), *self.addresses(), *through_registers(loop))
-
-    def computed(self, masks: Body) -> Body:
-        return (*self.products(), *masks, *self.exponentials(), *self.left_out(), *self.weighted())
 
     @property
     def first_col(self) -> Expr:

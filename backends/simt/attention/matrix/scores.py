@@ -72,6 +72,10 @@ class Scores:
         masks = tuple(self.masks(masked=masked))
         if self.place.begins_late and self.asks_of_tiles:
             masks = (If(self.is_edge, masks),)
+        return self.with_masks(masks)
+
+    def with_masks(self, masks: Iterable[Statement]) -> Body:
+        """All of them, these in place of those that mask scores."""
         return (*self.products(), *masks, *self.exponentials(), *self.left_out(), *self.weighted())
 
     @property
