@@ -15,7 +15,7 @@ from uol.backends.simt.attention.matrix.tiles import FRAGMENT_ROWS, below_each_o
 from uol.backends.simt.c_text.address import flipped, quotient, remainder, scaled, total
 from uol.backends.simt.c_text.counters import is_multiple
 from uol.backends.simt.c_text.terms import Element, Local, Offset, Pointer, Primitive, Scalar, Word, select
-from uol.backends.simt.kernel.nodes import Assign, Body, Declare, If, LoadMatrix, Multiply, Statement
+from uol.backends.simt.kernel.nodes import Assign, Block, Body, Declare, If, LoadMatrix, Multiply, Statement
 from uol.backends.simt.kernel.pipeline import READ, TILE
 from uol.backends.simt.kernel.scope import Scope, all_of
 from uol.backends.simt.products.matrix.place import LANE, MI, NI, SHARED, index, nest, unrolled
@@ -165,7 +165,10 @@ class Scores:
         at = place.row
         if place.reads_by_row and not is_multiple(place.rows.count, place.tile.rows):
             at = Call("min", (at, place.known(place.last_row)), "idx")
-        yield from nest((("mi", place.row_fragments), ("half", place.halves)), (index(row, at), *of_cols))
+        rows = nest((("mi", place.row_fragments), ("half", place.halves)), (index(row, at), *of_cols))
+        is_loop = place.row_fragments * place.halves > 1
+        # Where masks and weights that are left out both stand in one tile, each has names of its own, as in a loop.
+        yield from rows if is_loop or place.form.kept is None else (Block(rows),)
 
     def exponentials(self) -> Iterable[Statement]:
         """Of each row its new maximum, what was summed before relative to that, exponentials and their sum."""
