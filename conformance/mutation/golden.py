@@ -27,6 +27,9 @@ _CAUSAL_IN_TILES = {"B": 2, "H": 2, "G": 1, "L": 134, "M": 127, "D": 64, "E": 48
 _BESIDE: dict[str, int | float] = {"pad_top": 6, "pad_bottom": 2, "pad_left": 3, "pad_right": 2, "stride_w": 2}
 _TURNED = {"N": 2, "C": 8, "H": 9, "W": 6, "D": 72, "R": 27, "S": 4}
 _MASKED = {"B": 2, "H": 4, "G": 2, "L": 27, "M": 225, "D": 64, "E": 48}
+_MASKED_BACK = {**_MASKED, "L": 131}
+_PADDED = {**_MASKED, "B": 3}
+_TO_CACHE = {"B": 3, "H": 4, "G": 2, "L": 27, "C": 7, "N": 31, "P": 64, "D": 64, "E": 48}
 _OF_PARTS = {"B": 1, "H": 6, "G": 1, "L": 1, "M": 1000, "D": 64, "E": 48}
 _OF_FILTERS = ("_dw_sum_parts_kernel", "_dw_sum_kernel")
 
@@ -163,6 +166,15 @@ GOLDEN = (
     _on_matrix_units(Workload("masked_attention", _MASKED), ""),
     # Not mutated: beside the masked one it has another line where a score is made, whose mutants are of that line alone.
     _on_matrix_units(Workload("biased_attention", _MASKED), "", mutated=False),
+    # Not mutated either: tiles before a window, behind a length, by a table of pages, and weights that are left out. What is
+    # theirs alone has faults planted by hand: `test_sliding_windows`, `test_key_lengths`, `planted_faults`.
+    _on_matrix_units(Workload("sliding_attention", {**_CAUSAL_IN_TILES, "M": 291}, {"window": 70}), "", mutated=False),
+    _on_matrix_units(Workload("padded_attention", _PADDED), "", mutated=False),
+    _on_matrix_units(Workload("paged_attention", _TO_CACHE), "", mutated=False),
+    _on_matrix_units(Workload("paged_attention", {**_TO_CACHE, "P": 16}), "attention_of_small_pages", mutated=False),
+    _on_matrix_units(Workload("dropout_attention", _CAUSAL_IN_TILES, {**_DROPPED, "causal": 1}), "", mutated=False),
+    # Gradients: as many tiles of keys, and of queries, as fill each stage twice; the mask leaves some rows empty.
+    _on_matrix_units(Workload("masked_attention_grad", _MASKED_BACK), "", kernels=("_dq_sum_kernel", "_dk_sum_kernel")),
     # One query, and many keys in parts. What merges the parts is judged: they are attentions of their own, beside where they
     # end; `test_split_attention` plants faults there by hand.
     _on_matrix_units(Workload("masked_attention", _OF_PARTS), "attention_of_parts", kernels=("_attention_kernel",)),

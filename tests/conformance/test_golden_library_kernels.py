@@ -38,6 +38,7 @@ def test_every_kind_of_kernel_is_there() -> None:
         *("global_avg_pool2d", "max_pool1d", "concat_2", "pad1d", "silu", "batched_matmul", "causal_attention"),
         *("conv2d_grad", "conv_transpose2d", "masked_attention", "biased_attention"),
         *("linear", "linear_gelu", "matmul_add", "moe_scores_grad"),
+        *("sliding_attention", "padded_attention", "paged_attention", "dropout_attention", "masked_attention_grad"),
     }
 
 
