@@ -1,7 +1,7 @@
 """TVM's integer analyzer behind our own expressions. Only `uol.ir.integers.facts` imports this module.
 
 Every assumption is a constraint scope, never a `bind`: Z3 sees scopes only, and with `bind` even `i - j >= 0` under
-`j <= i` is not proven. Scopes are closed before a method returns; an analyzer freed with an open one aborts the process.
+`j <= i` is not proven. Scopes are closed before a function returns; an analyzer freed with an open one aborts the process.
 Variables are int64; the analyzer's integers do not wrap.
 """
 
@@ -27,43 +27,46 @@ MAX_CONSTANT = 2**48
 """Larger constants are refused (OverflowError): products of them would leave int64."""
 
 
-class Analyzer:
-    """Proves and simplifies under given conditions."""
+def prove(condition: Expr, conditions: Iterable[Expr]) -> bool:
+    """Whether `condition` follows. The default strength first: it is fast, and often enough.
 
-    def __init__(self) -> None:
-        self._analyzer = sym.Analyzer()
-        if not self._analyzer.is_z3_enabled:
-            raise ToolchainError(
-                "this build of TVM has no Z3, without which symbolic index ranges cannot be proven",
-                hint="install apache-tvm 0.27 from PyPI",
-            )
-        self._analyzer.set_z3_rlimit(Z3_STEPS)
+    Raises OverflowError for constants that are too large."""
+    analyzer, names = _new(), _Names()
+    goal = names.encode(condition)
+    with ExitStack() as scopes:
+        _enter(analyzer, scopes, names, conditions)
+        if analyzer.can_prove(goal):
+            return True
+        return bool(analyzer.can_prove(goal, sym.ProofStrength.SYMBOLIC_BOUND))
 
-    def prove(self, condition: Expr, conditions: Iterable[Expr]) -> bool:
-        """Whether `condition` follows. The default strength first: it is fast, and often enough.
 
-        Raises OverflowError for constants that are too large."""
-        names = _Names()
-        goal = names.encode(condition)
-        with ExitStack() as scopes:
-            self._enter(scopes, names, conditions)
-            if self._analyzer.can_prove(goal):
-                return True
-            return bool(self._analyzer.can_prove(goal, sym.ProofStrength.SYMBOLIC_BOUND))
+def simplify(expr: Expr, conditions: Iterable[Expr]) -> Expr:
+    """An equal expression; the same one where the result has no form in our nodes."""
+    analyzer, names = _new(), _Names()
+    encoded = names.encode(expr)
+    with ExitStack() as scopes:
+        _enter(analyzer, scopes, names, conditions)
+        result = names.decode(analyzer.simplify(encoded))
+    return expr if result is None else result
 
-    def simplify(self, expr: Expr, conditions: Iterable[Expr]) -> Expr:
-        """An equal expression; the same one where the result has no form in our nodes."""
-        names = _Names()
-        encoded = names.encode(expr)
-        with ExitStack() as scopes:
-            self._enter(scopes, names, conditions)
-            result = names.decode(self._analyzer.simplify(encoded))
-        return expr if result is None else result
 
-    def _enter(self, scopes: ExitStack, names: _Names, conditions: Iterable[Expr]) -> None:
-        encoded = [names.encode(c) for c in conditions]
-        for constraint in (*names.type_bounds(), *encoded):
-            scopes.enter_context(self._analyzer.constraint_scope(constraint))
+def _new() -> Any:
+    """An analyzer for one question. Z3's solver keeps what it learned from one proof to the next, and a proof that was cut
+    short can leave it unable to find others: what a text means would depend on the texts before it."""
+    analyzer = sym.Analyzer()
+    if not analyzer.is_z3_enabled:
+        raise ToolchainError(
+            "this build of TVM has no Z3, without which symbolic index ranges cannot be proven",
+            hint="install apache-tvm 0.27 from PyPI",
+        )
+    analyzer.set_z3_rlimit(Z3_STEPS)
+    return analyzer
+
+
+def _enter(analyzer: Any, scopes: ExitStack, names: _Names, conditions: Iterable[Expr]) -> None:
+    encoded = [names.encode(c) for c in conditions]
+    for constraint in (*names.type_bounds(), *encoded):
+        scopes.enter_context(analyzer.constraint_scope(constraint))
 
 
 class _Names:

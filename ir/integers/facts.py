@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, lru_cache
-from threading import local
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from uol.ir.integers import polynomials
 from uol.ir.integers.assumptions import Knowledge, at_least_zero, attained, is_integral
@@ -23,9 +21,6 @@ from uol.ir.integers.terms import ONE, ZERO, Poly, Ranges, compare, idx
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.program.walk import variables, walk
 from uol.ir.without_torch import import_tvm
-
-if TYPE_CHECKING:
-    from uol.ir.integers.analyzer import Analyzer
 
 ANSWERS = 1024
 """Simplified expressions that are remembered: the analyzer takes milliseconds, and operators ask the same of their windows."""
@@ -160,27 +155,19 @@ class Facts:
 _BEYOND_POLYNOMIALS = ("/", "%", "min", "max", "select", "cast")
 
 
-class _OfThread(local):
-    """An analyzer for each thread: its scopes are closed in the order in which they were opened, or the process ends."""
-
-    @cached_property
-    def analyzer(self) -> Analyzer:
-        import_tvm()
-        from uol.ir.integers.analyzer import Analyzer
-
-        return Analyzer()
-
-
-_OWN = _OfThread()
-
-
 @lru_cache(maxsize=ANSWERS)
 def _analyzer_simplifies(expr: Expr, conditions: tuple[Expr, ...]) -> Expr:
-    return _OWN.analyzer.simplify(expr, conditions)
+    import_tvm()
+    from uol.ir.integers import analyzer
+
+    return analyzer.simplify(expr, conditions)
 
 
 def _analyzer_proves(condition: Expr, known: Knowledge) -> bool:
+    import_tvm()
+    from uol.ir.integers import analyzer
+
     try:
-        return _OWN.analyzer.prove(condition, known.conditions)
+        return analyzer.prove(condition, known.conditions)
     except OverflowError:
         return False
