@@ -10,9 +10,9 @@ from uol.backends.simt.attention.matrix.place import grid_of, rows_apart
 from uol.backends.simt.attention.matrix.schedule import MatrixRows
 from uol.backends.simt.attention.matrix.seen import mean_tiles
 from uol.backends.simt.c_text.counters import TYPICAL_SIZE, typical
+from uol.codegen.attention.parts import with_rows
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size
-from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention
 from uol.codegen.work import Issued, exactly
 from uol.ir.program.walk import variables
@@ -27,7 +27,7 @@ VALUES = 3
 def gradient_counts(spec: Attention, tile: MatrixRows, device: Device) -> Issued:
     """The counts of a gradient. Of cols that differ from row to row a block visits as many tiles as the first and the last do
     on an average."""
-    spec = rows_apart(without_unit_axes(spec))
+    spec = rows_apart(with_rows(spec))
     form, operands = form_of(spec), operands_of(spec)
     assert form is not None and operands is not None, "legality has asked"
     element = DTYPES[form.dtype].bytes

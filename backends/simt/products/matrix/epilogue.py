@@ -157,8 +157,8 @@ class Epilogue:
     @property
     def width(self) -> int:
         """Neighbours along n that a thread has."""
-        width = width_along(self.as_map, self.spec.n[-1])
-        while self.place.threads % (self.tile.n // width) or self.staged.rows % (self.place.threads // (self.tile.n // width)):
+        width, threads = width_along(self.as_map, self.spec.n[-1]), self.place.threads
+        while (across := self.tile.n // width) <= threads and (threads % across or self.staged.rows % (threads // across)):
             width //= 2
         return width
 
@@ -182,21 +182,22 @@ class Epilogue:
         yield from nest((("mi", each), ("group", owned.groups), ("ni", place.cols)), (store,))
 
     def finish(self) -> Statement:
-        """Rows of the part, some at a time."""
+        """Rows of the part, some at a time; one in several turns, where it is of more pieces than there are threads."""
         width, rows = self.width, self.staged.rows
         across = self.tile.n // width
-        at_once = self.place.threads // across
         m, n = (self.place.printer.names.variable(each.name) for each in (self.place.m, self.place.n))
         each = self.fragments // self.parts * self.place.owned.rows
         """Rows of a warp in a part."""
-        row: Expr = total(scaled(TURN, at_once), quotient(THREAD, across))
+        row = total(scaled(TURN, self.place.threads // across), quotient(THREAD, across))
+        if across > self.place.threads:
+            row = quotient(TURN, across // self.place.threads)
         place: list[Statement] = [Declare(ROW.name, Scalar(INDEX), row)]
         at: Expr = ROW
         if self.parts > 1:
             at = total(scaled(quotient(ROW, each), self.tile.warp_m), scaled(PART, each), remainder(ROW, each))
         place += [
             Declare(m, Scalar(INDEX), total(M0, at)),
-            Declare(n, Scalar(INDEX), total(N0, scaled(remainder(THREAD, across), width))),
+            Declare(n, Scalar(INDEX), total(N0, scaled(self.piece(across), width))),
         ]
         guards = [
             Call("<", (Local(name), count), "bool")
@@ -205,11 +206,19 @@ class Epilogue:
         ]
         body = tuple(self.steps(width, across))
         inner = (If(all_of(guards), body),) if guards else body
-        return Loop(TURN.name, ZERO, Const(rows // at_once), (*place, *inner), times=1, few=True)
+        turns = Const(rows * across // self.place.threads)
+        return Loop(TURN.name, ZERO, turns, (*place, *inner), times=1, few=True)
+
+    def piece(self, across: int) -> Expr:
+        """Which of so many pieces of a row is a thread's in this turn."""
+        threads = self.place.threads
+        if across <= threads:
+            return remainder(THREAD, across)
+        return total(scaled(remainder(TURN, across // threads), threads), THREAD)
 
     def sums_at(self, width: int, across: int) -> Iterable[Statement]:
         """`float sums[8]`, from shared memory."""
-        kind, first = Scalar(self.spec.acc_dtype), scaled(remainder(THREAD, across), width)
+        kind, first = Scalar(self.spec.acc_dtype), scaled(self.piece(across), width)
         array = Local(SUMS, kind)
         yield Declare(SUMS, kind, extent=width)
         for number in range(max(1, width // 4)):
