@@ -1,11 +1,12 @@
-"""How long is one compilation for a device with a compiler of its own? A product, a softmax and a convolution, in f16.
+"""How long is one compilation for a device with a compiler of its own? Of a product, a softmax, a convolution, in f16.
 
     python -m uol.conformance.latency [--target cuda,hip] [--turns 5]
 
-Medians of a few turns: from the request to the text and from the text to the binary, in a process that has compiled before; and
-the CPU seconds of a new process from its start to the text, with an empty cache and with one that has it; and the CPU seconds,
-those of compilers that are run among them, in which the kernels are built that the first call of an operator of any size takes.
-Beside each stands what it may take (`conformance/latency.toml`). Exit status 1 where one takes more; on a busy machine it does.
+Medians of a few turns, in a process that has compiled before: from the request to the text, from the text to the binary, and
+from the requests of an attention and of its gradient to both texts. Then the CPU seconds of a new process from its start to the
+text, with an empty cache and with one that has it; and the CPU seconds, those of compilers that are run among them, in which
+the kernels are built that the first call of an operator of any size takes. Beside each stands what it may take
+(`conformance/latency.toml`). Exit status 1 where one takes more; on a busy machine it does.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ CASES: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
     "convolution": ("conv2d", {"N": 32, "C": 64, "H": 56, "W": 56, "O": 64, "D": 64, "R": 3, "S": 3}, {"pad": 1}),
 }
 """Operators with their sizes and attributes."""
+WITH_GRADIENT = {"attention": ("causal_attention", {"B": 4, "H": 16, "G": 16, "L": 2048, "M": 2048, "D": 64, "E": 64})}
+"""Operators of which the gradient's text is made beside their own."""
 PROGRAM = "import uol; uol.compile({op!r}, {target!r}, 'f16', {dims!r}, {attrs!r}).source"
 
 
@@ -68,6 +71,14 @@ def in_process(target: str, turns: int) -> Iterator[Latency]:
         yield Latency(f"{target} {name}, to the text", _seconds(partial(generate, request), turns), BOUNDS["source"])
         bound = BOUNDS["binary"].get(target, 0.0)
         yield Latency(f"{target} {name}, to the binary", _seconds(partial(backend.build, module), turns), bound)
+
+
+def with_gradients(target: str, turns: int) -> Iterator[Latency]:
+    """From the requests of an operator and its gradient to their texts."""
+    for name, (op, dims) in WITH_GRADIENT.items():
+        requests = [compile(each, target, "f16", dims).request for each in (op, f"{op}_grad")]
+        seconds = _seconds(lambda asked=requests: [generate(each) for each in asked], turns)
+        yield Latency(f"{target} {name} and its gradient, to the texts", seconds, BOUNDS["with_gradient"])
 
 
 def new_processes(target: str, turns: int) -> Iterator[Latency]:
@@ -140,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     is_fine = True
     for target in options.target.split(","):
-        for measure in (in_process, new_processes, first_calls):
+        for measure in (in_process, with_gradients, new_processes, first_calls):
             for each in measure(target, options.turns):
                 is_fine &= each.holds
                 print(each, flush=True)

@@ -12,7 +12,7 @@ needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not i
 
 
 def test_what_takes_more_than_it_may_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for other in ("new_processes", "first_calls"):
+    for other in ("with_gradients", "new_processes", "first_calls"):
         monkeypatch.setattr(latency, other, lambda target, turns: iter(()))
     monkeypatch.setattr(
         latency, "in_process", lambda target, turns: iter([Latency("text", 0.04, 0.05), Latency("rest", 9.0, 0)])
@@ -27,6 +27,9 @@ def test_what_takes_more_than_it_may_fails(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_text_and_a_new_process_are_timed() -> None:
     made = next(latency.in_process("cuda", 1))
     assert made.what == "cuda product, to the text" and 0 < made.seconds < 10
+
+    both = next(latency.with_gradients("cuda", 1))
+    assert both.what == "cuda attention and its gradient, to the texts" and 0 < both.seconds < 10
 
 
 @needs_nvrtc

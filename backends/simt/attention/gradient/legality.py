@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uol.backends.simt.attention.gradient.candidates import gradient_rows
 from uol.backends.simt.attention.gradient.form import form_of
 from uol.backends.simt.attention.gradient.kernel import loop_of, shared_bytes
@@ -41,21 +43,35 @@ def check_gradient(spec: Attention, tile: MatrixRows, machine: Machine) -> Footp
     unit = unit_for(spec, machine)
     if unit is None:
         return Refusal("no matrix unit takes this gradient of an attention", BY_THREADS)
-    reason = _operand_defect(spec) or tile_defect(tile, unit, 1 if Owned.of(unit).exchanged else 2)
+    reason = _operand_defect(spec) or tile_defect(tile, unit, _least_stages(unit))
     if reason is not None:
         return Refusal(reason, BY_THREADS)
-    place = Place.of(spec, tile, unit)
-    reason = _place_defect(place)
-    if reason is not None:
-        return Refusal(reason, BY_THREADS)
-    assert machine.units is not None
-    return fitting(machine, place.threads, grid_of(rows_apart(spec), tile), shared_bytes(place), machine.units.shared_bytes)
+    return _footprint(Place.of(spec, tile, unit), machine)
 
 
 def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
     """The tiles that a gradient of an attention without axes of one place may take; none where no matrix unit takes it."""
-    tiles = () if unit_for(spec, machine) is None else gradient_rows(machine)
-    return tuple(tile for tile in tiles if isinstance(check_gradient(spec, tile, machine), Footprint))
+    unit = unit_for(spec, machine)
+    if unit is None or _operand_defect(spec) is not None:
+        return ()
+    tiles = [tile for tile in gradient_rows(machine) if tile_defect(tile, unit, _least_stages(unit)) is None]
+    if not tiles:
+        return ()
+    first = Place.of(spec, tiles[0], unit)  # others differ in the type of indices at most, which is not asked for here
+    return tuple(tile for tile in tiles if isinstance(_footprint(replace(first, tile=tile), machine), Footprint))
+
+
+def _least_stages(unit: MatrixUnit) -> int:
+    return 1 if Owned.of(unit).exchanged else 2
+
+
+def _footprint(place: Place, machine: Machine) -> Footprint | Refusal:
+    """Of a kernel whose operands and tile are such as matrix units take."""
+    reason = _place_defect(place)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    assert machine.units is not None, "one takes it"
+    return fitting(machine, place.threads, grid_of(place.spec, place.tile), shared_bytes(place), machine.units.shared_bytes)
 
 
 def _operand_defect(spec: Attention) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from uol.backends.simt.attention.matrix.candidates import matrix_rows
 from uol.backends.simt.attention.matrix.copies import Fetches
@@ -52,20 +53,30 @@ def check_matrix_rows(spec: Attention, tile: MatrixRows, machine: Machine) -> Fo
     reason = _operand_defect(spec) or tile_defect(tile, unit)
     if reason is not None:
         return Refusal(reason, BY_THREADS)
-    place = Place.of(spec, tile, unit)
-    reason = _place_defect(place)
-    if reason is not None:
-        return Refusal(reason, BY_THREADS)
-    assert machine.units is not None
-    ending = ending_of(place.spec)
-    assert ending is not None
-    return fitting(machine, place.threads, grid_of(spec, tile), shared_bytes(place, ending), machine.units.shared_bytes)
+    return _footprint(Place.of(spec, tile, unit), machine)
 
 
 def tiles_for(spec: Attention, machine: Machine) -> tuple[MatrixRows, ...]:
     """The tiles that an attention without axes of one place may take; none where no matrix unit takes it."""
-    tiles = () if unit_for(spec, machine) is None else matrix_rows(machine)
-    return tuple(tile for tile in tiles if isinstance(check_matrix_rows(spec, tile, machine), Footprint))
+    unit = unit_for(spec, machine)
+    if unit is None or _operand_defect(spec) is not None:
+        return ()
+    tiles = [tile for tile in matrix_rows(machine) if tile_defect(tile, unit) is None]
+    if not tiles:
+        return ()
+    first = Place.of(spec, tiles[0], unit)  # others differ in the type of indices at most, which is not asked for here
+    return tuple(tile for tile in tiles if isinstance(_footprint(replace(first, tile=tile), machine), Footprint))
+
+
+def _footprint(place: Place, machine: Machine) -> Footprint | Refusal:
+    """Of a kernel whose operands and tile are such as matrix units take."""
+    reason = _place_defect(place)
+    if reason is not None:
+        return Refusal(reason, BY_THREADS)
+    ending = ending_of(place.spec)
+    assert machine.units is not None and ending is not None, "legality has asked"
+    grid, shared = grid_of(place.spec, place.tile), shared_bytes(place, ending)
+    return fitting(machine, place.threads, grid, shared, machine.units.shared_bytes)
 
 
 def _operand_defect(spec: Attention) -> str | None:
