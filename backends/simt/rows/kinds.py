@@ -9,6 +9,7 @@ from uol.backends.simt.rows.bucket_plan import check_buckets, keys_of, plan_buck
 from uol.backends.simt.rows.legality import check_order, check_rows
 from uol.backends.simt.rows.merge_plan import plan_merge
 from uol.backends.simt.rows.neighbours import neighbours_kernel
+from uol.backends.simt.rows.packed_reads import with_packed_reads
 from uol.backends.simt.rows.parts import parts_of_folds, parts_of_orders, parts_of_scans
 from uol.backends.simt.rows.reduce_kernel import reduce_kernel
 from uol.backends.simt.rows.row_schedules import row_schedules
@@ -56,7 +57,8 @@ def _order(spec: Select, schedule: BlockPerRow, machine: Machine) -> Plan:
 
 
 def _split_fold(spec: Reduce, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
-    return split(spec, device)
+    copies, folds = with_packed_reads(spec)
+    return (*copies, *split(folds, device))
 
 
 def _split_scan(spec: Scan, machine: Machine, device: Device) -> tuple[KernelSpec, ...]:
