@@ -12,7 +12,7 @@ from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, MOST_THREADS
 from uol.backends.simt.rows.row_schedules import lanes_want_rows, rows_side_by_side
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ZERO, size, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.long_rows.cut_passes import cut_passes, stores_apart
 from uol.codegen.specs.long_rows.cut_scan import cut_scan
@@ -25,6 +25,7 @@ from uol.codegen.specs.long_rows.squares import are_of_one_reading, squares_in
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.steps import PICKS
+from uol.codegen.specs.traverse import reads
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Const
 
@@ -43,6 +44,8 @@ MOST_KEPT = MOST_THREADS * MOST_COLUMNS
 LEAST_SHIFTED = 16
 """Columns of a part that a thread goes over once for a sum and for squares: what it stores of them is then at most a quarter of
 what it reads of f16, and read twice."""
+WARP = 32
+"""Rows of which a warp has one each."""
 FEW_ELEMENTS = 1 << 15
 """Of all rows: where a core has a block for a row, or more, it reads them across in less time than a further launch takes."""
 LEAST_SIDE_BY_SIDE = 1 << 10
@@ -116,7 +119,19 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     even = None if extent is None else _even_parts(wanted, extent)
     is_read_along = len(spec.cols) == 1 and not lanes_want_rows(spec, spec.rows, spec.cols)
     are_long = extent is None or extent >= wanted * LONG
-    return split_folds(spec, axis, even or wanted, WHOLE_BYTES if not even and is_read_along and are_long else 1)
+    multiple = WHOLE_BYTES if not even and is_read_along and are_long else 1
+    return split_folds(spec, axis, even or wanted, multiple, _rows_along_reads(spec))
+
+
+def _rows_along_reads(spec: Reduce) -> tuple[Axis, ...]:
+    """The rows, behind all others that along which most of what is read lies side by side, if threads have rows and these fill
+    a warp: what parts give may lie in any order. (Where places are asked for, their order is that of the rows.)"""
+    if any(fold.op in PICKS for fold in folds_of(spec)) or not lanes_want_rows(spec, spec.rows, spec.cols):
+        return spec.rows
+    steps = [dict(read.strides) for fold in folds_of(spec) for read in reads(fold.value)]
+    side_by_side = {axis: sum(each.get(axis.name) == ONE for each in steps) for axis in spec.rows}
+    last = max(reversed(spec.rows), key=side_by_side.__getitem__)
+    return (*(axis for axis in spec.rows if axis != last), last) if (static(last.extent) or 0) >= WARP else spec.rows
 
 
 def _with_long_axis(spec: Reduce, parts: int) -> Reduce:

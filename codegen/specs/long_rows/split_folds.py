@@ -46,21 +46,24 @@ def may_be_split(spec: Reduce) -> bool:
 
 
 @verified
-def split_folds(spec: Reduce, axis: Axis, parts: int, multiple: int = 1) -> tuple[Reduce, Reduce]:
+def split_folds(
+    spec: Reduce, axis: Axis, parts: int, multiple: int = 1, order: tuple[Axis, ...] | None = None
+) -> tuple[Reduce, Reduce]:
     """The kernels of a Reduce that may be split, with `axis`, one of its cols, in parts (see `AxisParts.of`). The last may be
-    shorter: what would be beyond the axis is not folded. Where places are asked for, it is the first of the cols."""
-    folds = folds_of(spec)
+    shorter: what would be beyond the axis is not folded. Where places are asked for, it is the first of the cols. `order`: of
+    the rows in what parts give, where it is another one."""
+    folds, order = folds_of(spec), order or spec.rows
     spec, best = with_best(spec)
     assert not best or axis == spec.cols[0]
     cut = AxisParts.of(spec, axis, parts, multiple)
     cols = tuple(cut.within if a == axis else a for a in spec.cols)
-    first, arrays = totals(spec, cut, (cut.part, *spec.rows), cols)
+    first, arrays = totals(spec, cut, (cut.part, *order), cols)
     whole: list[Step] = []
     for fold in folds:
         if fold.name in best:
             whole += picked(fold, cut, arrays[fold.name], arrays[best[fold.name]], spec)
             continue
-        offset, strides = place_in(arrays[fold.name], (cut.part, *spec.rows), (*spec.rows, cut.part))
+        offset, strides = place_in(arrays[fold.name], (cut.part, *order), (*spec.rows, cut.part))
         whole.append(replace(fold, value=Read(arrays[fold.name].name, offset, strides, (), None, fold.dtype), where=()))
     own, gone = {a.name for a in spec.rows}, {a.name for a in spec.cols}
     rest = [s for s in spec.steps if not isinstance(s, Fold) and set(s.axes) <= own]
