@@ -79,7 +79,7 @@ SI |= dict.fromkeys(("threads", "blocks", "registers"), 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a device can do, in `unit`: one of `SI`, or "B/cycle"."""
+    """What a device can do, in `unit`: one of `SI`, "B/cycle", or "cycle"."""
 
     value: float
     unit: str

@@ -46,7 +46,7 @@ SHORT_ROWS = 64
 """Rows of an operand that are not one run are worth packing where their innermost axis is shorter than this."""
 LONG_RUN = 32
 """Contiguous elements along k that make a copy along k worth while."""
-SIDES = (128, 64, 32, 16)
+SIDES = (256, 128, 64, 32, 16)
 ROW_BYTES = 512
 """Rows of a copy from global memory should be multiples of this (hardware constraints of the NPU architecture 2201)."""
 
@@ -254,10 +254,14 @@ def cube_candidates(product: CubeProduct, cores: int) -> Iterator[CubeSchedule]:
     found: dict[CubeSchedule, float] = {}
     for tile_m in SIDES:
         for tile_n in SIDES:
+            if tile_m * tile_n * BYTES["f32"] > CAPACITY_BYTES["L0C"]:
+                continue
             rows, cols = (max(min(tile, round_up(asked, FRACTAL)), FRACTAL) for tile, asked in ((tile_m, m), (tile_n, n)))
             depth = min(_depth(max(rows, cols), size), round_up(max(k, 1), FRACTAL))
             tasks = outer * ceil_div(m, rows) * ceil_div(n, cols)
-            cycles = max(product_cycles(rows, cols, size), (rows + cols) * size / RATES["core"]["gm_l1"].value)
+            sides = ((product.left, rows), (product.right, cols))
+            fetched = sum(fetch_cycles(operand.form, side, depth, size) for operand, side in sides) / depth
+            cycles = max(product_cycles(rows, cols, size), fetched)
             found[CubeSchedule(rows, cols, depth, max(1, min(cores, tasks)))] = ceil_div(tasks, cores) * cycles
     yield from sorted(found, key=lambda s: (found[s], -s.m * s.n))
 
@@ -265,6 +269,12 @@ def cube_candidates(product: CubeProduct, cores: int) -> Iterator[CubeSchedule]:
 def product_cycles(rows: int, cols: int, size: int) -> float:
     """Cycles of the cube for one k of a tile of C, by the bytes of an element."""
     return rows * cols / FRACTAL**2 * PRODUCT_CYCLES[size] / (BLOCK_BYTES // size)
+
+
+def fetch_cycles(form: Form, side: int, depth: int, size: int) -> float:
+    """Cycles of the copy of an operand's tile, side x depth, by the bytes of an element."""
+    core, (bursts, run) = RATES["core"], (side, depth) if form == "rows_k" else (depth, side)
+    return core["copy_head"].value + bursts * max(run * size / core["gm_l1"].value, core["l1_burst"].value)
 
 
 def _depth(side: int, size: int) -> int:

@@ -86,6 +86,11 @@ class Plan:
         awaited = sum(e.event >= 0 for e in waits)
         return sum(e.event >= 0 for e in self.after(block, node)), awaited, len(waits) - awaited + len(barriers)
 
+    def holds_vectors(self, block: Block, node: int) -> bool:
+        """Does a barrier before a node hold vector instructions until those before are done?"""
+        waits, barriers = self.before(block, node)
+        return "V" in barriers or any(e.event < 0 for e in waits)
+
     def preset(self, node: Node) -> int:
         """How many flags are set before a node of the program itself, and awaited behind it, for the loops that it holds."""
         return sum(e.distance for e in self.carried_within(node) if e.event >= 0)

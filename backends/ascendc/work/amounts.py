@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uol.backends.ascendc.devices import RATES
 from uol.backends.ascendc.instructions import Instr
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, FRACTAL, FRACTAL_BYTES, REPEAT_BYTES
 from uol.backends.ascendc.work.scalars import Numbers, Range, exactly
@@ -31,10 +32,13 @@ ONTO = {("MTE2", "UB"): "gm_ub", ("MTE2", "L1"): "gm_l1", ("MTE1", "L0A"): "l1_l
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Of every iteration."""
+    """Of every iteration. `short`: granules that the bursts of a copy lack for what a burst costs at least. `ragged`: 1 where a
+    vector instruction counts lanes whose bytes are no whole repeats."""
 
     amount: Range
     granules: Range
+    short: Range | None = None
+    ragged: Range | None = None
 
 
 def path_of(instr: Instr) -> str:
@@ -44,6 +48,14 @@ def path_of(instr: Instr) -> str:
         return "fill"
     memory = instr.writes[0].buffer.memory if instr.writes else ""
     return PATHS.get(instr.pipe) or ONTO.get((instr.pipe, memory), "")
+
+
+def least_blocks(instr: Instr) -> float:
+    """Blocks of 32 bytes that take as long as the shortest burst of a copy; Fixpipe has no figure."""
+    core, path = RATES["core"], path_of(instr)
+    if path == "l0c_gm":
+        return 0.0
+    return core["l1_burst" if path == "gm_l1" else "ub_burst"].value * core[path].value / BLOCK_BYTES
 
 
 def element_bytes(instr: Instr) -> int:
@@ -67,7 +79,10 @@ def amount_of(instr: Instr, at: Iterations) -> Amount:
     if path_of(instr) == "fill":
         return Amount(_scaled(numbers[0], BLOCK_BYTES), numbers[0])
     bursts, size = numbers
-    return Amount(_product_of(bursts, size), _product_of(bursts, _quotient_up(size, BLOCK_BYTES)))
+    blocks = _quotient_up(size, BLOCK_BYTES)
+    lacking = _natural(Range(least_blocks(instr) - blocks.most, least_blocks(instr) - blocks.least))
+    short = _product_of(bursts, exactly(lacking.most) if blocks.is_known else lacking)
+    return Amount(_product_of(bursts, size), _product_of(bursts, blocks), short)
 
 
 def _vector(instr: Instr, numbers: list[Range]) -> Amount:
@@ -76,7 +91,8 @@ def _vector(instr: Instr, numbers: list[Range]) -> Amount:
         return Amount(_product_of(*numbers), numbers[1])
     if instr.name == "Brcb":
         return Amount(_scaled(numbers[0], REPEAT_BYTES // BYTES[instr.writes[0].dtype]), numbers[0])
-    return Amount(numbers[0], _quotient_up(_scaled(numbers[0], size), REPEAT_BYTES))
+    size_of_all = _scaled(numbers[0], size)
+    return Amount(numbers[0], _quotient_up(size_of_all, REPEAT_BYTES), ragged=_has_rest(size_of_all, REPEAT_BYTES))
 
 
 def _product(instr: Instr, numbers: list[Range]) -> Amount:
@@ -99,6 +115,13 @@ def _scaled(number: Range, factor: int) -> Range:
 
 def _quotient_up(number: Range, divisor: int) -> Range:
     return _each(number, np.ceil(number.least / divisor), np.ceil(number.most / divisor))
+
+
+def _has_rest(number: Range, divisor: int) -> Range:
+    """1 where the quotient has a rest, which is not known where the number is not."""
+    if not number.is_known:
+        return Range(np.zeros(len(number.least)), np.ones(len(number.least)))
+    return exactly((number.least % divisor != 0).astype(np.float64))
 
 
 def _product_of(a: Range, b: Range) -> Range:

@@ -12,6 +12,7 @@ from uol.backends.ascendc.machine import BYTES, Pipe
 from uol.backends.ascendc.sync.dependences import Plan
 from uol.backends.ascendc.work.amounts import amount_of, path_of
 from uol.backends.ascendc.work.divisors import divisors_of
+from uol.backends.ascendc.work.neighbours import Neighbours, neighbours_of
 from uol.backends.ascendc.work.scalars import Numbers, Range, exactly
 from uol.backends.ascendc.work.sectors import Starts
 from uol.backends.ascendc.work.walk import READ, Iterations, walk
@@ -56,8 +57,11 @@ class Tally:
     """By primitive: how often, how much (`amounts`), and how many granules of it; and the elements that the scalar unit reads.
 
     sectors    by path: sectors of 32 bytes of global memory that bursts touch
+    short      granules that bursts of copies lack for what a burst costs at least
+    ragged     of vector instructions: how many work on bytes that are no whole repeats
     starts     what is known of where bursts start
-    order      the flags and barriers of the program, if they are wanted; `ordering` counts them by name
+    order      the flags and barriers of the program, if they are wanted; `ordering` counts them by name; `behind` and `ahead`
+               the vector instructions that a barrier stands before, and behind
     """
 
     blocks: int
@@ -65,14 +69,20 @@ class Tally:
     order: Plan | None = None
     program: Block | None = None
     ordering: dict[str, Sum] = field(default_factory=dict)
+    behind: dict[Primitive, Sum] = field(default_factory=dict)
+    ahead: dict[Primitive, Sum] = field(default_factory=dict)
     issues: dict[Primitive, Sum] = field(default_factory=dict)
     amounts: dict[Primitive, Sum] = field(default_factory=dict)
     granules: dict[Primitive, Sum] = field(default_factory=dict)
+    short: dict[Primitive, Sum] = field(default_factory=dict)
+    ragged: dict[Primitive, Sum] = field(default_factory=dict)
     reads: Sum = field(init=False)
     sectors: dict[str, Sum] = field(default_factory=dict)
+    neighbours: Neighbours = field(init=False)
 
     def __post_init__(self) -> None:
         self.reads = self.zero()
+        self.neighbours = neighbours_of(self.program) if self.program and self.order else {}
 
     def zero(self) -> Sum:
         return Sum(np.zeros(self.blocks), np.zeros(self.blocks))
@@ -87,16 +97,22 @@ class Tally:
         for name, count in (("SetFlag", flags + preset), ("WaitFlag", waits + preset), ("PipeBarrier", barriers)):
             if count:
                 self.ordering.setdefault(name, self.zero()).add(at, exactly(np.full(at.count, float(count))))
+        if self.order.holds_vectors(block, node):
+            before, behind = self.neighbours[id(block), node]
+            for sums, instr in ((self.ahead, before), (self.behind, behind)):
+                if instr is not None:
+                    sums.setdefault(_kind(instr), self.zero()).add(at, _ones(at))
 
     def numbers(self, instr: Instr) -> tuple[str, ...]:
         return self.starts.numbers(instr)
 
     def instruction(self, instr: Instr, at: Iterations) -> None:
-        kind = Primitive(CALLED.get(instr.name, instr.name), instr.pipe, path_of(instr), _dtype_of(instr))
+        kind = _kind(instr)
         done = amount_of(instr, at)
-        each = ((self.issues, _ones(at)), (self.amounts, done.amount), (self.granules, done.granules))
-        for sums, number in each:
-            sums.setdefault(kind, self.zero()).add(at, number)
+        every = (self.issues, self.amounts, self.granules, self.short, self.ragged)
+        for sums, number in zip(every, (_ones(at), done.amount, done.granules, done.short, done.ragged), strict=True):
+            if number is not None:
+                sums.setdefault(kind, self.zero()).add(at, number)
         if instr.place is not None:
             self.sectors.setdefault(kind.path, self.zero()).add(at, self.starts.touched(instr, at, done.granules))
         self.text(instr.text, at)
@@ -134,6 +150,10 @@ def _is_exact(count: Interval) -> bool:
 def _bursts(tally: Tally) -> float:
     """How many bursts there are at most: none has less than a block."""
     return sum(float(s.most.sum()) for kind, s in tally.granules.items() if kind.path in tally.sectors)
+
+
+def _kind(instr: Instr) -> Primitive:
+    return Primitive(CALLED.get(instr.name, instr.name), instr.pipe, path_of(instr), _dtype_of(instr))
 
 
 def _ones(at: Iterations) -> Range:

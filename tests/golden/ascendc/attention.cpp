@@ -221,7 +221,7 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR z, 
 }
 
 // attention_y_sum_product_kernel
-//   cube cores 20, tile 32 x 32 x 112, L1 and L0 double-buffered
+//   cube cores 18, tile 16 x 48 x 112, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
     GM_ADDR v,
     GM_ADDR p,
@@ -238,51 +238,48 @@ extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
   TBuf<TPosition::A1> l1;
   pipe.InitBuffer(l1, 14336);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 7168);
+  pipe.InitBuffer(l0a, 3584);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 7168);
+  pipe.InitBuffer(l0b, 10752);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 4096);
-  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3584, 0);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(3584, 7168);
-  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3584, 0);
-  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(3584, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
+  pipe.InitBuffer(l0c, 3072);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(1792, 10752);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(5376, 0);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(1792, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(5376, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(768, 0);
 
   const int task = GetBlockIdx();
-  const int b = task / 10;
-  const int h_i_start = task / 2 % 5 * 32;
-  const int e_start = task % 2 * 32;
-  const int m_size = lesser(32, 129 - h_i_start);
-  const int n_size = lesser(32, 33 - e_start);
+  const int b = task / 9;
+  const int h_i_start = task % 9 * 16;
+  const int m_size = lesser(16, 129 - h_i_start);
+  const int n_size = 33;
   // line 11
   const int k_size = 97;
   if (m_size == 1) {
-    InitConstValue(a_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 112, 0, half(0.0f)));
   }
   PipeBarrier<PIPE_MTE2>();
-  DataCopy(a_l1, p_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
-  InitConstValue(b_l1, InitConstValueParams<half>(1, 224, 0, half(0.0f)));
+  DataCopy(a_l1, p_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 16, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<half>(1, 336, 0, half(0.0f)));
   PipeBarrier<PIPE_MTE2>();
-  DataCopy(b_l1, v_gm[b * 3201 + e_start], Nd2NzParams(1, k_size, n_size, 0, 33, 112, 1, 0));
+  DataCopy(b_l1, v_gm[b * 3201], Nd2NzParams(1, k_size, n_size, 0, 33, 112, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
-  for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
-  }
+  LoadData(a_l0, a_l1, LoadData2DParams(0, (k_size + 15) / 16, 1, 0, 0, false, 0));
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
     LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1, LoadData2DParams(i, (n_size + 15) / 16, 7, 0, 0, true, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
+  MmadParams mmad(16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
   // line 11
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
+  FixpipeParamsV220 fixpipe(n_size, m_size, 16, 33, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_y_sum_product_gm[(b * 129 + h_i_start) * 33 + e_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_y_sum_product_gm[(b * 129 + h_i_start) * 33], c_l0, fixpipe);
 }
 
 // attention_y_sum_kernel

@@ -63,7 +63,7 @@ extern "C" __global__ __aicore__ void conv2d_pack_b_kernel(GM_ADDR x, GM_ADDR co
 }
 
 // conv2d_kernel
-//   cube cores 14, tile 32 x 32 x 128, L1 and L0 double-buffered
+//   cube cores 16, tile 16 x 64 x 128, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADDR conv2d_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<float> w_gm;
@@ -75,17 +75,17 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 65536);
+  pipe.InitBuffer(l1, 81920);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 32768);
+  pipe.InitBuffer(l0a, 16384);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 32768);
+  pipe.InitBuffer(l0b, 65536);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 4096);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(8192, 32768);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(8192, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(8192, 0);
+  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(4096, 65536);
+  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(16384, 0);
+  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(4096, 0);
+  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(16384, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   int slot = 0;
@@ -94,47 +94,45 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
   SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 14; task += GetBlockNum()) {
-    const int n = task / 7;
-    const int p_q_start = task % 7 * 32;
-    const int m_size = 32;
-    const int n_size = lesser(32, 196 - p_q_start);
+  for (int task = GetBlockIdx(); task < 16; task += GetBlockNum()) {
+    const int n = task / 8;
+    const int o_start = task / 4 % 2 * 16;
+    const int p_q_start = task % 4 * 64;
+    const int m_size = 16;
+    const int n_size = lesser(64, 196 - p_q_start);
     // line 5
     WaitFlag<HardEvent::FIX_M>(0);
     for (int c_r_s_start = 0; c_r_s_start < 144; c_r_s_start += 128) {
       const int k_size = lesser(128, 144 - c_r_s_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
-      DataCopy(a_l1[slot * 4096], w_gm[c_r_s_start], Nd2NzParams(1, m_size, k_size, 0, 144, 32, 1, 0));
+      DataCopy(a_l1[slot * 2048], w_gm[o_start * 144 + c_r_s_start], Nd2NzParams(1, m_size, k_size, 0, 144, 16, 1, 0));
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(b_l1[slot * 4096 + i * 512], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272],
+        DataCopy(b_l1[slot * 8192 + i * 1024], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272],
             Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 392, 16, 1, 0));
       }
       SetFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      for (int i = 0; i < (m_size + 15) / 16; ++i) {
-        LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096],
-            LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
-      }
+      LoadData(a_l0[slot * 2048], a_l1[slot * 2048], LoadData2DParams(0, (k_size + 7) / 8, 1, 0, 0, false, 0));
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        LoadDataWithTranspose(b_l0[slot * 4096 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 4096],
-            LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
+        LoadDataWithTranspose(b_l0[slot * 8192 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 8192],
+            LoadData2dTransposeParams(i * 4, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
       }
       SetFlag<HardEvent::MTE1_M>(slot);
       SetFlag<HardEvent::MTE1_MTE2>(slot);
       PipeBarrier<PIPE_M>();
       MmadParams mmad(m_size, n_size, k_size, 0, false, c_r_s_start == 0);
       WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 4096], mmad);
+      Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 8192], mmad);
       SetFlag<HardEvent::M_MTE1>(slot + 3);
       slot = 1 - slot;
     }
     SetFlag<HardEvent::M_FIX>(0);
     // line 5
-    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 196, false);
+    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 196, false);
     fixpipe.quantPre = QuantMode_t::NoQuant;
     WaitFlag<HardEvent::M_FIX>(0);
-    Fixpipe<float, float, CFG_ROW_MAJOR>(y_gm[n * 6272 + p_q_start], c_l0, fixpipe);
+    Fixpipe<float, float, CFG_ROW_MAJOR>(y_gm[(n * 32 + o_start) * 196 + p_q_start], c_l0, fixpipe);
     SetFlag<HardEvent::FIX_M>(0);
   }
   WaitFlag<HardEvent::MTE1_MTE2>(0);

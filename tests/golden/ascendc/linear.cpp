@@ -10,7 +10,7 @@ using namespace AscendC;
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // linear_product_kernel
-//   cube cores 15, tile 128 x 64 x 128, L1 and L0 double-buffered
+//   cube cores 24, tile 64 x 64 x 256, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void linear_product_kernel(GM_ADDR x, GM_ADDR w, GM_ADDR linear_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> x_gm;
@@ -22,18 +22,18 @@ extern "C" __global__ __aicore__ void linear_product_kernel(GM_ADDR x, GM_ADDR w
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 98304);
+  pipe.InitBuffer(l1, 131072);
   TBuf<TPosition::A2> l0a;
   pipe.InitBuffer(l0a, 65536);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 32768);
+  pipe.InitBuffer(l0b, 65536);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 32768);
+  pipe.InitBuffer(l0c, 16384);
   LocalTensor<half> a_l1 = l1.GetWithOffset<half>(32768, 0);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(16384, 65536);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(32768, 65536);
   LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(32768, 0);
-  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(16384, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(8192, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(32768, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(4096, 0);
 
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
@@ -41,34 +41,35 @@ extern "C" __global__ __aicore__ void linear_product_kernel(GM_ADDR x, GM_ADDR w
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
   SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 15; task += GetBlockNum()) {
-    const int s_start = task / 5 * 128;
+  for (int task = GetBlockIdx(); task < 30; task += GetBlockNum()) {
+    const int s_start = task / 5 * 64;
     const int n_start = task % 5 * 64;
-    const int m_size = lesser(128, 330 - s_start);
+    const int m_size = lesser(64, 330 - s_start);
     const int n_size = lesser(64, 300 - n_start);
     // line 2
     WaitFlag<HardEvent::FIX_M>(0);
-    for (int k_start = 0; k_start < 1000; k_start += 128) {
-      const int k_size = lesser(128, 1000 - k_start);
+    for (int k_start = 0; k_start < 1000; k_start += 256) {
+      const int k_size = lesser(256, 1000 - k_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
-      DataCopy(a_l1[slot * 16384], x_gm[s_start * 1000 + k_start], Nd2NzParams(1, m_size, k_size, 0, 1000, 128, 1, 0));
-      DataCopy(b_l1[slot * 8192], w_gm[n_start * 1000 + k_start], Nd2NzParams(1, n_size, k_size, 0, 1000, 64, 1, 0));
+      DataCopy(a_l1[slot * 16384], x_gm[s_start * 1000 + k_start], Nd2NzParams(1, m_size, k_size, 0, 1000, 64, 1, 0));
+      DataCopy(b_l1[slot * 16384], w_gm[n_start * 1000 + k_start], Nd2NzParams(1, n_size, k_size, 0, 1000, 64, 1, 0));
       SetFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::M_MTE1>(slot + 3);
       for (int i = 0; i < (m_size + 15) / 16; ++i) {
         LoadData(a_l0[slot * 16384 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 16384],
-            LoadData2DParams(i, (k_size + 15) / 16, 8, 0, 0, false, 0));
+            LoadData2DParams(i, (k_size + 15) / 16, 4, 0, 0, false, 0));
       }
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
+        LoadData(b_l0[slot * 16384 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 16384],
             LoadData2DParams(i * 4, (n_size + 15) / 16, 1, 0, 0, false, 0));
       }
       SetFlag<HardEvent::MTE1_M>(slot);
       SetFlag<HardEvent::MTE1_MTE2>(slot);
+      PipeBarrier<PIPE_M>();
       MmadParams mmad(m_size, n_size, k_size, 0, false, k_start == 0);
       WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 16384], b_l0[slot * 8192], mmad);
+      Mmad(c_l0, a_l0[slot * 16384], b_l0[slot * 16384], mmad);
       SetFlag<HardEvent::M_MTE1>(slot + 3);
       slot = 1 - slot;
     }

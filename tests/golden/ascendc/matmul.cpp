@@ -11,7 +11,7 @@ using namespace AscendC;
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // matmul_kernel
-//   cube cores 16, tile 32 x 32 x 256, L1 and L0 double-buffered
+//   cube cores 14, tile 16 x 64 x 256, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADDR y) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> a_gm;
@@ -23,17 +23,17 @@ extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADD
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 65536);
+  pipe.InitBuffer(l1, 81920);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 32768);
+  pipe.InitBuffer(l0a, 16384);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 32768);
+  pipe.InitBuffer(l0b, 65536);
   TBuf<TPosition::CO1> l0c;
   pipe.InitBuffer(l0c, 4096);
-  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(16384, 0);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(16384, 32768);
-  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(16384, 0);
-  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(16384, 0);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(8192, 65536);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(32768, 0);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(8192, 0);
+  LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(32768, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   int slot = 0;
@@ -42,49 +42,46 @@ extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADD
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
   SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 16; task += GetBlockNum()) {
-    const int m_start = task / 4 * 32;
-    const int n_start = task % 4 * 32;
-    const int m_size = lesser(32, 97 - m_start);
-    const int n_size = lesser(32, 113 - n_start);
+  for (int task = GetBlockIdx(); task < 14; task += GetBlockNum()) {
+    const int m_start = task / 2 * 16;
+    const int n_start = task % 2 * 64;
+    const int m_size = lesser(16, 97 - m_start);
+    const int n_size = lesser(64, 113 - n_start);
     // line 4
     WaitFlag<HardEvent::FIX_M>(0);
     for (int k_start = 0; k_start < 389; k_start += 256) {
       const int k_size = lesser(256, 389 - k_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
       if (m_size == 1) {
-        InitConstValue(a_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
+        InitConstValue(a_l1[slot * 4096], InitConstValueParams<half>(1, 256, 0, half(0.0f)));
       }
       PipeBarrier<PIPE_MTE2>();
-      DataCopy(a_l1[slot * 8192], a_gm[m_start * 389 + k_start], Nd2NzParams(1, m_size, k_size, 0, 389, 32, 1, 0));
+      DataCopy(a_l1[slot * 4096], a_gm[m_start * 389 + k_start], Nd2NzParams(1, m_size, k_size, 0, 389, 16, 1, 0));
       if (k_size % 16 != 0) {
-        InitConstValue(b_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
+        InitConstValue(b_l1[slot * 16384], InitConstValueParams<half>(1, 1024, 0, half(0.0f)));
       }
       PipeBarrier<PIPE_MTE2>();
-      DataCopy(b_l1[slot * 8192], b_gm[k_start * 113 + n_start], Nd2NzParams(1, k_size, n_size, 0, 113, 256, 1, 0));
+      DataCopy(b_l1[slot * 16384], b_gm[k_start * 113 + n_start], Nd2NzParams(1, k_size, n_size, 0, 113, 256, 1, 0));
       SetFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      for (int i = 0; i < (m_size + 15) / 16; ++i) {
-        LoadData(a_l0[slot * 8192 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 8192],
-            LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
-      }
+      LoadData(a_l0[slot * 4096], a_l1[slot * 4096], LoadData2DParams(0, (k_size + 15) / 16, 1, 0, 0, false, 0));
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
+        LoadData(b_l0[slot * 16384 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 16384],
             LoadData2DParams(i, (n_size + 15) / 16, 16, 0, 0, true, 0));
       }
       SetFlag<HardEvent::MTE1_M>(slot);
       SetFlag<HardEvent::MTE1_MTE2>(slot);
       PipeBarrier<PIPE_M>();
-      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, k_start == 0);
+      MmadParams mmad(16, n_size, k_size, 0, false, k_start == 0);
       WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 8192], b_l0[slot * 8192], mmad);
+      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 16384], mmad);
       SetFlag<HardEvent::M_MTE1>(slot + 3);
       slot = 1 - slot;
     }
     SetFlag<HardEvent::M_FIX>(0);
     // line 4
-    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 113, false);
+    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 113, false);
     fixpipe.quantPre = QuantMode_t::F322F16;
     WaitFlag<HardEvent::M_FIX>(0);
     Fixpipe<half, float, CFG_ROW_MAJOR>(y_gm[m_start * 113 + n_start], c_l0, fixpipe);
