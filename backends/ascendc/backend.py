@@ -52,7 +52,7 @@ class AscendBackend:
         return not group.computes_indices and not group.is_divided
 
     def legalise(self, spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
-        return legalised(spec)
+        return legalised(spec, device)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         return candidates.schedules_of(spec, device)

@@ -17,14 +17,17 @@ from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
 from uol.backends.ascendc.cube.product import cube_product, is_conversion, with_packed_operands
 from uol.backends.ascendc.transfers.fills import with_fills_of_copies
 from uol.backends.ascendc.transfers.indices import extent
+from uol.backends.ascendc.vector.splitting import split
+from uol.codegen.backend import Device
 from uol.codegen.specs.collapse_axes import collapsed
 from uol.codegen.specs.nodes import Contract, KernelSpec
 from uol.codegen.specs.rewrites import as_reduce, split_epilogue, without_terms
 
 
-def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+def legalised(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     """The kernels that take a spec's place, in launch order. A Contract among them that is no CubeProduct has no kernel."""
-    return tuple(_decided(in_words(collapsed(with_fills_of_copies(part)))) for part in _parts(spec))
+    parts = (each for part in _parts(spec) for each in split(collapsed(part), device))
+    return tuple(_decided(in_words(collapsed(with_fills_of_copies(part)))) for part in parts)
 
 
 def _decided(spec: KernelSpec) -> KernelSpec:

@@ -12,7 +12,8 @@ from uol.codegen.specs.nodes import KernelSpec
 
 @dataclass(frozen=True, slots=True)
 class VectorSchedule:
-    """A vector kernel: `lanes` lanes of axis `lane` a tile, and `rows` rows of them along `row` (empty: one row).
+    """A vector kernel: `lanes` lanes of axis `lane` a tile, and `rows` rows of them along `row` (empty: one row). Where results
+    are lanes and `row` is one of the cols, the rows of a tile accumulate side by side, and are folded in the end.
 
     over     "rows": the lanes are results, cols are a loop; "cols": the lanes are what a Reduce folds
     slots    2 for double buffering

@@ -115,11 +115,15 @@ def fold_in(
         assert total.index is not None and index is not None
         _fold_index(unit, total, value, index, count, mask)
     elif total.op in CALLS or acc.dtype not in ("f32", "f16") or total.op in LOGICAL:
-        call = CALLS.get(total.op) or LOGICAL.get(total.op) or INTEGER_CALL[total.op]
-        unit.emit(f"{call}({acc.view}, {acc.view}, {value.view}, {count});", (acc.view, value.view), (acc.view,))
+        unit.emit(f"{call_of(total)}({acc.view}, {acc.view}, {value.view}, {count});", (acc.view, value.view), (acc.view,))
     else:
         larger = unit.select(unit.compare(RELATION[total.op], acc, value), value, acc)
         _select_into(unit, acc, unit.compare("EQ", value, value), larger, value, count)
+
+
+def call_of(total: Accumulator) -> str:
+    """The instruction that folds two values, of a fold that one instruction does."""
+    return CALLS.get(total.op) or LOGICAL.get(total.op) or INTEGER_CALL[total.op]
 
 
 def _fold_index(

@@ -18,7 +18,7 @@ from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, 
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, Truth, Value
 from uol.backends.ascendc.writer import KernelWriter, TiledAxis, task_count
-from uol.codegen.specs.nodes import Let, Read
+from uol.codegen.specs.nodes import Let, Read, Reduce
 from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import variables, walk
 
@@ -46,7 +46,7 @@ class VectorKernel(KernelWriter):
         """The task loop's axes: those outside of the tile, then the tile's."""
         frame = self.frame
         axes = [TiledAxis(self.names.variables[a.name], extent(a)) for a in outer]
-        if frame.row:
+        if frame.row and not self.folds_rows:
             axes.append(TiledAxis(self.start(frame.row), frame.row_extent, frame.rows))
         if frame.lane and self.schedule.over == "rows":
             axes.append(TiledAxis(self.start(frame.lane), frame.lane_extent, frame.lanes))
@@ -61,8 +61,14 @@ class VectorKernel(KernelWriter):
         double_buffered = self.schedule.slots == 2
         alternates = slotted and double_buffered
         with self.core_loop(axes, double_buffered=double_buffered, slotted=alternates), self.alternating(alternates):
-            self.declare_tile()
+            if not self.folds_rows:
+                self.declare_tile()
             yield
+
+    @property
+    def folds_rows(self) -> bool:
+        """Does a tile have rows along an axis that is folded? They are a loop's of their own, and no tasks."""
+        return isinstance(self.spec, Reduce) and bool(self.frame.row) and self.frame.row in {a.name for a in self.spec.cols}
 
     @contextmanager
     def alternating(self, active: bool) -> Iterator[None]:
@@ -76,7 +82,10 @@ class VectorKernel(KernelWriter):
         """Sizes of this tile, where the last one along an axis is smaller."""
         frame = self.frame
         if frame.row:
-            self._declare_size("rows", frame.rows, frame.row_extent, self.start(frame.row))
+            if frame.row_end:
+                self.builder.declare("rows", f"{LESSER}({frame.rows}, {frame.row_end} - {self.start(frame.row)})")
+            else:
+                self._declare_size("rows", frame.rows, frame.row_extent, self.start(frame.row))
             if len(frame.row_counts()) > 1:
                 self.builder.declare("elements", f"rows * {frame.pitch}")
                 if frame.uses_padded(TILE):

@@ -1,6 +1,7 @@
 """Reduce on the vector unit, by one of two choices of lanes.
 
-    over rows   lanes are results: a loop over the cols folds into accumulators (pooling windows, channel sums)
+    over rows   lanes are results: a loop over the cols folds into accumulators (pooling windows, channel sums); rows of a tile
+                along one of the cols have accumulators each, which are folded at the end (statistics of channels)
     over cols   lanes are what is folded: rows are tasks, a row is read in tiles (softmax, norms)
 
 Over cols, a row that fits into one tile is read once and stays in UB for all steps; a longer one is read once a pass.
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from math import prod
 
+from uol.backends.ascendc.helpers import LESSER
 from uol.backends.ascendc.machine import ceil_div
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import extent
@@ -22,6 +25,7 @@ from uol.backends.ascendc.vector.folds import (
     LOGICAL,
     Accumulator,
     begin,
+    call_of,
     check_index,
     conditions,
     fold_in,
@@ -34,7 +38,7 @@ from uol.backends.ascendc.vector.kernel import VectorKernel
 from uol.backends.ascendc.vector.lane_folds import across
 from uol.backends.ascendc.vector.predicates import mask_of
 from uol.backends.ascendc.vector.tile import LANES, TILE, Frame
-from uol.backends.ascendc.vector.tiling import frame_of
+from uol.backends.ascendc.vector.tiling import frame_of, row_end, without_conditions
 from uol.backends.ascendc.vector.unit import VectorUnit, positions
 from uol.backends.ascendc.vector.values import Lanes, Truth, Uniform, Unsupported, Value
 from uol.codegen.indexing.arithmetic import add, mul
@@ -51,7 +55,8 @@ def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     feeding = spec.rows if over_rows else spec.cols[-1:]
     if schedule.lane and schedule.lane not in [a.name for a in feeding]:
         raise Unsupported(f"{schedule.lane} is none of the {schedule.over} that that can be lanes", "take another lane axis")
-    frame = frame_of(spec, schedule, spec.rows if over_rows else spec.cols)
+    folds_rows = over_rows and schedule.row in [a.name for a in spec.cols]
+    frame = frame_of(without_conditions(spec) if folds_rows else spec, schedule, spec.axes if over_rows else spec.cols)
     if empty and not over_rows:
         frame = frame.full()  # the steps of a row work on lanes, though no tile of the cols does
     kernel = VectorKernel(spec, schedule, frame)
@@ -74,8 +79,40 @@ def _resident(frame: Frame, spec: Reduce) -> bool:
 def _over_rows(kernel: VectorKernel, spec: Reduce) -> None:
     frame = kernel.frame
     outer = [a for a in spec.rows if a.name not in (frame.lane, frame.row)]
+    if kernel.folds_rows:
+        _over_folded_rows(kernel, spec, outer)
+        return
     with kernel.task_loop(outer, slotted=not _several(spec.cols)):
         _passes(kernel, spec, lambda body: _nested(kernel, spec.cols, body, slotted=_several(spec.cols)), _finish_lanes)
+
+
+def _over_folded_rows(kernel: VectorKernel, spec: Reduce, outer: Sequence[Axis]) -> None:
+    """Rows that all folds leave out by one condition are beyond where a loop over tiles of rows ends."""
+    row = next(a for a in spec.cols if a.name == kernel.frame.row)
+    others = [a for a in spec.cols if a != row]
+    with kernel.task_loop(outer, slotted=False):
+        end = row_end(spec, row)
+        assert end is not None, "a tile of rows that do not end at one place"
+        if end != row.extent:
+            text = f"{LESSER}({extent(row)}, {kernel.indices.text(end)})"
+            kernel.frame = replace(kernel.frame, row_end=kernel.builder.variable("row_end", text, kernel.builder.index))
+            kernel.unit.frame = kernel.frame
+
+        def columns(body: Callable[[], None]) -> None:
+            _nested(kernel, others, lambda: _row_tiles(kernel, body), slotted=False)
+
+        _passes(kernel, without_conditions(spec), columns, _finish_rows)
+
+
+def _row_tiles(kernel: VectorKernel, body: Callable[[], None]) -> None:
+    """A loop over tiles of so many rows along the axis that is folded."""
+    frame, alternates = kernel.frame, kernel.schedule.slots == 2
+    least = 0 if frame.row_end else ceil_div(frame.row_extent, frame.rows)
+    end, step = frame.row_end or str(frame.row_extent), str(frame.rows)
+    loop = kernel.builder.loop(kernel.start(frame.row), end, step=step, slotted=alternates, least=least)
+    with loop, kernel.alternating(alternates):
+        kernel.declare_tile()
+        body()
 
 
 def _several(axes: Sequence[Axis]) -> bool:
@@ -151,13 +188,24 @@ def _passes(
 
 def _whole_tile(kernel: VectorKernel) -> VectorUnit:
     """The vector unit for what outlives a tile: a fold across lanes works on full ones, whatever a row's last tile holds."""
-    if kernel.schedule.over == "rows":
+    if kernel.schedule.over == "rows" and not kernel.folds_rows:
         return kernel.unit
     return VectorUnit(kernel.builder, kernel.frame.full())
 
 
 def _finish_lanes(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
     return result(kernel.unit, total)
+
+
+def _finish_rows(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
+    """The accumulators of all rows folded into those of the first, half of them at a time."""
+    frame, view, left = kernel.frame.full(), total.lanes.view, min(kernel.frame.rows, kernel.frame.row_extent)
+    while left > 1:
+        half = ceil_div(left, 2)
+        upper, count = view.at(str(half * frame.pitch)), (left - half) * frame.pitch
+        kernel.unit.emit(f"{call_of(total)}({view}, {view}, {upper}, {count});", (view, upper), (view,))
+        left = half
+    return result(_whole_tile(kernel), replace(total, lanes=Lanes(view, LANES, spare=False)))
 
 
 def _finish_across(kernel: VectorKernel, total: Accumulator) -> Value | Truth:

@@ -39,6 +39,7 @@ class Frame:
     pitch         elements from row to row
     lane_extent, row_extent   extents of the axes
     multiple      what numbers of lanes are rounded up to: a Compare takes whole repeats, 64 lanes of f32 or 128 of f16
+    row_end       C text of where rows end, if that is not the end of their axis
     """
 
     lane: str
@@ -49,6 +50,7 @@ class Frame:
     row_extent: int = 1
     pitch: int = 0
     multiple: int = 1
+    row_end: str = ""
 
     @property
     def flat(self) -> bool:
@@ -82,7 +84,7 @@ class Frame:
         return _counts(self.lanes, self.lane_extent)
 
     def row_counts(self) -> tuple[int, ...]:
-        return _counts(self.rows, self.row_extent)
+        return (self.rows, 1) if self.row_end else _counts(self.rows, self.row_extent)
 
     def whole(self, axis: str) -> bool:
         """Does the tile have all of an axis?"""
@@ -100,7 +102,7 @@ class Frame:
         """A frame whose every tile is a full one: for what is computed outside of the loop over tiles."""
         lanes = self.lane_extent if self.whole(self.lane) and self.lane_extent else self.lanes
         rows = self.row_extent if self.whole(self.row) else self.rows
-        return replace(self, lane_extent=lanes, row_extent=rows)
+        return replace(self, lane_extent=lanes, row_extent=rows, row_end="")
 
     def lanes_text(self) -> str:
         """C text of the lanes of this tile."""

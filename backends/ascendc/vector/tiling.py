@@ -14,18 +14,23 @@ from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of, uses
 from uol.backends.ascendc.vector.predicates import MODES
-from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES, Frame
+from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES, TILE, Frame
+from uol.codegen.indexing.arithmetic import ZERO, sub
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Store
 from uol.codegen.specs.traverse import reads as reads_of
 from uol.codegen.specs.traverse import steps_of, values
-from uol.ir.program.nodes import Axis, Call, Expr
-from uol.ir.program.walk import variables, walk
+from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.walk import substitute, variables, walk
 
 LARGEST_TILE = 8192
 """Lanes: 16 KiB of f16, the least that a copy should be; more lengthens the pipeline's start and end."""
 FEWEST_LANES = 512
 """A core with less than this is not worth its start."""
 SMALLEST_TILE = 64
+WIDEST_COLUMNS = 1024
+"""Results in a row that are fewer than a good copy of them alone."""
+FEWEST_ROWS = 64
+"""Elements to be folded from which on accumulators side by side are worth being folded in the end."""
 SHORT_COLS = 16
 """Rows shorter than this are folded side by side, though their elements must be gathered."""
 ROW_GROUP = 8
@@ -37,6 +42,8 @@ NARROW_PITCH = 16
 """Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
 
 LOGICAL = frozenset({"select", "and", "or", "not", "max", "min", "shift_left", "shift_right"}) | frozenset(MODES) | COMPARING
+SIMPLE_FOLDS = frozenset({"sum", "prod", "any", "all"})
+"""What one instruction folds; an extremum has steps for NaN."""
 COMPARING_FOLDS = frozenset({"max", "min", "any", "all", "argmax", "argmin"})
 HALF_REPEAT_LANES = 2 * REPEAT_LANES
 
@@ -123,8 +130,60 @@ def row_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
         lanes = lanes // 2 // REPEAT_LANES * REPEAT_LANES
 
 
+def column_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
+    """Tiles of all results of a row by rows along the longest of the cols, which accumulate side by side: where results lie
+    next to each other and are few, a copy takes many of these rows."""
+    if not spec.rows or not spec.cols:
+        return
+    lane, row = spec.rows[-1], max(spec.cols, key=extent)
+    if extent(lane) > WIDEST_COLUMNS or extent(row) < FEWEST_ROWS or not _lie_side_by_side(spec, lane):
+        return
+    if not _walks_evenly(spec, row.name, lane.name) or row_end(spec, row) is None:
+        return
+    pitch = _pitch_of(extent(lane), _narrowest_bytes(spec))
+    tasks = prod(extent(a) for a in spec.rows[:-1])
+    rows = LARGEST_TILE // pitch
+    while rows >= ROW_GROUP:
+        if min(rows, MOST_ROWS) >= extent(row):
+            rows //= 2
+            continue
+        tile = VectorSchedule(lane.name, extent(lane), row.name, min(rows, MOST_ROWS), "rows", 2, max(1, min(cores, tasks)))
+        if not frame_of(without_conditions(spec), tile, spec.axes).uses_padded(TILE):
+            yield tile
+        rows //= 2
+
+
+def row_end(spec: Reduce, row: Axis) -> Expr | None:
+    """Where the rows that are folded end: with their axis, or where all folds say so by one condition. None where they do not
+    end at one place, or where no single instruction folds two values."""
+    folds = [s for s in spec.steps if isinstance(s, Fold)]
+    conditions = {fold.where for fold in folds}
+    if len(conditions) != 1 or any(fold.op not in SIMPLE_FOLDS for fold in folds):
+        return None
+    (where,) = conditions
+    if not where:
+        return row.extent
+    match where:
+        case (Call(fn="<", args=(place, Const() as end)),) if Indices.over(spec.axes, {}).slope(place, row.name) == 1:
+            first = substitute(place, {row.name: ZERO})
+            return None if variables(first) & {a.name for a in (*spec.cols, spec.rows[-1])} else sub(end, first)
+    return None
+
+
+def without_conditions(spec: Reduce) -> Reduce:
+    """The Reduce whose folds leave nothing out."""
+    return replace(spec, steps=tuple(replace(s, where=()) if isinstance(s, Fold) else s for s in spec.steps))
+
+
+def _lie_side_by_side(spec: Reduce, lane: Axis) -> bool:
+    indices = Indices.over(spec.axes, {})
+    return all(stride_of(r, lane.name, indices) in (0, 1) for v in values(spec) for r in reads_of(v))
+
+
 def reduce_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
     """Lanes along what is contiguous: the cols where they are long, else the rows."""
+    if not _prefers_cols(spec):
+        yield from column_candidates(spec, cores)
     first, second = row_candidates(spec, cores), tile_candidates(spec, spec.rows, cores)
     if prod(extent(a) for a in spec.cols) > 1:
         second = (replace(s, slots=2) for s in second)
