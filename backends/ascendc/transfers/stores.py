@@ -118,7 +118,8 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     blocks = kernel.builder.buffer(Buffer("lane_blocks", lanes.dtype, groups * 8 * block))
 
     def one(source: View, base: str) -> None:
-        kernel.unit.spread_blocks(blocks, source, groups)
+        written = groups if burst.lanes.isdecimal() else f"({burst.lanes} + 7) / 8"
+        kernel.unit.spread_blocks(blocks, source, written)
         column = replace(
             burst, base=base, lanes="1", max_lanes=1, rows=burst.lanes, max_rows=burst.max_lanes, row_stride=stride, pitch=block
         )

@@ -38,7 +38,7 @@ class VectorUnit:
         count = text.removesuffix(");").rpartition(", ")[2]
         self.builder.emit("V", text, reads=reads, writes=writes, amount=amount or (count,))
 
-    def spread_blocks(self, dst: View, src: View, groups: int) -> None:
+    def spread_blocks(self, dst: View, src: View, groups: int | str) -> None:
         """Brcb: a block of each of the first 8 * groups elements."""
         self.emit(f"Brcb({dst}, {src}, {groups}, BrcbRepeatParams(1, 8));", (src,), (dst,), (str(groups),))
 

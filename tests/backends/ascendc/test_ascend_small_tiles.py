@@ -34,3 +34,16 @@ def test_most_double_buffers_are_used_again(runs: dict[str, tuple[Job, TwinRun]]
     reuses = [times for _, run in runs.values() for times in run.reuses.values()]
     assert len(reuses) > len(runs) // 2
     assert sum(times > 0 for times in reuses) > len(reuses) // 2
+
+
+def test_a_last_tile_of_one_lane_is_spread_alone() -> None:
+    """Lanes that lie apart in the result are spread by Brcb: a core that has the last tile alone has written no others."""
+    x = np.random.default_rng(5).standard_normal((7, 1025)).astype(np.float32)
+    text = """op f(x: f32[C, N]) -> (y: f32[N, C]) {
+      m[n] = sum[c](x[c, n])
+      y[n, c] = x[c, n] - m[n]
+    }"""
+    expected = (x - x.astype(np.float64).sum(0)).T
+    (run,) = execute_many([job_of(Form("apart", text, {"x": x}, lambda i: expected, {"C": 7, "N": 1025}))])
+    assert not run.findings, run.findings
+    assert agree(run.outputs["y"], expected, 1e-5)
