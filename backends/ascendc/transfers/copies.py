@@ -121,6 +121,11 @@ class Burst:
         return (self.max_lanes - 1) * self.step + 1 if self.max_lanes else 0
 
     @property
+    def is_run(self) -> bool:
+        """Do the rows follow each other without a gap, here and there? They are one burst then."""
+        return self.step == 1 and self.max_rows > 1 and self.lanes == str(self.pitch) == str(self.row_stride)
+
+    @property
     def one_by_one(self) -> bool:
         """Must the rows be copied each on its own? Where they overlap, or lie further apart than a gap can say."""
         if self.max_rows == 1:
@@ -159,9 +164,12 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: Fill, 
         target = dst.at(_sum(_times(row_low, burst.pitch), inner))
         source = _sum(burst.base, _times(row_low, burst.row_stride), start)
         gaps = f"{_source_gap(length, burst)}, {_local_gap(left, length, burst)}"
-        shape = f"DataCopyExtParams({rows}, {_bytes(length, burst)}, {gaps}, 0)"
+        size = _bytes(length, burst)
+        if burst.is_run and not clip.lanes:
+            rows, size, gaps = "1", _bytes_of(rows, burst), "0, 0"
+        shape = f"DataCopyExtParams({rows}, {size}, {gaps}, 0)"
         text = f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});"
-        builder.emit("MTE2", text, writes=(target,), amount=(rows, _bytes(length, burst)), place=burst.place(source))
+        builder.emit("MTE2", text, writes=(target,), amount=(rows, size), place=burst.place(source))
 
 
 def burst_out(builder: Builder, src: View, burst: Burst) -> None:
@@ -176,11 +184,13 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
             text = f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});"
             builder.emit("MTE3", text, reads=(source,), amount=amount, place=burst.place(target))
         return
+    rows, size = burst.rows, _bytes(length, burst)
     gaps = f"{_local_gap('0', length, burst)}, {_source_gap(length, burst)}"
-    shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {gaps}, 0)"
-    amount = (burst.rows, _bytes(length, burst))
+    if burst.is_run:
+        rows, size, gaps = "1", _bytes_of(rows, burst), "0, 0"
+    shape = f"DataCopyExtParams({rows}, {size}, {gaps}, 0)"
     text = f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});"
-    builder.emit("MTE3", text, reads=(src,), amount=amount, place=burst.place(burst.base))
+    builder.emit("MTE3", text, reads=(src,), amount=(rows, size), place=burst.place(burst.base))
 
 
 def _check(burst: Burst) -> None:
@@ -224,6 +234,12 @@ def _elements(count: str, step: int) -> str:
 def _bytes(length: str, burst: Burst) -> str:
     size = BYTES[burst.dtype]
     return str(int(length) * size) if length.isdigit() else length if size == 1 else f"{_closed(length)} * {size}"
+
+
+def _bytes_of(rows: str, burst: Burst) -> str:
+    """Bytes of so many rows that are a run."""
+    size = burst.pitch * BYTES[burst.dtype]
+    return str(int(rows) * size) if rows.isdigit() else _times(rows, size)
 
 
 def _source_gap(length: str, burst: Burst) -> str:

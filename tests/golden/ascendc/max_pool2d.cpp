@@ -70,7 +70,7 @@ extern "C" __global__ __aicore__ void max_pool2d_kernel(GM_ADDR x, GM_ADDR y) {
     }
     SetFlag<HardEvent::V_MTE3>(0);
     WaitFlag<HardEvent::V_MTE3>(0);
-    DataCopyPad(y_gm[((n * 14 + p) * 14 + q_start) * 64], y_value, DataCopyExtParams(rows, 128, 0, 0, 0));
+    DataCopyPad(y_gm[((n * 14 + p) * 14 + q_start) * 64], y_value, DataCopyExtParams(1, rows * 128, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(0);
   }
   WaitFlag<HardEvent::MTE3_V>(0);
