@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 27 rows x 225 cols, 8 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
+// 27 rows x 251 cols, 8 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -52,10 +52,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
+        uol::pinned(k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 12048 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
@@ -76,10 +76,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
       __syncthreads();
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
       uol::commit_copies();
       k_from += 4096;
       v_from += 3072;
@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = mask[i_ * 225 + j + batch * 6075]  // line 7
+            s_sum[0][ni][half * 2 + r] = mask[i_ * 251 + j + batch * 6777]  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = ni * 8 + (lane % 4) * 2 + r + 192;
-            s_sum[0][ni][half * 2 + r] = j < 225 && mask[i_ * 225 + j + batch * 6075]  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 251 && mask[i_ * 251 + j + batch * 6777]  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }
@@ -248,10 +248,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
+        uol::pinned(k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 12048 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
 #pragma unroll
@@ -271,10 +271,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
       if (tile + 1 < 4) {
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
       }
       k_from += 4096;
       v_from += 3072;
@@ -298,7 +298,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 225 && mask[i_ * 225 + j + batch * 6075]  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 251 && mask[i_ * 251 + j + batch * 6777]  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }

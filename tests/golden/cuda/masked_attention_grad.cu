@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(64) masked_attention_grad_delta_ker
   if (lane == 0) delta[row] = delta_value;  // line 12
 }
 
-// 131 rows x 225 cols, 8 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
+// 131 rows x 251 cols, 8 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     const int end = begin + of_head * 64;
     const int tiles = of_head;
     const int full_from = 0;
-    const int full_to = 225;
+    const int full_to = 251;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 8384 + uol::min(m0 + thread / 8 + i * 4, 130) * 64 + (thread % 8) * 8);
@@ -109,10 +109,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     int next = begin;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
+        v + (b * 2 + h_group) * 12048 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int k_turned_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
@@ -120,10 +120,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+        uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+        uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
     }
     uol::commit_copies();
     k_from += 4096;
@@ -138,10 +138,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+          uol::copy_async<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+          uol::copy_async<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
       }
       uol::commit_copies();
       k_from += 4096;
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
 #pragma unroll
             for (int r = 0; r < 2; ++r) {
               const int j = col0 + ni * 8 + (lane % 4) * 2 + r;
-              s_sum[0][ni][half * 2 + r] = j < 225 ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();
+              s_sum[0][ni][half * 2 + r] = j < 251 ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();
             }
           }
         }
@@ -191,8 +191,8 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int i_ = uol::min(m0 + half * 8 + lane / 4, 130);
-            const int j = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 224);
-            const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+            const int j = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 250);
+            const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
                 ? s_sum[0][ni][half * 2 + r] * 0.125f
                 : -uol::infinity<float>();
             const float p = s == -uol::infinity<float>()  // line 9
@@ -227,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     const int end = begin + of_head * 64;
     const int tiles = of_head;
     const int full_from = 0;
-    const int full_to = 225;
+    const int full_to = 251;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 8384 + uol::min(m0 + thread / 8 + i * 4, 130) * 64 + (thread % 8) * 8);
@@ -259,10 +259,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     int next = begin;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
+        v + (b * 2 + h_group) * 12048 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int k_turned_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
@@ -270,10 +270,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+        uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
       for (int i = 0; i < 16; ++i)
-        uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+        uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
     }
     k_from += 4096;
     v_from += 3072;
@@ -286,10 +286,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
       if (tile + 1 < tiles) {
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 225);
+          uol::copy_elements<16>(shared + (k_to ^ (i % 2) * 64) + i * 512 + write, k_from + i * 256, next + thread / 8 + i * 4 < 251);
 #pragma unroll
         for (int i = 0; i < 16; ++i)
-          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 225);
+          uol::copy_elements<16>(shared + (v_to ^ (i % 2) * 64) + i * 512 + write + 8192, v_from + i * 192, thread % 8 < 6 && next + thread / 8 + i * 4 < 251);
       }
       k_from += 4096;
       v_from += 3072;
@@ -324,7 +324,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
 #pragma unroll
             for (int r = 0; r < 2; ++r) {
               const int j = col0 + ni * 8 + (lane % 4) * 2 + r;
-              s_sum[0][ni][half * 2 + r] = j < 225 ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();
+              s_sum[0][ni][half * 2 + r] = j < 251 ? s_sum[0][ni][half * 2 + r] : -uol::infinity<float>();
             }
           }
         }
@@ -338,8 +338,8 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int i_ = uol::min(m0 + half * 8 + lane / 4, 130);
-            const int j = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 224);
-            const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+            const int j = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 250);
+            const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
                 ? s_sum[0][ni][half * 2 + r] * 0.125f
                 : -uol::infinity<float>();
             const float p = s == -uol::infinity<float>()  // line 9
@@ -395,7 +395,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dq_sum
   }
 }
 
-// 225 rows x 262 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
+// 251 rows x 262 cols, 4 times; 16 rows a block, cols in tiles of 32, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -411,8 +411,8 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
   unsigned char* const shared = uol::dynamic_shared();
   const int thread = threadIdx.x;
   const int lane = thread;
-  const int m0 = blockIdx.x % 15 * 16;
-  const int batch = blockIdx.x / 15;
+  const int m0 = blockIdx.x % 16 * 16;
+  const int batch = blockIdx.x / 16;
   float dk_sum[1][8][4] = {};  // line 17
   float dv_sum[1][6][4] = {};  // line 19
   if (uol::is_aligned(k, v, q, dy)) {
@@ -424,10 +424,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
     const int full_to = 131;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, k + batch * 14400 + uol::min(m0 + thread / 8 + i * 4, 224) * 64 + (thread % 8) * 8);
+      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, k + batch * 16064 + uol::min(m0 + thread / 8 + i * 4, 250) * 64 + (thread % 8) * 8);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512 + 2048, v + batch * 10800 + uol::min(m0 + thread / 8 + i * 4, 224) * 48 + (thread % 8) * 8, thread % 8 < 6);
+      uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512 + 2048, v + batch * 12048 + uol::min(m0 + thread / 8 + i * 4, 250) * 48 + (thread % 8) * 8, thread % 8 < 6);
     uol::commit_copies();
     uol::wait_copies<0>();
     __syncthreads();
@@ -549,9 +549,9 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
           float pn_pair[2];
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int j = uol::min(m0 + half * 8 + lane / 4, 224);
+            const int j = uol::min(m0 + half * 8 + lane / 4, 250);
             const int i_ = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 130);
-            const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+            const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
                 ? s_sum[0][ni][half * 2 + r] * 0.125f
                 : -uol::infinity<float>();
             const float p = s == -uol::infinity<float>()  // line 9
@@ -603,10 +603,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
     const int full_to = 131;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, k + batch * 14400 + uol::min(m0 + thread / 8 + i * 4, 224) * 64 + (thread % 8) * 8);
+      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, k + batch * 16064 + uol::min(m0 + thread / 8 + i * 4, 250) * 64 + (thread % 8) * 8);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
-      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512 + 2048, v + batch * 10800 + uol::min(m0 + thread / 8 + i * 4, 224) * 48 + (thread % 8) * 8, thread % 8 < 6);
+      uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512 + 2048, v + batch * 12048 + uol::min(m0 + thread / 8 + i * 4, 250) * 48 + (thread % 8) * 8, thread % 8 < 6);
     __syncthreads();
     const int k_row_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     unsigned k_row_part[1][4][4];
@@ -723,9 +723,9 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
           float pn_pair[2];
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
-            const int j = uol::min(m0 + half * 8 + lane / 4, 224);
+            const int j = uol::min(m0 + half * 8 + lane / 4, 250);
             const int i_ = uol::min(col0 + ni * 8 + (lane % 4) * 2 + r, 130);
-            const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+            const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
                 ? s_sum[0][ni][half * 2 + r] * 0.125f
                 : -uol::infinity<float>();
             const float p = s == -uol::infinity<float>()  // line 9
@@ -780,7 +780,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
     const int row = turn * 4 + thread / 8;
     const int j = m0 + row;
     const int d = (thread % 8) * 8;
-    if (j < 225) {
+    if (j < 251) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -790,7 +790,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
       for (int v_ = 0; v_ < 8; ++v_) {
         dk_vec.at[v_] = uol::f16(sums[v_] / 8.0f);  // line 17
       }
-      uol::store_vector(dk, batch * 14400 + j * 64 + d, dk_vec, aligned);
+      uol::store_vector(dk, batch * 16064 + j * 64 + d, dk_vec, aligned);
     }
   }
   __syncthreads();
@@ -806,7 +806,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
     const int row = turn * 4 + thread / 8;
     const int j = m0 + row;
     const int e = (thread % 8) * 8;
-    if (j < 225 && e < 48) {
+    if (j < 251 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 4) * 32 ^ 16));
@@ -816,7 +816,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) masked_attention_grad_dk_sum
       for (int v_ = 0; v_ < 8; ++v_) {
         dv_vec.at[v_] = uol::f16(sums[v_]);  // line 19
       }
-      uol::store_vector(dv, batch * 10800 + j * 48 + e, dv_vec, aligned);
+      uol::store_vector(dv, batch * 12048 + j * 48 + e, dv_vec, aligned);
     }
   }
 }

@@ -16,7 +16,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 27 rows x 225 cols, 12 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
+// 27 rows x 251 cols, 12 times; 16 rows a block, cols in tiles of 64, 1 warps of 16 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
   const int b = batch / 4;
   const int h_group = batch / 2 % 2;
   const int length_of_batch = int(uol::max(uol::min(length[b], 1073741824LL), -1073741824LL));
-  const int cols_end = uol::min(225, length_of_batch);
+  const int cols_end = uol::min(251, length_of_batch);
   float top[1][2];
   float z[1][2] = {};  // line 9
   float y_sum[1][6][4] = {};  // line 12
@@ -40,8 +40,8 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
   for (int half = 0; half < 2; ++half)
     top[0][half] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::max(uol::min(225, length_of_batch), 0) + 63) / 64;
-    const int full = uol::max(uol::min(225, length_of_batch), 0) / 64;
+    const int tiles = (uol::max(uol::min(251, length_of_batch), 0) + 63) / 64;
+    const int full = uol::max(uol::min(251, length_of_batch), 0) / 64;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_async<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 1728 + uol::min(m0 + thread / 8 + i * 4, 26) * 64 + (thread % 8) * 8);
@@ -57,10 +57,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
+        uol::pinned(k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 12048 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
@@ -188,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 225 && j < length_of_batch  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 251 && j < length_of_batch  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }
@@ -246,7 +246,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
     uol::wait_copies<0>();
     __syncthreads();
   } else {
-    const int tiles = (uol::max(uol::min(225, length_of_batch), 0) + 63) / 64;
+    const int tiles = (uol::max(uol::min(251, length_of_batch), 0) + 63) / 64;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       uol::copy_elements<16>(shared + (((thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16)) ^ (i % 2) * 64) + i * 512, q + batch * 1728 + uol::min(m0 + thread / 8 + i * 4, 26) * 64 + (thread % 8) * 8);
@@ -260,10 +260,10 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
     int next = 0;
     const int k_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* k_from =
-        uol::pinned(k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8);
+        uol::pinned(k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8);
     const int v_to = (thread / 8) * 128 + ((thread % 8) * 16 ^ (thread / 8) * 16);
     const uol::f16* v_from =
-        uol::pinned(v + (b * 2 + h_group) * 10800 + (thread / 8) * 48 + (thread % 8) * 8);
+        uol::pinned(v + (b * 2 + h_group) * 12048 + (thread / 8) * 48 + (thread % 8) * 8);
     const int k_at = (lane % 8) * 128 + (lane / 16) * 1024 + ((lane / 8 % 2) * 16 ^ (lane % 8) * 16);
     const int v_at = (lane % 16) * 128 + ((lane / 16) * 16 ^ (lane % 8) * 16);
     if (0 < tiles) {
@@ -312,7 +312,7 @@ extern "C" __global__ void __launch_bounds__(32, 8) padded_attention_kernel(
 #pragma unroll
           for (int r = 0; r < 2; ++r) {
             const int j = tile * 64 + ni * 8 + (lane % 4) * 2 + r;
-            s_sum[0][ni][half * 2 + r] = j < 225 && j < length_of_batch  // line 7
+            s_sum[0][ni][half * 2 + r] = j < 251 && j < length_of_batch  // line 7
                 ? s_sum[0][ni][half * 2 + r]
                 : -uol::infinity<float>();
           }

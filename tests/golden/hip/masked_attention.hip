@@ -15,7 +15,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 27 rows x 225 cols, 8 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+// 27 rows x 251 cols, 8 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -43,11 +43,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 12048 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -83,12 +83,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
     for (int tile = 1; tile < 8; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_words<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       uol::loads_before();
       k_from += 2048;
@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = mask[i_ * 225 + j + batch * 6075] ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        s_sum[0][0][r] = mask[i_ * 251 + j + batch * 6777] ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 225 && mask[i_ * 225 + j + batch * 6075]  // line 7
+        s_sum[0][0][r] = j < 251 && mask[i_ * 251 + j + batch * 6777]  // line 7
             ? s_sum[0][0][r]
             : -uol::infinity<float>();
       }
@@ -231,11 +231,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 12048 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -271,12 +271,12 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
     for (int tile = 1; tile < 8; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_elements<8>(v_in[i][r], v_from + i * 768 + r * 48, (thread / 16 % 2) * 8 + thread % 8 < 12 && next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       k_from += 2048;
       v_from += 1536;
@@ -294,7 +294,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = mask[i_ * 225 + j + batch * 6075] ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+        s_sum[0][0][r] = mask[i_ * 251 + j + batch * 6777] ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
       }
       float highest = top[0][0];
 #pragma unroll
@@ -364,7 +364,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) masked_attention_kernel(
 #pragma unroll
       for (int r = 0; r < 16; ++r) {
         const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-        s_sum[0][0][r] = j < 225 && mask[i_ * 225 + j + batch * 6075]  // line 7
+        s_sum[0][0][r] = j < 251 && mask[i_ * 251 + j + batch * 6777]  // line 7
             ? s_sum[0][0][r]
             : -uol::infinity<float>();
       }

@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(64) masked_attention_grad_delta_ker
   if (lane == 0) delta[row] = delta_value;  // line 12
 }
 
-// 131 rows x 225 cols, 8 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 1 stages
+// 131 rows x 251 cols, 8 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 1 stages
 extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     const int end = begin + of_head * 32;
     const int tiles = of_head;
     const int full_from = 0;
-    const int full_to = 225;
+    const int full_to = 251;
     unsigned q_row_part[1][4][4];
     {
       const int row = uol::min(m0 + lane % 32, 130);
@@ -101,15 +101,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     }
     int next = begin;
     const uol::f16* k_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
+        v + (b * 2 + h_group) * 12048 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
     const int v_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned v_in[4][4];
     const uol::f16* k_turned_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 32) * 512 + (thread / 8 % 2) * 256 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 32) * 512 + (thread / 8 % 2) * 256 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int k_turned_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned k_turned_in[2][4][2];
@@ -119,15 +119,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 225);
+        uol::load_words<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_words<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       k_from += 2048;
       v_from += 1536;
@@ -154,15 +154,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_words<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_words<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 225);
+        uol::load_words<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_words<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_words<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       k_from += 2048;
       v_from += 1536;
@@ -190,7 +190,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 ? s_sum[0][0][r] : -uol::infinity<float>();
+          s_sum[0][0][r] = j < 251 ? s_sum[0][0][r] : -uol::infinity<float>();
         }
       }
       unsigned dsn_part[1][1][8];
@@ -201,8 +201,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
         for (int r = 0; r < 2; ++r) {
           const int i_ = uol::min(m0 + lane % 32, 130);
           const int j =
-              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 224);
-          const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 250);
+          const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -268,7 +268,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 ? s_sum[0][0][r] : -uol::infinity<float>();
+          s_sum[0][0][r] = j < 251 ? s_sum[0][0][r] : -uol::infinity<float>();
         }
       }
       unsigned dsn_part[1][1][8];
@@ -279,8 +279,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
         for (int r = 0; r < 2; ++r) {
           const int i_ = uol::min(m0 + lane % 32, 130);
           const int j =
-              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 224);
-          const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 250);
+          const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -313,7 +313,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     const int end = begin + of_head * 32;
     const int tiles = of_head;
     const int full_from = 0;
-    const int full_to = 225;
+    const int full_to = 251;
     unsigned q_row_part[1][4][4];
     {
       const int row = uol::min(m0 + lane % 32, 130);
@@ -339,15 +339,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     }
     int next = begin;
     const uol::f16* k_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
+        v + (b * 2 + h_group) * 12048 + begin * 48 + (thread / 8) * 48 + (thread % 8) * 8;
     const int v_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned v_in[4][4];
     const uol::f16* k_turned_from =
-        k + (b * 2 + h_group) * 14400 + begin * 64 + (thread / 32) * 512 + (thread / 8 % 2) * 256 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        k + (b * 2 + h_group) * 16064 + begin * 64 + (thread / 32) * 512 + (thread / 8 % 2) * 256 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int k_turned_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned k_turned_in[2][4][2];
@@ -357,15 +357,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     if (0 < tiles) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 225);
+        uol::load_elements<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_elements<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       k_from += 2048;
       v_from += 1536;
@@ -392,15 +392,15 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
     for (int tile = 1; tile < tiles; ++tile) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 225);
+        uol::load_elements<16>(k_in[i], k_from + i * 512, next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        uol::load_elements<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 225);
+        uol::load_elements<16>(v_in[i], v_from + i * 384, thread % 8 < 6 && next + thread / 8 + i * 8 < 251);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-          uol::load_elements<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 225);
+          uol::load_elements<8>(k_turned_in[i][r], k_turned_from + i * 1024 + r * 64, next + (thread / 32) * 8 + (thread / 8 % 2) * 4 + i * 16 + r < 251);
       }
       k_from += 2048;
       v_from += 1536;
@@ -428,7 +428,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 ? s_sum[0][0][r] : -uol::infinity<float>();
+          s_sum[0][0][r] = j < 251 ? s_sum[0][0][r] : -uol::infinity<float>();
         }
       }
       unsigned dsn_part[1][1][8];
@@ -439,8 +439,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
         for (int r = 0; r < 2; ++r) {
           const int i_ = uol::min(m0 + lane % 32, 130);
           const int j =
-              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 224);
-          const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 250);
+          const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -506,7 +506,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 ? s_sum[0][0][r] : -uol::infinity<float>();
+          s_sum[0][0][r] = j < 251 ? s_sum[0][0][r] : -uol::infinity<float>();
         }
       }
       unsigned dsn_part[1][1][8];
@@ -517,8 +517,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
         for (int r = 0; r < 2; ++r) {
           const int i_ = uol::min(m0 + lane % 32, 130);
           const int j =
-              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 224);
-          const float s = mask[i_ * 225 + j + batch * 29475]  // line 7
+              uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 250);
+          const float s = mask[i_ * 251 + j + batch * 32881]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -573,7 +573,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dq_sum
   }
 }
 
-// 225 rows x 262 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 1 stages
+// 251 rows x 262 cols, 4 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 1 stages
 extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -602,17 +602,17 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
     const int full_to = 131;
     unsigned k_row_part[1][4][4];
     {
-      const int row = uol::min(m0 + lane % 32, 224);
+      const int row = uol::min(m0 + lane % 32, 250);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_words<16>(k_row_part[0][kk], k + batch * 14400 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_words<16>(k_row_part[0][kk], k + batch * 16064 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     unsigned v_row_part[1][3][4];
     {
-      const int row = uol::min(m0 + lane % 32, 224);
+      const int row = uol::min(m0 + lane % 32, 250);
 #pragma unroll
       for (int kk = 0; kk < 3; ++kk)
-        uol::load_words<16>(v_row_part[0][kk], v + batch * 10800 + row * 48 + kk * 16 + (lane / 32) * 8);
+        uol::load_words<16>(v_row_part[0][kk], v + batch * 12048 + row * 48 + kk * 16 + (lane / 32) * 8);
     }
     int next = begin;
     const uol::f16* q_from = q + batch * 16768 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
@@ -778,10 +778,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
         float pn_pair[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int j = uol::min(m0 + lane % 32, 224);
+          const int j = uol::min(m0 + lane % 32, 250);
           const int i_ =
               uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 130);
-          const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+          const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -894,10 +894,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
         float pn_pair[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int j = uol::min(m0 + lane % 32, 224);
+          const int j = uol::min(m0 + lane % 32, 250);
           const int i_ =
               uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 130);
-          const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+          const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -949,17 +949,17 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
     const int full_to = 131;
     unsigned k_row_part[1][4][4];
     {
-      const int row = uol::min(m0 + lane % 32, 224);
+      const int row = uol::min(m0 + lane % 32, 250);
 #pragma unroll
       for (int kk = 0; kk < 4; ++kk)
-        uol::load_elements<16>(k_row_part[0][kk], k + batch * 14400 + row * 64 + kk * 16 + (lane / 32) * 8);
+        uol::load_elements<16>(k_row_part[0][kk], k + batch * 16064 + row * 64 + kk * 16 + (lane / 32) * 8);
     }
     unsigned v_row_part[1][3][4];
     {
-      const int row = uol::min(m0 + lane % 32, 224);
+      const int row = uol::min(m0 + lane % 32, 250);
 #pragma unroll
       for (int kk = 0; kk < 3; ++kk)
-        uol::load_elements<16>(v_row_part[0][kk], v + batch * 10800 + row * 48 + kk * 16 + (lane / 32) * 8);
+        uol::load_elements<16>(v_row_part[0][kk], v + batch * 12048 + row * 48 + kk * 16 + (lane / 32) * 8);
     }
     int next = begin;
     const uol::f16* q_from = q + batch * 16768 + begin * 64 + (thread / 8) * 64 + (thread % 8) * 8;
@@ -1125,10 +1125,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
         float pn_pair[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int j = uol::min(m0 + lane % 32, 224);
+          const int j = uol::min(m0 + lane % 32, 250);
           const int i_ =
               uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 130);
-          const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+          const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -1241,10 +1241,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
         float pn_pair[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-          const int j = uol::min(m0 + lane % 32, 224);
+          const int j = uol::min(m0 + lane % 32, 250);
           const int i_ =
               uol::min(col0 + ((pair * 2 + r) / 8) * 16 + (lane / 32) * 8 + (pair * 2 + r) % 8, 130);
-          const float s = mask[(t * 131 + i_) * 225 + j + batch * 58950]  // line 7
+          const float s = mask[(t * 131 + i_) * 251 + j + batch * 65762]  // line 7
               ? s_sum[0][0][pair * 2 + r] * 0.125f
               : -uol::infinity<float>();
           const float p = s == -uol::infinity<float>()  // line 9
@@ -1300,7 +1300,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
     const int row = turn * 8 + thread / 8;
     const int j = m0 + row;
     const int d = (thread % 8) * 8;
-    if (j < 225) {
+    if (j < 251) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -1310,7 +1310,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
       for (int v_ = 0; v_ < 8; ++v_) {
         dk_vec.at[v_] = uol::f16(sums[v_] / 8.0f);  // line 17
       }
-      uol::store_vector(dk, batch * 14400 + j * 64 + d, dk_vec, aligned);
+      uol::store_vector(dk, batch * 16064 + j * 64 + d, dk_vec, aligned);
     }
   }
   __syncthreads();
@@ -1326,7 +1326,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
     const int row = turn * 8 + thread / 8;
     const int j = m0 + row;
     const int e = (thread % 8) * 8;
-    if (j < 225 && e < 48) {
+    if (j < 251 && e < 48) {
       float sums[8];
       uol::load_words<16>(sums, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16));
       uol::load_words<16>(sums + 4, shared + row * 256 + ((thread % 8) * 32 ^ (thread % 8 / 4) * 16 ^ (row % 8) * 16 ^ 16));
@@ -1336,7 +1336,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) masked_attention_grad_dk_sum
       for (int v_ = 0; v_ < 8; ++v_) {
         dv_vec.at[v_] = uol::f16(sums[v_]);  // line 19
       }
-      uol::store_vector(dv, batch * 10800 + j * 48 + e, dv_vec, aligned);
+      uol::store_vector(dv, batch * 12048 + j * 48 + e, dv_vec, aligned);
     }
   }
 }

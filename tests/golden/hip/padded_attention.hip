@@ -16,7 +16,7 @@
 #include "uol_device.h"
 #include "uol_matrix.h"
 
-// 27 rows x 225 cols, 12 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
+// 27 rows x 251 cols, 12 times; 32 rows a block, cols in tiles of 32, 1 warps of 32 rows, 2 stages
 extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -31,14 +31,14 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
   const int b = batch / 4;
   const int h_group = batch / 2 % 2;
   const int length_of_batch = int(uol::max(uol::min(length[b], 1073741824LL), -1073741824LL));
-  const int cols_end = uol::min(225, length_of_batch);
+  const int cols_end = uol::min(251, length_of_batch);
   float top[1][1];
   float z[1][1] = {};  // line 9
   float y_sum[1][2][16] = {};  // line 12
   top[0][0] = -uol::infinity<float>();
   if (uol::is_aligned(q, k, v)) {
-    const int tiles = (uol::max(uol::min(225, length_of_batch), 0) + 31) / 32;
-    const int full = uol::max(uol::min(225, length_of_batch), 0) / 32;
+    const int tiles = (uol::max(uol::min(251, length_of_batch), 0) + 31) / 32;
+    const int full = uol::max(uol::min(251, length_of_batch), 0) / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(lane % 32, 26);
@@ -48,11 +48,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 12048 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -115,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 251 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -187,7 +187,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 251 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -232,8 +232,8 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
     }
     __syncthreads();
   } else {
-    const int tiles = (uol::max(uol::min(225, length_of_batch), 0) + 31) / 32;
-    const int full = uol::max(uol::min(225, length_of_batch), 0) / 32;
+    const int tiles = (uol::max(uol::min(251, length_of_batch), 0) + 31) / 32;
+    const int full = uol::max(uol::min(251, length_of_batch), 0) / 32;
     unsigned q_part[1][4][4];
     {
       const int row = uol::min(lane % 32, 26);
@@ -243,11 +243,11 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
     }
     int next = 0;
     int col0 = 0;
-    const uol::f16* k_from = k + (b * 2 + h_group) * 14400 + (thread / 8) * 64 + (thread % 8) * 8;
+    const uol::f16* k_from = k + (b * 2 + h_group) * 16064 + (thread / 8) * 64 + (thread % 8) * 8;
     const int k_at = (lane % 32) * 128 + ((lane / 32) * 16 ^ (lane % 8) * 16);
     unsigned k_in[4][4];
     const uol::f16* v_from =
-        v + (b * 2 + h_group) * 10800 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
+        v + (b * 2 + h_group) * 12048 + (thread / 32) * 384 + (thread / 8 % 2) * 192 + (thread / 16 % 2) * 32 + (thread % 8) * 4;
     const int v_at =
         (lane % 4) * 1024 + (lane % 32 / 4) * 64 + ((lane / 32) * 16 ^ (lane % 4) * 16 ^ (lane % 32 / 8) * 16);
     unsigned v_in[2][4][2];
@@ -309,7 +309,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 251 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
@@ -381,7 +381,7 @@ extern "C" __global__ void __launch_bounds__(64, 2) padded_attention_kernel(
 #pragma unroll
         for (int r = 0; r < 16; ++r) {
           const int j = col0 + (r / 8) * 16 + (lane / 32) * 8 + r % 8;
-          s_sum[0][0][r] = j < 225 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
+          s_sum[0][0][r] = j < 251 && j < length_of_batch ? s_sum[0][0][r] : -uol::infinity<float>();  // line 7
         }
       }
       float highest = top[0][0];
