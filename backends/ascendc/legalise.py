@@ -1,10 +1,11 @@
 """Specs that the machine runs in place of one, normalised, with what was decided about them.
 
-A Contract becomes up to four kernels, joined by workspaces in global memory (the only path between vector and cube cores):
+A Contract becomes up to five kernels, joined by workspaces in global memory (the only path between vector and cube cores):
 
     pack a, pack b   vector kernels, for operands that the cube cannot fetch as they are
-    product          the cube, with what Fixpipe can do on the way out: one conversion
-    epilogue         a vector kernel, for anything more
+    product          the cube, with what Fixpipe can do on the way out: one conversion; of parts where tiles are few
+    sum              a vector kernel, of these parts
+    epilogue         a vector kernel, for anything more, and for a result in another order than the operands'
 
 Fixpipe's relu is not used: what it makes of a NaN is not documented, and the language's max propagates it.
 """
@@ -15,6 +16,8 @@ from math import prod
 
 from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
 from uol.backends.ascendc.cube.product import cube_product, is_conversion, with_packed_operands
+from uol.backends.ascendc.cube.row_order import with_runs_last
+from uol.backends.ascendc.cube.split_k import split as split_k
 from uol.backends.ascendc.transfers.fills import with_fills_of_copies
 from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.vector.splitting import split
@@ -26,7 +29,7 @@ from uol.codegen.specs.rewrites import as_reduce, split_epilogue, without_terms
 
 def legalised(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     """The kernels that take a spec's place, in launch order. A Contract among them that is no CubeProduct has no kernel."""
-    parts = (each for part in _parts(spec) for each in split(collapsed(part), device))
+    parts = (each for part in _parts(spec, device) for each in split(collapsed(part), device))
     return tuple(_decided(in_words(collapsed(with_fills_of_copies(part)))) for part in parts)
 
 
@@ -35,7 +38,7 @@ def _decided(spec: KernelSpec) -> KernelSpec:
     return (cube_product(spec) or spec) if isinstance(spec, Contract) else spec
 
 
-def _parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+def _parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     if not isinstance(spec, Contract):
         return (spec,)
     if prod(extent(a) for a in spec.axes) == 0:
@@ -44,7 +47,11 @@ def _parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (as_reduce(spec),)
     contract = collapsed(spec)
     assert isinstance(contract, Contract)
+    contract, *stored = with_runs_last(contract)
     packs, product = with_packed_operands(contract)
+    parts = split_k(collapsed(product), device)
+    if len(parts) > 1:
+        return (*packs, *parts, *stored)
     if is_conversion(product):
-        return (*packs, product)
+        return (*packs, product, *stored)
     return (*packs, *split_epilogue(product))
