@@ -90,9 +90,9 @@ def _over_folded_rows(kernel: VectorKernel, spec: Reduce, outer: Sequence[Axis])
     """Rows that all folds leave out by one condition are beyond where a loop over tiles of rows ends."""
     row = next(a for a in spec.cols if a.name == kernel.frame.row)
     others = [a for a in spec.cols if a != row]
+    if (end := row_end(spec, row)) is None:
+        raise Unsupported(f"rows along {row.name} do not accumulate side by side for each fold", "take an axis of the results")
     with kernel.task_loop(outer, slotted=False):
-        end = row_end(spec, row)
-        assert end is not None, "a tile of rows that do not end at one place"
         if end != row.extent:
             text = f"{LESSER}({extent(row)}, {kernel.indices.text(end)})"
             kernel.frame = replace(kernel.frame, row_end=kernel.builder.variable("row_end", text, kernel.builder.index))

@@ -15,12 +15,12 @@ from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of, uses
 from uol.backends.ascendc.vector.predicates import MODES
 from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES, TILE, Frame
-from uol.codegen.indexing.arithmetic import ZERO, sub
-from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Store
+from uol.codegen.indexing.arithmetic import ZERO, sub, substituted
+from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Store, Within
 from uol.codegen.specs.traverse import reads as reads_of
 from uol.codegen.specs.traverse import steps_of, values
 from uol.ir.program.nodes import Axis, Call, Const, Expr
-from uol.ir.program.walk import substitute, variables, walk
+from uol.ir.program.walk import rewrite, variables, walk
 
 LARGEST_TILE = 8192
 """Lanes: 16 KiB of f16, the least that a copy should be; more lengthens the pipeline's start and end."""
@@ -165,14 +165,26 @@ def row_end(spec: Reduce, row: Axis) -> Expr | None:
         return row.extent
     match where:
         case (Call(fn="<", args=(place, Const() as end)),) if Indices.over(spec.axes, {}).slope(place, row.name) == 1:
-            first = substitute(place, {row.name: ZERO})
+            first = substituted(place, {row.name: ZERO})
             return None if variables(first) & {a.name for a in (*spec.cols, spec.rows[-1])} else sub(end, first)
     return None
 
 
 def without_conditions(spec: Reduce) -> Reduce:
-    """The Reduce whose folds leave nothing out."""
-    return replace(spec, steps=tuple(replace(s, where=()) if isinstance(s, Fold) else s for s in spec.steps))
+    """The Reduce whose folds leave nothing out, and read nothing that was left out."""
+    return replace(spec, steps=tuple(_everywhere(s) if isinstance(s, Fold) and s.where else s for s in spec.steps))
+
+
+def _everywhere(fold: Fold) -> Fold:
+    known = {Within(c.args[0], None, c.args[1]) for c in fold.where if isinstance(c, Call) and c.fn == "<"}
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read) or known.isdisjoint(node.guard):
+            return None
+        guard = tuple(g for g in node.guard if g not in known)
+        return replace(node, guard=guard, fill=node.fill if guard else None)
+
+    return replace(fold, where=(), value=rewrite(fold.value, rule))
 
 
 def _lie_side_by_side(spec: Reduce, lane: Axis) -> bool:

@@ -1,4 +1,4 @@
-"""The emitted text of the six first operators, as reviewed: a change shows up as a diff of readable kernels.
+"""The emitted text of the six first operators, and of two forms beside, as reviewed: a change is a diff of readable kernels.
 
 `pytest tests/backends/ascendc/test_ascend_golden.py --update-golden` writes the files anew.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ascend_forms import Form
+from ascend_forms import module_of as form_module
 from simt_cases import Case, conv, image, module_of
 
 from uol.codegen.backend import Module
@@ -23,10 +26,29 @@ CASES = (
 )
 """At sizes where kernels are whole: several tiles a core, a last tile that is smaller, double buffering."""
 
+FORMS = (
+    ("op column_sums(x: f16[P, C]) -> (y: f32[C]) { y[c] = sum[p](f32(x[p, c])) }", {"P": 20000, "C": 40}),
+    (
+        "op weight_gradient(x: f16[N, H, W, C], dy: f16[N, H, W, O]) -> (dw: f32[O, C, 3, 3]) {"
+        " dw[o, c, r, s] = sum[n, h, w](f32(dy[n, h, w, o]) * f32(x[n, h + r - 1, w + s - 1, c] else 0.0)) }",
+        {"N": 4, "H": 40, "W": 24, "C": 48, "O": 20},
+    ),
+)
+"""Few results of many rows, on all cores; windows packed in runs of channels, and terms in parts."""
+
+
+@pytest.mark.parametrize(("text", "dims"), FORMS, ids=["column_sums", "weight_gradient"])
+def test_text_of_a_form_is_as_reviewed(text: str, dims: dict[str, int], update_golden: bool) -> None:
+    check_text(form_module(Form("golden", text, {}, lambda _: np.empty(0), dims)), update_golden)
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.op)
 def test_text_is_as_reviewed(case: Case, update_golden: bool) -> None:
-    device = module_of(case, "ascendc").device
+    check_text(module_of(case, "ascendc"), update_golden)
+
+
+def check_text(module: Module, update_golden: bool) -> None:
+    device = module.device
     file = GOLDEN / device.name
     if update_golden:
         file.parent.mkdir(parents=True, exist_ok=True)
