@@ -42,6 +42,8 @@ MOST = 40
 """Samples of one function in one type; OpInfo has hundreds of some."""
 DRAWN = ("dropout", "uniform", "normal", "bernoulli")
 """Functions of PyTorch's generator, whose numbers are others here."""
+DRAWN_WITH = "dropout_p"
+"""The argument with which another function is one of these, too; `tests/pytorch/test_drawn_numbers.py` has its values."""
 NOT_COUNTED: Mapping[str, str] = {
     "unfold": "the method of a tensor; the function of that name is nn.functional's",
     **{
@@ -117,7 +119,7 @@ def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
             continue
         differentiated = dtype in opinfo.DIFFERENTIATED and info.supports_autograd
         torch.manual_seed(0)
-        for number, sample in enumerate(islice(info.sample_inputs("cpu", dtype, requires_grad=differentiated), most)):
+        for number, sample in enumerate(_samples(info, dtype, most, differentiated)):
             _call(found, info, function, sample, differentiated, f"{name} {dtype} sample {number}")
             named = _by_name(info, sample) if name not in OTHERWISE else None
             if named is not None:
@@ -125,6 +127,12 @@ def count(name: str, dtypes: Sequence[str], most: int = MOST) -> Counted:
                     found, info, _NamedCall(function, named), sample, differentiated, f"{name} {dtype} sample {number} by name"
                 )
     return found
+
+
+def _samples(info: Any, dtype: torch.dtype, most: int, differentiated: bool = False) -> Iterator[Any]:
+    """The first of them whose values are not drawn."""
+    samples = info.sample_inputs("cpu", dtype, requires_grad=differentiated)
+    return islice((s for s in samples if not s.kwargs.get(DRAWN_WITH)), most)
 
 
 def count_schemas(name: str, dtype: torch.dtype, most: int = MOST) -> dict[str, Counted]:
@@ -135,7 +143,7 @@ def count_schemas(name: str, dtype: torch.dtype, most: int = MOST) -> dict[str, 
         if own_name(known) != name or known in OTHERWISE or dtype not in info.supported_dtypes("cpu"):
             continue
         torch.manual_seed(0)
-        for sample in islice(info.sample_inputs("cpu", dtype), most):
+        for sample in _samples(info, dtype, most):
             for form in schemas.schemas_of(name):
                 named = schemas.by_name(form, sample)
                 if named is not None:
