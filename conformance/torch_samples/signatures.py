@@ -307,6 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print(name, each)
     for name in NOT_COUNTED if chosen is None else ():
         print(f"not counted: {name}: {NOT_COUNTED[name]}")
+    print(f"not counted: samples with {DRAWN_WITH}, whose numbers PyTorch's generator draws")
     return _judged(counted, options.least)
 
 

@@ -3,13 +3,14 @@
     dw[o, c, r, s] = sum[p](dy[p, o] * x[p at r, s, c])     rows of b in the order r, s, c, not c, r, s
 
 A copy with three lanes would take a burst, and instructions, for three elements. The result, whose order is another then, goes
-through a workspace, and is as small as a filter.
+through a workspace: it must be smaller than what is packed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
 from uol.codegen.specs.nodes import Contract, Map, Read
@@ -24,13 +25,20 @@ FEW = 16
 def with_runs_last(contract: Contract) -> tuple[Contract, *tuple[Map, ...]]:
     """The contraction with the rows of its operands in such an order, and the kernel that stores its result in the other one;
     the contraction alone, where they are."""
-    m, n = _order(contract.a, contract.m, contract), _order(contract.b, contract.n, contract)
+    terms = _points(contract.k)
+    m = _order(contract.a, contract.m, contract) if _points(contract.n) <= terms else contract.m
+    n = _order(contract.b, contract.n, contract) if _points(contract.m) <= terms else contract.n
     if contract.segments is not None or (m, n) == (contract.m, contract.n):
         return (contract,)
     return split_epilogue(_reordered(contract, m, n))
 
 
+def _points(axes: Sequence[Axis]) -> int:
+    return prod(extent(a) for a in axes)
+
+
 def _order(factor: Expr, rows: tuple[Axis, ...], contract: Contract) -> tuple[Axis, ...]:
+    """The rows of an operand, the run last, where it is not, and the last of them is short."""
     found = list(reads(factor))
     if len(rows) < 2 or extent(rows[-1]) >= FEW or len(found) != 1:
         return rows

@@ -15,9 +15,9 @@ from uol.codegen.contractions.row_sums import split_with_sums
 from uol.codegen.specs.nodes import Contract, KernelSpec
 
 ROWS, COLUMNS = 128, 256
-"""Of the tiles that read what they need least often."""
+"""Sides of the largest tile: the operands of a product are read least often in such tiles."""
 LEAST_TERMS = 1024
-"""Of a part: it takes about as long as a launch, and each part of a tile is written, and read again."""
+"""A part has at least so many terms: fewer take less time than the launch that adds up the parts."""
 
 
 def split(contract: Contract, device: Device) -> tuple[KernelSpec, ...]:

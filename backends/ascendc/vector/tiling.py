@@ -154,8 +154,8 @@ def column_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
 
 
 def row_end(spec: Reduce, row: Axis) -> Expr | None:
-    """Where the rows that are folded end: with their axis, or where all folds say so by one condition. None where they do not
-    end at one place, or where no single instruction folds two values."""
+    """The index at which the rows that are folded end: the extent of their axis, or less where all folds say so by one
+    condition. None where they do not end at one place, or where no single instruction folds two values."""
     folds = [s for s in spec.steps if isinstance(s, Fold)]
     conditions = {fold.where for fold in folds}
     if len(conditions) != 1 or any(fold.op not in SIMPLE_FOLDS for fold in folds):

@@ -32,8 +32,8 @@ ONTO = {("MTE2", "UB"): "gm_ub", ("MTE2", "L1"): "gm_l1", ("MTE1", "L0A"): "l1_l
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Of every iteration. `short`: granules that the bursts of a copy lack for what a burst costs at least. `ragged`: 1 where a
-    vector instruction counts lanes whose bytes are no whole repeats."""
+    """What an instruction does at every iteration. `short`: granules that the bursts of a copy lack for what a burst costs at
+    least. `ragged`: 1 where a vector instruction counts lanes whose bytes are no whole repeats."""
 
     amount: Range
     granules: Range

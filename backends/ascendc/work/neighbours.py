@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from uol.backends.ascendc.instructions import Block, Branch, Instr, Loop
 
 Neighbours = Mapping[tuple[int, int], tuple[Instr | None, Instr | None]]
-"""By (block, node): the last before the node, and the first of the node or behind it. Before a loop's first is its last: the
-iterations but one follow another one."""
+"""Two vector instructions by (block, node): the last one before the node, and the first one of the node or behind it. Before
+the first one of a loop's body stands the last one of the body, for all iterations but one follow another one."""
 
 
 def neighbours_of(program: Block) -> Neighbours:
-    """Of every node of a program."""
+    """The neighbours of every node of a program."""
     issued: list[Instr] = []
     places: dict[tuple[int, int], tuple[int, int]] = {}
     _survey(program, issued, places, repeated=False)

@@ -48,7 +48,7 @@ FORMS = (
 
 
 def folds_rows(module: Module) -> list[bool]:
-    """Of each kernel that folds: has its tile rows along what is folded?"""
+    """Whether the tile of each kernel that folds has rows along what is folded."""
     schedules = [(k.spec, k.schedule) for k in module.kernels if hasattr(k.spec, "cols")]
     return [isinstance(s, VectorSchedule) and s.row in {a.name for a in spec.cols} for spec, s in schedules]
 

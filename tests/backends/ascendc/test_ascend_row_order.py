@@ -40,6 +40,17 @@ def test_a_weight_gradient_is_right(dtype: str, channels: int) -> None:
     np.testing.assert_allclose(run.outputs["dw"], case.expected(case.inputs), atol=2e-4)
 
 
+@pytest.mark.parametrize(("terms", "kernels"), [(64, 2), (3, 1)])
+def test_a_result_larger_than_what_is_packed_keeps_its_order(terms: int, kernels: int) -> None:
+    """Through a workspace it would be written and read once more than the copy saves."""
+    text = "op f(x: f16[K, C, R], w: f16[K, O]) -> (y: f32[O, C, R]) { y[o, c, r] = sum[k](f32(w[k, o]) * f32(x[k, c, r])) }"
+    x, w = (np.random.default_rng(3).standard_normal(s).astype(np.float16) for s in ((terms, 3, 20), (terms, 10)))
+    dims = {"K": terms, "C": 20, "R": 3, "O": 10}
+    case = Form("turned", text, {"x": x.transpose(0, 2, 1), "w": w}, lambda _: np.empty(0), dims, layouts={"x": (60, 1, 20)})
+    names = [k.name for k in module_of(case).kernels]
+    assert len([n for n in names if "pack" not in n]) == kernels, names
+
+
 @pytest.mark.parametrize("dtype", ["f16", "f32"])
 def test_terms_in_parts_add_up(dtype: str) -> None:
     case = form(dtype, 33, 240)
